@@ -1,0 +1,98 @@
+//! Incidents as they are published.
+
+use serde::{Deserialize, Serialize};
+
+use crate::record::Hash;
+use crate::time::Millis;
+
+/// What a publication says of an incident.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Status {
+    Open,
+    Updated,
+    Closed,
+    /// A late event took away what it rested on, or merged it into another.
+    Retracted,
+}
+
+/// Why an incident was closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CloseReason {
+    RuleRemoved,
+    Clear,
+    EndOfDay,
+    Quiet,
+}
+
+/// The value of an incident attribute.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum AttributeValue {
+    /// Absent in the events.
+    Null,
+    /// A group-by value, in ASCII lower case.
+    Text(String),
+    /// An aggregate.
+    Number(f64),
+}
+
+/// An event that an incident rests on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// Name of the pattern it matched.
+    pub pattern: String,
+    /// Source topic; in a backtest of files the file's name.
+    pub topic: String,
+    pub partition: i32,
+    /// Kafka offset; in a file the line, from 0.
+    pub offset: i64,
+    /// Place of the record in its message, from 0.
+    pub index: u32,
+    pub time: Millis,
+    pub event_type: Option<String>,
+    pub correlation_id: Option<String>,
+    pub resource_id: Option<String>,
+    /// BLAKE3 (128 bits) of the record's bytes as received.
+    pub record_hash: Hash,
+}
+
+/// One publication of an incident: all fields of schemas/incident.avsc.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Incident {
+    pub incident_id: Hash,
+    pub revision: i64,
+    pub status: Status,
+    pub rule_id: String,
+    pub rule_name: String,
+    pub rule_fingerprint: Hash,
+    /// 1..=10.
+    pub severity: u8,
+    pub category: String,
+    pub subcategory: String,
+    pub impacts: String,
+    pub tactics: Vec<String>,
+    pub techniques: Vec<String>,
+    pub title: String,
+    pub window_ms: i64,
+    pub first_seen: Millis,
+    pub last_seen: Millis,
+    pub event_count: u64,
+    pub trigger_count: u64,
+    /// In the rule's order.
+    pub attributes: Vec<(String, AttributeValue)>,
+    pub evidence: Vec<Evidence>,
+    pub late: bool,
+    pub close_reason: Option<CloseReason>,
+    pub replaced_by: Option<Hash>,
+    pub replaces: Vec<Hash>,
+}
+
+impl Incident {
+    /// FortiSIEM's word for the severity: 1 to 4 LOW, 5 to 8 MEDIUM, 9 and 10 HIGH.
+    pub fn severity_band(&self) -> &'static str {
+        match self.severity {
+            0..=4 => "LOW",
+            5..=8 => "MEDIUM",
+            _ => "HIGH",
+        }
+    }
+}

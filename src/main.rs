@@ -1,0 +1,5 @@
+//! The `watchfire` command.
+
+fn main() -> std::process::ExitCode {
+    watchfire::cli::main()
+}

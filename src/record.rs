@@ -1,0 +1,41 @@
+//! Where a record was read, and why one was refused.
+
+use serde::{Deserialize, Serialize};
+
+/// A BLAKE3 hash, its first 128 bits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Default)]
+pub struct Hash(pub [u8; 16]);
+
+impl Hash {
+    /// The hash of `bytes`.
+    pub fn of(bytes: &[u8]) -> Hash {
+        let mut first = [0; 16];
+        first.copy_from_slice(&blake3::hash(bytes).as_bytes()[..16]);
+        Hash(first)
+    }
+}
+
+impl std::fmt::Display for Hash {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl std::fmt::Debug for Hash {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
+}
+
+/// Where in its source partition a record stands. Ordered as the partition is read.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Default,
+)]
+pub struct Position {
+    /// Raised when the source topic is made anew under the same name.
+    pub epoch: u32,
+    /// Kafka offset of the message; for a file the number of its line, from 0.
+    pub offset: i64,
+    /// Place of the record within its message, from 0.
+    pub index: u32,
+}
