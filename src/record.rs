@@ -9,9 +9,28 @@ pub struct Hash(pub [u8; 16]);
 impl Hash {
     /// The hash of `bytes`.
     pub fn of(bytes: &[u8]) -> Hash {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(bytes);
+        Hash::finish(&hasher)
+    }
+
+    /// The hash of what `hasher` was given.
+    pub fn finish(hasher: &blake3::Hasher) -> Hash {
         let mut first = [0; 16];
-        first.copy_from_slice(&blake3::hash(bytes).as_bytes()[..16]);
+        hasher.finalize_xof().fill(&mut first);
         Hash(first)
+    }
+
+    /// The hash written as 32 hexadecimal digits.
+    pub fn parse(text: &str) -> Option<Hash> {
+        let mut hash = Hash::default();
+        if text.len() != 32 || !text.is_ascii() {
+            return None;
+        }
+        for (byte, digits) in hash.0.iter_mut().zip(text.as_bytes().chunks(2)) {
+            *byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
+        }
+        Some(hash)
     }
 }
 

@@ -1,1 +1,144 @@
-//! (skeleton)
+//! Matches to the matches topic and back: which partition, and which bytes.
+//!
+//! # Format
+//!
+//! One message carries what one worker has to say to one matches partition: for each source
+//! partition it read, how far it got, perhaps the time reached, and what matched on the way.
+//! A message is the format's version byte, 1, and a [`Message`] in postcard's encoding
+//! (<https://postcard.jamesmunns.com/wire-format>): integers as LEB128 varints, signed ones
+//! zig-zagged, strings and lists with their length before them, options behind a byte 0 or 1,
+//! fields in the order in which they are declared here.
+
+use serde::{Deserialize, Serialize};
+
+use crate::record::{Hash, Position};
+use crate::time::Millis;
+
+/// The version byte that begins every message.
+pub const FORMAT: u8 = 1;
+
+/// What one message of the matches topic says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Message {
+    /// The plan that the sender had loaded; rules and sources are named by their place in it.
+    pub plan: Hash,
+    /// At most one for each source partition.
+    pub sections: Vec<Section>,
+}
+
+/// What a message says of one source partition.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Section {
+    /// Place of the topic in the plan's sources.
+    pub source: u32,
+    /// Partition of that topic.
+    pub partition: u32,
+    /// The last position read; all matches up to it have been written.
+    pub position: Position,
+    /// A watermark entry: event time up to which this source partition is thought complete.
+    pub time: Option<Millis>,
+    /// The records that matched, in the order of their positions.
+    pub records: Vec<MatchedRecord>,
+}
+
+/// A record that passed the filter of at least one pattern.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MatchedRecord {
+    /// Where the record stands in its source partition.
+    pub position: Position,
+    /// Event time.
+    pub time: Millis,
+    /// The record's own time lay in the future and was replaced.
+    pub future: bool,
+    /// Hash of the record's bytes as received.
+    pub hash: Hash,
+    /// `eventType`.
+    pub event_type: Option<String>,
+    /// `correlationId`.
+    pub correlation_id: Option<String>,
+    /// `resourceId`.
+    pub resource_id: Option<String>,
+    /// One for each rule and join key it belongs to.
+    pub matches: Vec<Match>,
+}
+
+/// One rule's share of a record.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Match {
+    /// Place of the rule in the plan.
+    pub rule: u32,
+    /// Values of the join key, in lower case; `None`: absent.
+    pub key: Vec<Option<String>>,
+    /// The patterns whose filter it passed, in their order.
+    pub patterns: Vec<PatternMatch>,
+}
+
+/// What one pattern needs of a matching record.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PatternMatch {
+    /// Place of the pattern in the rule.
+    pub pattern: u32,
+    /// Values of the group-by attributes, in lower case; `None`: absent.
+    pub group: Vec<Option<String>>,
+    /// What the pattern's aggregates read, one for each in their order; COUNT(*) reads nothing.
+    pub inputs: Vec<Input>,
+}
+
+/// What an aggregate reads of one record.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Input {
+    /// Nothing: the attribute is absent, or COUNT(*) needs none.
+    Absent,
+    /// The attribute is there, and only that matters.
+    Present,
+    /// A value by its hash.
+    Distinct(u64),
+    /// An integer.
+    Integer(i64),
+    /// Any other number, finite.
+    Float(f64),
+}
+
+/// The partition of the matches topic that owns a rule's join key.
+pub fn partition_of(fingerprint: Hash, key: &[Option<String>], partitions: u32) -> u32 {
+    let hash = u64::from_be_bytes(key_hash(fingerprint, key).0.first_chunk().copied().unwrap_or_default());
+    u32::try_from(hash % u64::from(partitions.max(1))).unwrap_or(0)
+}
+
+/// The hash of a rule's fingerprint and the values of a join key: the key's name in the state.
+pub fn key_hash(fingerprint: Hash, key: &[Option<String>]) -> Hash {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&fingerprint.0);
+    hash_values(&mut hasher, key);
+    Hash::finish(&hasher)
+}
+
+/// Adds values so that no two different lists give the same bytes.
+pub fn hash_values(hasher: &mut blake3::Hasher, values: &[Option<String>]) {
+    for value in values {
+        match value {
+            None => {
+                hasher.update(&[0]);
+            }
+            Some(text) => {
+                hasher.update(&[1]);
+                hasher.update(&(text.len() as u64).to_be_bytes());
+                hasher.update(text.as_bytes());
+            }
+        }
+    }
+}
+
+/// The bytes of `message`.
+pub fn encode(message: &Message) -> Vec<u8> {
+    crate::state::to_bytes(FORMAT, message)
+}
+
+/// The message in `bytes`.
+///
+/// # Errors
+///
+/// The bytes are of another version or damaged.
+pub fn decode(bytes: &[u8]) -> Result<Message, crate::state::Unreadable> {
+    crate::state::from_bytes(FORMAT, bytes)
+}
