@@ -96,3 +96,5 @@ impl Incident {
         }
     }
 }
+
+impl std::fmt::Display for AttributeValue { fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result { match self { AttributeValue::Null => f.write_str(""), AttributeValue::Text(t) => f.write_str(t), AttributeValue::Number(n) => write!(f, "{n}") } } }

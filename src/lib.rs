@@ -34,13 +34,19 @@ pub mod window;
 
 pub mod aggregate;
 
+pub mod key;
+
 pub mod condition;
 
 pub mod correlate;
 
 pub mod incident;
 
+pub mod episode;
+
 pub mod publish;
+
+pub mod replay;
 
 pub mod encode;
 

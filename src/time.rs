@@ -6,6 +6,10 @@ pub type Millis = i64;
 /// Seconds since the Unix epoch, UTC: the number of a pane.
 pub type Second = i64;
 
+/// An event may lie this far past the timestamp of the message that brings it; beyond, it is
+/// dated by that timestamp, for nothing is in the future.
+pub const FUTURE_MAX: Millis = 300_000;
+
 /// Seconds in a UTC day.
 pub const DAY: Second = 86_400;
 

@@ -24,6 +24,7 @@ pub struct Decoded<'m, 'e> {
 }
 
 /// Compiled from the attributes in use: what to take out of a record, and how.
+#[derive(Debug)]
 pub struct Decoder {}
 
 impl Decoder {
@@ -43,3 +44,5 @@ impl Decoder {
         let _ = (message, timestamp, each);
     }
 }
+
+impl Reject { pub fn reason(self) -> &'static str { "not-json" } }
