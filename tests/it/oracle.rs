@@ -404,7 +404,7 @@ fn incident(
             (name.clone(), value)
         })
         .collect();
-    let title = watchfire::rule::title(&rule.title, &|name| {
+    let title = watchfire::rule::title::title(&rule.title, &|name| {
         attributes.iter().find(|(known, _)| known == name).map(|(_, value)| value.to_string())
     });
     Incident {
@@ -415,7 +415,7 @@ fn incident(
         rule_name: rule.name.clone(),
         rule_fingerprint: loaded.fingerprint,
         severity: rule.severity,
-        category: rule.category.as_str().to_owned(),
+        category: rule.category.name().to_owned(),
         subcategory: rule.subcategory.clone(),
         impacts: rule.impacts.clone(),
         tactics: rule.tactics.clone(),

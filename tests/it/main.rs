@@ -1,0 +1,6 @@
+//! All integration tests, in one binary.
+
+mod oracle;
+mod rng;
+mod sim;
+mod world;
