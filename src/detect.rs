@@ -8,8 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::decode::{Decoded, Decoder};
-use crate::event::{AttributeId, Attributes, Event, Value};
-use crate::normalise;
+use crate::event::{Attribute, AttributeId, Attributes, Event, Value};
 use crate::plan::Plan;
 use crate::record::{Hash, Position};
 use crate::rule::{self, Aggregate, Function, Pattern, Rule};
@@ -82,7 +81,6 @@ struct Reading {
 }
 
 /// The first stage: reads source messages, keeps what matched until it is taken.
-#[derive(Debug)]
 pub struct Detector {
     matcher: Matcher,
     plan: Arc<Plan>,
@@ -205,7 +203,6 @@ pub enum Found {
 }
 
 /// The rules of a plan, compiled to be tested against records.
-#[derive(Debug)]
 pub struct Matcher {
     decoder: Decoder,
     rules: Vec<Rule>,
@@ -226,9 +223,9 @@ impl Matcher {
     pub fn new(plan: &Plan) -> Matcher {
         let mut attributes = Attributes::default();
         let shown = Shown {
-            event_type: attributes.intern(normalise::EVENT_TYPE),
-            correlation_id: attributes.intern(normalise::CORRELATION_ID),
-            resource_id: attributes.intern(normalise::RESOURCE_ID),
+            event_type: attributes.intern(Attribute::Named("eventType")),
+            correlation_id: attributes.intern(Attribute::Named("correlationId")),
+            resource_id: attributes.intern(Attribute::Named("resourceId")),
         };
         // The texts are those that made the plan's rules, so they parse, each to one rule.
         let rules: Vec<Rule> = plan
