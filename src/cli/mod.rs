@@ -1,5 +1,9 @@
 //! The command line.
 
+pub mod generate;
+
+pub mod table;
+
 use std::process::ExitCode;
 
 /// Runs the command that the process was started with.

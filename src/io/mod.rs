@@ -1,1 +1,3 @@
-//! (skeleton)
+//! The world outside: files, brokers, terminals.
+
+pub mod progress;

@@ -2,5 +2,6 @@
 
 mod oracle;
 mod rng;
+mod schema;
 mod sim;
 mod world;
