@@ -196,9 +196,16 @@ impl Incident {
     }
 }
 
-<<<<<<< HEAD
-impl std::fmt::Display for AttributeValue { fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result { match self { AttributeValue::Null => f.write_str(""), AttributeValue::Text(t) => f.write_str(t), AttributeValue::Number(n) => write!(f, "{n}") } } }
-=======
+impl std::fmt::Display for AttributeValue {
+    /// As titles show it: nothing where the events had nothing.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            AttributeValue::Null => Ok(()),
+            AttributeValue::Text(text) => f.write_str(text),
+            AttributeValue::Number(number) => write!(f, "{number}"),
+        }
+    }
+}
+
 #[cfg(test)]
 pub(crate) mod tests;
->>>>>>> encode
