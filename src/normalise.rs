@@ -40,8 +40,16 @@ pub fn attribute(name: &str) -> Result<Attribute, String> {
             '"' => quoted = !quoted,
             '.' if !quoted => segments.push(String::new()),
             _ => {
-                let c = if c == '\\' { chars.next().unwrap_or(c) } else { c };
-                segments.iter_mut().last().into_iter().for_each(|last| last.push(c.to_ascii_lowercase()));
+                let c = if c == '\\' {
+                    chars.next().unwrap_or(c)
+                } else {
+                    c
+                };
+                segments
+                    .iter_mut()
+                    .last()
+                    .into_iter()
+                    .for_each(|last| last.push(c.to_ascii_lowercase()));
             }
         }
     }

@@ -22,9 +22,18 @@ fn reads_every_form() {
     check("NOT user >= 5", "NOT user >= 5");
     check("user Not Between (1, 5e1)", "user NOT BETWEEN (1, 50)");
     check("user CONTAINS \"\\\"\\\\\"", "user CONTAIN \"\\\"\\\\\"");
-    check("user NOT REGEXP \"^A\\\\.b\"", "user NOT REGEXP \"^A\\\\.b\"");
-    check("srcIpAddr = \"10.0.0.1\"", "srcIpAddr = cidr(\"10.0.0.1/32\")");
-    check("record.A.\"odd Key\".b = \"x\"", "record.a.\"odd key\".b = \"x\"");
+    check(
+        "user NOT REGEXP \"^A\\\\.b\"",
+        "user NOT REGEXP \"^A\\\\.b\"",
+    );
+    check(
+        "srcIpAddr = \"10.0.0.1\"",
+        "srcIpAddr = cidr(\"10.0.0.1/32\")",
+    );
+    check(
+        "record.A.\"odd Key\".b = \"x\"",
+        "record.a.\"odd key\".b = \"x\"",
+    );
     let a = "user = \"a\"";
     let nested = format!("({a} and ({a} AND ({a} or {a})) and not ({a} or {a} AND {a}))");
     let flat = format!("{a} AND {a} AND ({a} OR {a}) AND NOT ({a} OR {a} AND {a})");
@@ -37,7 +46,10 @@ fn says_what_is_wrong_and_where() {
     let check = |text: &str, offset: usize, expected: &str| {
         let found = canonical(text);
         let begin = format!("{offset}: ");
-        assert!(found.starts_with(&begin) && found.contains(expected), "{text}: {found}");
+        assert!(
+            found.starts_with(&begin) && found.contains(expected),
+            "{text}: {found}"
+        );
     };
     check("", 0, "expected an attribute, NOT or `(`, found the end");
     check("user", 4, "expected an operator (=, >, >=");
@@ -47,7 +59,11 @@ fn says_what_is_wrong_and_where() {
     check("user == \"a\"", 5, "equality is written `=`");
     check("user <> \"a\"", 5, "`!=`");
     check("user = bob", 7, "text stands in double quotes, \"bob\"");
-    check("user = \"a\" user = \"b\"", 11, "expected AND, OR or the end");
+    check(
+        "user = \"a\" user = \"b\"",
+        11,
+        "expected AND, OR or the end",
+    );
     check("user LIKE \"a\"", 5, "unknown operator `LIKE`");
     check("user STARTSWITH \"a\"", 5, "did you mean `STARTS_WITH`?");
     check("user IN \"a\"", 8, "expected `(`");
@@ -58,15 +74,35 @@ fn says_what_is_wrong_and_where() {
     check("user > \"5\"", 7, "write 5 without quotes");
     check("user CONTAIN 5", 13, "takes text in double quotes, found 5");
     check("user CONTAIN \"\"", 13, "holds for every value");
-    check("user REGEXP \"(\"", 12, "not a regular expression: unclosed group");
+    check(
+        "user REGEXP \"(\"",
+        12,
+        "not a regular expression: unclosed group",
+    );
     check("user = \"\\d\"", 8, "a backslash is written");
     check("user = cidr(\"10.0.0.0/8\")", 7, "not an address");
-    check("srcIpAddr = cidr(\"10.0.0.0/33\")", 17, "expected a network");
-    check("srcIpAddr = \"10.0.0.0/8\"", 12, "write cidr(\"10.0.0.0/8\")");
+    check(
+        "srcIpAddr = cidr(\"10.0.0.0/33\")",
+        17,
+        "expected a network",
+    );
+    check(
+        "srcIpAddr = \"10.0.0.0/8\"",
+        12,
+        "write cidr(\"10.0.0.0/8\")",
+    );
     check("srcIpAddr = 10.0.0.1", 12, "not a number; addresses");
-    check("user IN (Group@PH_SYS_X)", 9, "groups and watch lists are not supported yet");
+    check(
+        "user IN (Group@PH_SYS_X)",
+        9,
+        "groups and watch lists are not supported yet",
+    );
     check("LEN(user) > 5", 0, "the function LEN is not supported yet");
-    check("user = TO_LOWER(user)", 7, "the function TO_LOWER is not supported yet");
+    check(
+        "user = TO_LOWER(user)",
+        7,
+        "the function TO_LOWER is not supported yet",
+    );
     check("FOO(user) > 5", 0, "unknown function `FOO`");
     check("usr = \"a\"", 0, "unknown attribute `usr`");
     check("user = \"a\" § ", 11, "means nothing here");
@@ -92,8 +128,14 @@ fn knows_the_event_types_it_needs() {
         assert_eq!(found, expected, "{text}");
     };
     check("eventType = \"MS_A\"", Some(&["ms_a"]));
-    check("user = \"x\" AND eventType IN (\"b\", \"A\")", Some(&["a", "b"]));
-    check("eventType = \"a\" OR eventType = \"b\" AND user = \"x\"", Some(&["a", "b"]));
+    check(
+        "user = \"x\" AND eventType IN (\"b\", \"A\")",
+        Some(&["a", "b"]),
+    );
+    check(
+        "eventType = \"a\" OR eventType = \"b\" AND user = \"x\"",
+        Some(&["a", "b"]),
+    );
     check("eventType = \"a\" OR user = \"x\"", None);
     check("eventType != \"a\"", None);
     check("eventType CONTAIN \"a\"", None);
@@ -108,7 +150,10 @@ fn boolean_operators() {
         let mut attributes = Attributes::default();
         attributes.intern(Attribute::Named("user"));
         let filter = Filter::parse(text, &mut attributes).expect(text);
-        let event = Event { time: 0, values: vec![Some(Value::Integer(5))] };
+        let event = Event {
+            time: 0,
+            values: vec![Some(Value::Integer(5))],
+        };
         assert_eq!(filter.matches(&event), expected, "{text}");
         let value = Value::Integer(5);
         let get = |id| event.get(id).map(|_| &value);

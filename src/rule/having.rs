@@ -17,7 +17,13 @@ impl Having {
         aggregates: &mut Vec<Aggregate>,
     ) -> Result<Having, Vec<FilterError>> {
         let cursor = Cursor::new(text).map_err(|error| vec![error])?;
-        let mut parser = Parser { cursor, names, aggregates, errors: Vec::new(), depth: 0 };
+        let mut parser = Parser {
+            cursor,
+            names,
+            aggregates,
+            errors: Vec::new(),
+            depth: 0,
+        };
         match parser.whole() {
             Ok(having) if parser.errors.is_empty() => Ok(having),
             Ok(_) => Err(parser.errors),
@@ -220,14 +226,19 @@ impl Parser<'_, '_, '_, '_> {
             Token::Symbol(symbol) => Comparison::of(symbol),
             Token::Name(_) | Token::Text(_) | Token::Number(_) | Token::End => None,
         };
-        let Some(comparison) = comparison else { return Ok(left) };
+        let Some(comparison) = comparison else {
+            return Ok(left);
+        };
         self.cursor.next();
         let left = term(left, start)?;
         let offset = self.cursor.peek().offset;
         let right = term(self.sum()?, offset)?;
         if !left.has_aggregate() && !right.has_aggregate() {
             let message = "this comparison has no aggregate, such as COUNT(*)".to_string();
-            self.errors.push(FilterError { offset: start, message });
+            self.errors.push(FilterError {
+                offset: start,
+                message,
+            });
         }
         Ok(Part::Test(Having::Compare(left, comparison, right)))
     }
@@ -274,14 +285,20 @@ impl Parser<'_, '_, '_, '_> {
                 Token::Number(number) => Ok(Part::Term(Term::Number(-Number::as_f64(number)))),
                 Token::Name(_) | Token::Text(_) | Token::Symbol(_) | Token::End => {
                     let message = "expected a number after `-`".to_string();
-                    Err(FilterError { offset: next.offset, message })
+                    Err(FilterError {
+                        offset: next.offset,
+                        message,
+                    })
                 }
             },
             Token::Symbol(Symbol::Open) => {
                 self.depth += 1;
                 if self.depth > DEPTH_MAX {
                     let message = format!("nested more than {DEPTH_MAX} deep");
-                    return Err(FilterError { offset: next.offset, message });
+                    return Err(FilterError {
+                        offset: next.offset,
+                        message,
+                    });
                 }
                 let inner = self.or()?;
                 self.cursor.expect(Symbol::Close)?;
@@ -295,18 +312,20 @@ impl Parser<'_, '_, '_, '_> {
     }
 
     fn aggregate(&mut self, word: &Spanned<'_>) -> Parsed<Term> {
-        let aggregate =
-            aggregates::parse(word, &mut self.cursor, self.names, &mut self.errors)?;
+        let aggregate = aggregates::parse(word, &mut self.cursor, self.names, &mut self.errors)?;
         Ok(Term::Aggregate(place(self.aggregates, aggregate)))
     }
 }
 
 /// The place of `aggregate` in the list, to which it is added if it is new.
 pub fn place(aggregates: &mut Vec<Aggregate>, aggregate: Aggregate) -> usize {
-    aggregates.iter().position(|known| *known == aggregate).unwrap_or_else(|| {
-        aggregates.push(aggregate);
-        aggregates.len() - 1
-    })
+    aggregates
+        .iter()
+        .position(|known| *known == aggregate)
+        .unwrap_or_else(|| {
+            aggregates.push(aggregate);
+            aggregates.len() - 1
+        })
 }
 
 fn join(left: Term, operator: Arithmetic, right: Term) -> Part {

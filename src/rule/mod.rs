@@ -262,7 +262,11 @@ pub struct RuleError {
 
 impl std::fmt::Display for RuleError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}:{}:{}: {}", self.file, self.line, self.column, self.message)
+        write!(
+            f,
+            "{}:{}:{}: {}",
+            self.file, self.line, self.column, self.message
+        )
     }
 }
 
@@ -287,7 +291,11 @@ pub fn parse_all(
     let mut errors = Vec::new();
     let mut ids: Vec<(String, String)> = Vec::new();
     for (file, text) in files {
-        let mut reader = reader::Reader { file, text, errors: Vec::new() };
+        let mut reader = reader::Reader {
+            file,
+            text,
+            errors: Vec::new(),
+        };
         let (documents, problems) = yaml::documents(text);
         for problem in problems {
             reader.error(problem.at, problem.message);
@@ -305,7 +313,11 @@ pub fn parse_all(
         errors.append(&mut reader.errors);
     }
     errors.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
-    if errors.is_empty() { Ok(rules) } else { Err(errors) }
+    if errors.is_empty() {
+        Ok(rules)
+    } else {
+        Err(errors)
+    }
 }
 
 #[cfg(test)]
