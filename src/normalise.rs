@@ -30,7 +30,7 @@ pub fn attribute(name: &str) -> Result<Attribute, String> {
     }
     let (root, path) = name.split_once('.').unwrap_or((name, ""));
     if !root.eq_ignore_ascii_case("record") {
-        return Err(format!("unknown attribute `{name}`"));
+        return Err(format!("no attribute is called `{name}`"));
     }
     let mut segments = vec![String::new()];
     let mut chars = path.chars();

@@ -97,6 +97,14 @@ fn as_json(files: usize, found: &Found) -> String {
 mod tests {
     use super::report;
 
+    #[test]
+    fn the_rules_shipped_are_valid() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/rules");
+        let files = crate::io::rule_files::load(&[folder.into()]).unwrap();
+        let expected = "7 rules, 24 tests in 7 files: valid\n".to_string();
+        assert_eq!(report(&files, false), (expected, true));
+    }
+
     const GOOD: &str = "id: R1\nname: n\nseverity: 5\nwindow: 5m\npatterns: \
                         [{name: P, where: user IS NULL}]\n";
 

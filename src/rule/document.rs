@@ -55,8 +55,11 @@ pub fn read(reader: &mut Reader<'_>, document: &Document<'_>, names: &mut Attrib
     let mut drafts = patterns::read(reader, fields, names);
     let condition = condition::read(reader, fields, &drafts);
     let join_key = relations::read(reader, fields, &drafts, names);
-    let IncidentFields { title, attributes, names } =
-        incident_fields::read(reader, fields, &mut drafts, names);
+    let IncidentFields {
+        title,
+        attributes,
+        names,
+    } = incident_fields::read(reader, fields, &mut drafts, names);
     let exceptions = exceptions::read(reader, fields, &names);
     let tests = rule_tests::read(reader, fields, &names);
     let valid = reader.errors.len() == before;

@@ -104,7 +104,7 @@ fn says_what_is_wrong_and_where() {
         "the function TO_LOWER is not supported yet",
     );
     check("FOO(user) > 5", 0, "unknown function `FOO`");
-    check("usr = \"a\"", 0, "unknown attribute `usr`");
+    check("usr = \"a\"", 0, "no attribute is called `usr`");
     check("user = \"a\" § ", 11, "means nothing here");
     check("(user = \"a\"", 11, "expected `)`, found the end");
     check(&"(".repeat(70), 64, "nested more than 64 deep");

@@ -67,7 +67,7 @@ fn says_what_is_wrong_and_where() {
         4,
         "expected the name of an attribute, found `*`",
     );
-    check("COUNT(usr) > 1", 6, "unknown attribute `usr`");
+    check("COUNT(usr) > 1", 6, "no attribute is called `usr`");
     check("CONT(*) > 1", 0, "did you mean `COUNT`?");
     check(
         "median(user) > 1",

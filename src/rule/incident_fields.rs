@@ -34,7 +34,11 @@ pub fn read(
     let Some(node) = incident.and_then(|incident| incident.get("attributes")) else {
         let attributes = all_group_bys(drafts, names);
         let names = attributes.iter().map(|(name, _)| name.clone()).collect();
-        return IncidentFields { title, attributes, names };
+        return IncidentFields {
+            title,
+            attributes,
+            names,
+        };
     };
     let mut attributes = Vec::new();
     let entries = reader.entries(node, "a mapping such as { user: Filter.user }");
@@ -59,7 +63,11 @@ pub fn read(
         }
     }
     let names = entries.iter().map(|(key, _)| key.text.clone()).collect();
-    IncidentFields { title, attributes, names }
+    IncidentFields {
+        title,
+        attributes,
+        names,
+    }
 }
 
 fn is_name(text: &str) -> bool {

@@ -322,3 +322,6 @@ pub fn parse_all(
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod docs_tests;

@@ -174,7 +174,10 @@ impl<'t> Builder<'t> {
                     }
                 }
                 Event::DocumentEnd => {
-                    let text = self.text.get(begin..self.offset(&span.start)).unwrap_or_default();
+                    let text = self
+                        .text
+                        .get(begin..self.offset(&span.start))
+                        .unwrap_or_default();
                     let full = root.take().filter(|root| !is_empty(root));
                     documents.extend(full.map(|root| Document { root, text }));
                     begin = self.offset(&span.end);
@@ -207,7 +210,11 @@ impl<'t> Builder<'t> {
     /// Bytes of the line end at `marker`, if there is one.
     fn line_end(&self, marker: &Marker) -> usize {
         let rest = self.text.get(self.offset(marker)..).unwrap_or_default();
-        if rest.starts_with("\r\n") { 2 } else { usize::from(rest.starts_with('\n')) }
+        if rest.starts_with("\r\n") {
+            2
+        } else {
+            usize::from(rest.starts_with('\n'))
+        }
     }
 
     fn refuse(&mut self, at: Position, message: String) {
