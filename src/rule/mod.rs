@@ -1,8 +1,9 @@
 //! The rule language: YAML documents to checked rules. A rule set that loads is valid.
 //!
 //! A file's text becomes a tree that knows its lines and columns ([`yaml`]); [`document`] reads
-//! one rule from it, with filters ([`filter_parser`]), `having`s ([`having`]) and conditions made
-//! of the same tokens ([`token`]). Nothing stops at the first error: all of a rule set come back.
+//! one rule from it, with filters ([`filter_parser`]), `having`s ([`having_parser`]) and
+//! conditions ([`condition`]) made of the same tokens ([`token`]). Nothing stops at the first
+//! error: all those of a rule set come back.
 
 use crate::event::{AttributeId, Attributes};
 use crate::time::{Millis, Second};
@@ -28,6 +29,8 @@ mod rule_tests;
 mod token;
 
 mod filter_parser;
+
+mod having_parser;
 
 pub mod filter;
 
