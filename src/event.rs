@@ -31,10 +31,14 @@ pub struct Attributes {
 impl Attributes {
     /// The place of `attribute`, which is added if it is new.
     pub fn intern(&mut self, attribute: Attribute) -> AttributeId {
-        let place = self.list.iter().position(|known| *known == attribute).unwrap_or_else(|| {
-            self.list.push(attribute);
-            self.list.len() - 1
-        });
+        let place = self
+            .list
+            .iter()
+            .position(|known| *known == attribute)
+            .unwrap_or_else(|| {
+                self.list.push(attribute);
+                self.list.len() - 1
+            });
         AttributeId(u16::try_from(place).unwrap_or(u16::MAX))
     }
 
@@ -71,6 +75,8 @@ pub struct Event<'a> {
 impl<'a> Event<'a> {
     /// The value of `attribute`, if the record has one.
     pub fn get(&self, attribute: AttributeId) -> Option<&Value<'a>> {
-        self.values.get(usize::from(attribute.0)).and_then(Option::as_ref)
+        self.values
+            .get(usize::from(attribute.0))
+            .and_then(Option::as_ref)
     }
 }

@@ -30,7 +30,7 @@ pub fn attribute(name: &str) -> Result<Attribute, String> {
     }
     let (root, path) = name.split_once('.').unwrap_or((name, ""));
     if !root.eq_ignore_ascii_case("record") {
-        return Err(format!("unknown attribute `{name}`"));
+        return Err(format!("no attribute is called `{name}`"));
     }
     let mut segments = vec![String::new()];
     let mut chars = path.chars();
@@ -40,8 +40,16 @@ pub fn attribute(name: &str) -> Result<Attribute, String> {
             '"' => quoted = !quoted,
             '.' if !quoted => segments.push(String::new()),
             _ => {
-                let c = if c == '\\' { chars.next().unwrap_or(c) } else { c };
-                segments.iter_mut().last().into_iter().for_each(|last| last.push(c.to_ascii_lowercase()));
+                let c = if c == '\\' {
+                    chars.next().unwrap_or(c)
+                } else {
+                    c
+                };
+                segments
+                    .iter_mut()
+                    .last()
+                    .into_iter()
+                    .for_each(|last| last.push(c.to_ascii_lowercase()));
             }
         }
     }

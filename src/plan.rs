@@ -232,6 +232,27 @@ impl Catalogue {
     }
 }
 
+impl Plan {
+    /// The plan of these rules that no topic holds: for backtests and tests of rules.
+    ///
+    /// # Errors
+    ///
+    /// A rule's text is not exactly one valid rule, as those that were parsed are.
+    pub fn alone(
+        rules: &[Rule],
+        attributes: &Attributes,
+        settings: Settings,
+        sources: Vec<Source>,
+    ) -> Result<Arc<Plan>, String> {
+        let mut catalogue = Catalogue::default();
+        let draft = catalogue.draft(rules, attributes, settings, sources, 0);
+        for (key, value) in &draft.entries {
+            catalogue.read(key, Some(value))?;
+        }
+        catalogue.plan(draft.plan).cloned().ok_or_else(|| "the plan was not made".to_owned())
+    }
+}
+
 impl RuleEntry {
     /// The entry of a rule; where it sets no patience or lateness of its own, `default` applies.
     pub fn new(rule: &Rule, attributes: &Attributes, default: Settings) -> RuleEntry {

@@ -1,3 +1,7 @@
-//! The world outside: files, brokers, terminals.
+//! All that touches the world: brokers, disks, files, the clock.
+
+pub mod backtest;
 
 pub mod progress;
+
+pub mod rule_files;

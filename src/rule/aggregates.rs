@@ -53,8 +53,17 @@ pub const AGGREGATES: &[AggregateDoc] = &[
 
 /// FortiSIEM's other aggregates.
 const LATER: &[&str] = &[
-    "FIRST", "LAST", "MEDIAN", "MODE", "PCTILE95", "PCTILE", "STDDEV", "VARIANCE", "PCTCHANGE",
-    "EMA", "SMA",
+    "FIRST",
+    "LAST",
+    "MEDIAN",
+    "MODE",
+    "PCTILE95",
+    "PCTILE",
+    "STDDEV",
+    "VARIANCE",
+    "PCTCHANGE",
+    "EMA",
+    "SMA",
 ];
 
 impl Function {
@@ -81,25 +90,40 @@ pub fn parse(
     cursor.expect(Symbol::Open)?;
     if function == Function::Count && cursor.take(Symbol::Star) {
         cursor.expect(Symbol::Close)?;
-        return Ok(Aggregate { function, input: None });
+        return Ok(Aggregate {
+            function,
+            input: None,
+        });
     }
     let distinct = function == Function::Count && cursor.take_word("DISTINCT");
-    let function = if distinct { Function::CountDistinct } else { function };
+    let function = if distinct {
+        Function::CountDistinct
+    } else {
+        function
+    };
     let Spanned { offset, token } = cursor.peek().clone();
     let Token::Name(name) = token else {
         return Err(cursor.unexpected("the name of an attribute"));
     };
     cursor.next();
     let input = names.resolve(name).map(|(attribute, _)| attribute);
-    let input = input.map_err(|message| errors.push(FilterError { offset, message })).ok();
+    let input = input
+        .map_err(|message| errors.push(FilterError { offset, message }))
+        .ok();
     cursor.expect(Symbol::Close)?;
     Ok(Aggregate { function, input })
 }
 
 fn by_word(word: &Spanned<'_>) -> Result<Function, FilterError> {
     let Token::Name(name) = word.token else {
-        let message = format!("expected an aggregate such as COUNT(*), found {}", word.token);
-        return Err(FilterError { offset: word.offset, message });
+        let message = format!(
+            "expected an aggregate such as COUNT(*), found {}",
+            word.token
+        );
+        return Err(FilterError {
+            offset: word.offset,
+            message,
+        });
     };
     let same = |known: &str| known.eq_ignore_ascii_case(name);
     if let Some(doc) = AGGREGATES.iter().find(|doc| same(doc.function.word())) {
@@ -113,5 +137,8 @@ fn by_word(word: &Spanned<'_>) -> Result<Function, FilterError> {
         let known: Vec<&str> = AGGREGATES.iter().map(|doc| doc.function.word()).collect();
         format!("unknown aggregate `{name}`{}", nearest::hint(name, &known))
     };
-    Err(FilterError { offset: word.offset, message })
+    Err(FilterError {
+        offset: word.offset,
+        message,
+    })
 }

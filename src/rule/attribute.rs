@@ -33,12 +33,16 @@ impl Names<'_> {
                 Ok((attributes.intern(attribute), kind))
             }
             Names::Incident(known) => {
-                let place = known.iter().position(|known| known.eq_ignore_ascii_case(name));
-                let place = place.and_then(|place| u16::try_from(place).ok()).ok_or_else(|| {
-                    let known: Vec<&str> = known.iter().map(String::as_str).collect();
-                    let hint = nearest::hint(name, &known);
-                    format!("`{name}` is not an attribute of this rule's incidents{hint}")
-                })?;
+                let place = known
+                    .iter()
+                    .position(|known| known.eq_ignore_ascii_case(name));
+                let place = place
+                    .and_then(|place| u16::try_from(place).ok())
+                    .ok_or_else(|| {
+                        let known: Vec<&str> = known.iter().map(String::as_str).collect();
+                        let hint = nearest::hint(name, &known);
+                        format!("`{name}` is not an attribute of this rule's incidents{hint}")
+                    })?;
                 Ok((AttributeId(place), Kind::Any))
             }
         }
@@ -49,7 +53,8 @@ impl Names<'_> {
         match self {
             Names::Event(attributes) => {
                 let mut known = attributes.list().iter();
-                let place = known.position(|known| matches!(known, Attribute::Named("eventType")))?;
+                let place =
+                    known.position(|known| matches!(known, Attribute::Named("eventType")))?;
                 u16::try_from(place).ok().map(AttributeId)
             }
             Names::Incident(_) => None,
@@ -69,8 +74,11 @@ pub fn print(attribute: &Attribute) -> String {
         Attribute::Path(segments) => {
             let plain = |c: char| c.is_alphanumeric() || c == '_';
             let segment = |segment: &String| {
-                let written =
-                    if segment.chars().all(plain) { segment.clone() } else { quote(segment) };
+                let written = if segment.chars().all(plain) {
+                    segment.clone()
+                } else {
+                    quote(segment)
+                };
                 format!(".{written}")
             };
             format!("record{}", segments.iter().map(segment).collect::<String>())

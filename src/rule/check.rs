@@ -34,11 +34,16 @@ pub struct Pattern(Regex);
 impl Pattern {
     /// Compiles `source`; letter case will be ignored.
     pub fn new(source: &str) -> Result<Pattern, String> {
-        let built = regex::RegexBuilder::new(source).case_insensitive(true).build();
+        let built = regex::RegexBuilder::new(source)
+            .case_insensitive(true)
+            .build();
         built.map(Pattern).map_err(|error| {
             let text = error.to_string();
             let reason = text.lines().last().unwrap_or_default();
-            format!("not a regular expression: {}", reason.trim_start_matches("error: "))
+            format!(
+                "not a regular expression: {}",
+                reason.trim_start_matches("error: ")
+            )
         })
     }
 }
@@ -98,12 +103,11 @@ impl Check {
             Check::GreaterOrEqual(limit) => (Operator::GreaterOrEqual, number(limit)),
             Check::Less(limit) => (Operator::Less, number(limit)),
             Check::LessOrEqual(limit) => (Operator::LessOrEqual, number(limit)),
-            Check::Between(low, high) => {
-                (Operator::Between, [number(low), number(high)].concat())
-            }
-            Check::BetweenAddresses(low, high) => {
-                (Operator::Between, [text(&low.to_string()), text(&high.to_string())].concat())
-            }
+            Check::Between(low, high) => (Operator::Between, [number(low), number(high)].concat()),
+            Check::BetweenAddresses(low, high) => (
+                Operator::Between,
+                [text(&low.to_string()), text(&high.to_string())].concat(),
+            ),
             Check::Contain(part) => (Operator::Contain, text(part)),
             Check::StartsWith(part) => (Operator::StartsWith, text(part)),
             Check::EndsWith(part) => (Operator::EndsWith, text(part)),

@@ -27,13 +27,21 @@ pub fn read(reader: &mut Reader<'_>, fields: Fields<'_>, drafts: &[Draft]) -> Op
     let text = reader.text(node, "the name of a pattern")?;
     let names: Vec<&str> = drafts.iter().map(|draft| draft.name.as_str()).collect();
     let parsed = parse(text, &names);
-    parsed.map_err(|errors| reader.errors_within(node, errors)).ok()
+    parsed
+        .map_err(|errors| reader.errors_within(node, errors))
+        .ok()
 }
 
 /// The condition over the patterns of these names, or everything that is wrong with it.
 fn parse(text: &str, names: &[&str]) -> Result<Condition, Vec<FilterError>> {
     let cursor = Cursor::new(text).map_err(|error| vec![error])?;
-    let mut parser = Parser { cursor, names, named: Vec::new(), errors: Vec::new(), depth: 0 };
+    let mut parser = Parser {
+        cursor,
+        names,
+        named: Vec::new(),
+        errors: Vec::new(),
+        depth: 0,
+    };
     if let Err(error) = parser.whole() {
         parser.errors.push(error);
         return Err(parser.errors);
@@ -62,17 +70,23 @@ struct Parser<'t> {
 impl Parser<'_> {
     fn whole(&mut self) -> Result<(), FilterError> {
         self.chain()?;
-        self.cursor.expect_end(&format!("one of {}, or the end", OPERATORS.join(", ")))
+        self.cursor
+            .expect_end(&format!("one of {}, or the end", OPERATORS.join(", ")))
     }
 
     fn chain(&mut self) -> Result<(), FilterError> {
         self.part()?;
         while let Token::Name(word) = self.cursor.peek().token {
             let Spanned { offset, .. } = self.cursor.next();
-            let known = OPERATORS.iter().find(|known| known.eq_ignore_ascii_case(word));
+            let known = OPERATORS
+                .iter()
+                .find(|known| known.eq_ignore_ascii_case(word));
             let message = match known {
                 Some(known) => format!("`{known}` between patterns is not supported yet"),
-                None => format!("unknown operator `{word}`{}", nearest::hint(word, OPERATORS)),
+                None => format!(
+                    "unknown operator `{word}`{}",
+                    nearest::hint(word, OPERATORS)
+                ),
             };
             self.errors.push(FilterError { offset, message });
             self.part()?;
@@ -92,14 +106,21 @@ impl Parser<'_> {
             self.depth -= 1;
             return self.cursor.expect(Symbol::Close);
         }
-        let Spanned { offset, token: Token::Name(word) } = self.cursor.peek().clone() else {
+        let Spanned {
+            offset,
+            token: Token::Name(word),
+        } = self.cursor.peek().clone()
+        else {
             return Err(self.cursor.unexpected("the name of a pattern or `(`"));
         };
         self.cursor.next();
         match self.names.iter().position(|name| *name == word) {
             Some(place) => self.named.push(place),
             None => {
-                let message = format!("unknown pattern `{word}`{}", nearest::hint(word, self.names));
+                let message = format!(
+                    "unknown pattern `{word}`{}",
+                    nearest::hint(word, self.names)
+                );
                 self.errors.push(FilterError { offset, message });
             }
         }

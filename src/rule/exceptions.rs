@@ -11,7 +11,10 @@ const KEYS: &[&str] = &["where", "from", "until"];
 /// Reads them; their filters are over the incident attributes of these names.
 pub fn read(reader: &mut Reader<'_>, fields: Fields<'_>, names: &[String]) -> Vec<Exception> {
     let items = reader.list(fields, "exceptions", "a list of exceptions");
-    items.iter().filter_map(|node| exception(reader, node, names)).collect()
+    items
+        .iter()
+        .filter_map(|node| exception(reader, node, names))
+        .collect()
 }
 
 fn exception(reader: &mut Reader<'_>, node: &Node, names: &[String]) -> Option<Exception> {
@@ -26,8 +29,14 @@ fn exception(reader: &mut Reader<'_>, node: &Node, names: &[String]) -> Option<E
     let node = reader.require(fields, "where")?;
     let text = reader.text(node, "a filter such as user = \"..\"")?;
     let filter = Filter::parse_with(text, &mut Names::Incident(names));
-    let filter = filter.map_err(|errors| reader.errors_within(node, errors)).ok()?;
-    Some(Exception { filter, from, until })
+    let filter = filter
+        .map_err(|errors| reader.errors_within(node, errors))
+        .ok()?;
+    Some(Exception {
+        filter,
+        from,
+        until,
+    })
 }
 
 fn time(reader: &mut Reader<'_>, node: &Node) -> Option<Millis> {

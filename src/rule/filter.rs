@@ -46,9 +46,10 @@ impl Expression {
     /// Holds when this does not.
     pub fn negated(self) -> Expression {
         match self {
-            Expression::Test(test) => {
-                Expression::Test(Test { negated: !test.negated, ..test })
-            }
+            Expression::Test(test) => Expression::Test(Test {
+                negated: !test.negated,
+                ..test
+            }),
             Expression::Not(inner) => *inner,
             Expression::And(_) | Expression::Or(_) => Expression::Not(Box::new(self)),
         }
@@ -74,11 +75,11 @@ impl Expression {
                 all.dedup();
                 Some(all)
             }
-            Expression::Test(Test { attribute: tested, negated: false, check: Check::In(set) })
-                if *tested == attribute =>
-            {
-                set.texts()
-            }
+            Expression::Test(Test {
+                attribute: tested,
+                negated: false,
+                check: Check::In(set),
+            }) if *tested == attribute => set.texts(),
             Expression::Not(_) | Expression::Test(_) => None,
         }
     }
@@ -99,7 +100,10 @@ impl Filter {
     /// The filter that `text` says, or the first thing that is wrong with it.
     pub fn parse(text: &str, attributes: &mut Attributes) -> Result<Filter, FilterError> {
         Filter::parse_with(text, &mut Names::Event(attributes)).map_err(|errors| {
-            let none = FilterError { offset: 0, message: "not a filter".to_string() };
+            let none = FilterError {
+                offset: 0,
+                message: "not a filter".to_string(),
+            };
             errors.into_iter().next().unwrap_or(none)
         })
     }
@@ -108,7 +112,10 @@ impl Filter {
     pub fn parse_with(text: &str, names: &mut Names<'_>) -> Result<Filter, Vec<FilterError>> {
         let expression = filter_parser::parse(text, names)?;
         let event_types = names.event_type().and_then(|id| expression.required(id));
-        Ok(Filter { expression, event_types })
+        Ok(Filter {
+            expression,
+            event_types,
+        })
     }
 
     /// Whether the filter holds for `event`.

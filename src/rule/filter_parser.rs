@@ -24,16 +24,37 @@ const DEPTH_MAX: usize = 64;
 
 /// What filters of later versions may call.
 const FUNCTIONS: &[&str] = &[
-    "DeviceToCMDBAttr", "LOG", "TO_DOUBLE", "TO_INTEGER", "TO_STRING", "DayOfWeek", "HourOfDay",
-    "IF", "EXTRACT", "LookupTableGet", "LookupTableHas", "LEN", "LTRIM", "REPLACE", "RTRIM",
-    "SUB_STR", "TO_LOWER", "TO_UPPER", "TRIM",
+    "DeviceToCMDBAttr",
+    "LOG",
+    "TO_DOUBLE",
+    "TO_INTEGER",
+    "TO_STRING",
+    "DayOfWeek",
+    "HourOfDay",
+    "IF",
+    "EXTRACT",
+    "LookupTableGet",
+    "LookupTableHas",
+    "LEN",
+    "LTRIM",
+    "REPLACE",
+    "RTRIM",
+    "SUB_STR",
+    "TO_LOWER",
+    "TO_UPPER",
+    "TRIM",
 ];
 
 /// The expression, or everything that is wrong with the text: the first syntax error, and all
 /// unknown names and wrong types before it.
 pub fn parse(text: &str, names: &mut Names<'_>) -> Result<Expression, Vec<FilterError>> {
     let cursor = Cursor::new(text).map_err(|error| vec![error])?;
-    let mut parser = Parser { cursor, names, errors: Vec::new(), depth: 0 };
+    let mut parser = Parser {
+        cursor,
+        names,
+        errors: Vec::new(),
+        depth: 0,
+    };
     match parser.whole() {
         Ok(expression) if parser.errors.is_empty() => Ok(expression),
         Ok(_) => Err(parser.errors),
@@ -103,7 +124,10 @@ impl<'t> Parser<'t, '_, '_> {
         };
         self.cursor.next();
         if self.cursor.peek().token == Token::Symbol(Symbol::Open) {
-            return Err(FilterError { offset, message: unknown_function(name) });
+            return Err(FilterError {
+                offset,
+                message: unknown_function(name),
+            });
         }
         let (attribute, kind) = match self.names.resolve(name) {
             Ok(resolved) => resolved,
@@ -119,7 +143,11 @@ impl<'t> Parser<'t, '_, '_> {
             self.errors.push(FilterError { offset, message });
             Check::IsNull
         });
-        Ok(Expression::Test(Test { attribute, negated, check }))
+        Ok(Expression::Test(Test {
+            attribute,
+            negated,
+            check,
+        }))
     }
 
     /// The operator, and whether it is the negative one of its pair.
@@ -143,11 +171,9 @@ impl<'t> Parser<'t, '_, '_> {
                 let Spanned { offset, token } = self.cursor.next();
                 Ok((by_word(offset, &token)?, true))
             }
-            Token::Name(_)
-            | Token::Text(_)
-            | Token::Number(_)
-            | Token::Symbol(_)
-            | Token::End => Ok((by_word(offset, &token)?, false)),
+            Token::Name(_) | Token::Text(_) | Token::Number(_) | Token::Symbol(_) | Token::End => {
+                Ok((by_word(offset, &token)?, false))
+            }
         }
     }
 
@@ -202,11 +228,15 @@ impl<'t> Parser<'t, '_, '_> {
             Token::Name(name) => {
                 self.cursor.next();
                 if name.to_ascii_lowercase().starts_with("group@") {
-                    return wrong(format!("`{name}`: groups and watch lists are not supported yet"));
+                    return wrong(format!(
+                        "`{name}`: groups and watch lists are not supported yet"
+                    ));
                 }
                 if self.cursor.peek().token != Token::Symbol(Symbol::Open) {
-                    return wrong(format!("expected {expected}, found `{name}`: text stands in \
-                        double quotes, \"{name}\""));
+                    return wrong(format!(
+                        "expected {expected}, found `{name}`: text stands in \
+                        double quotes, \"{name}\""
+                    ));
                 }
                 if name.eq_ignore_ascii_case("cidr") {
                     return self.network().map(Literal::Network);
@@ -239,7 +269,10 @@ fn by_word(offset: usize, token: &Token<'_>) -> Parsed<Operator> {
     match token {
         Token::Name(word) => Operator::by_name(word).ok_or_else(|| {
             let hint = nearest::hint(word, &names);
-            FilterError { offset, message: format!("unknown operator `{word}`{hint}") }
+            FilterError {
+                offset,
+                message: format!("unknown operator `{word}`{hint}"),
+            }
         }),
         Token::Text(_) | Token::Number(_) | Token::Symbol(_) | Token::End => {
             let message = format!("expected an operator ({}), found {token}", names.join(", "));
@@ -249,7 +282,10 @@ fn by_word(offset: usize, token: &Token<'_>) -> Parsed<Operator> {
 }
 
 fn unknown_function(name: &str) -> String {
-    match FUNCTIONS.iter().find(|known| known.eq_ignore_ascii_case(name)) {
+    match FUNCTIONS
+        .iter()
+        .find(|known| known.eq_ignore_ascii_case(name))
+    {
         Some(known) => format!("the function {known} is not supported yet"),
         None => format!("unknown function `{name}`"),
     }

@@ -26,7 +26,9 @@ fn numbers(text: &str, separator: char, widths: [usize; 3]) -> Option<[i64; 3]> 
     let mut parts = text.split(separator);
     let mut numbers = [0; 3];
     for (number, width) in numbers.iter_mut().zip(widths) {
-        let part = parts.next().filter(|part| part.len() == width && is_digits(part))?;
+        let part = parts
+            .next()
+            .filter(|part| part.len() == width && is_digits(part))?;
         *number = part.parse().ok()?;
     }
     parts.next().is_none().then_some(numbers)
@@ -37,7 +39,11 @@ fn is_digits(text: &str) -> bool {
 }
 
 fn thousandths(fraction: &str) -> Option<i64> {
-    is_digits(fraction).then(|| format!("{fraction}00"))?.get(..3)?.parse().ok()
+    is_digits(fraction)
+        .then(|| format!("{fraction}00"))?
+        .get(..3)?
+        .parse()
+        .ok()
 }
 
 /// Seconds east of UTC.

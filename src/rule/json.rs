@@ -10,7 +10,9 @@ pub fn of(node: &Node) -> Value {
         Content::Scalar(scalar) => of_scalar(scalar),
         Content::Sequence(items) => Value::Array(items.iter().map(of).collect()),
         Content::Mapping(entries) => {
-            let entries = entries.iter().map(|(key, node)| (key.text.clone(), of(node)));
+            let entries = entries
+                .iter()
+                .map(|(key, node)| (key.text.clone(), of(node)));
             Value::Object(entries.collect::<Map<_, _>>())
         }
     }
@@ -44,7 +46,10 @@ fn number(text: &str) -> Option<Number> {
     }
     let integer = text.parse().map(|integer: i64| Number::from(integer));
     let large = || text.parse().map(|integer: u64| Number::from(integer));
-    integer.or_else(|_| large()).ok().or_else(|| Number::from_f64(text.parse().ok()?))
+    integer
+        .or_else(|_| large())
+        .ok()
+        .or_else(|| Number::from_f64(text.parse().ok()?))
 }
 
 #[cfg(test)]
@@ -56,17 +61,36 @@ mod tests {
         let check = |yaml: &str, expected: Value| {
             let (documents, problems) = super::super::yaml::documents(yaml);
             assert!(problems.is_empty(), "{problems:?}");
-            let found: Vec<Value> = documents.iter().map(|document| super::of(&document.root)).collect();
+            let found: Vec<Value> = documents
+                .iter()
+                .map(|document| super::of(&document.root))
+                .collect();
             assert_eq!(found, vec![expected], "{yaml}");
         };
-        check("[true, False, 42, -1, +7, 0x1f, 0o17]", json!([true, false, 42, -1, 7, 31, 15]));
-        check("[1.5, 1e3, .5, ~, null, NULL]", json!([1.5, 1000.0, 0.5, null, null, null]));
-        check("['true', \"42\", 'null', '']", json!(["true", "42", "null", ""]));
-        check("[2026-01-01T00:00:00Z, inf, nan, .inf, yes]", json!([
-            "2026-01-01T00:00:00Z", "inf", "nan", ".inf", "yes"
-        ]));
-        check("{\"a\": {b: [1, {c: d}]}, e: }", json!({"a": {"b": [1, {"c": "d"}]}, "e": null}));
-        check("18446744073709551615", json!(18_446_744_073_709_551_615_u64));
+        check(
+            "[true, False, 42, -1, +7, 0x1f, 0o17]",
+            json!([true, false, 42, -1, 7, 31, 15]),
+        );
+        check(
+            "[1.5, 1e3, .5, ~, null, NULL]",
+            json!([1.5, 1000.0, 0.5, null, null, null]),
+        );
+        check(
+            "['true', \"42\", 'null', '']",
+            json!(["true", "42", "null", ""]),
+        );
+        check(
+            "[2026-01-01T00:00:00Z, inf, nan, .inf, yes]",
+            json!(["2026-01-01T00:00:00Z", "inf", "nan", ".inf", "yes"]),
+        );
+        check(
+            "{\"a\": {b: [1, {c: d}]}, e: }",
+            json!({"a": {"b": [1, {"c": "d"}]}, "e": null}),
+        );
+        check(
+            "18446744073709551615",
+            json!(18_446_744_073_709_551_615_u64),
+        );
         check("1.0.0", json!("1.0.0"));
     }
 }

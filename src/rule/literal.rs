@@ -25,7 +25,10 @@ impl Number {
         if let Ok(integer) = text.parse() {
             return Some(Number::Integer(integer));
         }
-        text.parse().ok().filter(|float: &f64| float.is_finite()).map(Number::Float)
+        text.parse()
+            .ok()
+            .filter(|float: &f64| float.is_finite())
+            .map(Number::Float)
     }
 
     /// The nearest float.
@@ -57,9 +60,9 @@ impl Number {
     /// The same with the other sign.
     pub fn negated(self) -> Number {
         match self {
-            Number::Integer(integer) => {
-                integer.checked_neg().map_or(Number::Float(-self.as_f64()), Number::Integer)
-            }
+            Number::Integer(integer) => integer
+                .checked_neg()
+                .map_or(Number::Float(-self.as_f64()), Number::Integer),
             Number::Float(float) => Number::Float(-float),
         }
     }
@@ -123,12 +126,19 @@ pub struct Set {
 
 impl Set {
     pub fn new(literals: Vec<Literal>) -> Set {
-        let mut set = Set { texts: Vec::new(), numbers: Vec::new(), networks: Vec::new() };
+        let mut set = Set {
+            texts: Vec::new(),
+            numbers: Vec::new(),
+            networks: Vec::new(),
+        };
         for literal in literals {
             match literal {
                 Literal::Text(text) => {
                     let number = Number::parse(&text);
-                    set.texts.push(Text { lower: text.to_ascii_lowercase(), number });
+                    set.texts.push(Text {
+                        lower: text.to_ascii_lowercase(),
+                        number,
+                    });
                 }
                 Literal::Number(number) => set.numbers.push(number),
                 Literal::Network(network) => set.networks.push(network.trunc()),
@@ -136,7 +146,8 @@ impl Set {
         }
         set.texts.sort_by(|a, b| a.lower.cmp(&b.lower));
         set.texts.dedup();
-        set.numbers.sort_by(|a, b| a.compare(*b).unwrap_or(Ordering::Equal));
+        set.numbers
+            .sort_by(|a, b| a.compare(*b).unwrap_or(Ordering::Equal));
         set.numbers.dedup();
         set.networks.sort();
         set.networks.dedup();
@@ -159,14 +170,22 @@ impl Set {
             let value = value.bytes().map(|byte| byte.to_ascii_lowercase());
             text.lower.bytes().cmp(value)
         };
-        if self.texts.binary_search_by(|known| lower(known, text)).is_ok() {
+        if self
+            .texts
+            .binary_search_by(|known| lower(known, text))
+            .is_ok()
+        {
             return true;
         }
         let number = || Number::parse(text);
         if !self.numbers.is_empty() && number().is_some_and(|value| self.numbers.contains(&value)) {
             return true;
         }
-        let inside = |address| self.networks.iter().any(|network| network.contains(&address));
+        let inside = |address| {
+            self.networks
+                .iter()
+                .any(|network| network.contains(&address))
+        };
         !self.networks.is_empty() && address(text).is_some_and(inside)
     }
 
@@ -176,9 +195,15 @@ impl Set {
 
     /// All operands, in canonical form and order.
     pub fn literals(&self) -> Vec<Literal> {
-        let texts = self.texts.iter().map(|text| Literal::Text(text.lower.clone()));
+        let texts = self
+            .texts
+            .iter()
+            .map(|text| Literal::Text(text.lower.clone()));
         let numbers = self.numbers.iter().map(|number| Literal::Number(*number));
-        let networks = self.networks.iter().map(|network| Literal::Network(*network));
+        let networks = self
+            .networks
+            .iter()
+            .map(|network| Literal::Network(*network));
         texts.chain(numbers).chain(networks).collect()
     }
 
@@ -191,7 +216,9 @@ impl Set {
 
 /// The address that `text` spells; IPv4 within IPv6 as IPv4.
 pub fn address(text: &str) -> Option<IpAddr> {
-    text.parse().ok().map(|address: IpAddr| address.to_canonical())
+    text.parse()
+        .ok()
+        .map(|address: IpAddr| address.to_canonical())
 }
 
 /// A network in CIDR notation, or a single address.
@@ -202,9 +229,12 @@ pub fn network(text: &str) -> Option<IpNet> {
 /// Whether `text` contains `lower`, which is in lower case, without regard to ASCII case.
 pub fn contains(text: &str, lower: &str) -> bool {
     let (text, lower) = (text.as_bytes(), lower.as_bytes());
-    let Some(&first) = lower.first() else { return true };
+    let Some(&first) = lower.first() else {
+        return true;
+    };
     memchr::memchr2_iter(first, first.to_ascii_uppercase(), text).any(|at| {
-        text.get(at..at + lower.len()).is_some_and(|part| part.eq_ignore_ascii_case(lower))
+        text.get(at..at + lower.len())
+            .is_some_and(|part| part.eq_ignore_ascii_case(lower))
     })
 }
 

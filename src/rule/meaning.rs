@@ -26,14 +26,19 @@ impl Rule {
             lines.push(format!("key {} {}", part.name, places.join(" ")));
         }
         for (attribute, value) in &self.attributes {
-            lines.push(format!("attribute {attribute} {}", self.value_text(value, &name)));
+            lines.push(format!(
+                "attribute {attribute} {}",
+                self.value_text(value, &name)
+            ));
         }
         lines.push(String::new());
         lines.join("\n")
     }
 
     fn pattern(&self, place: usize) -> &str {
-        self.patterns.get(place).map_or("", |pattern| pattern.name.as_str())
+        self.patterns
+            .get(place)
+            .map_or("", |pattern| pattern.name.as_str())
     }
 
     fn condition_text(&self) -> &str {
@@ -46,7 +51,9 @@ impl Rule {
         let text = match value {
             IncidentValue::GroupBy(pattern, place) => {
                 let pattern = self.patterns.get(*pattern);
-                pattern.and_then(|pattern| pattern.group_by.get(*place)).map(|id| name(*id))
+                pattern
+                    .and_then(|pattern| pattern.group_by.get(*place))
+                    .map(|id| name(*id))
             }
             IncidentValue::Aggregate(pattern, place) => {
                 let pattern = self.patterns.get(*pattern);

@@ -1,8 +1,9 @@
 //! The rule language: YAML documents to checked rules. A rule set that loads is valid.
 //!
 //! A file's text becomes a tree that knows its lines and columns ([`yaml`]); [`document`] reads
-//! one rule from it, with filters ([`filter_parser`]), `having`s ([`having`]) and conditions made
-//! of the same tokens ([`token`]). Nothing stops at the first error: all of a rule set come back.
+//! one rule from it, with filters ([`filter_parser`]), `having`s ([`having_parser`]) and
+//! conditions ([`condition`]) made of the same tokens ([`token`]). Nothing stops at the first
+//! error: all those of a rule set come back.
 
 use crate::event::{AttributeId, Attributes};
 use crate::time::{Millis, Second};
@@ -28,6 +29,8 @@ mod rule_tests;
 mod token;
 
 mod filter_parser;
+
+mod having_parser;
 
 pub mod filter;
 
@@ -262,7 +265,11 @@ pub struct RuleError {
 
 impl std::fmt::Display for RuleError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}:{}:{}: {}", self.file, self.line, self.column, self.message)
+        write!(
+            f,
+            "{}:{}:{}: {}",
+            self.file, self.line, self.column, self.message
+        )
     }
 }
 
@@ -287,7 +294,11 @@ pub fn parse_all(
     let mut errors = Vec::new();
     let mut ids: Vec<(String, String)> = Vec::new();
     for (file, text) in files {
-        let mut reader = reader::Reader { file, text, errors: Vec::new() };
+        let mut reader = reader::Reader {
+            file,
+            text,
+            errors: Vec::new(),
+        };
         let (documents, problems) = yaml::documents(text);
         for problem in problems {
             reader.error(problem.at, problem.message);
@@ -305,8 +316,15 @@ pub fn parse_all(
         errors.append(&mut reader.errors);
     }
     errors.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
-    if errors.is_empty() { Ok(rules) } else { Err(errors) }
+    if errors.is_empty() {
+        Ok(rules)
+    } else {
+        Err(errors)
+    }
 }
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod docs_tests;

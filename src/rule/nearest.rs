@@ -44,7 +44,8 @@ mod tests {
 
     #[test]
     fn finds_the_nearest_word() {
-        let check = |word, expected| assert_eq!(nearest(word, ["window", "where", "name"]), expected);
+        let check =
+            |word, expected| assert_eq!(nearest(word, ["window", "where", "name"]), expected);
         check("windows", Some("window"));
         check("WNDOW", Some("window"));
         check("wehre", Some("where"));

@@ -70,11 +70,31 @@ pub const OPERATORS: &[OperatorDoc] = &[
             ("user = \"200\"", Some("200"), true),
             ("user = \"200\"", Some("\"200.0\""), false),
             ("user = \"true\"", Some("true"), true),
-            ("srcIpAddr = cidr(\"10.0.0.0/8\")", Some("\"10.1.2.3\""), true),
-            ("srcIpAddr = cidr(\"10.0.0.0/8\")", Some("\"11.1.2.3\""), false),
-            ("srcIpAddr = cidr(\"10.0.0.0/8\")", Some("\"<null>\""), false),
-            ("srcIpAddr != cidr(\"10.0.0.0/8\")", Some("\"<null>\""), true),
-            ("srcIpAddr = \"2001:DB8::1\"", Some("\"2001:db8:0:0:0:0:0:1\""), true),
+            (
+                "srcIpAddr = cidr(\"10.0.0.0/8\")",
+                Some("\"10.1.2.3\""),
+                true,
+            ),
+            (
+                "srcIpAddr = cidr(\"10.0.0.0/8\")",
+                Some("\"11.1.2.3\""),
+                false,
+            ),
+            (
+                "srcIpAddr = cidr(\"10.0.0.0/8\")",
+                Some("\"<null>\""),
+                false,
+            ),
+            (
+                "srcIpAddr != cidr(\"10.0.0.0/8\")",
+                Some("\"<null>\""),
+                true,
+            ),
+            (
+                "srcIpAddr = \"2001:DB8::1\"",
+                Some("\"2001:db8:0:0:0:0:0:1\""),
+                true,
+            ),
         ],
     },
     OperatorDoc {
@@ -97,7 +117,10 @@ pub const OPERATORS: &[OperatorDoc] = &[
         negation: None,
         operands: Operands::One,
         meaning: "greater or equal",
-        examples: &[("user >= -1.5", Some("-1.5"), true), ("user >= -1.5", Some("-2"), false)],
+        examples: &[
+            ("user >= -1.5", Some("-1.5"), true),
+            ("user >= -1.5", Some("-2"), false),
+        ],
     },
     OperatorDoc {
         operator: Operator::Less,
@@ -105,7 +128,10 @@ pub const OPERATORS: &[OperatorDoc] = &[
         negation: None,
         operands: Operands::One,
         meaning: "less",
-        examples: &[("user < 1e3", Some("999"), true), ("user < 1e3", Some("1000"), false)],
+        examples: &[
+            ("user < 1e3", Some("999"), true),
+            ("user < 1e3", Some("1000"), false),
+        ],
     },
     OperatorDoc {
         operator: Operator::LessOrEqual,
@@ -113,7 +139,10 @@ pub const OPERATORS: &[OperatorDoc] = &[
         negation: None,
         operands: Operands::One,
         meaning: "less or equal",
-        examples: &[("user <= 5", Some("[9, 5]"), true), ("user <= 5", Some("5.1"), false)],
+        examples: &[
+            ("user <= 5", Some("[9, 5]"), true),
+            ("user <= 5", Some("5.1"), false),
+        ],
     },
     OperatorDoc {
         operator: Operator::In,
@@ -126,7 +155,11 @@ pub const OPERATORS: &[OperatorDoc] = &[
             ("user IN (\"a\", \"b\", 3)", Some("3"), true),
             ("user IN (\"a\", \"b\", 3)", Some("\"c\""), false),
             ("user NOT IN (\"a\", \"b\")", None, true),
-            ("srcIpAddr IN (cidr(\"10.0.0.0/8\"), \"192.0.2.1\")", Some("\"192.0.2.1\""), true),
+            (
+                "srcIpAddr IN (cidr(\"10.0.0.0/8\"), \"192.0.2.1\")",
+                Some("\"192.0.2.1\""),
+                true,
+            ),
         ],
     },
     OperatorDoc {
@@ -140,8 +173,16 @@ pub const OPERATORS: &[OperatorDoc] = &[
             ("user BETWEEN (1, 5)", Some("5"), true),
             ("user BETWEEN (1, 5)", Some("0"), false),
             ("user NOT BETWEEN (1, 5)", None, true),
-            ("srcIpAddr BETWEEN (\"10.0.0.1\", \"10.0.0.9\")", Some("\"10.0.0.2\""), true),
-            ("srcIpAddr BETWEEN (\"10.0.0.1\", \"10.0.0.9\")", Some("\"10.0.0.10\""), false),
+            (
+                "srcIpAddr BETWEEN (\"10.0.0.1\", \"10.0.0.9\")",
+                Some("\"10.0.0.2\""),
+                true,
+            ),
+            (
+                "srcIpAddr BETWEEN (\"10.0.0.1\", \"10.0.0.9\")",
+                Some("\"10.0.0.10\""),
+                false,
+            ),
         ],
     },
     OperatorDoc {
@@ -151,8 +192,16 @@ pub const OPERATORS: &[OperatorDoc] = &[
         operands: Operands::One,
         meaning: "contains this text (`CONTAINS` is accepted too)",
         examples: &[
-            ("user CONTAIN \"Contoso\"", Some("\"alice@CONTOSO.com\""), true),
-            ("user contains \"contoso\"", Some("\"alice@contos.com\""), false),
+            (
+                "user CONTAIN \"Contoso\"",
+                Some("\"alice@CONTOSO.com\""),
+                true,
+            ),
+            (
+                "user contains \"contoso\"",
+                Some("\"alice@contos.com\""),
+                false,
+            ),
             ("user CONTAIN \"20\"", Some("200"), true),
             ("user NOT CONTAIN \"contoso\"", None, true),
         ],
@@ -257,9 +306,9 @@ impl Operator {
             Operator::EndsWith => Ok(Check::EndsWith(self.text(&first)?)),
             Operator::Regexp => match &first {
                 Literal::Text(source) => Pattern::new(source).map(Check::Regexp),
-                Literal::Number(_) | Literal::Network(_) => {
-                    Err(format!("`REGEXP` takes text in double quotes, found {first}"))
-                }
+                Literal::Number(_) | Literal::Network(_) => Err(format!(
+                    "`REGEXP` takes text in double quotes, found {first}"
+                )),
             },
         }
     }
@@ -271,31 +320,37 @@ impl Operator {
     fn number(self, literal: &Literal) -> Result<Number, String> {
         match literal {
             Literal::Number(number) => Ok(*number),
-            Literal::Text(text) if Number::parse(text).is_some() => {
-                Err(format!("`{}` compares numbers: write {text} without quotes", self.name()))
-            }
-            Literal::Text(_) | Literal::Network(_) => {
-                Err(format!("`{}` compares numbers, found {literal}", self.name()))
-            }
+            Literal::Text(text) if Number::parse(text).is_some() => Err(format!(
+                "`{}` compares numbers: write {text} without quotes",
+                self.name()
+            )),
+            Literal::Text(_) | Literal::Network(_) => Err(format!(
+                "`{}` compares numbers, found {literal}",
+                self.name()
+            )),
         }
     }
 
     /// Text in lower case.
     fn text(self, literal: &Literal) -> Result<String, String> {
         match literal {
-            Literal::Text(text) if text.is_empty() => {
-                Err(format!("`{}` \"\" holds for every value: write IS NOT NULL", self.name()))
-            }
+            Literal::Text(text) if text.is_empty() => Err(format!(
+                "`{}` \"\" holds for every value: write IS NOT NULL",
+                self.name()
+            )),
             Literal::Text(text) => Ok(text.to_ascii_lowercase()),
-            Literal::Number(_) | Literal::Network(_) => {
-                Err(format!("`{}` takes text in double quotes, found {literal}", self.name()))
-            }
+            Literal::Number(_) | Literal::Network(_) => Err(format!(
+                "`{}` takes text in double quotes, found {literal}",
+                self.name()
+            )),
         }
     }
 
     fn between(self, kind: Kind, low: &Literal, high: Option<&Literal>) -> Result<Check, String> {
         let high = high.ok_or("BETWEEN takes two values")?;
-        let addresses = (kind == Kind::Address).then(|| single(low).zip(single(high))).flatten();
+        let addresses = (kind == Kind::Address)
+            .then(|| single(low).zip(single(high)))
+            .flatten();
         if let Some((low, high)) = addresses {
             if low.is_ipv4() != high.is_ipv4() || low > high {
                 return Err(format!("no address lies between {low} and {high}"));
@@ -321,9 +376,9 @@ fn equals(kind: Kind, literals: Vec<Literal>) -> Result<Set, String> {
     let literals: Result<Vec<Literal>, String> = literals
         .into_iter()
         .map(|literal| match (kind, &literal) {
-            (Kind::Text, Literal::Network(network)) => {
-                Err(format!("found cidr(\"{network}\"), but this attribute is not an address"))
-            }
+            (Kind::Text, Literal::Network(network)) => Err(format!(
+                "found cidr(\"{network}\"), but this attribute is not an address"
+            )),
             (Kind::Address, Literal::Text(text)) => match literal::address(text) {
                 Some(address) => Ok(Literal::Network(address.into())),
                 None if literal::network(text).is_some() => {

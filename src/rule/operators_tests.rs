@@ -21,7 +21,10 @@ fn value(json: &serde_json::Value) -> Value<'_> {
 fn check(filter: &str, json: Option<&str>, expected: bool) {
     let parsed = Filter::parse(filter, &mut Attributes::default()).expect(filter);
     let json: Option<serde_json::Value> = json.map(|json| serde_json::from_str(json).unwrap());
-    let event = Event { time: 0, values: vec![json.as_ref().map(value)] };
+    let event = Event {
+        time: 0,
+        values: vec![json.as_ref().map(value)],
+    };
     assert_eq!(parsed.matches(&event), expected, "{filter} on {json:?}");
 }
 
@@ -55,12 +58,36 @@ fn corner_cases() {
     check("user > 5", Some("[1, [2, 6]]"), true);
     check("user NOT BETWEEN (1, 2)", Some("[]"), true);
     // Long IN lists are searched, not scanned.
-    check("user IN (\"d\", \"B\", \"a\", \"c\", \"e\")", Some("\"C\""), true);
-    check("user IN (\"d\", \"B\", \"a\", \"c\", \"e\")", Some("\"f\""), false);
+    check(
+        "user IN (\"d\", \"B\", \"a\", \"c\", \"e\")",
+        Some("\"C\""),
+        true,
+    );
+    check(
+        "user IN (\"d\", \"B\", \"a\", \"c\", \"e\")",
+        Some("\"f\""),
+        false,
+    );
     // Addresses.
-    check("srcIpAddr = \"10.0.0.1\"", Some("\"::ffff:10.0.0.1\""), true);
-    check("srcIpAddr NOT IN (cidr(\"10.1.2.3/8\"))", Some("\"10.9.9.9\""), false);
-    check("srcIpAddr = cidr(\"2001:db8::/32\")", Some("\"2001:DB8:1::\""), true);
-    check("record.ip = cidr(\"10.0.0.0/8\")", Some("\"10.0.0.1\""), true);
+    check(
+        "srcIpAddr = \"10.0.0.1\"",
+        Some("\"::ffff:10.0.0.1\""),
+        true,
+    );
+    check(
+        "srcIpAddr NOT IN (cidr(\"10.1.2.3/8\"))",
+        Some("\"10.9.9.9\""),
+        false,
+    );
+    check(
+        "srcIpAddr = cidr(\"2001:db8::/32\")",
+        Some("\"2001:DB8:1::\""),
+        true,
+    );
+    check(
+        "record.ip = cidr(\"10.0.0.0/8\")",
+        Some("\"10.0.0.1\""),
+        true,
+    );
     check("srcIpAddr CONTAIN \"10.\"", Some("\"10.0.0.1\""), true);
 }

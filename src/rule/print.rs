@@ -12,7 +12,11 @@ pub type NameOf<'a> = &'a dyn Fn(AttributeId) -> String;
 
 /// The written name of the attribute at `id` of a table.
 pub fn name(attributes: &Attributes, id: AttributeId) -> String {
-    attributes.list().get(usize::from(id.0)).map(attribute::print).unwrap_or_default()
+    attributes
+        .list()
+        .get(usize::from(id.0))
+        .map(attribute::print)
+        .unwrap_or_default()
 }
 
 pub fn filter(expression: &Expression, name: NameOf<'_>) -> String {
@@ -24,9 +28,11 @@ pub fn filter(expression: &Expression, name: NameOf<'_>) -> String {
             };
             parts.iter().map(part).collect::<Vec<_>>().join(" AND ")
         }
-        Expression::Or(parts) => {
-            parts.iter().map(|part| filter(part, name)).collect::<Vec<_>>().join(" OR ")
-        }
+        Expression::Or(parts) => parts
+            .iter()
+            .map(|part| filter(part, name))
+            .collect::<Vec<_>>()
+            .join(" OR "),
         Expression::Not(inner) => format!("NOT ({})", filter(inner, name)),
         Expression::Test(test) => self::test(test, name),
     }
@@ -34,13 +40,21 @@ pub fn filter(expression: &Expression, name: NameOf<'_>) -> String {
 
 fn test(test: &Test, name: NameOf<'_>) -> String {
     let (operator, operands) = test.check.written();
-    let Some(doc) = operator.doc() else { return String::new() };
+    let Some(doc) = operator.doc() else {
+        return String::new();
+    };
     let (prefix, word) = match (test.negated, doc.negation) {
         (false, _) => ("", doc.name),
         (true, Some(negation)) => ("", negation),
         (true, None) => ("NOT ", doc.name),
     };
-    let literals = || operands.iter().map(Literal::to_string).collect::<Vec<_>>().join(", ");
+    let literals = || {
+        operands
+            .iter()
+            .map(Literal::to_string)
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
     let operands = match doc.operands {
         Operands::None => String::new(),
         Operands::One => format!(" {}", literals()),
@@ -72,9 +86,10 @@ pub fn having(having: &Having, aggregates: &[Aggregate], name: NameOf<'_>) -> St
 fn term(side: &Term, aggregates: &[Aggregate], name: NameOf<'_>) -> String {
     match side {
         Term::Number(number) => number.to_string(),
-        Term::Aggregate(place) => {
-            aggregates.get(*place).map(|found| aggregate(found, name)).unwrap_or_default()
-        }
+        Term::Aggregate(place) => aggregates
+            .get(*place)
+            .map(|found| aggregate(found, name))
+            .unwrap_or_default(),
         Term::Arithmetic(left, operator, right) => {
             let part = |part: &Term| match part {
                 Term::Arithmetic(..) => format!("({})", term(part, aggregates, name)),
@@ -105,7 +120,11 @@ fn symbol(comparison: Comparison) -> &'static str {
 /// `COUNT(*)`, `COUNT(DISTINCT user)`, `SUM(record.bytes)`, ..
 pub fn aggregate(aggregate: &Aggregate, name: NameOf<'_>) -> String {
     let input = aggregate.input.map_or("*".to_string(), name);
-    let distinct = if aggregate.function == Function::CountDistinct { "DISTINCT " } else { "" };
+    let distinct = if aggregate.function == Function::CountDistinct {
+        "DISTINCT "
+    } else {
+        ""
+    };
     format!("{}({distinct}{input})", aggregate.function.word())
 }
 

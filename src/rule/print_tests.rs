@@ -10,8 +10,13 @@ use crate::rule::{
     Aggregate, Arithmetic, Comparison, Filter, Function, Having, Term, attribute, literal,
 };
 
-const NAMES: [&str; 5] =
-    ["eventType", "user", "srcIpAddr", "record.a.b", "record.\"odd \\\"key\".c"];
+const NAMES: [&str; 5] = [
+    "eventType",
+    "user",
+    "srcIpAddr",
+    "record.a.b",
+    "record.\"odd \\\"key\".c",
+];
 
 fn table() -> Attributes {
     let mut attributes = Attributes::default();
@@ -23,15 +28,23 @@ fn table() -> Attributes {
 
 fn number() -> impl Strategy<Value = Number> {
     let float = any::<f64>().prop_filter("finite", |float| float.is_finite());
-    prop_oneof![any::<i64>().prop_map(Number::Integer), float.prop_map(Number::Float)]
+    prop_oneof![
+        any::<i64>().prop_map(Number::Integer),
+        float.prop_map(Number::Float)
+    ]
 }
 
 fn literal() -> impl Strategy<Value = Literal> {
     let network = prop_oneof![Just("10.0.0.0/8"), Just("192.0.2.7"), Just("2001:db8::/32")];
     prop_oneof![
         any::<String>().prop_map(Literal::Text),
-        prop_oneof![Just("10.0.0.1"), Just("2001:DB8::1"), Just("^a\\d+[^\"]$"), Just("42")]
-            .prop_map(|text: &str| Literal::Text(text.to_string())),
+        prop_oneof![
+            Just("10.0.0.1"),
+            Just("2001:DB8::1"),
+            Just("^a\\d+[^\"]$"),
+            Just("42")
+        ]
+        .prop_map(|text: &str| Literal::Text(text.to_string())),
         number().prop_map(Literal::Number),
         network.prop_map(|text: &str| Literal::Network(literal::network(text).unwrap())),
     ]
@@ -50,7 +63,11 @@ fn test() -> impl Strategy<Value = Expression> {
             let check = doc.operator.check(kind, literals);
             let check = check.unwrap_or(crate::rule::check::Check::IsNull);
             let attribute = AttributeId(u16::try_from(place).unwrap());
-            Expression::Test(Test { attribute, negated, check })
+            Expression::Test(Test {
+                attribute,
+                negated,
+                check,
+            })
         },
     )
 }
@@ -66,9 +83,15 @@ fn expression() -> impl Strategy<Value = Expression> {
 }
 
 fn aggregates() -> Vec<Aggregate> {
-    let some = |function, place| Aggregate { function, input: Some(AttributeId(place)) };
+    let some = |function, place| Aggregate {
+        function,
+        input: Some(AttributeId(place)),
+    };
     vec![
-        Aggregate { function: Function::Count, input: None },
+        Aggregate {
+            function: Function::Count,
+            input: None,
+        },
         some(Function::Count, 0),
         some(Function::CountDistinct, 1),
         some(Function::Sum, 3),
@@ -109,7 +132,11 @@ fn test_of_aggregates() -> impl Strategy<Value = Having> {
     let aggregate = (0..aggregates().len()).prop_map(Term::Aggregate);
     let compare = (aggregate, comparison, term(), any::<bool>()).prop_map(
         |(aggregate, comparison, term, left)| {
-            let (left, right) = if left { (aggregate, term) } else { (term, aggregate) };
+            let (left, right) = if left {
+                (aggregate, term)
+            } else {
+                (term, aggregate)
+            };
             Having::Compare(left, comparison, right)
         },
     );

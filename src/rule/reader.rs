@@ -24,7 +24,10 @@ pub struct Fields<'n> {
 impl<'n> Fields<'n> {
     /// The value of `key`, if it is there.
     pub fn get(&self, key: &str) -> Option<&'n Node> {
-        self.entries.iter().find(|(known, _)| known.text == key).map(|(_, node)| node)
+        self.entries
+            .iter()
+            .find(|(known, _)| known.text == key)
+            .map(|(_, node)| node)
     }
 }
 
@@ -43,9 +46,7 @@ impl Reader<'_> {
     pub fn errors_within(&mut self, node: &Node, errors: Vec<FilterError>) {
         for error in errors {
             let at = match &node.content {
-                Content::Scalar(scalar) => {
-                    yaml::locate(self.text, node.at, scalar, error.offset)
-                }
+                Content::Scalar(scalar) => yaml::locate(self.text, node.at, scalar, error.offset),
                 Content::Sequence(_) | Content::Mapping(_) => node.at,
             };
             self.error(at, error.message);
@@ -54,9 +55,9 @@ impl Reader<'_> {
 
     fn wrong_type(&mut self, node: &Node, expected: &str) {
         let found = match &node.content {
-            Content::Scalar(Scalar { text, plain: true, .. }) if text.is_empty() => {
-                "nothing".to_string()
-            }
+            Content::Scalar(Scalar {
+                text, plain: true, ..
+            }) if text.is_empty() => "nothing".to_string(),
             Content::Scalar(scalar) => format!("`{}`", scalar.text.trim_end()),
             Content::Sequence(_) => "a list".to_string(),
             Content::Mapping(_) => "a mapping".to_string(),
@@ -67,7 +68,7 @@ impl Reader<'_> {
     /// A mapping with no other keys than `known`.
     pub fn fields<'n>(&mut self, node: &'n Node, what: &str, known: &[&str]) -> Option<Fields<'n>> {
         let Content::Mapping(entries) = &node.content else {
-            self.wrong_type(node, &format!("{what} with the keys {}", known.join(", ")));
+            self.wrong_type(node, what);
             return None;
         };
         for (key, _) in entries {
@@ -76,7 +77,10 @@ impl Reader<'_> {
                 self.error(key.at, format!("unknown key `{}`{hint}", key.text));
             }
         }
-        Some(Fields { at: node.at, entries })
+        Some(Fields {
+            at: node.at,
+            entries,
+        })
     }
 
     /// A mapping with any keys.
@@ -113,7 +117,8 @@ impl Reader<'_> {
     /// The text of `key`, or nothing.
     pub fn optional_text(&mut self, fields: Fields<'_>, key: &str) -> String {
         let text = fields.get(key).and_then(|node| self.text(node, "text"));
-        text.map(|text| text.trim_end().to_string()).unwrap_or_default()
+        text.map(|text| text.trim_end().to_string())
+            .unwrap_or_default()
     }
 
     /// The items of the list at `key`; without the key none.
@@ -131,7 +136,9 @@ impl Reader<'_> {
     /// `true` or `false` without quotes.
     pub fn bool(&mut self, node: &Node) -> Option<bool> {
         let found = match &node.content {
-            Content::Scalar(Scalar { text, plain: true, .. }) => match text.as_str() {
+            Content::Scalar(Scalar {
+                text, plain: true, ..
+            }) => match text.as_str() {
                 "true" | "True" | "TRUE" => Some(true),
                 "false" | "False" | "FALSE" => Some(false),
                 _ => None,

@@ -21,20 +21,29 @@ pub fn read(
 ) -> Vec<JoinKeyPart> {
     let mut classes: Vec<Vec<Place>> = Vec::new();
     for node in reader.list(fields, "relations", "a list such as [A.user = B.user]") {
-        let Some(text) = reader.text(node, "a relation such as A.user = B.user") else { continue };
+        let Some(text) = reader.text(node, "a relation such as A.user = B.user") else {
+            continue;
+        };
         match relation(text, drafts, names) {
             Ok((left, right)) => join(&mut classes, left, right),
             Err(error) => reader.errors_within(node, vec![error]),
         }
     }
     if let ([only], true) = (drafts, classes.is_empty()) {
-        classes = (0..only.group_by.len()).map(|place| vec![(0, place)]).collect();
+        classes = (0..only.group_by.len())
+            .map(|place| vec![(0, place)])
+            .collect();
     }
-    let parts: Vec<JoinKeyPart> =
-        classes.iter().filter_map(|class| part(class, drafts, names)).collect();
+    let parts: Vec<JoinKeyPart> = classes
+        .iter()
+        .filter_map(|class| part(class, drafts, names))
+        .collect();
     if parts.len() < classes.len() {
         let at = fields.get("relations").map_or(fields.at, |node| node.at);
-        reader.error(at, "each group of related attributes needs exactly one of every pattern");
+        reader.error(
+            at,
+            "each group of related attributes needs exactly one of every pattern",
+        );
     }
     parts
 }
@@ -42,11 +51,17 @@ pub fn read(
 fn part(class: &[Place], drafts: &[Draft], names: &Attributes) -> Option<JoinKeyPart> {
     let mut class = class.to_vec();
     class.sort_unstable();
-    let complete = class.iter().map(|(pattern, _)| *pattern).eq(0..drafts.len());
+    let complete = class
+        .iter()
+        .map(|(pattern, _)| *pattern)
+        .eq(0..drafts.len());
     let (pattern, place) = class.first().filter(|_| complete)?;
     let id = drafts.get(*pattern)?.group_by.get(*place)?;
     let name = print::name(names, *id);
-    Some(JoinKeyPart { name, places: class.iter().map(|(_, place)| *place).collect() })
+    Some(JoinKeyPart {
+        name,
+        places: class.iter().map(|(_, place)| *place).collect(),
+    })
 }
 
 /// Merges the classes of two attributes.
@@ -82,7 +97,11 @@ fn side(
     drafts: &[Draft],
     names: &mut Attributes,
 ) -> Result<Place, FilterError> {
-    let Spanned { offset, token: Token::Name(written) } = cursor.peek().clone() else {
+    let Spanned {
+        offset,
+        token: Token::Name(written),
+    } = cursor.peek().clone()
+    else {
         return Err(cursor.unexpected("a pattern and its attribute, such as A.user"));
     };
     cursor.next();
@@ -99,13 +118,21 @@ pub fn of_pattern<'t>(
     drafts: &[Draft],
 ) -> Result<(usize, &'t str), FilterError> {
     let wrong = |message: String| FilterError { offset, message };
-    let (pattern, rest) = written
-        .split_once('.')
-        .ok_or_else(|| wrong(format!("`{written}` names no pattern: write Pattern.{written}")))?;
-    let known: Vec<&str> = drafts.iter().map(|draft| draft.name.as_str()).collect();
-    let place = known.iter().position(|name| *name == pattern).ok_or_else(|| {
-        wrong(format!("unknown pattern `{pattern}`{}", nearest::hint(pattern, &known)))
+    let (pattern, rest) = written.split_once('.').ok_or_else(|| {
+        wrong(format!(
+            "`{written}` names no pattern: write Pattern.{written}"
+        ))
     })?;
+    let known: Vec<&str> = drafts.iter().map(|draft| draft.name.as_str()).collect();
+    let place = known
+        .iter()
+        .position(|name| *name == pattern)
+        .ok_or_else(|| {
+            wrong(format!(
+                "unknown pattern `{pattern}`{}",
+                nearest::hint(pattern, &known)
+            ))
+        })?;
     Ok((place, rest))
 }
 

@@ -20,20 +20,35 @@ const KEYS: &[&str] = &["name", "events", "incidents"];
 /// Reads them; `attributes` are the names of the incident's attributes.
 pub fn read(reader: &mut Reader<'_>, fields: Fields<'_>, attributes: &[String]) -> Vec<RuleTest> {
     let items = reader.list(fields, "tests", "a list of tests");
-    items.iter().filter_map(|node| test(reader, node, attributes)).collect()
+    items
+        .iter()
+        .filter_map(|node| test(reader, node, attributes))
+        .collect()
 }
 
 fn test(reader: &mut Reader<'_>, node: &Node, attributes: &[String]) -> Option<RuleTest> {
     let fields = reader.fields(node, "a test, a mapping", KEYS)?;
-    let name = reader.require(fields, "name").and_then(|node| reader.text(node, "text"));
+    let name = reader
+        .require(fields, "name")
+        .and_then(|node| reader.text(node, "text"));
     for key in ["events", "incidents"] {
         reader.require(fields, key);
     }
     let events = reader.list(fields, "events", "a list of records");
-    let events = events.iter().filter_map(|node| event(reader, node)).collect();
+    let events = events
+        .iter()
+        .filter_map(|node| event(reader, node))
+        .collect();
     let incidents = reader.list(fields, "incidents", "a list of incidents");
-    let incidents = incidents.iter().map(|node| incident(reader, node, attributes)).collect();
-    Some(RuleTest { name: name?.to_string(), events, incidents })
+    let incidents = incidents
+        .iter()
+        .map(|node| incident(reader, node, attributes))
+        .collect();
+    Some(RuleTest {
+        name: name?.to_string(),
+        events,
+        incidents,
+    })
 }
 
 /// The record as JSON text.

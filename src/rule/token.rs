@@ -99,11 +99,20 @@ impl<'t> Cursor<'t> {
             offset += blank;
             let rest = rest.trim_start();
             if rest.is_empty() {
-                let end = Spanned { offset: text.len(), token: Token::End };
-                return Ok(Cursor { tokens, place: 0, end });
+                let end = Spanned {
+                    offset: text.len(),
+                    token: Token::End,
+                };
+                return Ok(Cursor {
+                    tokens,
+                    place: 0,
+                    end,
+                });
             }
-            let (token, length) = token(rest)
-                .map_err(|(at, message)| FilterError { offset: offset + at, message })?;
+            let (token, length) = token(rest).map_err(|(at, message)| FilterError {
+                offset: offset + at,
+                message,
+            })?;
             tokens.push(Spanned { offset, token });
             offset += length;
         }
@@ -128,7 +137,8 @@ impl<'t> Cursor<'t> {
 
     /// Takes the next token if it is the keyword `word`, in any case.
     pub fn take_word(&mut self, word: &str) -> bool {
-        let found = matches!(self.peek().token, Token::Name(name) if name.eq_ignore_ascii_case(word));
+        let found =
+            matches!(self.peek().token, Token::Name(name) if name.eq_ignore_ascii_case(word));
         self.place += usize::from(found);
         found
     }
@@ -141,13 +151,20 @@ impl<'t> Cursor<'t> {
     }
 
     pub fn expect_end(&self, expected: &str) -> Result<(), FilterError> {
-        if self.peek().token == Token::End { Ok(()) } else { Err(self.unexpected(expected)) }
+        if self.peek().token == Token::End {
+            Ok(())
+        } else {
+            Err(self.unexpected(expected))
+        }
     }
 
     /// The error that here stands something else than `expected`.
     pub fn unexpected(&self, expected: &str) -> FilterError {
         let Spanned { offset, token } = self.peek();
-        FilterError { offset: *offset, message: format!("expected {expected}, found {token}") }
+        FilterError {
+            offset: *offset,
+            message: format!("expected {expected}, found {token}"),
+        }
     }
 }
 
@@ -167,7 +184,9 @@ fn token(rest: &str) -> Result<(Token<'_>, usize), (usize, String)> {
     }
     let spelled = |(spelling, _): &&(&str, Symbol)| rest.starts_with(spelling);
     let symbol = SYMBOLS.iter().find(spelled);
-    let foreign = FOREIGN.iter().find(|(spelling, _)| rest.starts_with(spelling));
+    let foreign = FOREIGN
+        .iter()
+        .find(|(spelling, _)| rest.starts_with(spelling));
     match (symbol, foreign) {
         (Some((spelling, symbol)), None) => Ok((Token::Symbol(*symbol), spelling.len())),
         (Some((spelling, symbol)), Some(_)) if *spelling == "!=" => {
@@ -193,7 +212,10 @@ fn number(rest: &str) -> Result<(Token<'_>, usize), (usize, String)> {
     let length = rest.chars().take_while(is_part).map(char::len_utf8).sum();
     let written = rest.get(..length).unwrap_or(rest);
     let number = Number::parse(written).ok_or_else(|| {
-        (0, format!("`{written}` is not a number; addresses and other text stand in double quotes"))
+        (
+            0,
+            format!("`{written}` is not a number; addresses and other text stand in double quotes"),
+        )
     })?;
     Ok((Token::Number(number), length))
 }
@@ -202,13 +224,18 @@ fn number(rest: &str) -> Result<(Token<'_>, usize), (usize, String)> {
 fn name(rest: &str) -> Result<usize, (usize, String)> {
     let plain = |at: usize| -> usize {
         let rest = rest.get(at..).unwrap_or_default();
-        rest.chars().take_while(|c| is_name(*c)).map(char::len_utf8).sum()
+        rest.chars()
+            .take_while(|c| is_name(*c))
+            .map(char::len_utf8)
+            .sum()
     };
     let mut length = plain(0);
     while let Some(segment) = rest.get(length..).and_then(|rest| rest.strip_prefix('.')) {
         length += 1;
         length += if segment.starts_with('"') {
-            quoted(segment).map_err(|(at, message)| (length + at, message))?.1
+            quoted(segment)
+                .map_err(|(at, message)| (length + at, message))?
+                .1
         } else {
             plain(length)
         };

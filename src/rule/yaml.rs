@@ -16,7 +16,10 @@ pub struct Position {
 
 impl Position {
     fn of(marker: &Marker) -> Position {
-        Position { line: marker.line(), column: marker.col() + 1 }
+        Position {
+            line: marker.line(),
+            column: marker.col() + 1,
+        }
     }
 }
 
@@ -67,9 +70,17 @@ pub struct Problem {
 /// All documents up to the first syntax error, and every problem found. Empty documents are left
 /// out.
 pub fn documents(text: &str) -> (Vec<Document<'_>>, Vec<Problem>) {
-    let offsets = text.char_indices().map(|(at, _)| at).chain([text.len()]).collect();
-    let mut builder =
-        Builder { text, offsets, events: Parser::new_from_str(text), problems: Vec::new() };
+    let offsets = text
+        .char_indices()
+        .map(|(at, _)| at)
+        .chain([text.len()])
+        .collect();
+    let mut builder = Builder {
+        text,
+        offsets,
+        events: Parser::new_from_str(text),
+        problems: Vec::new(),
+    };
     let mut documents = Vec::new();
     if let Err(problem) = builder.stream(&mut documents) {
         builder.problems.push(problem);
@@ -85,9 +96,22 @@ pub fn locate(file: &str, at: Position, scalar: &Scalar, offset: usize) -> Posit
     let begin = file.get(..scalar.start).unwrap_or_default();
     let line_start = begin.rfind('\n').map_or(0, |newline| newline + 1);
     let column = begin.get(line_start..).unwrap_or_default().chars().count() + 1;
-    let source = file.get(scalar.start..).unwrap_or_default().chars().peekable();
-    let mut walk = Walk { source, place: Position { line: at.line, column } };
-    let (value, rest) = scalar.text.split_at_checked(offset).unwrap_or((&scalar.text, ""));
+    let source = file
+        .get(scalar.start..)
+        .unwrap_or_default()
+        .chars()
+        .peekable();
+    let mut walk = Walk {
+        source,
+        place: Position {
+            line: at.line,
+            column,
+        },
+    };
+    let (value, rest) = scalar
+        .text
+        .split_at_checked(offset)
+        .unwrap_or((&scalar.text, ""));
     // The parser may begin a block after its leading blank lines.
     for wanted in value.trim_start().chars() {
         // A folded line end is a blank in the value.
@@ -115,7 +139,12 @@ impl Walk<'_> {
 
     fn step(&mut self) {
         match self.source.next() {
-            Some('\n') => self.place = Position { line: self.place.line + 1, column: 1 },
+            Some('\n') => {
+                self.place = Position {
+                    line: self.place.line + 1,
+                    column: 1,
+                }
+            }
             Some(_) => self.place.column += 1,
             None => {}
         }
@@ -141,12 +170,14 @@ impl<'t> Builder<'t> {
                 Event::Nothing | Event::StreamStart => {}
                 Event::DocumentStart(explicit) => {
                     if explicit {
-                        begin = self.offset(&span.end);
+                        begin = self.offset(&span.end) + self.line_end(&span.end);
                     }
                 }
                 Event::DocumentEnd => {
-                    let text = self.text.get(begin..self.offset(&span.start)).unwrap_or_default();
-                    let text = text.strip_prefix('\n').unwrap_or(text);
+                    let text = self
+                        .text
+                        .get(begin..self.offset(&span.start))
+                        .unwrap_or_default();
                     let full = root.take().filter(|root| !is_empty(root));
                     documents.extend(full.map(|root| Document { root, text }));
                     begin = self.offset(&span.end);
@@ -170,7 +201,20 @@ impl<'t> Builder<'t> {
     }
 
     fn offset(&self, marker: &Marker) -> usize {
-        self.offsets.get(marker.index()).copied().unwrap_or(self.text.len())
+        self.offsets
+            .get(marker.index())
+            .copied()
+            .unwrap_or(self.text.len())
+    }
+
+    /// Bytes of the line end at `marker`, if there is one.
+    fn line_end(&self, marker: &Marker) -> usize {
+        let rest = self.text.get(self.offset(marker)..).unwrap_or_default();
+        if rest.starts_with("\r\n") {
+            2
+        } else {
+            usize::from(rest.starts_with('\n'))
+        }
     }
 
     fn refuse(&mut self, at: Position, message: String) {
@@ -180,7 +224,10 @@ impl<'t> Builder<'t> {
     fn node(&mut self, event: Event<'t>, span: Span, depth: usize) -> Result<Node, Problem> {
         let at = Position::of(&span.start);
         if depth > DEPTH_MAX {
-            return Err(Problem { at, message: format!("nested more than {DEPTH_MAX} deep") });
+            return Err(Problem {
+                at,
+                message: format!("nested more than {DEPTH_MAX} deep"),
+            });
         }
         let content = match event {
             Event::Scalar(text, style, anchor, tag) => {
@@ -191,7 +238,11 @@ impl<'t> Builder<'t> {
                 };
                 let start = self.offset(&span.start) + quotes;
                 let plain = style == ScalarStyle::Plain;
-                Content::Scalar(Scalar { text: text.into_owned(), plain, start })
+                Content::Scalar(Scalar {
+                    text: text.into_owned(),
+                    plain,
+                    start,
+                })
             }
             Event::SequenceStart(anchor, tag) => {
                 self.plain_yaml(at, anchor, tag.is_some());
@@ -218,11 +269,18 @@ impl<'t> Builder<'t> {
 
     fn plain_yaml(&mut self, at: Position, anchor: usize, tag: bool) {
         if anchor > 0 {
-            self.refuse(at, "anchors and aliases are not supported: write the value out".into());
+            self.refuse(
+                at,
+                "anchors and aliases are not supported: write the value out".into(),
+            );
         }
         if tag {
-            self.refuse(at, "tags are not supported: put text that looks like a number or a \
-                 boolean in quotes".into());
+            self.refuse(
+                at,
+                "tags are not supported: put text that looks like a number or a \
+                 boolean in quotes"
+                    .into(),
+            );
         }
     }
 
@@ -256,7 +314,10 @@ impl<'t> Builder<'t> {
             }
             if let Some((first, _)) = entries.iter().find(|(known, _)| known.text == text) {
                 let line = first.at.line;
-                self.refuse(key.at, format!("key `{text}` is already set in line {line}"));
+                self.refuse(
+                    key.at,
+                    format!("key `{text}` is already set in line {line}"),
+                );
                 continue;
             }
             entries.push((Key { at: key.at, text }, value));
@@ -270,7 +331,10 @@ fn is_empty(node: &Node) -> bool {
 }
 
 fn not_yaml(error: &ScanError) -> Problem {
-    Problem { at: Position::of(error.marker()), message: format!("not YAML: {}", error.info()) }
+    Problem {
+        at: Position::of(error.marker()),
+        message: format!("not YAML: {}", error.info()),
+    }
 }
 
 #[cfg(test)]

@@ -5,9 +5,13 @@ fn find(node: &Node) -> Option<&Node> {
     match &node.content {
         Content::Scalar(_) => None,
         Content::Sequence(items) => items.iter().find_map(find),
-        Content::Mapping(entries) => entries
-            .iter()
-            .find_map(|(key, value)| if key.text == "f" { Some(value) } else { find(value) }),
+        Content::Mapping(entries) => entries.iter().find_map(|(key, value)| {
+            if key.text == "f" {
+                Some(value)
+            } else {
+                find(value)
+            }
+        }),
     }
 }
 
@@ -15,8 +19,13 @@ fn find(node: &Node) -> Option<&Node> {
 fn check_place(text: &str) {
     let (documents, problems) = documents(text);
     assert!(problems.is_empty(), "{problems:?}");
-    let node = documents.iter().find_map(|document| find(&document.root)).unwrap();
-    let Content::Scalar(scalar) = &node.content else { panic!("not a scalar") };
+    let node = documents
+        .iter()
+        .find_map(|document| find(&document.root))
+        .unwrap();
+    let Content::Scalar(scalar) = &node.content else {
+        panic!("not a scalar")
+    };
     let found = locate(text, node.at, scalar, scalar.text.find('?').unwrap());
     let before = &text[..text.find('?').unwrap()];
     let line = before.matches('\n').count() + 1;
@@ -43,9 +52,17 @@ fn a_place_past_the_end_is_the_end() {
     let text = "f: abc\ng: d";
     let (documents, _) = documents(text);
     let node = find(&documents[0].root).unwrap();
-    let Content::Scalar(scalar) = &node.content else { panic!("not a scalar") };
-    assert_eq!(locate(text, node.at, scalar, 3), Position { line: 1, column: 7 });
-    assert_eq!(locate(text, node.at, scalar, 99), Position { line: 1, column: 7 });
+    let Content::Scalar(scalar) = &node.content else {
+        panic!("not a scalar")
+    };
+    assert_eq!(
+        locate(text, node.at, scalar, 3),
+        Position { line: 1, column: 7 }
+    );
+    assert_eq!(
+        locate(text, node.at, scalar, 99),
+        Position { line: 1, column: 7 }
+    );
 }
 
 #[test]
@@ -60,7 +77,10 @@ fn keeps_the_text_of_each_document() {
     check("# note\na: é # x\n", &["# note\na: é # x\n"]);
     check("# licence\n---\na: 1\n---\nb: é\n", &["a: 1\n", "b: é\n"]);
     check("a: 1\n...\n---\nb: 2", &["a: 1\n", "b: 2"]);
-    check("--- {a: 1}\n---\n# empty\n---\nb: 2\n", &[" {a: 1}\n", "b: 2\n"]);
+    check(
+        "--- {a: 1}\n---\n# empty\n---\nb: 2\n",
+        &[" {a: 1}\n", "b: 2\n"],
+    );
     check("# nothing\n", &[]);
     check("", &[]);
 }
@@ -79,6 +99,6 @@ fn refuses_what_is_not_plain_yaml() {
     check("? [a]\n: 1", 1, 3, "a key is text");
     check("a: b: c", 1, 5, "not YAML");
     check("a:\n  b: 1\n c: 2", 3, 2, "not YAML");
-    check("a: [1", 1, 6, "not YAML");
+    check("a: [1", 2, 1, "not YAML");
     check(&"[".repeat(70), 1, 66, "nested more than 64 deep");
 }
