@@ -2,6 +2,7 @@
 //! their FortiSIEM names.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use crate::time::Millis;
 
@@ -20,6 +21,34 @@ pub enum Attribute {
     Named(&'static str),
     /// A path into the raw record, one lower-case segment each.
     Path(Vec<String>),
+}
+
+impl Attribute {
+    /// The attribute that a rule calls `name`. The error says what is wrong with the name, and
+    /// which ones are near.
+    pub fn parse(name: &str) -> Result<Attribute, String> {
+        crate::normalise::attribute(name)
+    }
+}
+
+/// As a rule writes it.
+impl fmt::Display for Attribute {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Attribute::Named(name) => f.write_str(name),
+            Attribute::Path(path) => {
+                f.write_str("record")?;
+                path.iter().try_for_each(|segment| {
+                    if segment.is_empty() || segment.contains(['.', '"', '\\', ' ']) {
+                        let escaped = segment.replace('\\', "\\\\").replace('"', "\\\"");
+                        write!(f, ".\"{escaped}\"")
+                    } else {
+                        write!(f, ".{segment}")
+                    }
+                })
+            }
+        }
+    }
 }
 
 /// The attributes that a set of rules uses, each once.

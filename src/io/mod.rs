@@ -2,6 +2,8 @@
 
 pub mod backtest;
 
+pub mod files;
+
 pub mod progress;
 
 pub mod rule_files;
