@@ -46,31 +46,27 @@ pub const SETTINGS: Settings = Settings {
 };
 
 /// Runs the command. Exit code 2 for rules with errors, 1 for all else that fails.
-pub fn run(args: &Args) -> ExitCode {
+///
+/// # Errors
+///
+/// An input cannot be read, or the output not written.
+pub fn run(args: &Args) -> Result<ExitCode> {
     let started = Instant::now();
     let plan = match plan(&args.rules) {
         Ok(plan) => plan,
         Err(error) => {
             eprintln!("{error:#}");
-            return ExitCode::from(2);
+            return Ok(ExitCode::from(2));
         }
     };
     let threads = match args.threads {
         0 => std::thread::available_parallelism().map_or(1, usize::from),
         some => some,
     };
-    let outcome = backtest::run(&plan, &args.input, threads)
-        .and_then(|outcome| write(&args.output, &outcome).map(|()| outcome));
-    match outcome {
-        Ok(outcome) => {
-            summarise(&outcome, started.elapsed().as_secs_f64());
-            ExitCode::SUCCESS
-        }
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    let outcome = backtest::run(&plan, &args.input, threads)?;
+    write(&args.output, &outcome)?;
+    summarise(&outcome, started.elapsed().as_secs_f64());
+    Ok(ExitCode::SUCCESS)
 }
 
 /// The plan of all rules at `paths` that are enabled.

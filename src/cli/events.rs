@@ -1,17 +1,65 @@
 //! `watchfire events`: what the decoder makes of files, for those who write rules.
 
-use std::io::Write;
+use std::io::{BufWriter, Write};
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use anyhow::Result;
 
 use crate::decode::{Decoded, Decoder};
 use crate::event::{Attribute, Attributes, Event, Value};
 use crate::io::files;
+use crate::normalise;
+use crate::rule::Filter;
 use crate::time;
 
 /// The longest part of a refused record that is shown, in bytes.
 const SHOWN_MAX: usize = 300;
+
+/// Show what the decoder makes of files: one JSON line for each record, with its attributes or
+/// why it was refused.
+///
+/// For those who write rules: the names shown are those that filters use. Reads NDJSON, envelopes
+/// ({"records":[..]}) and single JSON documents, plain or .gz.
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    /// Files and directories to read.
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+
+    /// Show only the events that pass this filter, written as in a rule's `where`.
+    #[arg(long = "where", value_name = "FILTER")]
+    pub filter: Option<String>,
+}
+
+/// Runs the command. Exit code 2 for a filter with an error.
+///
+/// # Errors
+///
+/// A file cannot be read, or the lines not written.
+pub fn run(args: &Args) -> Result<ExitCode> {
+    let mut attributes = normalise::all();
+    let filter = match &args.filter {
+        None => None,
+        Some(text) => match Filter::parse(text, &mut attributes) {
+            Ok(filter) => Some(filter),
+            Err(error) => {
+                eprintln!("--where: column {}: {}", error.offset + 1, error.message);
+                return Ok(ExitCode::from(2));
+            }
+        },
+    };
+    let passes = filter.as_ref().map(|filter| |event: &Event<'_>| filter.matches(event));
+    let passes = passes.as_ref().map(|passes| passes as &dyn Fn(&Event<'_>) -> bool);
+    let mut out = BufWriter::new(std::io::stdout().lock());
+    let summary = write_lines(&args.paths, &attributes, passes, &mut out)?;
+    out.flush()?;
+    eprintln!(
+        "{} events, {} shown, {} records refused",
+        summary.events, summary.shown, summary.refused
+    );
+    Ok(ExitCode::SUCCESS)
+}
 
 /// How many records were read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,7 +75,7 @@ pub struct Summary {
 /// Writes one JSON line to `out` for each record of the files at `paths` (directories with all
 /// that is in them): its time and its attributes, or why it was refused. With a `filter`, only
 /// events that pass it. `attributes` are those to show; the filter may use them alone.
-pub fn run(
+fn write_lines(
     paths: &[PathBuf],
     attributes: &Attributes,
     filter: Option<&dyn Fn(&Event<'_>) -> bool>,
@@ -113,7 +161,6 @@ fn json(value: &Value<'_>) -> serde_json::Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::normalise;
 
     /// The lines for a file with `content`, and how many events, shown and refused.
     fn check(
@@ -126,7 +173,7 @@ mod tests {
         let path = folder.path().join("in.ndjson");
         std::fs::write(&path, content).unwrap();
         let mut out = Vec::new();
-        let summary = run(&[path], &normalise::all(), filter, &mut out).unwrap();
+        let summary = write_lines(&[path], &normalise::all(), filter, &mut out).unwrap();
         let text = String::from_utf8(out)
             .unwrap()
             .replace(&folder.path().display().to_string(), "");

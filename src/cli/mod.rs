@@ -28,6 +28,7 @@ struct Cli {
 #[derive(Subcommand, Debug)]
 enum Command {
     Backtest(backtest::Args),
+    Events(events::Args),
     Generate(generate::Args),
     /// Check rules, and run their tests.
     #[command(subcommand)]
@@ -54,10 +55,15 @@ struct RulePaths {
 
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
-    match Cli::parse().command {
+    let done = match Cli::parse().command {
         Command::Backtest(args) => backtest::run(&args),
+        Command::Events(args) => events::run(&args),
         Command::Generate(args) => generate::run(&args),
-        Command::Rules(Rules::Check(args)) => rules_check::run(&args.paths, args.json),
-        Command::Rules(Rules::Test(args)) => rules_test::run(&args.paths, args.json),
-    }
+        Command::Rules(Rules::Check(args)) => Ok(rules_check::run(&args.paths, args.json)),
+        Command::Rules(Rules::Test(args)) => Ok(rules_test::run(&args.paths, args.json)),
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
 }
