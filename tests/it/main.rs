@@ -1,5 +1,6 @@
 //! All integration tests, in one binary.
 
+mod golden;
 mod oracle;
 mod rng;
 mod schema;
