@@ -6,14 +6,11 @@
 
 use super::extract::{self, Found, Slots};
 use super::json::{Fault, Scanner};
-use super::{Decoded, Decoder, Reject, repair};
+use super::recover;
+use super::{Decoded, Decoder, Reject};
 use crate::event::Event;
 use crate::normalise;
 use crate::time::Millis;
-
-/// How many times the bytes of a message may be read again in the search for good records behind
-/// broken ones. Without an end, a message made for it would cost the square of its length.
-const SEARCHES_MAX: usize = 32;
 
 /// A text of the same length that is UTF-8: each byte that is not becomes `?`.
 pub(super) fn with_bad_bytes_masked(message: &[u8]) -> String {
@@ -46,40 +43,36 @@ pub(super) fn read<'m>(
         },
         index: 0,
         last_refused: false,
-        searches_left: text.len().saturating_mul(SEARCHES_MAX),
+        line: 0,
+        searches_left: text.len().saturating_mul(recover::SEARCHES_MAX),
     };
     reader.message();
 }
 
 /// Where an object stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
+pub(super) enum Place {
     /// In the message itself, or in an array of its own: it may be an envelope.
     Top,
     /// In `records`.
     Records,
 }
 
-/// What makes a record good enough to read on at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Wanted {
-    Any,
-    /// It says when it happened: so it is no part of a broken record.
-    WithTime,
-}
-
-struct Reader<'m, 't, 'd, 'e> {
-    decoder: &'d Decoder,
+/// A message that is being read.
+pub(super) struct Reader<'m, 't, 'd, 'e> {
+    pub(super) decoder: &'d Decoder,
     message: &'m [u8],
-    text: &'t str,
+    pub(super) text: &'t str,
     timestamp: Option<Millis>,
     each: &'e mut dyn FnMut(Decoded<'m, '_>),
-    slots: Slots<'t>,
+    pub(super) slots: Slots<'t>,
     event: Event<'t>,
     index: u32,
-    last_refused: bool,
+    pub(super) last_refused: bool,
+    /// The first line known to begin after a broken record.
+    pub(super) line: usize,
     /// Bytes that may still be read again.
-    searches_left: usize,
+    pub(super) searches_left: usize,
 }
 
 impl<'t> Reader<'_, 't, '_, '_> {
@@ -104,14 +97,14 @@ impl<'t> Reader<'_, 't, '_, '_> {
     }
 
     /// Skips blanks from `at`; the byte that follows them.
-    fn token(&self, at: &mut usize) -> Option<u8> {
+    pub(super) fn token(&self, at: &mut usize) -> Option<u8> {
         let mut scanner = self.scanner(*at);
         let token = scanner.token();
         *at = scanner.at;
         token
     }
 
-    fn scanner(&self, at: usize) -> Scanner<'t> {
+    pub(super) fn scanner(&self, at: usize) -> Scanner<'t> {
         Scanner::new(self.text, at, self.decoder.limits.nesting)
     }
 
@@ -140,7 +133,7 @@ impl<'t> Reader<'_, 't, '_, '_> {
         }
     }
 
-    fn read_record(
+    pub(super) fn read_record(
         &mut self,
         scanner: &mut Scanner<'t>,
         maybe_envelope: bool,
@@ -153,22 +146,6 @@ impl<'t> Reader<'_, 't, '_, '_> {
             maybe_envelope,
             lend,
         )
-    }
-
-    /// Where the value begins in `{.., 'records': [..` at `at`: an envelope that is not JSON, for
-    /// its keys have single quotes.
-    fn single_quoted_records(&self, at: usize) -> Option<usize> {
-        let start = at + 1;
-        let rest = self.text.get(start..)?;
-        let value = start + rest.find(['{', '['])?;
-        let before = self
-            .text
-            .get(start..value)?
-            .trim_end()
-            .strip_suffix(':')?
-            .trim_end();
-        let key = before.strip_suffix('\'')?.rsplit('\'').next()?;
-        key.eq_ignore_ascii_case("records").then_some(value)
     }
 
     /// Reads the envelope at `at` from the value of its `records` on. Returns where it ends.
@@ -207,14 +184,6 @@ impl<'t> Reader<'_, 't, '_, '_> {
         Some(scanner.at)
     }
 
-    /// Reads the records behind `at`, where a broken one made the end of `records` seem to be.
-    fn records_behind(&mut self, at: usize) -> Option<usize> {
-        let line = self.next_line(at);
-        let good = self.next_good_record(at, line, Place::Records, Wanted::WithTime)?;
-        self.refuse(at, good, Reject::NotJson);
-        Some(self.elements(good, Place::Records))
-    }
-
     /// Reads the value of `records`. Returns where it ends.
     fn records(&mut self, at: usize) -> usize {
         match self.text.as_bytes().get(at) {
@@ -225,17 +194,9 @@ impl<'t> Reader<'_, 't, '_, '_> {
         }
     }
 
-    /// The start of the first line after `at` that begins with an object or array, or the end.
-    fn next_line(&self, at: usize) -> usize {
-        let rest = self.text.as_bytes().get(at..).unwrap_or_default();
-        let starts = memchr::memchr_iter(b'\n', rest).map(|newline| at + newline + 1);
-        let opens = |start: &usize| matches!(self.text.as_bytes().get(*start), Some(b'{' | b'['));
-        starts.into_iter().find(opens).unwrap_or(self.text.len())
-    }
-
     /// Reads the elements of an array from the one at `at` on; those of arrays within it too.
     /// Returns where the array ends.
-    fn elements(&mut self, mut at: usize, place: Place) -> usize {
+    pub(super) fn elements(&mut self, mut at: usize, place: Place) -> usize {
         let mut open = 1_usize;
         while open > 0 {
             at = match self.token(&mut at) {
@@ -262,127 +223,8 @@ impl<'t> Reader<'_, 't, '_, '_> {
         at
     }
 
-    /// Refuses what stands at `at`, where an object should. Returns where it ends.
-    fn no_object(&mut self, at: usize, place: Place) -> usize {
-        let mut scanner = self.scanner(at);
-        if scanner.skip(1).is_ok() && self.may_follow(scanner.at) {
-            self.refuse(at, scanner.at, Reject::NotAnObject);
-            return scanner.at;
-        }
-        let length = self.text.len();
-        let good = self.next_good_record(at, length, place, Wanted::Any);
-        let line = (place == Place::Top).then(|| self.next_line(at));
-        let end = [good, line].into_iter().flatten().min().unwrap_or(length);
-        self.refuse(at, end, Reject::NotJson);
-        end
-    }
-
-    /// Whether a value may end at `at`, by what follows.
-    fn may_follow(&self, mut at: usize) -> bool {
-        let newline = self.text.as_bytes().get(at) == Some(&b'\n');
-        newline
-            || matches!(
-                self.token(&mut at),
-                None | Some(b',' | b']' | b'}' | b'{' | b'[')
-            )
-    }
-
-    /// Deals with the object at `at`, which is not JSON: mends it, or refuses it alone. Returns
-    /// where it ends.
-    fn broken(&mut self, at: usize, fault: Fault, place: Place) -> usize {
-        let by_brackets = self.end_by_brackets(at);
-        let too_deep = fault == Fault::Depth;
-        if let Some(end) = by_brackets
-            && !too_deep
-            && self.mend(at, end)
-        {
-            return end;
-        }
-        let good = match by_brackets {
-            Some(end) if too_deep => Some(end),
-            Some(end) => self.next_good_record(at, end, place, Wanted::WithTime),
-            None => {
-                let end = self.text.len();
-                self.next_good_record(at, end, place, Wanted::WithTime)
-                    .or_else(|| self.next_good_record(at, end, place, Wanted::Any))
-            }
-        };
-        let line = (place == Place::Top).then(|| self.next_line(at));
-        let end = [good, by_brackets, line]
-            .into_iter()
-            .flatten()
-            .min()
-            .unwrap_or(self.text.len());
-        let reject = match fault {
-            Fault::Depth => Reject::TooDeep,
-            Fault::End if end == self.text.len() => Reject::Truncated,
-            Fault::End | Fault::Syntax => Reject::NotJson,
-        };
-        self.refuse(at, end, reject);
-        end
-    }
-
-    fn end_by_brackets(&mut self, at: usize) -> Option<usize> {
-        if self.searches_left == 0 {
-            return None;
-        }
-        let end = repair::end_by_brackets(self.text.as_bytes(), at);
-        self.spend(end.unwrap_or(self.text.len()).saturating_sub(at));
-        end
-    }
-
-    fn spend(&mut self, bytes: usize) {
-        self.searches_left = self.searches_left.saturating_sub(bytes);
-    }
-
-    /// Mends and reads the record from `at` to `end`. False: it is no record even so.
-    fn mend(&mut self, at: usize, end: usize) -> bool {
-        let mended = repair::repair(self.text.get(at..end).unwrap_or_default());
-        let mut scanner = Scanner::new(&mended, 0, self.decoder.limits.nesting);
-        let root = &self.decoder.root;
-        let read = extract::record(root, &mut scanner, &mut self.slots, false, extract::own);
-        let whole = matches!(read, Ok(Found::Record(length)) if length == mended.len());
-        if whole {
-            self.accept(at, end);
-        }
-        whole
-    }
-
-    /// The first place between `at` and `end` where a good record begins: an object that is JSON
-    /// and stands as an element does.
-    fn next_good_record(
-        &mut self,
-        at: usize,
-        end: usize,
-        place: Place,
-        wanted: Wanted,
-    ) -> Option<usize> {
-        let text = self.text.as_bytes().get(..end)?;
-        let mut from = at + 1;
-        while self.searches_left > 0 {
-            let start = from + memchr::memchr(b'{', text.get(from..)?)?;
-            from = start + 1;
-            let before = text.get(at..start)?.trim_ascii_end().last();
-            let in_place = matches!(before, Some(b',' | b'}' | b']'));
-            let on_line = place == Place::Top && text.get(start - 1) == Some(&b'\n');
-            if (in_place || on_line) && self.is_good_record(start, wanted) {
-                return Some(start);
-            }
-        }
-        None
-    }
-
-    fn is_good_record(&mut self, start: usize, wanted: Wanted) -> bool {
-        let mut scanner = self.scanner(start);
-        let read = self.read_record(&mut scanner, false);
-        self.spend(scanner.at - start);
-        read.is_ok()
-            && self.may_follow(scanner.at)
-            && (wanted == Wanted::Any || self.own_time().is_some())
-    }
-
     /// When the record that was read happened, as it says itself.
-    fn own_time(&self) -> Option<Millis> {
+    pub(super) fn own_time(&self) -> Option<Millis> {
         let times = self.decoder.times.iter();
         times
             .filter_map(|slot| self.slots.get(*slot))
@@ -390,7 +232,7 @@ impl<'t> Reader<'_, 't, '_, '_> {
     }
 
     /// Hands over the record that was read, from `at` to `end`.
-    fn accept(&mut self, at: usize, end: usize) {
+    pub(super) fn accept(&mut self, at: usize, end: usize) {
         let Some(time) = self.own_time().or(self.timestamp) else {
             return self.refuse(at, end, Reject::NoTime);
         };
@@ -410,15 +252,13 @@ impl<'t> Reader<'_, 't, '_, '_> {
     }
 
     /// Hands over what stands from `at` to `end` as refused.
-    fn refuse(&mut self, at: usize, end: usize, reject: Reject) {
+    pub(super) fn refuse(&mut self, at: usize, end: usize, reject: Reject) {
         let mut bytes = self.message.get(at..end).unwrap_or_default().trim_ascii();
         if let Some((b',', rest)) = bytes.split_last().map(|(last, rest)| (*last, rest)) {
             bytes = rest.trim_ascii_end();
         }
-        let reject = match reject {
-            Reject::NotJson if std::str::from_utf8(bytes).is_err() => Reject::NotUtf8,
-            other => other,
-        };
+        let not_utf8 = reject == Reject::NotJson && std::str::from_utf8(bytes).is_err();
+        let reject = if not_utf8 { Reject::NotUtf8 } else { reject };
         (self.each)(Decoded {
             index: self.index,
             bytes,

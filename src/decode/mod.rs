@@ -8,6 +8,7 @@
 mod envelope;
 mod extract;
 mod json;
+mod recover;
 mod repair;
 mod trie;
 

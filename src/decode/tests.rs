@@ -193,7 +193,7 @@ fn times() {
         ),
         (
             "record.a",
-            r#"{"properties":{"createdDateTime":"2026-01-02T03:04:06Z"},"time":"1/2/2026 3:04:05 AM"}"#,
+            r#"{"createdDateTime":"2026-01-02T03:04:06Z","time":"1/2/2026 3:04:05 AM"}"#,
             "2026-01-02T03:04:05.000Z -",
         ),
         (

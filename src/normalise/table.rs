@@ -155,7 +155,7 @@ pub(super) const KNOWN: &[KnownAttribute] = &[
     },
     KnownAttribute {
         name: "eventSeverity",
-        meaning: "the level as a number: Critical 10, Error 7, Warning 5, Informational 2, Verbose 1",
+        meaning: "the level as a number from 1, Verbose, to 10, Critical",
         sources: &["level"],
         derivation: Severity,
     },

@@ -1,8 +1,28 @@
-//! All integration tests, in one binary.
+//! All integration tests, in one binary, so that the library is linked once.
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test may ask the clock, share a broker, and say what went wrong by panicking"
+)]
 
+mod corpus;
+mod deploy;
 mod golden;
+mod kafka;
 mod oracle;
+mod reader;
 mod rng;
 mod schema;
 mod sim;
+mod tidy;
 mod world;
+
+/// Where `make test` keeps what it fetched: Kafka and the Python of the independent reader.
+fn cache() -> std::path::PathBuf {
+    let home = || std::path::Path::new(&std::env::var_os("HOME").unwrap()).join(".cache");
+    let caches = std::env::var_os("XDG_CACHE_HOME").map_or_else(home, Into::into);
+    caches.join("watchfire")
+}

@@ -57,7 +57,7 @@ fn expected(json: &Json, path: &[&str], found: &mut Vec<String>) {
     }
 }
 
-/// Without strings that may hold JSON, and keys that differ by case alone: of these ours takes more.
+/// Without strings that may hold JSON and keys that differ by case alone: ours takes more there.
 fn tame(json: Json) -> Json {
     match json {
         Json::String(text) if text.trim_start().starts_with(['{', '[']) => {
@@ -158,7 +158,11 @@ proptest! {
     }
 
     #[test]
-    fn never_panics(json in json(), cuts in cuts(), noise in proptest::collection::vec(any::<u8>(), 0..200)) {
+    fn never_panics(
+        json in json(),
+        cuts in cuts(),
+        noise in proptest::collection::vec(any::<u8>(), 0..200),
+    ) {
         let decoder = decoder(&["record.a", "record.b.a", "user", "eventType"]);
         decoded_with(&decoder, &noise);
         decoded_with(&decoder, &damaged(&format!(r#"{{"records":[{json},{json}]}}"#), &cuts));
