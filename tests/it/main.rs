@@ -1,0 +1,15 @@
+//! The integration tests: one binary, so that the library is linked once.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test says what went wrong by panicking"
+)]
+
+mod kafka;
+mod reader;
+
+/// Where `make test` keeps what it fetched: Kafka and the Python of the independent reader.
+fn cache() -> std::path::PathBuf {
+    let home = || std::path::Path::new(&std::env::var_os("HOME").unwrap()).join(".cache");
+    let caches = std::env::var_os("XDG_CACHE_HOME").map_or_else(home, Into::into);
+    caches.join("watchfire")
+}
