@@ -1,11 +1,16 @@
 //! The integration tests: one binary, so that the library is linked once.
 #![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::indexing_slicing,
     clippy::unwrap_used,
-    reason = "a test says what went wrong by panicking"
+    reason = "a test may ask the clock, share a broker, and say what went wrong by panicking"
 )]
 
+mod deploy;
 mod kafka;
 mod reader;
+mod tidy;
 
 /// Where `make test` keeps what it fetched: Kafka and the Python of the independent reader.
 fn cache() -> std::path::PathBuf {
