@@ -207,7 +207,7 @@ impl Drop for Broker {
 
 /// The directory of Kafka's jars.
 fn jars() -> PathBuf {
-    let home = std::env::var_os("WATCHFIRE_KAFKA_HOME").map_or_else(
+    let home = std::env::var_os("WATCHFIRE_TEST_KAFKA_HOME").map_or_else(
         || {
             let version = std::env::var("KAFKA_VERSION").unwrap_or_else(|_| VERSION.to_owned());
             cache().join(format!("kafka-{version}"))
@@ -218,7 +218,7 @@ fn jars() -> PathBuf {
     assert!(
         jars.is_dir(),
         "Apache Kafka is not in {}. Run `make test`, which fetches it, or set \
-         WATCHFIRE_KAFKA_HOME to a Kafka, or WATCHFIRE_TEST_BOOTSTRAP to a running broker.",
+         WATCHFIRE_TEST_KAFKA_HOME to a Kafka, or WATCHFIRE_TEST_BOOTSTRAP to a running broker.",
         home.display()
     );
     jars
