@@ -2,6 +2,7 @@
 //! their FortiSIEM names.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use crate::time::Millis;
 
@@ -22,6 +23,34 @@ pub enum Attribute {
     Path(Vec<String>),
 }
 
+impl Attribute {
+    /// The attribute that a rule calls `name`. The error says what is wrong with the name, and
+    /// which ones are near.
+    pub fn parse(name: &str) -> Result<Attribute, String> {
+        crate::normalise::attribute(name)
+    }
+}
+
+/// As a rule writes it.
+impl fmt::Display for Attribute {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Attribute::Named(name) => f.write_str(name),
+            Attribute::Path(path) => {
+                f.write_str("record")?;
+                path.iter().try_for_each(|segment| {
+                    if segment.is_empty() || segment.contains(['.', '"', '\\', ' ']) {
+                        let escaped = segment.replace('\\', "\\\\").replace('"', "\\\"");
+                        write!(f, ".\"{escaped}\"")
+                    } else {
+                        write!(f, ".{segment}")
+                    }
+                })
+            }
+        }
+    }
+}
+
 /// The attributes that a set of rules uses, each once.
 #[derive(Clone, Debug, Default)]
 pub struct Attributes {
@@ -31,10 +60,14 @@ pub struct Attributes {
 impl Attributes {
     /// The place of `attribute`, which is added if it is new.
     pub fn intern(&mut self, attribute: Attribute) -> AttributeId {
-        let place = self.list.iter().position(|known| *known == attribute).unwrap_or_else(|| {
-            self.list.push(attribute);
-            self.list.len() - 1
-        });
+        let place = self
+            .list
+            .iter()
+            .position(|known| *known == attribute)
+            .unwrap_or_else(|| {
+                self.list.push(attribute);
+                self.list.len() - 1
+            });
         AttributeId(u16::try_from(place).unwrap_or(u16::MAX))
     }
 
@@ -71,6 +104,8 @@ pub struct Event<'a> {
 impl<'a> Event<'a> {
     /// The value of `attribute`, if the record has one.
     pub fn get(&self, attribute: AttributeId) -> Option<&Value<'a>> {
-        self.values.get(usize::from(attribute.0)).and_then(Option::as_ref)
+        self.values
+            .get(usize::from(attribute.0))
+            .and_then(Option::as_ref)
     }
 }

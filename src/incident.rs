@@ -15,6 +15,26 @@ pub enum Status {
     Retracted,
 }
 
+impl Status {
+    /// All, in the order of the schema's symbols.
+    pub const ALL: [Status; 4] = [
+        Status::Open,
+        Status::Updated,
+        Status::Closed,
+        Status::Retracted,
+    ];
+
+    /// Its symbol in the schema.
+    pub fn name(self) -> &'static str {
+        match self {
+            Status::Open => "OPEN",
+            Status::Updated => "UPDATED",
+            Status::Closed => "CLOSED",
+            Status::Retracted => "RETRACTED",
+        }
+    }
+}
+
 /// Why an incident was closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum CloseReason {
@@ -22,6 +42,26 @@ pub enum CloseReason {
     Clear,
     EndOfDay,
     Quiet,
+}
+
+impl CloseReason {
+    /// All, in the order of the schema's symbols.
+    pub const ALL: [CloseReason; 4] = [
+        CloseReason::RuleRemoved,
+        CloseReason::Clear,
+        CloseReason::EndOfDay,
+        CloseReason::Quiet,
+    ];
+
+    /// Its symbol in the schema.
+    pub fn name(self) -> &'static str {
+        match self {
+            CloseReason::RuleRemoved => "RULE_REMOVED",
+            CloseReason::Clear => "CLEAR",
+            CloseReason::EndOfDay => "END_OF_DAY",
+            CloseReason::Quiet => "QUIET",
+        }
+    }
 }
 
 /// The value of an incident attribute.
@@ -86,6 +126,32 @@ pub struct Incident {
     pub replaces: Vec<Hash>,
 }
 
+/// FortiSIEM's words for severities, in the order of the schema's symbols.
+pub const SEVERITY_BANDS: [&str; 3] = ["LOW", "MEDIUM", "HIGH"];
+
+/// Attributes that say who or what acted.
+const SOURCE: [&str; 4] = ["srcIpAddr", "srcName", "srcUser", "user"];
+
+/// Attributes that say what was acted on.
+const TARGET: [&str; 5] = [
+    "destIpAddr",
+    "destName",
+    "hostIpAddr",
+    "hostName",
+    "targetUser",
+];
+
+/// An incident's attributes with a value, as text, by what they say. Each in order of name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Split<'a> {
+    /// Who or what acted.
+    pub source: Vec<(&'a str, String)>,
+    /// What was acted on.
+    pub target: Vec<(&'a str, String)>,
+    /// All the rest.
+    pub detail: Vec<(&'a str, String)>,
+}
+
 impl Incident {
     /// FortiSIEM's word for the severity: 1 to 4 LOW, 5 to 8 MEDIUM, 9 and 10 HIGH.
     pub fn severity_band(&self) -> &'static str {
@@ -95,4 +161,51 @@ impl Incident {
             _ => "HIGH",
         }
     }
+
+    /// The attributes in order of name, which does not depend on how the rule was written.
+    pub fn sorted_attributes(&self) -> Vec<(&str, &AttributeValue)> {
+        let mut sorted: Vec<_> = self
+            .attributes
+            .iter()
+            .map(|(name, value)| (name.as_str(), value))
+            .collect();
+        sorted.sort_by_key(|(name, _)| *name);
+        sorted
+    }
+
+    /// The attributes split as FortiSIEM splits them, names without regard to ASCII case. `user`
+    /// is who acted. What the events did not have is left out.
+    pub fn split(&self) -> Split<'_> {
+        let mut split = Split::default();
+        for (name, value) in self.sorted_attributes() {
+            let text = match value {
+                AttributeValue::Null => continue,
+                AttributeValue::Text(text) => text.clone(),
+                AttributeValue::Number(number) => number.to_string(),
+            };
+            let is_in = |names: &[&str]| names.iter().any(|known| known.eq_ignore_ascii_case(name));
+            if is_in(&SOURCE) {
+                split.source.push((name, text));
+            } else if is_in(&TARGET) {
+                split.target.push((name, text));
+            } else {
+                split.detail.push((name, text));
+            }
+        }
+        split
+    }
 }
+
+impl std::fmt::Display for AttributeValue {
+    /// As titles show it: nothing where the events had nothing.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            AttributeValue::Null => Ok(()),
+            AttributeValue::Text(text) => f.write_str(text),
+            AttributeValue::Number(number) => write!(f, "{number}"),
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

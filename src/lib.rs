@@ -9,6 +9,8 @@
 //! [`event`], [`detect`] tests it against the [`plan`]'s rules, [`shuffle`] packs what matched for
 //! the matches topic, [`correlate`] folds that topic into [`state`], [`condition`] and
 //! [`incident`] say what the state means, [`publish`] what of it is news, [`encode`] writes it.
+//!
+//! [`generate`] stands beside the path: a realistic stream of events, from a seed.
 
 pub mod time;
 
@@ -34,17 +36,25 @@ pub mod window;
 
 pub mod aggregate;
 
+pub mod key;
+
 pub mod condition;
 
 pub mod correlate;
 
 pub mod incident;
 
+pub mod episode;
+
 pub mod publish;
+
+pub mod replay;
 
 pub mod encode;
 
 pub mod state;
+
+pub mod generate;
 
 pub mod io;
 

@@ -83,7 +83,7 @@ pub struct LoadedRule {
     pub fingerprint: Hash,
     /// The settings that apply to it.
     pub settings: Settings,
-    /// The rule itself; its attributes lie in the [`Plan::attributes`] of the plan it came with.
+    /// The rule itself. Its attribute places are its own, not those of a table in use.
     pub rule: Rule,
 }
 
@@ -101,7 +101,10 @@ pub struct Plan {
 /// Everything that `<app>.rules` holds, as far as it was read.
 #[derive(Debug, Default)]
 pub struct Catalogue {
+    rules: BTreeMap<Hash, Arc<LoadedRule>>,
     plans: BTreeMap<Hash, Arc<Plan>>,
+    newest: Option<Hash>,
+    epochs: BTreeMap<String, u32>,
 }
 
 /// What must be written to `<app>.rules`, in this order, before a plan may be used.
@@ -113,6 +116,11 @@ pub struct Draft {
     pub entries: Vec<(String, Vec<u8>)>,
 }
 
+#[derive(Serialize, Deserialize)]
+struct EpochEntry {
+    epoch: u32,
+}
+
 impl Catalogue {
     /// Takes one entry of the topic, in the topic's order; later plans are newer. A deleted or
     /// unknown key is passed over.
@@ -121,8 +129,20 @@ impl Catalogue {
     ///
     /// The entry cannot be read, or its rule has an error: says which and why.
     pub fn read(&mut self, key: &str, value: Option<&[u8]>) -> Result<(), String> {
-        let _ = (key, value);
-        Ok(())
+        let (Some((kind, name)), Some(value)) = (key.split_once('/'), value) else {
+            return Ok(());
+        };
+        match kind {
+            "rule" => self.read_rule(Hash::of(value), value),
+            "plan" => self.read_plan(Hash::of(value), value),
+            "source" => serde_json::from_slice(value)
+                .map(|EpochEntry { epoch }| {
+                    self.epochs.insert(name.to_owned(), epoch);
+                })
+                .map_err(|error| error.to_string()),
+            _ => Ok(()),
+        }
+        .map_err(|error| format!("entry {key}: {error}"))
     }
 
     /// The plan with this hash.
@@ -130,16 +150,20 @@ impl Catalogue {
         self.plans.get(&hash)
     }
 
+    /// The rule whose entry has this hash.
+    pub fn rule(&self, entry: Hash) -> Option<&Arc<LoadedRule>> {
+        self.rules.get(&entry)
+    }
+
     /// How often `topic` was made anew (`source/<topic>` entries, written by `topics reset`).
     pub fn epoch(&self, topic: &str) -> u32 {
-        let _ = topic;
-        0
+        self.epochs.get(topic).copied().unwrap_or(0)
     }
 
     /// The key and value that raise the epoch of `topic` by one.
     pub fn raise_epoch(&self, topic: &str) -> (String, Vec<u8>) {
-        let _ = topic;
-        (String::new(), Vec::new())
+        let entry = EpochEntry { epoch: self.epoch(topic) + 1 };
+        (format!("source/{topic}"), json(&entry))
     }
 
     /// The plan of these rules and sources. `minute`: the clock, cut to a minute, in seconds; the
@@ -152,7 +176,122 @@ impl Catalogue {
         sources: Vec<Source>,
         minute: Second,
     ) -> Draft {
-        let _ = (rules, attributes, default, sources, minute, rule::parse);
-        Draft { plan: Hash::default(), entries: Vec::new() }
+        let mut entries = Vec::new();
+        let mut planned = Vec::new();
+        for rule in rules {
+            let entry = RuleEntry::new(rule, attributes, default);
+            let value = json(&entry);
+            let hash = Hash::of(&value);
+            planned.push(PlannedRule { entry: hash, since: self.since(entry.fingerprint, minute) });
+            if !self.rules.contains_key(&hash) {
+                entries.push((format!("rule/{hash}"), value));
+            }
+        }
+        let value = json(&PlanEntry { rules: planned, sources });
+        let plan = Hash::of(&value);
+        if self.newest != Some(plan) {
+            entries.push((format!("plan/{plan}"), value));
+        }
+        Draft { plan, entries }
     }
+
+    /// What the newest plan says of a rule of this meaning, else `minute`; 0 without any plan.
+    fn since(&self, fingerprint: Hash, minute: Second) -> Second {
+        match self.newest.and_then(|newest| self.plans.get(&newest)) {
+            None => 0,
+            Some(newest) => newest
+                .rules
+                .iter()
+                .find(|(rule, _)| rule.fingerprint == fingerprint)
+                .map_or(minute, |(_, since)| *since),
+        }
+    }
+
+    fn read_rule(&mut self, hash: Hash, value: &[u8]) -> Result<(), String> {
+        if !self.rules.contains_key(&hash) {
+            let entry: RuleEntry = serde_json::from_slice(value).map_err(|e| e.to_string())?;
+            self.rules.insert(hash, Arc::new(LoadedRule::new(hash, &entry)?));
+        }
+        Ok(())
+    }
+
+    fn read_plan(&mut self, hash: Hash, value: &[u8]) -> Result<(), String> {
+        let entry: PlanEntry = serde_json::from_slice(value).map_err(|e| e.to_string())?;
+        let rules = entry
+            .rules
+            .iter()
+            .map(|planned| {
+                let rule = self.rules.get(&planned.entry);
+                let rule = rule.ok_or(format!("it names rule {}, not there", planned.entry))?;
+                Ok((Arc::clone(rule), planned.since))
+            })
+            .collect::<Result<_, String>>()?;
+        self.plans.insert(hash, Arc::new(Plan { hash, rules, sources: entry.sources }));
+        self.newest = Some(hash);
+        Ok(())
+    }
+}
+
+impl Plan {
+    /// The plan of these rules that no topic holds: for backtests and tests of rules.
+    ///
+    /// # Errors
+    ///
+    /// A rule's text is not exactly one valid rule, as those that were parsed are.
+    pub fn alone(
+        rules: &[Rule],
+        attributes: &Attributes,
+        settings: Settings,
+        sources: Vec<Source>,
+    ) -> Result<Arc<Plan>, String> {
+        let mut catalogue = Catalogue::default();
+        let draft = catalogue.draft(rules, attributes, settings, sources, 0);
+        for (key, value) in &draft.entries {
+            catalogue.read(key, Some(value))?;
+        }
+        catalogue.plan(draft.plan).cloned().ok_or_else(|| "the plan was not made".to_owned())
+    }
+}
+
+impl RuleEntry {
+    /// The entry of a rule; where it sets no patience or lateness of its own, `default` applies.
+    pub fn new(rule: &Rule, attributes: &Attributes, default: Settings) -> RuleEntry {
+        let patience = rule.patience.unwrap_or(default.patience);
+        let lateness = rule.lateness.unwrap_or(default.lateness).max(patience);
+        let settings = Settings { patience, lateness, limits: default.limits };
+        let meaning = format!(
+            "{}\npatience {patience}\nlateness {lateness}\nevidence {}\ndistinct values {}\n",
+            rule.meaning(attributes),
+            settings.limits.evidence,
+            settings.limits.distinct_values,
+        );
+        RuleEntry { text: rule.text.clone(), settings, fingerprint: Hash::of(meaning.as_bytes()) }
+    }
+}
+
+impl LoadedRule {
+    /// The rule of an entry whose bytes have the hash `entry_hash`.
+    ///
+    /// # Errors
+    ///
+    /// The text is not exactly one valid rule: says where and why.
+    pub fn new(entry_hash: Hash, entry: &RuleEntry) -> Result<LoadedRule, String> {
+        let rules = rule::parse("rule", &entry.text, &mut Attributes::default()).map_err(|errors| {
+            let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
+            errors.join("; ")
+        })?;
+        let [rule]: [Rule; 1] =
+            rules.try_into().map_err(|rules: Vec<Rule>| format!("{} rules in one", rules.len()))?;
+        Ok(LoadedRule {
+            entry: entry_hash,
+            fingerprint: entry.fingerprint,
+            settings: entry.settings,
+            rule,
+        })
+    }
+}
+
+fn json(entry: &impl Serialize) -> Vec<u8> {
+    // Entries are plain structures of text and numbers, which JSON can always hold.
+    serde_json::to_vec(entry).unwrap_or_default()
 }

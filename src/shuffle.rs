@@ -78,18 +78,19 @@ pub struct Match {
 pub struct PatternMatch {
     /// Place of the pattern in the rule.
     pub pattern: u32,
-    /// Values of the group-by attributes, in lower case; `None`: absent.
+    /// Values of the group-by attributes that are not in the join key, in lower case; `None`:
+    /// absent.
     pub group: Vec<Option<String>>,
-    /// What the pattern's aggregates read, one for each in their order; COUNT(*) reads nothing.
+    /// What the pattern's aggregates read, one for each in their order; COUNT(*) reads presence.
     pub inputs: Vec<Input>,
 }
 
 /// What an aggregate reads of one record.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Input {
-    /// Nothing: the attribute is absent, or COUNT(*) needs none.
+    /// Nothing: the attribute is absent.
     Absent,
-    /// The attribute is there, and only that matters.
+    /// Something is there, and only that matters.
     Present,
     /// A value by its hash.
     Distinct(u64),
@@ -127,6 +128,11 @@ pub fn hash_values(hasher: &mut blake3::Hasher, values: &[Option<String>]) {
             }
         }
     }
+}
+
+/// The bytes that a record takes in a message.
+pub fn size(record: &MatchedRecord) -> usize {
+    crate::state::to_bytes(FORMAT, record).len()
 }
 
 /// The bytes of `message`.

@@ -1,11 +1,32 @@
-//! (skeleton of the interface) Byte forms of the state: rows of one matches partition.
+//! The fold of one matches partition, and its byte forms.
+//!
+//! # Rows
+//!
+//! | key | value |
+//! | --- | --- |
+//! | `m` | everything but the keys: [`FORMAT`], then plan, positions, rules in postcard's encoding |
+//! | `k` fingerprint key-hash | one [`Key`]: [`FORMAT`], then postcard |
+//! | `t` due fingerprint key-hash | empty: this key has something to decide once the watermark has passed `due` (big-endian, sign bit turned) |
+//!
+//! Keys are loaded as messages need them, and written back in one batch with the offset that
+//! they stand for.
 
-use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
-use crate::correlate::Step;
-use crate::plan::Catalogue;
+use crate::correlate::{Asked, Step};
+use crate::key::{Key, KeyId};
+use crate::plan::{Catalogue, LoadedRule, Plan};
+use crate::publish::Moment;
 use crate::record::Hash;
+use crate::time::{Millis, Second};
+use crate::watermark::Sources;
+
+/// Version of the rows' values.
+pub const FORMAT: u8 = 1;
 
 /// Bytes that are of another version or damaged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,8 +34,8 @@ pub struct Unreadable;
 
 /// A version byte and `value` in postcard's encoding.
 pub fn to_bytes(version: u8, value: &impl Serialize) -> Vec<u8> {
-    let _ = (version, value);
-    Vec::new()
+    // Writing to a vector cannot fail, and no type of ours refuses to be written.
+    postcard::to_extend(value, vec![version]).unwrap_or_default()
 }
 
 /// The reverse of [`to_bytes`].
@@ -23,8 +44,12 @@ pub fn to_bytes(version: u8, value: &impl Serialize) -> Vec<u8> {
 ///
 /// The bytes are of another version or damaged.
 pub fn from_bytes<T: DeserializeOwned>(version: u8, bytes: &[u8]) -> Result<T, Unreadable> {
-    let _ = (version, bytes);
-    Err(Unreadable)
+    match bytes.split_first() {
+        Some((first, rest)) if *first == version => {
+            postcard::from_bytes(rest).map_err(|_| Unreadable)
+        }
+        Some(_) | None => Err(Unreadable),
+    }
 }
 
 /// Rows that the next step needs from the store, all within one matches partition.
@@ -33,7 +58,12 @@ pub enum Read {
     /// One row.
     Row(Vec<u8>),
     /// All rows with `from <= key < to`, in order.
-    Range { from: Vec<u8>, to: Vec<u8> },
+    Range {
+        /// The first key.
+        from: Vec<u8>,
+        /// The first key beyond.
+        to: Vec<u8>,
+    },
 }
 
 /// A change of the store; `None` deletes the row.
@@ -42,24 +72,106 @@ pub type Change = (Vec<u8>, Option<Vec<u8>>);
 /// Why a state cannot be opened from its rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OpenError {
+    /// The rows are of another version or damaged.
     Unreadable,
     /// It names a rule that the catalogue does not have.
     UnknownRule(Hash),
+    /// It names a plan that the catalogue does not have.
     UnknownPlan(Hash),
+}
+
+/// What the fold has counted since it was opened; for the operator.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Log messages.
+    pub messages: u64,
+    /// Matches taken.
+    pub matches: u64,
+    /// Matched records dropped because their position had been passed.
+    pub repeated: u64,
+    /// Matches further behind the watermark than lateness.
+    pub late: u64,
+    /// Matched records whose time lay after the message's timestamp.
+    pub future: u64,
+    /// Publications.
+    pub published: u64,
+}
+
+/// A rule in force.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct InForce {
+    /// Hash of the entry that the latest plan has.
+    entry: Hash,
+    /// Hashes of all entries since it came into force.
+    versions: BTreeSet<Hash>,
+    /// The watermark at the last counting message whose plan has it; `None`: it had none yet.
+    named: Option<Second>,
+    /// The greatest `since` of the plans it came with.
+    since: Second,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Meta {
+    applied: i64,
+    recovery: i64,
+    watermark: Option<Second>,
+    plan: Option<Hash>,
+    sources: Sources,
+    /// By fingerprint.
+    rules: BTreeMap<Hash, InForce>,
+}
+
+#[derive(Debug, Default)]
+struct Cached {
+    key: Key,
+    /// It differs from what the store has.
+    dirty: bool,
+    /// The timer row that the store has.
+    stored_due: Option<Second>,
+    /// Bytes of its row when it was last read or written.
+    bytes: usize,
 }
 
 /// The fold of one matches partition up to an offset. Keys are loaded as steps need them.
 #[derive(Debug)]
-pub struct State {}
+pub struct State {
+    applied: i64,
+    recovery: i64,
+    watermark: Option<Second>,
+    plan: Option<Arc<Plan>>,
+    rules: BTreeMap<Hash, InForce>,
+    /// Rules by the hash of their entry, as far as rules in force name them.
+    versions: BTreeMap<Hash, Arc<LoadedRule>>,
+    keys: BTreeMap<KeyId, Cached>,
+    /// Loaded keys by when they are due.
+    timers: BTreeSet<(Second, KeyId)>,
+    /// Keys that a timer row named and that are still to be loaded.
+    named_by_timer: BTreeSet<KeyId>,
+    /// Positions and times of the source partitions.
+    pub sources: Sources,
+    /// What the fold has counted since it was opened.
+    pub counts: Counts,
+}
 
 impl State {
     /// The key of the row that [`State::open`] needs.
     pub const META_ROW: &'static [u8] = b"m";
 
-    /// The state before the first message of the log that is folded.
+    /// The state before the first message of the log, which is at `first_offset`.
     pub fn empty(first_offset: i64) -> State {
-        let _ = first_offset;
-        State {}
+        State {
+            applied: first_offset,
+            recovery: first_offset,
+            watermark: None,
+            plan: None,
+            rules: BTreeMap::new(),
+            versions: BTreeMap::new(),
+            keys: BTreeMap::new(),
+            timers: BTreeSet::new(),
+            named_by_timer: BTreeSet::new(),
+            sources: Sources::default(),
+            counts: Counts::default(),
+        }
     }
 
     /// The state as its meta row says; keys follow by [`State::load`].
@@ -68,26 +180,65 @@ impl State {
     ///
     /// The row is unreadable, or names a rule or plan that the catalogue does not have.
     pub fn open(meta: &[u8], catalogue: &Catalogue) -> Result<State, OpenError> {
-        let _ = (meta, catalogue);
-        Err(OpenError::Unreadable)
+        let meta: Meta = from_bytes(FORMAT, meta).map_err(|Unreadable| OpenError::Unreadable)?;
+        let mut state = State::empty(meta.recovery);
+        for hash in meta.rules.values().flat_map(|rule| &rule.versions) {
+            let rule = catalogue.rule(*hash).ok_or(OpenError::UnknownRule(*hash))?;
+            state.versions.insert(*hash, Arc::clone(rule));
+        }
+        if let Some(hash) = meta.plan {
+            let plan = catalogue.plan(hash).ok_or(OpenError::UnknownPlan(hash))?;
+            state.plan = Some(Arc::clone(plan));
+        }
+        state.applied = meta.applied;
+        state.watermark = meta.watermark;
+        state.rules = meta.rules;
+        state.sources = meta.sources;
+        Ok(state)
     }
 
     /// Offset of the next message to be folded.
     pub fn applied(&self) -> i64 {
-        0
+        self.applied
     }
 
     /// The offset from which a fold must begin to give this state; goes into the metadata of the
     /// committed offset.
     pub fn recovery_offset(&self) -> i64 {
-        0
+        self.recovery
+    }
+
+    /// Event time, in seconds, up to which the source partitions are thought complete.
+    pub fn watermark(&self) -> Option<Second> {
+        self.watermark
+    }
+
+    /// The source partition that holds the watermark back: topic, partition and its time.
+    pub fn held_back_by(&self) -> Option<(&str, u32, Option<Millis>)> {
+        self.sources.held_back_by(&self.plan.as_ref()?.sources)
     }
 
     /// What must be loaded before `step` can be folded; to be asked again after loading, until
     /// it is empty.
     pub fn wants(&mut self, step: &mut Step) -> Vec<Read> {
-        let _ = step;
-        Vec::new()
+        match step.asked {
+            Asked::Nothing => {
+                step.asked = Asked::Rows;
+                let touched = step.touched();
+                let mut reads = self.missing(&touched);
+                if let Some(watermark) = step.after {
+                    reads.push(Read::Range { from: timer_row(i64::MIN, None), to: timer_row(watermark, None) });
+                }
+                reads.extend(step.out.iter().map(|rule| rows_of(rule.fingerprint)));
+                reads
+            }
+            Asked::Rows => {
+                step.asked = Asked::TimersRows;
+                let named = std::mem::take(&mut self.named_by_timer);
+                self.missing(&named)
+            }
+            Asked::TimersRows => Vec::new(),
+        }
     }
 
     /// Takes a row that [`State::wants`] asked for and the store has.
@@ -96,18 +247,226 @@ impl State {
     ///
     /// The row is unreadable.
     pub fn load(&mut self, row: &[u8], value: &[u8]) -> Result<(), Unreadable> {
-        let _ = (row, value);
-        Ok(())
+        match row.split_first() {
+            Some((b'k', rest)) => {
+                let id = key_id(rest).ok_or(Unreadable)?;
+                if !self.keys.contains_key(&id) {
+                    let key: Key = from_bytes(FORMAT, value)?;
+                    self.timers.extend(key.due.map(|due| (due, id)));
+                    let stored_due = key.due;
+                    let cached = Cached { key, dirty: false, stored_due, bytes: value.len() };
+                    self.keys.insert(id, cached);
+                }
+                Ok(())
+            }
+            Some((b't', rest)) => {
+                let id = rest.get(8..).and_then(key_id).ok_or(Unreadable)?;
+                self.named_by_timer.insert(id);
+                Ok(())
+            }
+            Some(_) | None => Err(Unreadable),
+        }
     }
 
     /// All changes since the last call (the meta row always among them): to be written in one
     /// batch once the Kafka commit has succeeded.
     pub fn changes(&mut self) -> Vec<Change> {
-        Vec::new()
+        let mut changes = vec![(State::META_ROW.to_vec(), Some(self.meta()))];
+        for (id, cached) in self.keys.iter_mut().filter(|(_, cached)| cached.dirty) {
+            if cached.stored_due != cached.key.due {
+                changes.extend(cached.stored_due.map(|due| (timer_row(due, Some(*id)), None)));
+                let due = cached.key.due;
+                changes.extend(due.map(|due| (timer_row(due, Some(*id)), Some(Vec::new()))));
+                cached.stored_due = cached.key.due;
+            }
+            let value = (!cached.key.is_empty()).then(|| to_bytes(FORMAT, &cached.key));
+            cached.bytes = value.as_ref().map_or(0, Vec::len);
+            cached.dirty = false;
+            changes.push((key_row(*id), value));
+        }
+        self.keys.retain(|_, cached| !cached.key.is_empty());
+        changes
     }
 
-    /// Forgets loaded keys beyond `bytes_max`, about; only after [`State::changes`] was written.
+    /// Forgets the loaded keys if they are more than `bytes_max`, about; only after
+    /// [`State::changes`] was written.
     pub fn shrink(&mut self, bytes_max: usize) {
-        let _ = bytes_max;
+        let bytes: usize = self.keys.values().map(|cached| cached.bytes).sum();
+        if bytes > bytes_max {
+            self.keys.retain(|_, cached| cached.dirty);
+            let keys = &self.keys;
+            self.timers.retain(|(_, id)| keys.contains_key(id));
+        }
     }
+
+    fn meta(&self) -> Vec<u8> {
+        let meta = Meta {
+            applied: self.applied,
+            recovery: self.recovery,
+            watermark: self.watermark,
+            plan: self.plan.as_ref().map(|plan| plan.hash),
+            sources: self.sources.clone(),
+            rules: self.rules.clone(),
+        };
+        to_bytes(FORMAT, &meta)
+    }
+
+    fn missing(&self, ids: &BTreeSet<KeyId>) -> Vec<Read> {
+        ids.iter()
+            .filter(|id| !self.keys.contains_key(id))
+            .map(|id| Read::Row(key_row(*id)))
+            .collect()
+    }
+}
+
+/// What the fold does with it.
+impl State {
+    /// The plan of a counting message is in use: its rules are in force.
+    pub(crate) fn take_plan(&mut self, plan: &Arc<Plan>) {
+        self.plan = Some(Arc::clone(plan));
+        for (rule, since) in &plan.rules {
+            let named = self.watermark;
+            let known = self.rules.entry(rule.fingerprint).or_insert_with(|| InForce {
+                entry: rule.entry,
+                versions: BTreeSet::new(),
+                named,
+                since: *since,
+            });
+            known.entry = rule.entry;
+            known.versions.insert(rule.entry);
+            known.named = named;
+            known.since = known.since.max(*since);
+            self.versions.insert(rule.entry, Arc::clone(rule));
+        }
+    }
+
+    /// Takes out of force the rules that no plan has named for patience.
+    pub(crate) fn rules_out(&mut self) -> Vec<Arc<LoadedRule>> {
+        let Some(watermark) = self.watermark else { return Vec::new() };
+        let versions = &self.versions;
+        let out: Vec<Arc<LoadedRule>> = self
+            .rules
+            .values_mut()
+            .filter_map(|known| {
+                let rule = versions.get(&known.entry)?;
+                let named = *known.named.get_or_insert(watermark);
+                (watermark > named + rule.settings.patience).then(|| Arc::clone(rule))
+            })
+            .collect();
+        for rule in &out {
+            let known = self.rules.remove(&rule.fingerprint);
+            for version in known.into_iter().flat_map(|known| known.versions) {
+                self.versions.remove(&version);
+            }
+        }
+        out
+    }
+
+    /// Moves the watermark as far as the plan's source partitions allow.
+    pub(crate) fn move_watermark(&mut self, plan: &Plan) {
+        self.watermark = self.watermark.max(self.sources.least_time(&plan.sources));
+        for (rule, _) in &plan.rules {
+            if let Some(known) = self.rules.get_mut(&rule.fingerprint) {
+                known.named = self.watermark;
+            }
+        }
+    }
+
+    pub(crate) fn applied_through(&mut self, offset: i64) {
+        self.applied = offset + 1;
+    }
+
+    /// The loaded keys whose timer the watermark has passed.
+    pub(crate) fn due(&self, watermark: Option<Second>) -> Vec<KeyId> {
+        self.timers
+            .iter()
+            .take_while(|(due, _)| watermark.is_some_and(|watermark| watermark > *due))
+            .map(|(_, id)| *id)
+            .collect()
+    }
+
+    /// The loaded keys of a rule.
+    pub(crate) fn keys_of(&self, fingerprint: Hash) -> Vec<KeyId> {
+        let from = KeyId { rule: fingerprint, key: Hash([0; 16]) };
+        let to = KeyId { rule: fingerprint, key: Hash([0xff; 16]) };
+        self.keys.range(from..=to).map(|(id, _)| *id).collect()
+    }
+
+    /// The state of a key, empty where it is new.
+    pub(crate) fn key_mut(&mut self, id: KeyId) -> &mut Key {
+        let cached = self.keys.entry(id).or_default();
+        cached.dirty = true;
+        &mut cached.key
+    }
+
+    /// Takes a key out with its rule and the rule's `since`, to be put back.
+    pub(crate) fn take_key(&mut self, id: KeyId) -> Option<(Arc<LoadedRule>, Second, Key)> {
+        let known = self.rules.get(&id.rule)?;
+        let rule = Arc::clone(self.versions.get(&known.entry)?);
+        let since = known.since;
+        let key = std::mem::take(&mut self.keys.get_mut(&id)?.key);
+        if let Some(due) = key.due {
+            self.timers.remove(&(due, id));
+        }
+        Some((rule, since, key))
+    }
+
+    /// Puts a key back.
+    pub(crate) fn put_key(&mut self, id: KeyId, key: Key) {
+        self.timers.extend(key.due.map(|due| (due, id)));
+        *self.key_mut(id) = key;
+    }
+
+    /// Forgets a key; gives what was known.
+    pub(crate) fn forget_key(&mut self, id: KeyId) -> Option<Key> {
+        let cached = self.keys.get_mut(&id)?;
+        cached.dirty = true;
+        let key = std::mem::take(&mut cached.key);
+        if let Some(due) = key.due {
+            self.timers.remove(&(due, id));
+        }
+        Some(key)
+    }
+
+    /// Calls `say` with what a publication needs to know.
+    pub(crate) fn with_moment(
+        &self,
+        rule: &Arc<LoadedRule>,
+        offset: i64,
+        say: impl FnOnce(Moment<'_>) -> Vec<crate::incident::Incident>,
+    ) -> Vec<crate::incident::Incident> {
+        say(Moment {
+            offset,
+            watermark: self.watermark,
+            rule,
+            versions: &self.versions,
+            topics: self.sources.topics(),
+        })
+    }
+}
+
+fn key_row(id: KeyId) -> Vec<u8> {
+    [b"k".as_slice(), &id.rule.0, &id.key.0].concat()
+}
+
+/// All rows of a rule's keys.
+fn rows_of(fingerprint: Hash) -> Read {
+    let from = [b"k".as_slice(), &fingerprint.0].concat();
+    let to = [from.as_slice(), &[0xff; 17]].concat();
+    Read::Range { from, to }
+}
+
+fn timer_row(due: Second, id: Option<KeyId>) -> Vec<u8> {
+    let ordered = due.wrapping_sub(i64::MIN).to_be_bytes();
+    let mut row = [b"t".as_slice(), &ordered].concat();
+    if let Some(id) = id {
+        row.extend(id.rule.0);
+        row.extend(id.key.0);
+    }
+    row
+}
+
+fn key_id(bytes: &[u8]) -> Option<KeyId> {
+    let (rule, key) = bytes.split_first_chunk::<16>()?;
+    Some(KeyId { rule: Hash(*rule), key: Hash(key.try_into().ok()?) })
 }

@@ -1,1 +1,98 @@
-//! (skeleton)
+//! Positions and times of the source partitions, as one matches partition has heard of them.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::plan::Source;
+use crate::record::Position;
+use crate::time::{Millis, Second, second_of};
+
+/// What was heard of one source partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Heard {
+    /// The last position; matches up to it have been folded.
+    pub position: Position,
+    /// The greatest watermark entry.
+    pub time: Option<Millis>,
+    /// Offset of the log message that last counted.
+    pub offset: i64,
+}
+
+/// All source partitions heard of.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sources {
+    /// Names of topics; other parts of the state name them by their place.
+    topics: Vec<String>,
+    /// By place of the topic, and partition.
+    heard: BTreeMap<(u32, u32), Heard>,
+}
+
+/// Whether what a message says of a source partition counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hearing {
+    /// It lies before what was heard: nothing of it counts.
+    Stale,
+    /// It counts; matches do beyond this position, all of them where nothing was heard before.
+    Counts(Option<Position>),
+}
+
+impl Sources {
+    /// The place of `topic` among the names, added if it is new.
+    pub fn topic(&mut self, topic: &str) -> u32 {
+        let place = self.topics.iter().position(|known| known == topic).unwrap_or_else(|| {
+            self.topics.push(topic.to_owned());
+            self.topics.len() - 1
+        });
+        place as u32
+    }
+
+    /// The names of topics, by their place.
+    pub fn topics(&self) -> &[String] {
+        &self.topics
+    }
+
+    /// Takes what the log message at `offset` says of a source partition.
+    pub fn hear(
+        &mut self,
+        source: (u32, u32),
+        position: Position,
+        time: Option<Millis>,
+        offset: i64,
+    ) -> Hearing {
+        let before = self.heard.get(&source).copied();
+        if before.is_some_and(|before| position < before.position) {
+            return Hearing::Stale;
+        }
+        let time = before.and_then(|before| before.time).max(time);
+        self.heard.insert(source, Heard { position, time, offset });
+        Hearing::Counts(before.map(|before| before.position))
+    }
+
+    /// The least, over all partitions of `sources`, of the greatest entry of each; `None` while
+    /// one of them has none.
+    pub fn least_time(&self, sources: &[Source]) -> Option<Second> {
+        self.times(sources).map(|(_, _, time)| time).min().flatten().map(second_of)
+    }
+
+    /// The partition of `sources` that holds the watermark back: topic, partition and its time.
+    pub fn held_back_by<'s>(
+        &self,
+        sources: &'s [Source],
+    ) -> Option<(&'s str, u32, Option<Millis>)> {
+        self.times(sources).min_by_key(|(_, _, time)| *time)
+    }
+
+    fn times<'s>(
+        &self,
+        sources: &'s [Source],
+    ) -> impl Iterator<Item = (&'s str, u32, Option<Millis>)> {
+        sources.iter().flat_map(move |source| {
+            let topic = self.topics.iter().position(|known| *known == source.topic);
+            (0..source.partitions).map(move |partition| {
+                let heard = topic.and_then(|topic| self.heard.get(&(topic as u32, partition)));
+                (source.topic.as_str(), partition, heard.and_then(|heard| heard.time))
+            })
+        })
+    }
+}

@@ -1,8 +1,69 @@
 //! The command line.
 
+pub mod backtest;
+
+pub mod events;
+
+pub mod generate;
+
+pub mod rules_check;
+
+pub mod rules_test;
+
+pub mod table;
+
+use std::path::PathBuf;
 use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Streaming detection for Azure events: FortiSIEM correlation rules over Kafka and Event Hubs.
+#[derive(Parser, Debug)]
+#[command(version, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    Backtest(backtest::Args),
+    Events(events::Args),
+    Generate(generate::Args),
+    /// Check rules, and run their tests.
+    #[command(subcommand)]
+    Rules(Rules),
+}
+
+#[derive(Subcommand, Debug)]
+enum Rules {
+    /// Say every error of the rules, with its place.
+    Check(RulePaths),
+    /// Run the tests that the rules bring along.
+    Test(RulePaths),
+}
+
+#[derive(clap::Args, Debug)]
+struct RulePaths {
+    /// Rule files, and directories of them.
+    #[arg(required = true)]
+    paths: Vec<PathBuf>,
+    /// Write JSON.
+    #[arg(long)]
+    json: bool,
+}
 
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
-    ExitCode::SUCCESS
+    let done = match Cli::parse().command {
+        Command::Backtest(args) => backtest::run(&args),
+        Command::Events(args) => events::run(&args),
+        Command::Generate(args) => generate::run(&args),
+        Command::Rules(Rules::Check(args)) => Ok(rules_check::run(&args.paths, args.json)),
+        Command::Rules(Rules::Test(args)) => Ok(rules_test::run(&args.paths, args.json)),
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
 }

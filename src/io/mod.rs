@@ -1,1 +1,9 @@
-//! (skeleton)
+//! All that touches the world: brokers, disks, files, the clock.
+
+pub mod backtest;
+
+pub mod files;
+
+pub mod progress;
+
+pub mod rule_files;

@@ -1,7 +1,62 @@
-//! The rule language: YAML documents to checked rules. Skeleton of the interface.
+//! The rule language: YAML documents to checked rules. A rule set that loads is valid.
+//!
+//! A file's text becomes a tree that knows its lines and columns ([`yaml`]); [`document`] reads
+//! one rule from it, with filters ([`filter_parser`]), `having`s ([`having_parser`]) and
+//! conditions ([`condition`]) made of the same tokens ([`token`]). Nothing stops at the first
+//! error: all those of a rule set come back.
 
-use crate::event::{AttributeId, Attributes, Event, Value};
+use crate::event::{AttributeId, Attributes};
 use crate::time::{Millis, Second};
+
+mod yaml;
+
+mod reader;
+
+mod document;
+
+mod patterns;
+
+mod condition;
+
+mod relations;
+
+mod incident_fields;
+
+mod exceptions;
+
+mod rule_tests;
+
+mod token;
+
+mod filter_parser;
+
+mod having_parser;
+
+pub mod filter;
+
+pub mod operators;
+
+pub mod check;
+
+pub mod literal;
+
+pub mod attribute;
+
+pub mod aggregates;
+
+pub mod having;
+
+pub mod print;
+
+mod meaning;
+
+pub mod title;
+
+mod instant;
+
+mod json;
+
+pub mod nearest;
 
 /// A FortiSIEM correlation rule, checked.
 #[derive(Clone, Debug)]
@@ -40,6 +95,7 @@ pub struct Rule {
     pub text: String,
 }
 
+/// FortiSIEM's kinds of incidents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Category {
     Availability,
@@ -49,11 +105,35 @@ pub enum Category {
     Other,
 }
 
+impl Category {
+    /// In FortiSIEM's order.
+    pub const ALL: [Category; 5] = [
+        Category::Availability,
+        Category::Performance,
+        Category::Change,
+        Category::Security,
+        Category::Other,
+    ];
+
+    /// As rules and incidents write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Category::Availability => "Availability",
+            Category::Performance => "Performance",
+            Category::Change => "Change",
+            Category::Security => "Security",
+            Category::Other => "Other",
+        }
+    }
+}
+
+/// A filter, the groups its matches are counted in, and the test over each group.
 #[derive(Clone, Debug)]
 pub struct Pattern {
     pub name: String,
     pub filter: Filter,
     pub group_by: Vec<AttributeId>,
+    /// Those of `having` first, then those that only the incident shows.
     pub aggregates: Vec<Aggregate>,
     pub having: Having,
 }
@@ -151,17 +231,23 @@ pub struct RuleTest {
 
 /// A checked filter. Tests one event.
 #[derive(Clone, Debug)]
-pub struct Filter {}
+pub struct Filter {
+    expression: filter::Expression,
+    event_types: Option<Vec<String>>,
+}
 
-impl Filter {
-    pub fn matches(&self, event: &Event<'_>) -> bool {
-        self.matches_with(&|id| event.get(id))
-    }
+/// What is wrong with the text of a filter, a `having` or a condition, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FilterError {
+    /// In bytes from the beginning of the text.
+    pub offset: usize,
+    /// What was found, and what was expected.
+    pub message: String,
+}
 
-    /// The same over any source of values (exceptions: incident attributes).
-    pub fn matches_with<'v>(&self, get: &dyn Fn(AttributeId) -> Option<&'v Value<'v>>) -> bool {
-        let _ = get;
-        true
+impl std::fmt::Display for FilterError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "at byte {}: {}", self.offset + 1, self.message)
     }
 }
 
@@ -177,12 +263,68 @@ pub struct RuleError {
     pub message: String,
 }
 
+impl std::fmt::Display for RuleError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "{}:{}:{}: {}",
+            self.file, self.line, self.column, self.message
+        )
+    }
+}
+
 /// All rules of one file's text; every error of it at once.
 pub fn parse(
     file: &str,
     text: &str,
     attributes: &mut Attributes,
 ) -> Result<Vec<Rule>, Vec<RuleError>> {
-    let _ = (file, text, attributes);
-    Ok(Vec::new())
+    parse_all(&[(file.to_string(), text.to_string())], attributes)
 }
+
+/// The rules of a whole rule set, given as (file, text), in its order; or every error of every
+/// file, by file, line and column.
+///
+/// The attributes that the rules use are added to `attributes`.
+pub fn parse_all(
+    files: &[(String, String)],
+    attributes: &mut Attributes,
+) -> Result<Vec<Rule>, Vec<RuleError>> {
+    let mut rules = Vec::new();
+    let mut errors = Vec::new();
+    let mut ids: Vec<(String, String)> = Vec::new();
+    for (file, text) in files {
+        let mut reader = reader::Reader {
+            file,
+            text,
+            errors: Vec::new(),
+        };
+        let (documents, problems) = yaml::documents(text);
+        for problem in problems {
+            reader.error(problem.at, problem.message);
+        }
+        for document in &documents {
+            let loaded = document::read(&mut reader, document, attributes);
+            if let Some((id, at)) = loaded.id {
+                if let Some((_, first)) = ids.iter().find(|(known, _)| *known == id) {
+                    reader.error(at, format!("the id `{id}` is already that of {first}"));
+                }
+                ids.push((id, format!("{file}:{}", at.line)));
+            }
+            rules.extend(loaded.rule);
+        }
+        errors.append(&mut reader.errors);
+    }
+    errors.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
+    if errors.is_empty() {
+        Ok(rules)
+    } else {
+        Err(errors)
+    }
+}
+
+#[cfg(test)]
+mod tests;
+
+#[cfg(test)]
+mod docs_tests;

@@ -1,7 +1,8 @@
-//! The integration tests: one binary, so that the library is linked once.
+//! All integration tests, in one binary, so that the library is linked once.
 #![expect(
     clippy::disallowed_methods,
     clippy::disallowed_types,
+    clippy::expect_used,
     clippy::indexing_slicing,
     clippy::unwrap_used,
     reason = "a test may ask the clock, share a broker, and say what went wrong by panicking"
@@ -9,8 +10,13 @@
 
 mod deploy;
 mod kafka;
+mod oracle;
 mod reader;
+mod rng;
+mod schema;
+mod sim;
 mod tidy;
+mod world;
 
 /// Where `make test` keeps what it fetched: Kafka and the Python of the independent reader.
 fn cache() -> std::path::PathBuf {

@@ -1,0 +1,203 @@
+//! How fast a backtest reads, against a bare typed parse of the same bytes by serde_json, one
+//! thread each, in turns within one process so that both see the same machine.
+//!
+//! `cargo bench --bench backtest [-- --records N --rounds N]`. Prints, asserts nothing.
+
+use std::borrow::Cow;
+use std::fs::File;
+use std::hint::black_box;
+use std::io::{BufRead, BufReader, BufWriter, Write};
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::Context;
+use clap::Parser;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use watchfire::decode::Decoder;
+use watchfire::event::{Attribute, Attributes};
+use watchfire::generate::{Generator, Options};
+
+/// 2026-03-01T09:00:00Z.
+const START: i64 = 1_772_355_600_000;
+
+#[derive(Parser)]
+struct Args {
+    /// Records in the stream.
+    #[arg(long, default_value_t = 500_000)]
+    records: u64,
+    /// How often both take their turn.
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
+    /// Given by cargo.
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+/// What the parse to compare with takes out of a record: what a worker of one's own would name.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(dead_code, reason = "parsed to be measured, not to be read")]
+struct Record<'a> {
+    #[serde(borrow)]
+    time: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    resource_id: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    operation_name: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    category: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    result_type: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    caller_ip_address: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    correlation_id: Option<Cow<'a, str>>,
+    /// A text in sign-ins, an object in all others.
+    #[serde(borrow)]
+    identity: Option<Identity<'a>>,
+    properties: Option<IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "parsed to be measured, not to be read")]
+enum Identity<'a> {
+    Object {
+        #[serde(borrow)]
+        claims: Option<Claims<'a>>,
+    },
+    Name(#[serde(borrow)] Cow<'a, str>),
+}
+
+#[derive(Deserialize)]
+#[expect(dead_code, reason = "parsed to be measured, not to be read")]
+struct Claims<'a> {
+    #[serde(
+        borrow,
+        rename = "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/upn"
+    )]
+    upn: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    appid: Option<Cow<'a, str>>,
+}
+
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    #[serde(borrow)]
+    records: Vec<Record<'a>>,
+}
+
+fn main() -> anyhow::Result<()> {
+    let args = Args::parse();
+    let folder = tempfile::tempdir().context("no folder for the stream")?;
+    let path = folder.path().join("stream.ndjson");
+    let records = generate(&path, args.records)?;
+    let bytes = std::fs::metadata(&path)?.len();
+    println!("{records} records, {:.0} MB", bytes as f64 / 1e6);
+
+    let mut ratios = Vec::with_capacity(args.rounds);
+    for round in 1..=args.rounds {
+        let peer = timed(|| parse_alone(&path))?;
+        let own = timed(|| decode(&path))?;
+        anyhow::ensure!(
+            peer.records == records,
+            "serde_json read {} records",
+            peer.records
+        );
+        anyhow::ensure!(
+            own.records == records,
+            "watchfire read {} records",
+            own.records
+        );
+        let ratio = peer.seconds / own.seconds;
+        println!("round {round}: serde_json {}", peer.rates(bytes));
+        println!("         watchfire  {}, ratio {ratio:.3}", own.rates(bytes));
+        ratios.push(ratio);
+    }
+    ratios.sort_by(f64::total_cmp);
+    let median = ratios
+        .get(ratios.len() / 2)
+        .context("--rounds must be at least 1")?;
+    println!("median ratio of throughputs, watchfire to serde_json: {median:.3}");
+    Ok(())
+}
+
+/// How long one side took, and how many records it saw.
+struct Timed {
+    seconds: f64,
+    records: u64,
+}
+
+impl Timed {
+    fn rates(&self, bytes: u64) -> String {
+        format!(
+            "{:7.1} MB/s {:9.0} records/s",
+            bytes as f64 / 1e6 / self.seconds,
+            self.records as f64 / self.seconds
+        )
+    }
+}
+
+fn timed(work: impl FnOnce() -> anyhow::Result<u64>) -> anyhow::Result<Timed> {
+    let start = Instant::now();
+    let records = work()?;
+    Ok(Timed {
+        seconds: start.elapsed().as_secs_f64(),
+        records,
+    })
+}
+
+/// Writes the stream, and says how many records it came to.
+fn generate(path: &Path, wanted: u64) -> anyhow::Result<u64> {
+    let mut out = BufWriter::with_capacity(1 << 20, File::create(path)?);
+    let mut records = 0;
+    for message in Generator::new(1, Options::usual(START)) {
+        if records >= wanted {
+            break;
+        }
+        records += message.records;
+        out.write_all(&message.bytes)?;
+        out.write_all(b"\n")?;
+    }
+    out.flush()?;
+    Ok(records)
+}
+
+/// Hands each line of the file to `each`. Both sides read in the same way.
+fn lines(path: &Path, mut each: impl FnMut(&[u8]) -> anyhow::Result<()>) -> anyhow::Result<()> {
+    let mut file = BufReader::with_capacity(1 << 20, File::open(path)?);
+    let mut line = Vec::new();
+    while file.read_until(b'\n', &mut line)? > 0 {
+        each(&line)?;
+        line.clear();
+    }
+    Ok(())
+}
+
+fn parse_alone(path: &Path) -> anyhow::Result<u64> {
+    let mut records = 0;
+    lines(path, |line| {
+        let envelope: Envelope<'_> = serde_json::from_slice(line)?;
+        records += black_box(&envelope).records.len() as u64;
+        Ok(())
+    })?;
+    Ok(records)
+}
+
+fn decode(path: &Path) -> anyhow::Result<u64> {
+    let mut attributes = Attributes::default();
+    for name in ["eventType", "user", "srcIpAddr", "correlationId"] {
+        attributes.intern(Attribute::Named(name));
+    }
+    let decoder = Decoder::new(&attributes);
+    let mut records = 0;
+    lines(path, |line| {
+        decoder.decode(line, None, &mut |decoded| {
+            black_box(&decoded.outcome);
+            records += 1;
+        });
+        Ok(())
+    })?;
+    Ok(records)
+}

@@ -1,0 +1,120 @@
+//! `watchfire backtest`: what the rules would have said of an archive.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::{Context, Result, anyhow};
+
+use crate::encode::Encoding;
+use crate::event::Attributes;
+use crate::io::backtest::{self, Outcome};
+use crate::io::rule_files;
+use crate::plan::{Limits, Plan, Settings};
+use crate::rule;
+
+/// Run rules over files and write the incidents that stand at the end.
+///
+/// Reads NDJSON, envelopes ({"records":[..]}) and single JSON documents, plain or .gz. The end of
+/// the input is the end of time, so the order of files and records does not matter.
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    /// Rule files, and directories of them.
+    #[arg(long, required = true, num_args = 1.., value_name = "PATH")]
+    pub rules: Vec<PathBuf>,
+
+    /// Files and directories to read.
+    #[arg(long, required = true, num_args = 1.., value_name = "PATH")]
+    pub input: Vec<PathBuf>,
+
+    /// Where the incidents go, one JSON object a line; `-`: standard output.
+    #[arg(long, default_value = "-", value_name = "FILE")]
+    pub output: PathBuf,
+
+    /// Threads that detect; 0: one for each processor.
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub threads: usize,
+}
+
+/// What rules are run with where there is no configuration.
+pub const SETTINGS: Settings = Settings {
+    patience: 900,
+    lateness: 7_200,
+    limits: Limits { evidence: 5, distinct_values: 10_000 },
+};
+
+/// Runs the command. Exit code 2 for rules with errors, 1 for all else that fails.
+///
+/// # Errors
+///
+/// An input cannot be read, or the output not written.
+pub fn run(args: &Args) -> Result<ExitCode> {
+    let started = Instant::now();
+    let plan = match plan(&args.rules) {
+        Ok(plan) => plan,
+        Err(error) => {
+            eprintln!("{error:#}");
+            return Ok(ExitCode::from(2));
+        }
+    };
+    let threads = match args.threads {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        some => some,
+    };
+    let outcome = backtest::run(&plan, &args.input, threads)?;
+    write(&args.output, &outcome)?;
+    summarise(&outcome, started.elapsed().as_secs_f64());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The plan of all rules at `paths` that are enabled.
+///
+/// # Errors
+///
+/// A path cannot be read, or rules have errors: one line for each.
+pub fn plan(paths: &[PathBuf]) -> Result<std::sync::Arc<Plan>> {
+    let files = rule_files::load(paths)?;
+    let mut attributes = Attributes::default();
+    let rules = rule::parse_all(&files, &mut attributes).map_err(|errors| {
+        let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        anyhow!(lines.join("\n"))
+    })?;
+    let enabled: Vec<rule::Rule> = rules.into_iter().filter(|rule| rule.enabled).collect();
+    Plan::alone(&enabled, &attributes, SETTINGS, Vec::new()).map_err(|error| anyhow!(error))
+}
+
+fn write(path: &Path, outcome: &Outcome) -> Result<()> {
+    let to = || format!("cannot write to {}", path.display());
+    let mut out: Box<dyn Write> = if path == Path::new("-") {
+        Box::new(std::io::stdout().lock())
+    } else {
+        Box::new(BufWriter::new(File::create(path).with_context(to)?))
+    };
+    for incident in &outcome.incidents {
+        out.write_all(&Encoding::Json.encode(incident)).with_context(to)?;
+        out.write_all(b"\n").with_context(to)?;
+    }
+    out.flush().with_context(to)
+}
+
+fn summarise(outcome: &Outcome, seconds: f64) {
+    let seen = &outcome.seen;
+    for line in &seen.named {
+        eprintln!("refused: {line}");
+    }
+    let named = seen.named.len() as u64;
+    if seen.rejected > named {
+        eprintln!("refused: {} more", seen.rejected - named);
+    }
+    eprintln!(
+        "{} incidents from {} of {} records ({} refused) in {} files, {:.1} MB in {seconds:.2} s",
+        outcome.incidents.len(),
+        seen.matched,
+        seen.records,
+        seen.rejected,
+        seen.files,
+        seen.bytes as f64 / 1e6,
+    );
+}

@@ -1,0 +1,210 @@
+//! `watchfire events`: what the decoder makes of files, for those who write rules.
+
+use std::io::{BufWriter, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use crate::decode::{Decoded, Decoder};
+use crate::event::{Attribute, Attributes, Event, Value};
+use crate::io::files;
+use crate::normalise;
+use crate::rule::Filter;
+use crate::time;
+
+/// The longest part of a refused record that is shown, in bytes.
+const SHOWN_MAX: usize = 300;
+
+/// Show what the decoder makes of files: one JSON line for each record, with its attributes or
+/// why it was refused.
+///
+/// For those who write rules: the names shown are those that filters use. Reads NDJSON, envelopes
+/// ({"records":[..]}) and single JSON documents, plain or .gz.
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    /// Files and directories to read.
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+
+    /// Show only the events that pass this filter, written as in a rule's `where`.
+    #[arg(long = "where", value_name = "FILTER")]
+    pub filter: Option<String>,
+}
+
+/// Runs the command. Exit code 2 for a filter with an error.
+///
+/// # Errors
+///
+/// A file cannot be read, or the lines not written.
+pub fn run(args: &Args) -> Result<ExitCode> {
+    let mut attributes = normalise::all();
+    let filter = match &args.filter {
+        None => None,
+        Some(text) => match Filter::parse(text, &mut attributes) {
+            Ok(filter) => Some(filter),
+            Err(error) => {
+                eprintln!("--where: column {}: {}", error.offset + 1, error.message);
+                return Ok(ExitCode::from(2));
+            }
+        },
+    };
+    let passes = filter.as_ref().map(|filter| |event: &Event<'_>| filter.matches(event));
+    let passes = passes.as_ref().map(|passes| passes as &dyn Fn(&Event<'_>) -> bool);
+    let mut out = BufWriter::new(std::io::stdout().lock());
+    let summary = write_lines(&args.paths, &attributes, passes, &mut out)?;
+    out.flush()?;
+    eprintln!(
+        "{} events, {} shown, {} records refused",
+        summary.events, summary.shown, summary.refused
+    );
+    Ok(ExitCode::SUCCESS)
+}
+
+/// How many records were read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Records that became an event.
+    pub events: u64,
+    /// Events that passed the filter, if there is one.
+    pub shown: u64,
+    /// Records that were refused.
+    pub refused: u64,
+}
+
+/// Writes one JSON line to `out` for each record of the files at `paths` (directories with all
+/// that is in them): its time and its attributes, or why it was refused. With a `filter`, only
+/// events that pass it. `attributes` are those to show; the filter may use them alone.
+fn write_lines(
+    paths: &[PathBuf],
+    attributes: &Attributes,
+    filter: Option<&dyn Fn(&Event<'_>) -> bool>,
+    out: &mut dyn Write,
+) -> Result<Summary> {
+    let decoder = Decoder::new(attributes);
+    let mut summary = Summary::default();
+    for path in files::list(paths)? {
+        files::messages(&path, &mut |message| {
+            let mut written = Ok(());
+            decoder.decode(message.bytes, None, &mut |decoded| {
+                if written.is_ok() {
+                    written = show(&message, &decoded, attributes, filter, &mut summary, out);
+                }
+            });
+            written
+        })?;
+    }
+    Ok(summary)
+}
+
+fn show(
+    message: &files::Message<'_>,
+    decoded: &Decoded<'_, '_>,
+    attributes: &Attributes,
+    filter: Option<&dyn Fn(&Event<'_>) -> bool>,
+    summary: &mut Summary,
+    out: &mut dyn Write,
+) -> Result<()> {
+    match decoded.outcome {
+        Ok(event) => {
+            summary.events += 1;
+            if filter.is_none_or(|filter| filter(event)) {
+                summary.shown += 1;
+                write_event(event, attributes, out)?;
+            }
+        }
+        Err(reject) => {
+            summary.refused += 1;
+            if filter.is_none() {
+                let shown = decoded.bytes.get(..SHOWN_MAX).unwrap_or(decoded.bytes);
+                let line = serde_json::json!({
+                    "reject": reject.reason(),
+                    "explanation": reject.explanation(),
+                    "file": message.path.to_string_lossy(),
+                    "line": message.line + 1,
+                    "index": decoded.index,
+                    "record": String::from_utf8_lossy(shown),
+                });
+                writeln!(out, "{line}")?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// One line: the time, then what the event has of the attributes, in their order. The text of the
+/// whole record is left out.
+fn write_event(event: &Event<'_>, attributes: &Attributes, out: &mut dyn Write) -> Result<()> {
+    write!(out, "{{\"time\":\"{}\"", time::rfc3339(event.time))?;
+    for (attribute, value) in attributes.list().iter().zip(&event.values) {
+        if let Some(value) = value
+            && *attribute != Attribute::Named("rawEventMsg")
+        {
+            let name = serde_json::Value::from(attribute.to_string());
+            write!(out, ",{name}:{}", json(value))?;
+        }
+    }
+    writeln!(out, "}}")?;
+    Ok(())
+}
+
+fn json(value: &Value<'_>) -> serde_json::Value {
+    match value {
+        Value::Text(text) => text.as_ref().into(),
+        Value::Integer(number) => (*number).into(),
+        Value::Float(number) => (*number).into(),
+        Value::Bool(truth) => (*truth).into(),
+        Value::Many(values) => values.iter().map(json).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The lines for a file with `content`, and how many events, shown and refused.
+    fn check(
+        content: &str,
+        filter: Option<&dyn Fn(&Event<'_>) -> bool>,
+        lines: &[&str],
+        counts: (u64, u64, u64),
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("in.ndjson");
+        std::fs::write(&path, content).unwrap();
+        let mut out = Vec::new();
+        let summary = write_lines(&[path], &normalise::all(), filter, &mut out).unwrap();
+        let text = String::from_utf8(out)
+            .unwrap()
+            .replace(&folder.path().display().to_string(), "");
+        assert_eq!(text.lines().collect::<Vec<_>>(), lines);
+        assert_eq!((summary.events, summary.shown, summary.refused), counts);
+    }
+
+    const CONTENT: &str = concat!(
+        r#"{"time":"2026-01-02T03:04:05Z","operationName":"Microsoft.Compute/a/ACTION"}"#,
+        "\n",
+        r#"{"records":[{"TimeGenerated":"2026-01-02T03:04:06.7899Z","Caller":"a@b.c"},7]}"#,
+        "\n",
+    );
+
+    #[test]
+    fn events_and_rejects() {
+        let first = concat!(
+            r#"{"time":"2026-01-02T03:04:05.000Z","eventType":"MS_EvtHub_compute_a_action","#,
+            r#""opName":"Microsoft.Compute/a/ACTION"}"#
+        );
+        let second = r#"{"time":"2026-01-02T03:04:06.789Z","user":"a@b.c"}"#;
+        let refused = concat!(
+            r#"{"explanation":"a record must be a JSON object; this is another value","#,
+            r#""file":"/in.ndjson","index":1,"line":2,"record":"7","reject":"not-an-object"}"#
+        );
+        check(CONTENT, None, &[first, second, refused], (2, 2, 1));
+        check(
+            CONTENT,
+            Some(&|event| event.time % 1000 != 0),
+            &[second],
+            (2, 1, 1),
+        );
+    }
+}

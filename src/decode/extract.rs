@@ -1,0 +1,316 @@
+//! One pass over a record: what is wanted goes into slots, the rest is checked and skipped.
+//!
+//! Where a key comes twice, the first value that is not null wins. Values reached through an
+//! array add up. Where something is wanted below a string, the string is read as JSON in turn.
+
+use std::borrow::Cow;
+
+use super::json::{Fault, NESTING_MAX, Quoted, Scanner};
+use super::repair;
+use super::trie::Node;
+use crate::event::Value;
+
+/// How many times JSON may stand in a string in JSON.
+const STRINGS_WITHIN_MAX: u32 = 4;
+
+/// What was found in a record, by slot. Emptied and used again for the next one.
+pub(crate) struct Slots<'s> {
+    list: Vec<Slot<'s>>,
+    touched: Vec<u16>,
+}
+
+#[derive(Clone)]
+struct Slot<'s> {
+    value: Option<Value<'s>>,
+    through_array: bool,
+}
+
+impl<'s> Slots<'s> {
+    pub(crate) fn new(length: usize) -> Slots<'s> {
+        let empty = Slot {
+            value: None,
+            through_array: false,
+        };
+        Slots {
+            list: vec![empty; length],
+            touched: Vec::with_capacity(length.min(64)),
+        }
+    }
+
+    pub(crate) fn get(&self, slot: u16) -> Option<&Value<'s>> {
+        self.list
+            .get(usize::from(slot))
+            .and_then(|slot| slot.value.as_ref())
+    }
+
+    pub(crate) fn clear(&mut self) {
+        for slot in self.touched.drain(..) {
+            if let Some(slot) = self.list.get_mut(usize::from(slot)) {
+                slot.value = None;
+            }
+        }
+    }
+
+    fn put(&mut self, place: u16, value: Value<'s>, through_array: bool) {
+        let Some(slot) = self.list.get_mut(usize::from(place)) else {
+            return;
+        };
+        match slot.value.take() {
+            None => {
+                self.touched.push(place);
+                slot.through_array = through_array;
+                slot.value = Some(value);
+            }
+            Some(Value::Many(mut values)) if through_array && slot.through_array => {
+                values.push(value);
+                slot.value = Some(Value::Many(values));
+            }
+            Some(first) if through_array && slot.through_array => {
+                slot.value = Some(Value::Many(vec![first, value]));
+            }
+            first @ Some(_) => slot.value = first,
+        }
+    }
+}
+
+/// What an object turned out to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    /// A record that ends here.
+    Record(usize),
+    /// An envelope; the value of its `records` begins here.
+    Envelope(usize),
+}
+
+/// Reads the object at `scanner` as a record into `slots`, which it empties first. With
+/// `maybe_envelope`, stops where it proves to be an envelope. `lend` makes the text of a value
+/// outlive the text that is read. The scanner is left where reading ended, well or not.
+pub(super) fn record<'x, 's>(
+    root: &Node,
+    scanner: &mut Scanner<'x>,
+    slots: &mut Slots<'s>,
+    maybe_envelope: bool,
+    lend: impl Fn(&'x str) -> Cow<'s, str> + Copy,
+) -> Result<Found, Fault> {
+    slots.clear();
+    let start = scanner.clone();
+    let mut walk = Walk {
+        scanner: start,
+        slots,
+        lend,
+        through_array: false,
+        strings_within: 0,
+    };
+    let envelope = walk.object(root, 1, maybe_envelope);
+    scanner.at = walk.scanner.at;
+    Ok(if envelope? {
+        Found::Envelope(scanner.at)
+    } else {
+        Found::Record(scanner.at)
+    })
+}
+
+/// Makes the text of a value outlive a text that is soon gone.
+pub(super) fn own<'s>(text: &str) -> Cow<'s, str> {
+    Cow::Owned(text.to_owned())
+}
+
+struct Walk<'x, 's, 'v, L> {
+    scanner: Scanner<'x>,
+    slots: &'v mut Slots<'s>,
+    lend: L,
+    through_array: bool,
+    strings_within: u32,
+}
+
+impl<'x, 's, L: Fn(&'x str) -> Cow<'s, str> + Copy> Walk<'x, 's, '_, L> {
+    /// Reads the object that begins here, at nesting `depth`. With `maybe_envelope`, stops before
+    /// the value of `records`, and says so.
+    fn object(&mut self, node: &Node, depth: u32, maybe_envelope: bool) -> Result<bool, Fault> {
+        self.scanner.at += 1;
+        if self.scanner.token() == Some(b'}') {
+            self.scanner.at += 1;
+            return Ok(false);
+        }
+        loop {
+            let key = self.scanner.string()?;
+            self.scanner.expect(b':')?;
+            match child(node, key) {
+                Some(child) if maybe_envelope && child.records => {
+                    self.scanner.token();
+                    return Ok(true);
+                }
+                Some(child) => self.value(child, depth)?,
+                None => self.scanner.skip(depth)?,
+            }
+            match self.scanner.token() {
+                Some(b',') => {
+                    self.scanner.at += 1;
+                }
+                Some(b'}') => {
+                    self.scanner.at += 1;
+                    return Ok(false);
+                }
+                Some(_) => return Err(Fault::Syntax),
+                None => return Err(Fault::End),
+            }
+        }
+    }
+
+    /// Reads the value that follows, within nesting `depth`.
+    fn value(&mut self, node: &Node, depth: u32) -> Result<(), Fault> {
+        match self.scanner.token() {
+            Some(b'"') => {
+                let quoted = self.scanner.string()?;
+                self.text(node, quoted);
+                Ok(())
+            }
+            Some(b'{') if node.has_children() => {
+                let start = self.scanner.at;
+                self.deeper(depth)?;
+                self.object(node, depth + 1, false)?;
+                self.whole(node, start);
+                Ok(())
+            }
+            Some(b'{') => {
+                let start = self.scanner.at;
+                self.scanner.skip(depth)?;
+                self.whole(node, start);
+                Ok(())
+            }
+            Some(b'[') => self.array(node, depth),
+            Some(b't') => self.word("true", node, Some(true)),
+            Some(b'f') => self.word("false", node, Some(false)),
+            Some(b'n') => self.word("null", node, None),
+            Some(_) => self.number(node),
+            None => Err(Fault::End),
+        }
+    }
+
+    fn deeper(&self, depth: u32) -> Result<(), Fault> {
+        if depth < self.scanner.nesting_max() {
+            Ok(())
+        } else {
+            Err(Fault::Depth)
+        }
+    }
+
+    fn array(&mut self, node: &Node, depth: u32) -> Result<(), Fault> {
+        self.deeper(depth)?;
+        self.scanner.at += 1;
+        if self.scanner.token() == Some(b']') {
+            self.scanner.at += 1;
+            return Ok(());
+        }
+        let outer = std::mem::replace(&mut self.through_array, true);
+        loop {
+            self.value(node, depth + 1)?;
+            if self.scanner.token() == Some(b']') {
+                self.scanner.at += 1;
+                self.through_array = outer;
+                return Ok(());
+            }
+            self.scanner.expect(b',')?;
+        }
+    }
+
+    fn word(&mut self, word: &str, node: &Node, value: Option<bool>) -> Result<(), Fault> {
+        self.scanner.word(word)?;
+        if let Some(value) = value {
+            self.put(node, Value::Bool(value));
+        }
+        Ok(())
+    }
+
+    fn number(&mut self, node: &Node) -> Result<(), Fault> {
+        let start = self.scanner.at;
+        let integer = self.scanner.number()?;
+        let digits = self.scanner.since(start);
+        let value = match digits.parse::<i64>() {
+            Ok(value) if integer => Value::Integer(value),
+            Ok(_) | Err(_) => Value::Float(digits.parse().map_err(|_| Fault::Syntax)?),
+        };
+        self.put(node, value);
+        Ok(())
+    }
+
+    fn text(&mut self, node: &Node, quoted: Quoted<'x>) {
+        if node.has_children()
+            && may_be_json(quoted.raw)
+            && self.strings_within < STRINGS_WITHIN_MAX
+        {
+            self.json_in_string(node, &quoted.text());
+        }
+        let places = node.slots.iter().chain(&node.whole);
+        for &place in places {
+            let text = match quoted.escaped {
+                true => Cow::Owned(quoted.text().into_owned()),
+                false => (self.lend)(quoted.raw),
+            };
+            self.slots.put(place, Value::Text(text), self.through_array);
+        }
+    }
+
+    /// Takes what is wanted out of a string that holds JSON, repaired if it must be. It is checked
+    /// first, so that nothing is taken from half a value.
+    fn json_in_string(&mut self, node: &Node, text: &str) {
+        let sound = |text: &str| {
+            let mut scanner = Scanner::new(text, 0, NESTING_MAX);
+            scanner.skip(1).is_ok() && scanner.token().is_none()
+        };
+        let repaired;
+        let text = if sound(text) {
+            text
+        } else {
+            repaired = repair::repair(text);
+            if !sound(&repaired) {
+                return;
+            }
+            &repaired
+        };
+        let mut within = Walk {
+            scanner: Scanner::new(text, 0, NESTING_MAX),
+            slots: &mut *self.slots,
+            lend: own,
+            through_array: self.through_array,
+            strings_within: self.strings_within + 1,
+        };
+        let walked = within.value(node, 1);
+        debug_assert!(walked.is_ok(), "what was checked can be read");
+    }
+
+    fn put(&mut self, node: &Node, value: Value<'s>) {
+        for &place in node.slots.iter().chain(&node.whole) {
+            self.slots.put(place, value.clone(), self.through_array);
+        }
+    }
+
+    /// Takes the text of the object since `start`.
+    fn whole(&mut self, node: &Node, start: usize) {
+        for &place in &node.whole {
+            let text = (self.lend)(self.scanner.since(start));
+            self.slots.put(place, Value::Text(text), self.through_array);
+        }
+    }
+}
+
+#[inline]
+fn child<'n>(node: &'n Node, key: Quoted<'_>) -> Option<&'n Node> {
+    if key.escaped {
+        node.child(key.text().as_bytes())
+    } else {
+        node.child(key.raw.as_bytes())
+    }
+}
+
+/// Whether the string's first character that is no blank opens an object or array.
+fn may_be_json(raw: &str) -> bool {
+    matches!(raw.trim_start().bytes().next(), Some(b'{' | b'['))
+        || raw.starts_with('\\') && unescape_start(raw)
+}
+
+/// A string that begins with an escape may begin with an escaped blank or bracket.
+fn unescape_start(raw: &str) -> bool {
+    let text = super::json::unescape(raw);
+    matches!(text.trim_start().bytes().next(), Some(b'{' | b'['))
+}

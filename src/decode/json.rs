@@ -1,0 +1,355 @@
+//! A strict JSON scanner that allocates nothing: it finds where values end and leaves them there.
+//!
+//! It reads text that is already known to be UTF-8, in one pass, eight bytes at a time within
+//! strings. What is not wanted is checked and skipped; it never becomes a tree.
+
+use std::borrow::Cow;
+
+/// How deep values may be nested: one bit of a `u128` each.
+pub(super) const NESTING_MAX: u32 = 128;
+
+/// Why a value cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// The text ended within the value.
+    End,
+    /// It breaks JSON's grammar.
+    Syntax,
+    /// It is nested too deep.
+    Depth,
+}
+
+/// A string as it stands between its quotes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Quoted<'t> {
+    pub(super) raw: &'t str,
+    /// Whether it holds a backslash.
+    pub(super) escaped: bool,
+}
+
+impl<'t> Quoted<'t> {
+    /// The string that is meant.
+    pub(super) fn text(self) -> Cow<'t, str> {
+        if self.escaped {
+            Cow::Owned(unescape(self.raw))
+        } else {
+            Cow::Borrowed(self.raw)
+        }
+    }
+}
+
+/// A place in a text.
+#[derive(Clone)]
+pub(super) struct Scanner<'t> {
+    text: &'t str,
+    bytes: &'t [u8],
+    pub(super) at: usize,
+    nesting_max: u32,
+}
+
+impl<'t> Scanner<'t> {
+    pub(super) fn new(text: &'t str, at: usize, nesting_max: u32) -> Scanner<'t> {
+        let nesting_max = nesting_max.min(NESTING_MAX);
+        Scanner {
+            text,
+            bytes: text.as_bytes(),
+            at,
+            nesting_max,
+        }
+    }
+
+    pub(super) fn nesting_max(&self) -> u32 {
+        self.nesting_max
+    }
+
+    /// The text from `start` to here.
+    pub(super) fn since(&self, start: usize) -> &'t str {
+        self.text.get(start..self.at).unwrap_or_default()
+    }
+
+    /// Skips blanks; the byte that follows them, which stays unread.
+    #[inline]
+    pub(super) fn token(&mut self) -> Option<u8> {
+        loop {
+            match self.bytes.get(self.at) {
+                Some(b' ' | b'\n' | b'\r' | b'\t') => self.at += 1,
+                other => return other.copied(),
+            }
+        }
+    }
+
+    /// Reads `wanted` after blanks.
+    #[inline]
+    pub(super) fn expect(&mut self, wanted: u8) -> Result<(), Fault> {
+        match self.token() {
+            Some(byte) if byte == wanted => {
+                self.at += 1;
+                Ok(())
+            }
+            Some(_) => Err(Fault::Syntax),
+            None => Err(Fault::End),
+        }
+    }
+
+    /// Reads the string that begins here, after blanks.
+    #[inline]
+    pub(super) fn string(&mut self) -> Result<Quoted<'t>, Fault> {
+        self.expect(b'"')?;
+        let start = self.at;
+        let escaped = self.rest_of_string()?;
+        let raw = self.text.get(start..self.at - 1).unwrap_or_default();
+        Ok(Quoted { raw, escaped })
+    }
+
+    /// Reads to the end of a string whose first quote was read; whether it holds a backslash.
+    #[inline]
+    fn rest_of_string(&mut self) -> Result<bool, Fault> {
+        let mut escaped = false;
+        loop {
+            self.at += plain_length(self.bytes.get(self.at..).unwrap_or_default());
+            match self.bytes.get(self.at) {
+                Some(b'"') => {
+                    self.at += 1;
+                    return Ok(escaped);
+                }
+                Some(b'\\') => {
+                    escaped = true;
+                    self.escape()?;
+                }
+                Some(_) => return Err(Fault::Syntax),
+                None => return Err(Fault::End),
+            }
+        }
+    }
+
+    /// Skips an escape sequence.
+    fn escape(&mut self) -> Result<(), Fault> {
+        match self.bytes.get(self.at + 1) {
+            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => self.at += 2,
+            Some(b'u') => {
+                for place in self.at + 2..self.at + 6 {
+                    match self.bytes.get(place) {
+                        Some(byte) if byte.is_ascii_hexdigit() => (),
+                        Some(_) => return Err(Fault::Syntax),
+                        None => return Err(Fault::End),
+                    }
+                }
+                self.at += 6;
+            }
+            Some(_) => return Err(Fault::Syntax),
+            None => return Err(Fault::End),
+        }
+        Ok(())
+    }
+
+    /// Skips a number; whether it has neither fraction nor exponent.
+    pub(super) fn number(&mut self) -> Result<bool, Fault> {
+        if self.bytes.get(self.at) == Some(&b'-') {
+            self.at += 1;
+        }
+        if self.bytes.get(self.at) == Some(&b'0') {
+            self.at += 1;
+        } else {
+            self.digits()?;
+        }
+        let mut integer = true;
+        if self.bytes.get(self.at) == Some(&b'.') {
+            integer = false;
+            self.at += 1;
+            self.digits()?;
+        }
+        if let Some(b'e' | b'E') = self.bytes.get(self.at) {
+            integer = false;
+            self.at += 1;
+            if let Some(b'+' | b'-') = self.bytes.get(self.at) {
+                self.at += 1;
+            }
+            self.digits()?;
+        }
+        Ok(integer)
+    }
+
+    /// Skips one digit or more.
+    fn digits(&mut self) -> Result<(), Fault> {
+        let start = self.at;
+        while self.bytes.get(self.at).is_some_and(u8::is_ascii_digit) {
+            self.at += 1;
+        }
+        match self.bytes.get(self.at) {
+            _ if self.at > start => Ok(()),
+            Some(_) => Err(Fault::Syntax),
+            None => Err(Fault::End),
+        }
+    }
+
+    /// Reads the word `word`.
+    pub(super) fn word(&mut self, word: &str) -> Result<(), Fault> {
+        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        if rest.starts_with(word.as_bytes()) {
+            self.at += word.len();
+            Ok(())
+        } else if word.as_bytes().starts_with(rest) {
+            Err(Fault::End)
+        } else {
+            Err(Fault::Syntax)
+        }
+    }
+
+    /// Skips the value that begins here, after blanks, at nesting `depth`.
+    #[inline]
+    pub(super) fn skip(&mut self, depth: u32) -> Result<(), Fault> {
+        match self.token() {
+            Some(b'{' | b'[') => self.skip_nested(depth),
+            other => self.skip_scalar(other),
+        }
+    }
+
+    #[inline]
+    fn skip_scalar(&mut self, first: Option<u8>) -> Result<(), Fault> {
+        match first {
+            Some(b'"') => {
+                self.at += 1;
+                self.rest_of_string().map(|_| ())
+            }
+            Some(b't') => self.word("true"),
+            Some(b'f') => self.word("false"),
+            Some(b'n') => self.word("null"),
+            Some(b'-' | b'0'..=b'9') => self.number().map(|_| ()),
+            Some(_) => Err(Fault::Syntax),
+            None => Err(Fault::End),
+        }
+    }
+
+    /// Skips the object or array that begins here. A stack of bits remembers which brackets are
+    /// open: 1 an object, 0 an array.
+    fn skip_nested(&mut self, depth: u32) -> Result<(), Fault> {
+        let mut brackets: u128 = 0;
+        let mut open: u32 = 0;
+        loop {
+            let first = self.token();
+            let opens = matches!(first, Some(b'{' | b'['));
+            if opens {
+                open += 1;
+                if depth.saturating_add(open) > self.nesting_max {
+                    return Err(Fault::Depth);
+                }
+                brackets = brackets << 1 | u128::from(first == Some(b'{'));
+                self.at += 1;
+            } else {
+                self.skip_scalar(first)?;
+            }
+            if opens && !self.closes(brackets) {
+                if brackets & 1 == 1 {
+                    self.key()?;
+                }
+                continue;
+            }
+            while self.closes(brackets) {
+                self.at += 1;
+                brackets >>= 1;
+                open -= 1;
+                if open == 0 {
+                    return Ok(());
+                }
+            }
+            self.expect(b',')?;
+            if brackets & 1 == 1 {
+                self.key()?;
+            }
+        }
+    }
+
+    /// Whether the innermost open bracket closes here.
+    #[inline]
+    fn closes(&mut self, brackets: u128) -> bool {
+        self.token() == Some(if brackets & 1 == 1 { b'}' } else { b']' })
+    }
+
+    /// Skips a key and its colon.
+    #[inline]
+    fn key(&mut self) -> Result<(), Fault> {
+        self.expect(b'"')?;
+        self.rest_of_string()?;
+        self.expect(b':')
+    }
+}
+
+/// How many bytes from the start are neither a quote, nor a backslash, nor a control character.
+#[inline]
+fn plain_length(bytes: &[u8]) -> usize {
+    let mut length = 0;
+    let mut rest = bytes;
+    while let Some((chunk, after)) = rest.split_first_chunk::<8>() {
+        let special = special_bytes(u64::from_le_bytes(*chunk));
+        if special != 0 {
+            return length + special.trailing_zeros() as usize / 8;
+        }
+        length += 8;
+        rest = after;
+    }
+    let plain = |byte: &&u8| !matches!(**byte, b'"' | b'\\' | 0..=0x1f);
+    length + rest.iter().take_while(plain).count()
+}
+
+/// Sets the high bit of each byte that ends a run of plain bytes. Borrows may set it in bytes
+/// after the first such one too, never before it.
+#[inline]
+fn special_bytes(word: u64) -> u64 {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGHS: u64 = 0x8080_8080_8080_8080;
+    let below = |word: u64, limit: u8| word.wrapping_sub(ONES * u64::from(limit)) & !word;
+    let quote = below(word ^ (ONES * u64::from(b'"')), 1);
+    let backslash = below(word ^ (ONES * u64::from(b'\\')), 1);
+    (quote | backslash | below(word, 0x20)) & HIGHS
+}
+
+/// The text that a checked string means. Half of a surrogate pair becomes U+FFFD.
+pub(super) fn unescape(raw: &str) -> String {
+    let mut text = String::with_capacity(raw.len());
+    let mut rest = raw;
+    while let Some((before, after)) = rest.split_once('\\') {
+        text.push_str(before);
+        let mut chars = after.chars();
+        let escape = chars.next().unwrap_or('\\');
+        rest = chars.as_str();
+        match escape {
+            'b' => text.push('\u{8}'),
+            'f' => text.push('\u{c}'),
+            'n' => text.push('\n'),
+            'r' => text.push('\r'),
+            't' => text.push('\t'),
+            'u' => {
+                let (decoded, after) = unicode_escape(rest);
+                text.push(decoded);
+                rest = after;
+            }
+            other => text.push(other),
+        }
+    }
+    text.push_str(rest);
+    text
+}
+
+/// The character of `XXXX` or `XXXX\uXXXX`, and what follows it.
+fn unicode_escape(text: &str) -> (char, &str) {
+    let (first, rest) = hex_unit(text);
+    if let 0xd800..=0xdbff = first
+        && let Some(after) = rest.strip_prefix("\\u")
+        && let (second @ 0xdc00..=0xdfff, rest) = hex_unit(after)
+    {
+        let code = 0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00);
+        return (
+            char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER),
+            rest,
+        );
+    }
+    (
+        char::from_u32(first).unwrap_or(char::REPLACEMENT_CHARACTER),
+        rest,
+    )
+}
+
+fn hex_unit(text: &str) -> (u32, &str) {
+    let (digits, rest) = text.split_at_checked(4).unwrap_or((text, ""));
+    (u32::from_str_radix(digits, 16).unwrap_or(0xfffd), rest)
+}

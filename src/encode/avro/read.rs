@@ -1,0 +1,232 @@
+//! Published incidents back from their bytes, by the Avro library.
+
+use std::collections::BTreeMap;
+
+use apache_avro::reader::datum::GenericDatumReader;
+use apache_avro::{Schema, from_value};
+use serde::Deserialize;
+
+use super::{MARK, SCHEMA, SCHEMAS};
+use crate::incident::{AttributeValue, CloseReason, Evidence, Incident, Status};
+use crate::record::Hash;
+use crate::time::Millis;
+
+/// Why bytes could not be read as an incident.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unreadable {
+    /// They do not begin with the mark of single-object encoding.
+    NotSingleObject,
+    /// They were written with a schema that this program does not know, with this fingerprint.
+    UnknownSchema([u8; 8]),
+    /// They do not follow the schema that they name.
+    Broken(String),
+}
+
+impl std::fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Unreadable::NotSingleObject => {
+                f.write_str("not an incident in Avro single-object encoding (C3 01 ..)")
+            }
+            Unreadable::UnknownSchema(fingerprint) => write!(
+                f,
+                "written with a schema unknown to this version of watchfire (fingerprint \
+                 {:016x}): read it with the version that wrote it, or a newer one",
+                u64::from_le_bytes(*fingerprint)
+            ),
+            Unreadable::Broken(reason) => write!(f, "does not follow its schema: {reason}"),
+        }
+    }
+}
+
+impl std::error::Error for Unreadable {}
+
+/// Reads incidents back, whichever version of the schema they were written with.
+pub struct Reader {
+    writers: Vec<([u8; 8], Schema)>,
+    present: Schema,
+}
+
+impl Reader {
+    /// A reader of all schemas in [`SCHEMAS`].
+    pub fn new() -> Result<Reader, apache_avro::Error> {
+        let mut writers = Vec::with_capacity(SCHEMAS.len());
+        for (fingerprint, text) in SCHEMAS {
+            writers.push((fingerprint, Schema::parse_str(text)?));
+        }
+        Ok(Reader {
+            writers,
+            present: Schema::parse_str(SCHEMA)?,
+        })
+    }
+
+    /// The incident that `bytes` hold; its attributes are in order of name.
+    pub fn read(&self, bytes: &[u8]) -> Result<Incident, Unreadable> {
+        let (mark, rest) = bytes
+            .split_first_chunk::<2>()
+            .ok_or(Unreadable::NotSingleObject)?;
+        let (named, mut datum) = rest
+            .split_first_chunk::<8>()
+            .ok_or(Unreadable::NotSingleObject)?;
+        if *mark != MARK {
+            return Err(Unreadable::NotSingleObject);
+        }
+        let (_, writer) = self
+            .writers
+            .iter()
+            .find(|(fingerprint, _)| fingerprint == named)
+            .ok_or(Unreadable::UnknownSchema(*named))?;
+        let broken = |error: apache_avro::Error| Unreadable::Broken(error.to_string());
+        let value = GenericDatumReader::builder(writer)
+            .reader_schema(&self.present)
+            .build()
+            .and_then(|reader| reader.read_value(&mut datum))
+            .map_err(broken)?;
+        from_value::<Wire>(&value).map_err(broken)?.into_incident()
+    }
+}
+
+/// The datum as the library gives it. What is derived from other fields is not read.
+#[derive(Deserialize)]
+struct Wire {
+    incident_id: String,
+    revision: i64,
+    status: String,
+    rule_id: String,
+    rule_name: String,
+    rule_fingerprint: String,
+    severity: u8,
+    category: String,
+    subcategory: String,
+    impacts: String,
+    tactics: Vec<String>,
+    techniques: Vec<String>,
+    title: String,
+    window_ms: i64,
+    first_seen: Millis,
+    last_seen: Millis,
+    event_count: u64,
+    trigger_count: u64,
+    attributes: BTreeMap<String, WireValue>,
+    evidence: Vec<WireEvidence>,
+    late: bool,
+    close_reason: Option<String>,
+    replaced_by: Option<String>,
+    replaces: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum WireValue {
+    Number(f64),
+    Text(String),
+    Null,
+}
+
+#[derive(Deserialize)]
+struct WireEvidence {
+    pattern: String,
+    topic: String,
+    partition: i32,
+    offset: i64,
+    index: u32,
+    time: Millis,
+    event_type: Option<String>,
+    correlation_id: Option<String>,
+    resource_id: Option<String>,
+    record_hash: String,
+}
+
+impl Wire {
+    fn into_incident(self) -> Result<Incident, Unreadable> {
+        Ok(Incident {
+            incident_id: hash(&self.incident_id)?,
+            revision: self.revision,
+            status: named(&Status::ALL, Status::name, &self.status)?,
+            rule_id: self.rule_id,
+            rule_name: self.rule_name,
+            rule_fingerprint: hash(&self.rule_fingerprint)?,
+            severity: self.severity,
+            category: self.category,
+            subcategory: self.subcategory,
+            impacts: self.impacts,
+            tactics: self.tactics,
+            techniques: self.techniques,
+            title: self.title,
+            window_ms: self.window_ms,
+            first_seen: self.first_seen,
+            last_seen: self.last_seen,
+            event_count: self.event_count,
+            trigger_count: self.trigger_count,
+            attributes: self
+                .attributes
+                .into_iter()
+                .map(WireValue::attribute)
+                .collect(),
+            evidence: self
+                .evidence
+                .into_iter()
+                .map(WireEvidence::into_evidence)
+                .collect::<Result<_, _>>()?,
+            late: self.late,
+            close_reason: self
+                .close_reason
+                .map(|name| named(&CloseReason::ALL, CloseReason::name, &name))
+                .transpose()?,
+            replaced_by: self.replaced_by.as_deref().map(hash).transpose()?,
+            replaces: self
+                .replaces
+                .iter()
+                .map(|id| hash(id))
+                .collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+impl WireValue {
+    fn attribute((name, value): (String, WireValue)) -> (String, AttributeValue) {
+        let value = match value {
+            WireValue::Null => AttributeValue::Null,
+            WireValue::Text(text) => AttributeValue::Text(text),
+            WireValue::Number(number) => AttributeValue::Number(number),
+        };
+        (name, value)
+    }
+}
+
+impl WireEvidence {
+    fn into_evidence(self) -> Result<Evidence, Unreadable> {
+        Ok(Evidence {
+            pattern: self.pattern,
+            topic: self.topic,
+            partition: self.partition,
+            offset: self.offset,
+            index: self.index,
+            time: self.time,
+            event_type: self.event_type,
+            correlation_id: self.correlation_id,
+            resource_id: self.resource_id,
+            record_hash: hash(&self.record_hash)?,
+        })
+    }
+}
+
+fn named<T: Copy>(all: &[T], name: fn(T) -> &'static str, text: &str) -> Result<T, Unreadable> {
+    let found = all.iter().copied().find(|one| name(*one) == text);
+    found.ok_or_else(|| Unreadable::Broken(format!("no symbol is called {text:?}")))
+}
+
+/// A hash from its hex form. Empty, as the schema's default has it, is the hash of zeros.
+fn hash(text: &str) -> Result<Hash, Unreadable> {
+    if text.is_empty() {
+        return Ok(Hash::default());
+    }
+    let number = match text.len() {
+        32 => u128::from_str_radix(text, 16).ok(),
+        _ => None,
+    };
+    let wrong = || Unreadable::Broken(format!("not a hash of 32 hex digits: {text:?}"));
+    number
+        .map(|number| Hash(number.to_be_bytes()))
+        .ok_or_else(wrong)
+}

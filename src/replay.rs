@@ -1,0 +1,96 @@
+//! Backtesting: the same detection, keys and conditions as live, over an input that ends.
+//!
+//! The end of the input is the end of time: everything is decided and closed, and the order in
+//! which records came does not matter. What a live application says last of each incident, if
+//! every match was on time, is what this says.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::condition::{self, Horizon};
+use crate::episode;
+use crate::incident::{Incident, Status};
+use crate::key::{Caps, Key, KeyId, Origin};
+use crate::plan::{LoadedRule, Plan};
+use crate::publish;
+use crate::shuffle::{self, MatchedRecord};
+use crate::time::Second;
+
+/// Later than any event, with room to add to.
+const END_OF_TIME: Second = i64::MAX / 4;
+
+/// The matches of a backtest, by key.
+#[derive(Debug)]
+pub struct Replay {
+    plan: Arc<Plan>,
+    /// Names of the inputs; origins name them by their place.
+    topics: Vec<String>,
+    keys: BTreeMap<KeyId, (Arc<LoadedRule>, Key)>,
+}
+
+impl Replay {
+    /// A backtest of the rules of `plan`.
+    pub fn new(plan: Arc<Plan>) -> Replay {
+        Replay { plan, topics: Vec::new(), keys: BTreeMap::new() }
+    }
+
+    /// The place of an input's name, added if it is new.
+    pub fn topic(&mut self, name: &str) -> u32 {
+        let place = self.topics.iter().position(|known| known == name).unwrap_or_else(|| {
+            self.topics.push(name.to_owned());
+            self.topics.len() - 1
+        });
+        place as u32
+    }
+
+    /// Adds a record that matched.
+    pub fn add(&mut self, record: &MatchedRecord, origin: Origin) {
+        for found in &record.matches {
+            let Some((rule, _)) = self.plan.rules.get(found.rule as usize) else { continue };
+            let id = KeyId {
+                rule: rule.fingerprint,
+                key: shuffle::key_hash(rule.fingerprint, &found.key),
+            };
+            let (_, key) = self.keys.entry(id).or_insert_with(|| {
+                let key = Key { values: found.key.clone(), ..Key::default() };
+                (Arc::clone(rule), key)
+            });
+            let limits = rule.settings.limits;
+            let caps = Caps { evidence: limits.evidence, distinct_values: limits.distinct_values };
+            key.add(&rule.rule, record, found, origin, caps);
+        }
+    }
+
+    /// The incidents that stand at the end, by first_seen and id; all are closed.
+    pub fn finish(self) -> Vec<Incident> {
+        let mut incidents: Vec<Incident> = Vec::new();
+        for (id, (rule, mut key)) in self.keys {
+            incidents.extend(close(id, &rule, &mut key, &self.topics));
+        }
+        incidents.sort_by_key(|incident| (incident.first_seen, incident.incident_id));
+        incidents
+    }
+}
+
+fn close(id: KeyId, rule: &LoadedRule, key: &mut Key, topics: &[String]) -> Vec<Incident> {
+    let (Some((first, _)), Some((last, _))) = (key.panes.first_key_value(), key.panes.last_key_value())
+    else {
+        return Vec::new();
+    };
+    let all = *condition::reached_by(&rule.rule, *first).start()
+        ..=*condition::reached_by(&rule.rule, *last).end();
+    let horizon = Horizon { watermark: Some(END_OF_TIME), since: 0 };
+    condition::update(key, rule, horizon, &[all]);
+    let mut incidents = Vec::new();
+    for day in episode::days(key) {
+        for episode in episode::of_day(key, day, rule.rule.quiet) {
+            let incident = episode::describe(id, key, rule, &episode, topics);
+            if !publish::excepted(rule, &incident) {
+                let (_, reason) = episode::over_after(episode.last(), rule);
+                let close_reason = Some(reason);
+                incidents.push(Incident { status: Status::Closed, close_reason, ..incident });
+            }
+        }
+    }
+    incidents
+}

@@ -1,0 +1,140 @@
+//! Filters: a boolean expression over the attributes of one event.
+
+use super::attribute::Names;
+use super::check::Check;
+use super::{Filter, FilterError, filter_parser};
+use crate::event::{AttributeId, Attributes, Event, Value};
+
+/// The expression of a filter. `And` and `Or` have at least two parts, none of which is of the
+/// same kind; `Not` holds only an `And` or an `Or`.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Expression {
+    And(Vec<Expression>),
+    Or(Vec<Expression>),
+    Not(Box<Expression>),
+    Test(Test),
+}
+
+/// A test of one attribute.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Test {
+    pub attribute: AttributeId,
+    /// Holds when the check does not, as for an absent attribute.
+    pub negated: bool,
+    pub check: Check,
+}
+
+impl Expression {
+    /// All of `parts` hold.
+    pub fn and(parts: Vec<Expression>) -> Expression {
+        let flat = parts.into_iter().flat_map(|part| match part {
+            Expression::And(parts) => parts,
+            Expression::Or(_) | Expression::Not(_) | Expression::Test(_) => vec![part],
+        });
+        single(flat.collect()).unwrap_or_else(Expression::And)
+    }
+
+    /// One of `parts` holds.
+    pub fn or(parts: Vec<Expression>) -> Expression {
+        let flat = parts.into_iter().flat_map(|part| match part {
+            Expression::Or(parts) => parts,
+            Expression::And(_) | Expression::Not(_) | Expression::Test(_) => vec![part],
+        });
+        single(flat.collect()).unwrap_or_else(Expression::Or)
+    }
+
+    /// Holds when this does not.
+    pub fn negated(self) -> Expression {
+        match self {
+            Expression::Test(test) => Expression::Test(Test {
+                negated: !test.negated,
+                ..test
+            }),
+            Expression::Not(inner) => *inner,
+            Expression::And(_) | Expression::Or(_) => Expression::Not(Box::new(self)),
+        }
+    }
+
+    fn holds<'v>(&self, get: &impl Fn(AttributeId) -> Option<&'v Value<'v>>) -> bool {
+        match self {
+            Expression::And(parts) => parts.iter().all(|part| part.holds(get)),
+            Expression::Or(parts) => parts.iter().any(|part| part.holds(get)),
+            Expression::Not(inner) => !inner.holds(get),
+            Expression::Test(test) => test.check.holds(get(test.attribute)) != test.negated,
+        }
+    }
+
+    fn required(&self, attribute: AttributeId) -> Option<Vec<String>> {
+        match self {
+            Expression::And(parts) => parts.iter().find_map(|part| part.required(attribute)),
+            Expression::Or(parts) => {
+                let all: Option<Vec<_>> =
+                    parts.iter().map(|part| part.required(attribute)).collect();
+                let mut all = all?.concat();
+                all.sort();
+                all.dedup();
+                Some(all)
+            }
+            Expression::Test(Test {
+                attribute: tested,
+                negated: false,
+                check: Check::In(set),
+            }) if *tested == attribute => set.texts(),
+            Expression::Not(_) | Expression::Test(_) => None,
+        }
+    }
+}
+
+/// The one element of a list, or the list.
+fn single<T>(mut list: Vec<T>) -> Result<T, Vec<T>> {
+    match list.pop() {
+        Some(only) if list.is_empty() => Ok(only),
+        last => {
+            list.extend(last);
+            Err(list)
+        }
+    }
+}
+
+impl Filter {
+    /// The filter that `text` says, or the first thing that is wrong with it.
+    pub fn parse(text: &str, attributes: &mut Attributes) -> Result<Filter, FilterError> {
+        Filter::parse_with(text, &mut Names::Event(attributes)).map_err(|errors| {
+            let none = FilterError {
+                offset: 0,
+                message: "not a filter".to_string(),
+            };
+            errors.into_iter().next().unwrap_or(none)
+        })
+    }
+
+    /// The same over other names, with everything that is wrong.
+    pub fn parse_with(text: &str, names: &mut Names<'_>) -> Result<Filter, Vec<FilterError>> {
+        let expression = filter_parser::parse(text, names)?;
+        let event_types = names.event_type().and_then(|id| expression.required(id));
+        Ok(Filter {
+            expression,
+            event_types,
+        })
+    }
+
+    /// Whether the filter holds for `event`.
+    pub fn matches(&self, event: &Event<'_>) -> bool {
+        self.expression.holds(&|id| event.get(id))
+    }
+
+    /// The same over any source of values (exceptions: incident attributes).
+    pub fn matches_with<'v>(&self, get: &dyn Fn(AttributeId) -> Option<&'v Value<'v>>) -> bool {
+        self.expression.holds(&get)
+    }
+
+    /// The values of `eventType`, in lower case, of which an event must have one for the filter
+    /// to hold; `None` if events of any type may pass.
+    pub fn required_event_type(&self) -> Option<Vec<String>> {
+        self.event_types.clone()
+    }
+}
+
+#[cfg(test)]
+#[path = "filter_tests.rs"]
+mod tests;

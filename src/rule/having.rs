@@ -1,0 +1,133 @@
+//! `having`: a boolean test over the aggregates of a pattern's group.
+
+use super::{Aggregate, Arithmetic, Comparison, Function, Having, Term};
+
+impl Having {
+    /// All of `parts` hold.
+    pub fn and(parts: Vec<Having>) -> Having {
+        let flat = parts.into_iter().flat_map(|part| match part {
+            Having::And(parts) => parts,
+            Having::Or(_) | Having::Compare(..) => vec![part],
+        });
+        Having::And(flat.collect())
+    }
+
+    /// One of `parts` holds.
+    pub fn or(parts: Vec<Having>) -> Having {
+        let flat = parts.into_iter().flat_map(|part| match part {
+            Having::Or(parts) => parts,
+            Having::And(_) | Having::Compare(..) => vec![part],
+        });
+        Having::Or(flat.collect())
+    }
+
+    /// Whether the test holds. `value` gives each aggregate by its place, `None` where it is
+    /// undefined; a comparison with something undefined does not hold.
+    pub fn holds(&self, value: &dyn Fn(usize) -> Option<f64>) -> bool {
+        match self {
+            Having::And(parts) => parts.iter().all(|part| part.holds(value)),
+            Having::Or(parts) => parts.iter().any(|part| part.holds(value)),
+            Having::Compare(left, comparison, right) => {
+                let sides = left.value(value).zip(right.value(value));
+                sides.is_some_and(|(left, right)| comparison.holds(left, right))
+            }
+        }
+    }
+
+    /// Whether one more event can make a test that holds fail.
+    ///
+    /// Sums count as growing: `SUM(a) > 5` is treated as one that cannot become false.
+    pub fn can_become_false(&self, aggregates: &[Aggregate]) -> bool {
+        match self {
+            Having::And(parts) | Having::Or(parts) => {
+                parts.iter().any(|part| part.can_become_false(aggregates))
+            }
+            Having::Compare(Term::Aggregate(place), comparison, Term::Number(_)) => {
+                !is_lasting(aggregates.get(*place), *comparison)
+            }
+            Having::Compare(Term::Number(_), comparison, Term::Aggregate(place)) => {
+                !is_lasting(aggregates.get(*place), comparison.mirrored())
+            }
+            Having::Compare(..) => true,
+        }
+    }
+}
+
+fn is_lasting(aggregate: Option<&Aggregate>, comparison: Comparison) -> bool {
+    let grows = matches!(comparison, Comparison::Greater | Comparison::GreaterOrEqual);
+    let shrinks = matches!(comparison, Comparison::Less | Comparison::LessOrEqual);
+    aggregate.is_some_and(|aggregate| match aggregate.function {
+        Function::Count | Function::CountDistinct | Function::Sum | Function::Max => grows,
+        Function::Min => shrinks,
+        Function::Avg => false,
+    })
+}
+
+impl Term {
+    fn value(&self, aggregate: &dyn Fn(usize) -> Option<f64>) -> Option<f64> {
+        let value = match self {
+            Term::Number(number) => *number,
+            Term::Aggregate(place) => aggregate(*place)?,
+            Term::Arithmetic(left, operator, right) => {
+                let (left, right) = (left.value(aggregate)?, right.value(aggregate)?);
+                match operator {
+                    Arithmetic::Add => left + right,
+                    Arithmetic::Subtract => left - right,
+                    Arithmetic::Multiply => left * right,
+                    Arithmetic::Divide => left / right,
+                }
+            }
+        };
+        // A division by zero is undefined.
+        value.is_finite().then_some(value)
+    }
+
+    /// Whether it is more than numbers.
+    pub(super) fn has_aggregate(&self) -> bool {
+        match self {
+            Term::Number(_) => false,
+            Term::Aggregate(_) => true,
+            Term::Arithmetic(left, _, right) => left.has_aggregate() || right.has_aggregate(),
+        }
+    }
+}
+
+impl Comparison {
+    #[expect(clippy::float_cmp, reason = "`=` means equal")]
+    fn holds(self, left: f64, right: f64) -> bool {
+        match self {
+            Comparison::Equal => left == right,
+            Comparison::NotEqual => left != right,
+            Comparison::Greater => left > right,
+            Comparison::GreaterOrEqual => left >= right,
+            Comparison::Less => left < right,
+            Comparison::LessOrEqual => left <= right,
+        }
+    }
+
+    /// The comparison that says the same when its sides change places.
+    fn mirrored(self) -> Comparison {
+        match self {
+            Comparison::Equal | Comparison::NotEqual => self,
+            Comparison::Greater => Comparison::Less,
+            Comparison::GreaterOrEqual => Comparison::LessOrEqual,
+            Comparison::Less => Comparison::Greater,
+            Comparison::LessOrEqual => Comparison::GreaterOrEqual,
+        }
+    }
+}
+
+/// The place of `aggregate` in the list, to which it is added if it is new.
+pub fn place(aggregates: &mut Vec<Aggregate>, aggregate: Aggregate) -> usize {
+    aggregates
+        .iter()
+        .position(|known| *known == aggregate)
+        .unwrap_or_else(|| {
+            aggregates.push(aggregate);
+            aggregates.len() - 1
+        })
+}
+
+#[cfg(test)]
+#[path = "having_tests.rs"]
+mod tests;

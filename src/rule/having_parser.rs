@@ -1,0 +1,239 @@
+//! The text of a `having` to its test.
+//!
+//! ```text
+//! or         = and { OR and }
+//! and        = comparison { AND comparison }
+//! comparison = sum [ ( "=" | "!=" | ">" | ">=" | "<" | "<=" ) sum ]
+//! sum        = product { ( "+" | "-" ) product }
+//! product    = primary { ( "*" | "/" ) primary }
+//! primary    = number | aggregate | "(" or ")"
+//! ```
+
+use super::attribute::Names;
+use super::having::place;
+use super::literal::Number;
+use super::token::{Cursor, Spanned, Symbol, Token};
+use super::{Aggregate, Arithmetic, Comparison, FilterError, Having, Term, aggregates};
+
+/// Parentheses within each other.
+const DEPTH_MAX: usize = 64;
+
+impl Having {
+    /// The test that `text` says. Aggregates are added to `aggregates` unless they are there.
+    pub fn parse(
+        text: &str,
+        names: &mut Names<'_>,
+        aggregates: &mut Vec<Aggregate>,
+    ) -> Result<Having, Vec<FilterError>> {
+        let cursor = Cursor::new(text).map_err(|error| vec![error])?;
+        let mut parser = Parser {
+            cursor,
+            names,
+            aggregates,
+            errors: Vec::new(),
+            depth: 0,
+        };
+        match parser.whole() {
+            Ok(having) if parser.errors.is_empty() => Ok(having),
+            Ok(_) => Err(parser.errors),
+            Err(error) => {
+                parser.errors.push(error);
+                Err(parser.errors)
+            }
+        }
+    }
+}
+
+struct Parser<'t, 'n, 'a, 'g> {
+    cursor: Cursor<'t>,
+    names: &'n mut Names<'a>,
+    aggregates: &'g mut Vec<Aggregate>,
+    errors: Vec<FilterError>,
+    depth: usize,
+}
+
+/// A parenthesis may hold a number or a test; which one shows only at its end.
+enum Part {
+    Term(Term),
+    Test(Having),
+}
+
+type Parsed<T> = Result<T, FilterError>;
+
+impl Parser<'_, '_, '_, '_> {
+    fn whole(&mut self) -> Parsed<Having> {
+        let offset = self.cursor.peek().offset;
+        let part = self.or()?;
+        self.cursor.expect_end("AND, OR or the end")?;
+        test(part, offset)
+    }
+
+    fn or(&mut self) -> Parsed<Part> {
+        let offset = self.cursor.peek().offset;
+        let first = self.and()?;
+        let mut rest = Vec::new();
+        while self.cursor.take_word("OR") {
+            let offset = self.cursor.peek().offset;
+            rest.push(test(self.and()?, offset)?);
+        }
+        if rest.is_empty() {
+            return Ok(first);
+        }
+        rest.insert(0, test(first, offset)?);
+        Ok(Part::Test(Having::or(rest)))
+    }
+
+    fn and(&mut self) -> Parsed<Part> {
+        let offset = self.cursor.peek().offset;
+        let first = self.comparison()?;
+        let mut rest = Vec::new();
+        while self.cursor.take_word("AND") {
+            let offset = self.cursor.peek().offset;
+            rest.push(test(self.comparison()?, offset)?);
+        }
+        if rest.is_empty() {
+            return Ok(first);
+        }
+        rest.insert(0, test(first, offset)?);
+        Ok(Part::Test(Having::and(rest)))
+    }
+
+    fn comparison(&mut self) -> Parsed<Part> {
+        let start = self.cursor.peek().offset;
+        let left = self.sum()?;
+        let comparison = match self.cursor.peek().token {
+            Token::Symbol(symbol) => comparison(symbol),
+            Token::Name(_) | Token::Text(_) | Token::Number(_) | Token::End => None,
+        };
+        let Some(comparison) = comparison else {
+            return Ok(left);
+        };
+        self.cursor.next();
+        let left = term(left, start)?;
+        let offset = self.cursor.peek().offset;
+        let right = term(self.sum()?, offset)?;
+        if !left.has_aggregate() && !right.has_aggregate() {
+            let message = "this comparison has no aggregate, such as COUNT(*)".to_string();
+            self.errors.push(FilterError {
+                offset: start,
+                message,
+            });
+        }
+        Ok(Part::Test(Having::Compare(left, comparison, right)))
+    }
+
+    fn sum(&mut self) -> Parsed<Part> {
+        let start = self.cursor.peek().offset;
+        let mut left = self.product()?;
+        loop {
+            let operator = if self.cursor.take(Symbol::Plus) {
+                Arithmetic::Add
+            } else if self.cursor.take(Symbol::Minus) {
+                Arithmetic::Subtract
+            } else {
+                return Ok(left);
+            };
+            let offset = self.cursor.peek().offset;
+            let right = term(self.product()?, offset)?;
+            left = join(term(left, start)?, operator, right);
+        }
+    }
+
+    fn product(&mut self) -> Parsed<Part> {
+        let start = self.cursor.peek().offset;
+        let mut left = self.primary()?;
+        loop {
+            let operator = if self.cursor.take(Symbol::Star) {
+                Arithmetic::Multiply
+            } else if self.cursor.take(Symbol::Slash) {
+                Arithmetic::Divide
+            } else {
+                return Ok(left);
+            };
+            let offset = self.cursor.peek().offset;
+            let right = term(self.primary()?, offset)?;
+            left = join(term(left, start)?, operator, right);
+        }
+    }
+
+    fn primary(&mut self) -> Parsed<Part> {
+        let next = self.cursor.next();
+        match next.token {
+            Token::Number(number) => Ok(Part::Term(Term::Number(number.as_f64()))),
+            Token::Symbol(Symbol::Minus) => match self.cursor.next().token {
+                Token::Number(number) => Ok(Part::Term(Term::Number(-Number::as_f64(number)))),
+                Token::Name(_) | Token::Text(_) | Token::Symbol(_) | Token::End => {
+                    let message = "expected a number after `-`".to_string();
+                    Err(FilterError {
+                        offset: next.offset,
+                        message,
+                    })
+                }
+            },
+            Token::Symbol(Symbol::Open) => {
+                self.depth += 1;
+                if self.depth > DEPTH_MAX {
+                    let message = format!("nested more than {DEPTH_MAX} deep");
+                    return Err(FilterError {
+                        offset: next.offset,
+                        message,
+                    });
+                }
+                let inner = self.or()?;
+                self.cursor.expect(Symbol::Close)?;
+                self.depth -= 1;
+                Ok(inner)
+            }
+            Token::Name(_) | Token::Text(_) | Token::Symbol(_) | Token::End => {
+                self.aggregate(&next).map(Part::Term)
+            }
+        }
+    }
+
+    fn aggregate(&mut self, word: &Spanned<'_>) -> Parsed<Term> {
+        let aggregate = aggregates::parse(word, &mut self.cursor, self.names, &mut self.errors)?;
+        Ok(Term::Aggregate(place(self.aggregates, aggregate)))
+    }
+}
+
+fn join(left: Term, operator: Arithmetic, right: Term) -> Part {
+    Part::Term(Term::Arithmetic(Box::new(left), operator, Box::new(right)))
+}
+
+fn term(part: Part, offset: usize) -> Parsed<Term> {
+    match part {
+        Part::Term(term) => Ok(term),
+        Part::Test(_) => {
+            let message = "expected a number or an aggregate, found a test".to_string();
+            Err(FilterError { offset, message })
+        }
+    }
+}
+
+fn test(part: Part, offset: usize) -> Parsed<Having> {
+    match part {
+        Part::Test(test) => Ok(test),
+        Part::Term(_) => {
+            let message = "expected a test such as COUNT(*) >= 1, found only a number".to_string();
+            Err(FilterError { offset, message })
+        }
+    }
+}
+
+fn comparison(symbol: Symbol) -> Option<Comparison> {
+    match symbol {
+        Symbol::Equal => Some(Comparison::Equal),
+        Symbol::NotEqual => Some(Comparison::NotEqual),
+        Symbol::Greater => Some(Comparison::Greater),
+        Symbol::GreaterOrEqual => Some(Comparison::GreaterOrEqual),
+        Symbol::Less => Some(Comparison::Less),
+        Symbol::LessOrEqual => Some(Comparison::LessOrEqual),
+        Symbol::Open
+        | Symbol::Close
+        | Symbol::Comma
+        | Symbol::Plus
+        | Symbol::Minus
+        | Symbol::Star
+        | Symbol::Slash => None,
+    }
+}

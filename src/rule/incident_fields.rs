@@ -1,0 +1,139 @@
+//! The `incident` of a rule: its title and its attributes.
+
+use super::attribute::Names;
+use super::having;
+use super::patterns::Draft;
+use super::reader::{Fields, Reader};
+use super::relations::{group_by_place, of_pattern};
+use super::rule_tests::FIELDS;
+use super::token::{Cursor, Spanned, Symbol, Token};
+use super::{FilterError, IncidentValue, aggregates, print};
+use crate::event::Attributes;
+
+/// Title template, if given, and attributes with where their values come from.
+#[derive(Default)]
+pub struct IncidentFields {
+    pub title: Option<String>,
+    pub attributes: Vec<(String, IncidentValue)>,
+    /// Of all attributes, those with errors too.
+    pub names: Vec<String>,
+}
+
+/// Reads them. Aggregates that only an incident shows are added to their pattern.
+pub fn read(
+    reader: &mut Reader<'_>,
+    fields: Fields<'_>,
+    drafts: &mut [Draft],
+    names: &mut Attributes,
+) -> IncidentFields {
+    let node = fields.get("incident");
+    let incident = node.and_then(|node| reader.fields(node, "a mapping", &["title", "attributes"]));
+    let title = incident.and_then(|incident| incident.get("title"));
+    let title = title.and_then(|node| reader.text(node, "a title"));
+    let title = title.map(|title| title.trim_end().to_string());
+    let Some(node) = incident.and_then(|incident| incident.get("attributes")) else {
+        let attributes = all_group_bys(drafts, names);
+        let names = attributes.iter().map(|(name, _)| name.clone()).collect();
+        return IncidentFields {
+            title,
+            attributes,
+            names,
+        };
+    };
+    let mut attributes = Vec::new();
+    let entries = reader.entries(node, "a mapping such as { user: Filter.user }");
+    for (key, value) in entries {
+        if !is_name(&key.text) {
+            let message = format!("`{}` is not a name: letters, digits, _ and dots", key.text);
+            reader.error(key.at, message);
+        } else if FIELDS.contains(&key.text.as_str()) {
+            let message = format!(
+                "`{}` is a field of every incident: choose another",
+                key.text
+            );
+            reader.error(key.at, message);
+        }
+        let expected = "a group-by attribute or an aggregate, such as Filter.user";
+        let Some(text) = reader.text(value, expected) else {
+            continue;
+        };
+        match incident_value(text, drafts, names) {
+            Ok(found) => attributes.push((key.text.clone(), found)),
+            Err(errors) => reader.errors_within(value, errors),
+        }
+    }
+    let names = entries.iter().map(|(key, _)| key.text.clone()).collect();
+    IncidentFields {
+        title,
+        attributes,
+        names,
+    }
+}
+
+fn is_name(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_alphabetic() || c == '_')
+        && text
+            .chars()
+            .all(|c| c.is_alphanumeric() || c == '_' || c == '.')
+}
+
+/// Each group-by attribute under its own name, once.
+fn all_group_bys(drafts: &[Draft], names: &Attributes) -> Vec<(String, IncidentValue)> {
+    let mut attributes: Vec<(String, IncidentValue)> = Vec::new();
+    for (pattern, draft) in drafts.iter().enumerate() {
+        for (place, id) in draft.group_by.iter().enumerate() {
+            let name = print::name(names, *id);
+            if !attributes.iter().any(|(known, _)| *known == name) {
+                attributes.push((name, IncidentValue::GroupBy(pattern, place)));
+            }
+        }
+    }
+    attributes
+}
+
+/// `Filter.user` or `Filter.COUNT(*)`.
+fn incident_value(
+    text: &str,
+    drafts: &mut [Draft],
+    names: &mut Attributes,
+) -> Result<IncidentValue, Vec<FilterError>> {
+    let mut errors = Vec::new();
+    let value = (|| {
+        let mut cursor = Cursor::new(text)?;
+        let Spanned {
+            offset,
+            token: Token::Name(written),
+        } = cursor.peek().clone()
+        else {
+            return Err(cursor.unexpected("a pattern and what of it, such as Filter.user"));
+        };
+        cursor.next();
+        let (pattern, rest) = of_pattern(written, offset, drafts)?;
+        if cursor.peek().token == Token::Symbol(Symbol::Open) {
+            let word = Spanned {
+                offset: offset + written.len() - rest.len(),
+                token: Token::Name(rest),
+            };
+            let names = &mut Names::Event(names);
+            let aggregate = aggregates::parse(&word, &mut cursor, names, &mut errors)?;
+            cursor.expect_end("the end")?;
+            let known = drafts.get_mut(pattern).map(|draft| &mut draft.aggregates);
+            let place = known
+                .map(|known| having::place(known, aggregate))
+                .unwrap_or_default();
+            return Ok(IncidentValue::Aggregate(pattern, place));
+        }
+        cursor.expect_end("the end")?;
+        let place = group_by_place(pattern, rest, drafts, names)
+            .map_err(|message| FilterError { offset, message })?;
+        Ok(IncidentValue::GroupBy(pattern, place))
+    })();
+    match value {
+        Ok(value) if errors.is_empty() => Ok(value),
+        Ok(_) => Err(errors),
+        Err(error) => {
+            errors.push(error);
+            Err(errors)
+        }
+    }
+}

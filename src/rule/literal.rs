@@ -1,0 +1,250 @@
+//! What an attribute is compared with, prepared at load so that a comparison allocates nothing.
+
+use std::cmp::Ordering;
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use crate::event::Value;
+
+/// A number, exact while it is whole.
+#[derive(Clone, Copy, Debug)]
+pub enum Number {
+    Integer(i64),
+    Float(f64),
+}
+
+impl Number {
+    /// A decimal number with optional sign, fraction and exponent.
+    pub fn parse(text: &str) -> Option<Number> {
+        let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+        // Otherwise `inf`, `nan` and the like would be numbers.
+        if !digits.starts_with(|c: char| c.is_ascii_digit() || c == '.') {
+            return None;
+        }
+        if let Ok(integer) = text.parse() {
+            return Some(Number::Integer(integer));
+        }
+        text.parse()
+            .ok()
+            .filter(|float: &f64| float.is_finite())
+            .map(Number::Float)
+    }
+
+    /// The nearest float.
+    pub fn as_f64(self) -> f64 {
+        match self {
+            #[expect(clippy::cast_precision_loss, reason = "nearest is what is asked for")]
+            Number::Integer(integer) => integer as f64,
+            Number::Float(float) => float,
+        }
+    }
+
+    pub fn compare(self, other: Number) -> Option<Ordering> {
+        match (self, other) {
+            (Number::Integer(a), Number::Integer(b)) => Some(a.cmp(&b)),
+            (a, b) => a.as_f64().partial_cmp(&b.as_f64()),
+        }
+    }
+
+    /// The number that a value is, or that its text spells.
+    pub fn of(value: &Value<'_>) -> Option<Number> {
+        match value {
+            Value::Text(text) => Number::parse(text),
+            Value::Integer(integer) => Some(Number::Integer(*integer)),
+            Value::Float(float) => Some(Number::Float(*float)),
+            Value::Bool(_) | Value::Many(_) => None,
+        }
+    }
+
+    /// The same with the other sign.
+    pub fn negated(self) -> Number {
+        match self {
+            Number::Integer(integer) => integer
+                .checked_neg()
+                .map_or(Number::Float(-self.as_f64()), Number::Integer),
+            Number::Float(float) => Number::Float(-float),
+        }
+    }
+}
+
+impl PartialEq for Number {
+    fn eq(&self, other: &Number) -> bool {
+        self.compare(*other) == Some(Ordering::Equal)
+    }
+}
+
+impl std::fmt::Display for Number {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Number::Integer(integer) => integer.fmt(f),
+            Number::Float(float) => float.fmt(f),
+        }
+    }
+}
+
+/// One operand as written.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Literal {
+    Text(String),
+    Number(Number),
+    /// `cidr("10.0.0.0/8")`, or an address compared with an address attribute.
+    Network(IpNet),
+}
+
+impl std::fmt::Display for Literal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Literal::Text(text) => f.write_str(&super::token::quote(text)),
+            Literal::Number(number) => number.fmt(f),
+            Literal::Network(network) => write!(f, "cidr(\"{network}\")"),
+        }
+    }
+}
+
+/// Text in ASCII lower case.
+#[derive(Clone, Debug)]
+struct Text {
+    lower: String,
+    /// What it spells, for values that are JSON numbers.
+    number: Option<Number>,
+}
+
+impl PartialEq for Text {
+    fn eq(&self, other: &Text) -> bool {
+        self.lower == other.lower
+    }
+}
+
+/// The operands of `=` and `IN`, sorted: their order means nothing.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Set {
+    texts: Vec<Text>,
+    numbers: Vec<Number>,
+    networks: Vec<IpNet>,
+}
+
+impl Set {
+    pub fn new(literals: Vec<Literal>) -> Set {
+        let mut set = Set {
+            texts: Vec::new(),
+            numbers: Vec::new(),
+            networks: Vec::new(),
+        };
+        for literal in literals {
+            match literal {
+                Literal::Text(text) => {
+                    let number = Number::parse(&text);
+                    set.texts.push(Text {
+                        lower: text.to_ascii_lowercase(),
+                        number,
+                    });
+                }
+                Literal::Number(number) => set.numbers.push(number),
+                Literal::Network(network) => set.networks.push(network.trunc()),
+            }
+        }
+        set.texts.sort_by(|a, b| a.lower.cmp(&b.lower));
+        set.texts.dedup();
+        set.numbers
+            .sort_by(|a, b| a.compare(*b).unwrap_or(Ordering::Equal));
+        set.numbers.dedup();
+        set.networks.sort();
+        set.networks.dedup();
+        set
+    }
+
+    /// Whether one of them equals `value`, which is not [`Value::Many`].
+    pub fn has(&self, value: &Value<'_>) -> bool {
+        match value {
+            Value::Text(text) => self.has_text(text),
+            Value::Bool(bool) => self.has_text(if *bool { "true" } else { "false" }),
+            Value::Integer(integer) => self.has_number(Number::Integer(*integer)),
+            Value::Float(float) => self.has_number(Number::Float(*float)),
+            Value::Many(_) => false,
+        }
+    }
+
+    fn has_text(&self, text: &str) -> bool {
+        let lower = |text: &Text, value: &str| {
+            let value = value.bytes().map(|byte| byte.to_ascii_lowercase());
+            text.lower.bytes().cmp(value)
+        };
+        if self
+            .texts
+            .binary_search_by(|known| lower(known, text))
+            .is_ok()
+        {
+            return true;
+        }
+        let number = || Number::parse(text);
+        if !self.numbers.is_empty() && number().is_some_and(|value| self.numbers.contains(&value)) {
+            return true;
+        }
+        let inside = |address| {
+            self.networks
+                .iter()
+                .any(|network| network.contains(&address))
+        };
+        !self.networks.is_empty() && address(text).is_some_and(inside)
+    }
+
+    fn has_number(&self, value: Number) -> bool {
+        self.numbers.contains(&value) || self.texts.iter().any(|text| text.number == Some(value))
+    }
+
+    /// All operands, in canonical form and order.
+    pub fn literals(&self) -> Vec<Literal> {
+        let texts = self
+            .texts
+            .iter()
+            .map(|text| Literal::Text(text.lower.clone()));
+        let numbers = self.numbers.iter().map(|number| Literal::Number(*number));
+        let networks = self
+            .networks
+            .iter()
+            .map(|network| Literal::Network(*network));
+        texts.chain(numbers).chain(networks).collect()
+    }
+
+    /// The operands in ASCII lower case, if all are text.
+    pub fn texts(&self) -> Option<Vec<String>> {
+        let only_texts = self.numbers.is_empty() && self.networks.is_empty();
+        only_texts.then(|| self.texts.iter().map(|text| text.lower.clone()).collect())
+    }
+}
+
+/// The address that `text` spells; IPv4 within IPv6 as IPv4.
+pub fn address(text: &str) -> Option<IpAddr> {
+    text.parse()
+        .ok()
+        .map(|address: IpAddr| address.to_canonical())
+}
+
+/// A network in CIDR notation, or a single address.
+pub fn network(text: &str) -> Option<IpNet> {
+    address(text).map(IpNet::from).or_else(|| text.parse().ok())
+}
+
+/// Whether `text` contains `lower`, which is in lower case, without regard to ASCII case.
+pub fn contains(text: &str, lower: &str) -> bool {
+    let (text, lower) = (text.as_bytes(), lower.as_bytes());
+    let Some(&first) = lower.first() else {
+        return true;
+    };
+    memchr::memchr2_iter(first, first.to_ascii_uppercase(), text).any(|at| {
+        text.get(at..at + lower.len())
+            .is_some_and(|part| part.eq_ignore_ascii_case(lower))
+    })
+}
+
+pub fn starts_with(text: &str, lower: &str) -> bool {
+    let beginning = text.as_bytes().get(..lower.len());
+    beginning.is_some_and(|part| part.eq_ignore_ascii_case(lower.as_bytes()))
+}
+
+pub fn ends_with(text: &str, lower: &str) -> bool {
+    let begin = text.len().checked_sub(lower.len());
+    let end = begin.and_then(|begin| text.as_bytes().get(begin..));
+    end.is_some_and(|part| part.eq_ignore_ascii_case(lower.as_bytes()))
+}

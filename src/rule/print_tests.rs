@@ -1,0 +1,200 @@
+use proptest::prelude::*;
+
+use super::{filter, having, name};
+use crate::event::{AttributeId, Attributes};
+use crate::rule::attribute::{Kind, Names, parse};
+use crate::rule::filter::{Expression, Test};
+use crate::rule::literal::{Literal, Number};
+use crate::rule::operators::{OPERATORS, Operands};
+use crate::rule::{
+    Aggregate, Arithmetic, Comparison, Filter, Function, Having, Term, attribute, literal,
+};
+
+const NAMES: [&str; 5] = [
+    "eventType",
+    "user",
+    "srcIpAddr",
+    "record.a.b",
+    "record.\"odd \\\"key\".c",
+];
+
+fn table() -> Attributes {
+    let mut attributes = Attributes::default();
+    for name in NAMES {
+        attributes.intern(parse(name).unwrap());
+    }
+    attributes
+}
+
+fn number() -> impl Strategy<Value = Number> {
+    let float = any::<f64>().prop_filter("finite", |float| float.is_finite());
+    prop_oneof![
+        any::<i64>().prop_map(Number::Integer),
+        float.prop_map(Number::Float)
+    ]
+}
+
+fn literal() -> impl Strategy<Value = Literal> {
+    let network = prop_oneof![Just("10.0.0.0/8"), Just("192.0.2.7"), Just("2001:db8::/32")];
+    prop_oneof![
+        any::<String>().prop_map(Literal::Text),
+        prop_oneof![
+            Just("10.0.0.1"),
+            Just("2001:DB8::1"),
+            Just("^a\\d+[^\"]$"),
+            Just("42")
+        ]
+        .prop_map(|text: &str| Literal::Text(text.to_string())),
+        number().prop_map(Literal::Number),
+        network.prop_map(|text: &str| Literal::Network(literal::network(text).unwrap())),
+    ]
+}
+
+/// Whatever an operator accepts of some literals; where it takes none of them, IS NULL.
+fn test() -> impl Strategy<Value = Expression> {
+    let literals = prop::collection::vec(literal(), 2..5);
+    (0..NAMES.len(), 0..OPERATORS.len(), any::<bool>(), literals).prop_map(
+        |(place, operator, negated, mut literals)| {
+            let doc = &OPERATORS[operator];
+            if doc.operands == Operands::One {
+                literals.truncate(1);
+            }
+            let kind = [Kind::Text, Kind::Text, Kind::Address, Kind::Any, Kind::Any][place];
+            let check = doc.operator.check(kind, literals);
+            let check = check.unwrap_or(crate::rule::check::Check::IsNull);
+            let attribute = AttributeId(u16::try_from(place).unwrap());
+            Expression::Test(Test {
+                attribute,
+                negated,
+                check,
+            })
+        },
+    )
+}
+
+fn expression() -> impl Strategy<Value = Expression> {
+    test().prop_recursive(4, 24, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 1..4).prop_map(Expression::and),
+            prop::collection::vec(inner.clone(), 1..4).prop_map(Expression::or),
+            inner.prop_map(Expression::negated),
+        ]
+    })
+}
+
+fn aggregates() -> Vec<Aggregate> {
+    let some = |function, place| Aggregate {
+        function,
+        input: Some(AttributeId(place)),
+    };
+    vec![
+        Aggregate {
+            function: Function::Count,
+            input: None,
+        },
+        some(Function::Count, 0),
+        some(Function::CountDistinct, 1),
+        some(Function::Sum, 3),
+        some(Function::Avg, 4),
+        some(Function::Min, 3),
+        some(Function::Max, 2),
+    ]
+}
+
+fn term() -> impl Strategy<Value = Term> {
+    let leaf = prop_oneof![
+        (0..aggregates().len()).prop_map(Term::Aggregate),
+        number().prop_map(|number| Term::Number(number.as_f64())),
+    ];
+    leaf.prop_recursive(3, 8, 2, |inner| {
+        let operator = prop_oneof![
+            Just(Arithmetic::Add),
+            Just(Arithmetic::Subtract),
+            Just(Arithmetic::Multiply),
+            Just(Arithmetic::Divide),
+        ];
+        (inner.clone(), operator, inner).prop_map(|(left, operator, right)| {
+            Term::Arithmetic(Box::new(left), operator, Box::new(right))
+        })
+    })
+}
+
+fn test_of_aggregates() -> impl Strategy<Value = Having> {
+    let comparison = prop_oneof![
+        Just(Comparison::Equal),
+        Just(Comparison::NotEqual),
+        Just(Comparison::Greater),
+        Just(Comparison::GreaterOrEqual),
+        Just(Comparison::Less),
+        Just(Comparison::LessOrEqual),
+    ];
+    // One aggregate at least, on either side.
+    let aggregate = (0..aggregates().len()).prop_map(Term::Aggregate);
+    let compare = (aggregate, comparison, term(), any::<bool>()).prop_map(
+        |(aggregate, comparison, term, left)| {
+            let (left, right) = if left {
+                (aggregate, term)
+            } else {
+                (term, aggregate)
+            };
+            Having::Compare(left, comparison, right)
+        },
+    );
+    compare.prop_recursive(3, 12, 3, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 2..4).prop_map(Having::and),
+            prop::collection::vec(inner, 2..4).prop_map(Having::or),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn a_printed_filter_reads_as_itself(expression in expression()) {
+        let mut attributes = table();
+        let text = filter(&expression, &|id| name(&attributes, id));
+        let parsed = Filter::parse(&text, &mut attributes);
+        let parsed = parsed.map(|parsed| parsed.expression).map_err(|error| error.to_string());
+        prop_assert_eq!(parsed, Ok(expression), "{}", text);
+    }
+
+    #[test]
+    fn a_printed_having_reads_as_itself(test in test_of_aggregates()) {
+        let mut attributes = table();
+        let mut known = aggregates();
+        let text = having(&test, &known, &|id| name(&attributes, id));
+        let parsed = Having::parse(&text, &mut Names::Event(&mut attributes), &mut known);
+        prop_assert_eq!(parsed, Ok(test), "{}", text);
+        prop_assert_eq!(known, aggregates());
+    }
+
+    #[test]
+    fn no_text_makes_the_parsers_panic(text in any::<String>()) {
+        let mut attributes = Attributes::default();
+        let filter = Filter::parse(&text, &mut attributes).is_ok();
+        let having = Having::parse(&text, &mut Names::Event(&mut attributes), &mut Vec::new());
+        prop_assert!(!(filter && having.is_ok()));
+    }
+
+    #[test]
+    fn likely_text_makes_the_parsers_no_more_panic(
+        words in prop::collection::vec(prop::sample::select(vec![
+            "user", "record.a.\"", "\"x\"", "\"", "\\", "=", "NOT", "IN", "(", ")", ",", "AND",
+            "IS", "NULL", "-", "5", "5.", "COUNT", "*", "DISTINCT", ">=", "/", "cidr", "ä", ".",
+        ]), 0..12),
+        glue in prop::sample::select(vec!["", " "]),
+    ) {
+        let text = words.join(glue);
+        let mut attributes = Attributes::default();
+        let filter = Filter::parse(&text, &mut attributes).is_ok();
+        let having = Having::parse(&text, &mut Names::Event(&mut attributes), &mut Vec::new());
+        prop_assert!(!(filter && having.is_ok()));
+    }
+}
+
+#[test]
+fn attributes_print_as_they_are_read() {
+    for name in NAMES {
+        assert_eq!(attribute::print(&parse(name).unwrap()), name);
+    }
+}

@@ -1,0 +1,343 @@
+//! A small world around the real core: source partitions, matches logs, workers of both stages
+//! with their disks, and a clock. What happens in it is chosen by its caller; nothing is random.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use watchfire::correlate::{LogMessage, advance, fold};
+use watchfire::detect::{Detector, SourcePartition};
+use watchfire::event::Attributes;
+use watchfire::incident::{Incident, Status};
+use watchfire::key::Origin;
+use watchfire::plan::{Catalogue, Limits, LoadedRule, Plan, Settings, Source};
+use watchfire::record::{Hash, Position};
+use watchfire::replay::Replay;
+use watchfire::rule;
+use watchfire::shuffle::{self, Match, MatchedRecord};
+use watchfire::state::{Read, State};
+
+pub const TOPIC: &str = "activity";
+
+pub const SETTINGS: Settings = Settings {
+    patience: 900,
+    lateness: 7_200,
+    limits: Limits { evidence: 3, distinct_values: 50 },
+};
+
+/// Rows of one matches partition.
+type Disk = BTreeMap<Vec<u8>, Vec<u8>>;
+
+#[derive(Clone)]
+pub struct SourceMessage {
+    pub timestamp: i64,
+    pub payload: Vec<u8>,
+}
+
+pub struct World {
+    pub clock: i64,
+    pub catalogue: Catalogue,
+    pub sources: Vec<Vec<SourceMessage>>,
+    /// Committed offset of each source partition.
+    pub read: Vec<i64>,
+    /// Timestamp and bytes of each message, by matches partition.
+    pub logs: Vec<Vec<(i64, Vec<u8>)>>,
+    /// Committed offset of each matches partition.
+    pub folded: Vec<i64>,
+    /// What a read_committed reader sees, by the matches partition it came from.
+    pub incidents: Vec<Vec<Incident>>,
+}
+
+impl World {
+    pub fn new(clock: i64, source_partitions: usize, matches_partitions: usize) -> World {
+        World {
+            clock,
+            catalogue: Catalogue::default(),
+            sources: vec![Vec::new(); source_partitions],
+            read: vec![0; source_partitions],
+            logs: vec![Vec::new(); matches_partitions],
+            folded: vec![0; matches_partitions],
+            incidents: vec![Vec::new(); matches_partitions],
+        }
+    }
+
+    /// Writes the plan of these rules, as a worker does before it uses it.
+    pub fn plan(&mut self, yaml: &str) -> Arc<Plan> {
+        let mut attributes = Attributes::default();
+        let rules = rule::parse("rules.yaml", yaml, &mut attributes).expect("valid rules");
+        let partitions = self.sources.len() as u32;
+        let sources = vec![Source { topic: TOPIC.to_owned(), partitions, epoch: 0 }];
+        let minute = self.clock.div_euclid(60_000) * 60;
+        let draft = self.catalogue.draft(&rules, &attributes, SETTINGS, sources, minute);
+        for (key, value) in &draft.entries {
+            self.catalogue.read(key, Some(value)).expect("readable entry");
+        }
+        self.catalogue.plan(draft.plan).expect("plan was written").clone()
+    }
+
+    pub fn produce(&mut self, partition: usize, payload: Vec<u8>) {
+        let timestamp = self.clock;
+        self.sources[partition].push(SourceMessage { timestamp, payload });
+    }
+
+    /// The log of a matches partition as a fold reads it.
+    pub fn log(&self, partition: usize) -> Vec<LogMessage> {
+        (0..self.logs[partition].len()).map(|offset| self.message(partition, offset)).collect()
+    }
+
+    fn message(&self, partition: usize, offset: usize) -> LogMessage {
+        let (timestamp, bytes) = &self.logs[partition][offset];
+        let message = shuffle::decode(bytes).expect("readable message");
+        LogMessage { offset: offset as i64, timestamp: *timestamp, message }
+    }
+
+    /// Every match that the source topics hold for `plan`, by a plain look at each message.
+    pub fn all_matches(
+        &self,
+        plan: &Arc<Plan>,
+    ) -> Vec<(Arc<LoadedRule>, String, u32, MatchedRecord, Match)> {
+        let mut matcher = watchfire::detect::Matcher::new(plan);
+        let mut all = Vec::new();
+        for (partition, messages) in (0_u32..).zip(&self.sources) {
+            for (offset, message) in (0_i64..).zip(messages) {
+                matcher.each_record(&message.payload, Some(message.timestamp), &mut |record| {
+                    let watchfire::detect::Found::Event { matched: Some(found), .. } =
+                        record.outcome
+                    else {
+                        return;
+                    };
+                    let position = Position { epoch: 0, offset, index: record.index };
+                    let found = MatchedRecord { position, ..found };
+                    for part in &found.matches {
+                        let rule = plan.rules[part.rule as usize].0.clone();
+                        let topic = TOPIC.to_owned();
+                        all.push((rule, topic, partition, found.clone(), part.clone()));
+                    }
+                });
+            }
+        }
+        all
+    }
+
+    /// What a backtest of the source topics says.
+    pub fn replay(&self, plan: &Arc<Plan>) -> Vec<Incident> {
+        let mut replay = Replay::new(plan.clone());
+        let topic = replay.topic(TOPIC);
+        let mut records: BTreeMap<(u32, Position), MatchedRecord> = BTreeMap::new();
+        for (_, _, partition, record, _) in self.all_matches(plan) {
+            records.insert((partition, record.position), record);
+        }
+        for ((partition, _), record) in records {
+            replay.add(&record, Origin { topic, partition });
+        }
+        replay.finish()
+    }
+
+    /// The incidents that stand at the end, by first_seen and id.
+    pub fn standing(&self) -> Vec<Incident> {
+        let mut last: BTreeMap<Hash, Incident> = BTreeMap::new();
+        for incident in self.incidents.iter().flatten() {
+            last.insert(incident.incident_id, incident.clone());
+        }
+        let mut standing: Vec<Incident> =
+            last.into_values().filter(|i| i.status != Status::Retracted).collect();
+        standing.sort_by_key(|incident| (incident.first_seen, incident.incident_id));
+        standing
+    }
+}
+
+/// A worker's first stage.
+pub struct DetectWorker {
+    pub plan: Arc<Plan>,
+    detector: Detector,
+    next: BTreeMap<u32, i64>,
+}
+
+fn place(partition: u32) -> SourcePartition {
+    SourcePartition { source: 0, partition }
+}
+
+impl DetectWorker {
+    pub fn new(world: &World, plan: Arc<Plan>) -> DetectWorker {
+        let detector = Detector::new(plan.clone(), world.logs.len() as u32, 600);
+        DetectWorker { plan, detector, next: BTreeMap::new() }
+    }
+
+    pub fn assigned(&self) -> BTreeSet<u32> {
+        self.next.keys().copied().collect()
+    }
+
+    pub fn assign(&mut self, world: &World, partition: u32) {
+        let offset = world.read[partition as usize];
+        self.detector.assign(place(partition), offset);
+        self.next.insert(partition, offset);
+    }
+
+    pub fn revoke(&mut self, partition: u32) {
+        self.detector.revoke(place(partition));
+        self.next.remove(&partition);
+    }
+
+    /// Reads the next message of a partition, if there is one.
+    pub fn read(&mut self, world: &World, partition: u32) -> bool {
+        let Some(next) = self.next.get_mut(&partition) else { return false };
+        let Some(message) = world.sources[partition as usize].get(*next as usize) else {
+            return false;
+        };
+        let timestamp = Some(message.timestamp);
+        self.detector.read(place(partition), *next, timestamp, &message.payload);
+        *next += 1;
+        true
+    }
+
+    /// Has watermark entries written; partitions at their end say the clock.
+    pub fn mark(&mut self, world: &World) {
+        let at_end: Vec<(SourcePartition, i64)> = self
+            .next
+            .iter()
+            .filter(|(partition, next)| {
+                **next == world.sources[**partition as usize].len() as i64
+            })
+            .map(|(partition, _)| (place(*partition), world.clock))
+            .collect();
+        self.detector.mark(&at_end);
+    }
+
+    /// Writes what waits to the matches logs, and with `offsets` commits how far it has read.
+    /// Without, the messages are written all the same: a broker without transactions, or a
+    /// worker that no longer owns its partitions.
+    pub fn commit(&mut self, world: &mut World, offsets: bool) {
+        for (partition, bytes) in self.detector.take().messages {
+            world.logs[partition as usize].push((world.clock, bytes));
+        }
+        if offsets {
+            for (partition, next) in &self.next {
+                world.read[*partition as usize] = *next;
+            }
+        }
+    }
+
+    /// Loses what is not committed and begins again where the commits say.
+    pub fn restart(&mut self, world: &World, plan: Arc<Plan>) {
+        let assigned = self.assigned();
+        *self = DetectWorker::new(world, plan);
+        for partition in assigned {
+            self.assign(world, partition);
+        }
+    }
+}
+
+/// A worker's second stage, with its disk.
+#[derive(Default)]
+pub struct CorrelateWorker {
+    disk: BTreeMap<usize, Disk>,
+    open: BTreeMap<usize, Open>,
+}
+
+struct Open {
+    state: State,
+    /// Messages before this offset are folded without saying anything.
+    live_from: i64,
+    said: Vec<Incident>,
+}
+
+impl CorrelateWorker {
+    pub fn assigned(&self) -> Vec<usize> {
+        self.open.keys().copied().collect()
+    }
+
+    /// The one way to begin: from the disk, if it has a state that is not beyond the commits.
+    pub fn assign(&mut self, world: &World, partition: usize) {
+        let disk = self.disk.entry(partition).or_default();
+        let committed = world.folded[partition];
+        let kept = disk
+            .get(State::META_ROW)
+            .map(|meta| State::open(meta, &world.catalogue).expect("readable state"))
+            .filter(|state| state.applied() <= committed);
+        let state = kept.unwrap_or_else(|| {
+            disk.clear();
+            State::empty(0)
+        });
+        self.open.insert(partition, Open { state, live_from: committed, said: Vec::new() });
+    }
+
+    pub fn revoke(&mut self, partition: usize) {
+        self.open.remove(&partition);
+    }
+
+    pub fn lose_disk(&mut self, partition: usize) {
+        assert!(!self.open.contains_key(&partition));
+        self.disk.remove(&partition);
+    }
+
+    /// Folds the next message of a partition, if there is one.
+    pub fn read(&mut self, world: &World, partition: usize) -> bool {
+        let Some(open) = self.open.get_mut(&partition) else { return false };
+        let offset = open.state.applied();
+        if offset as usize >= world.logs[partition].len() {
+            return false;
+        }
+        let message = world.message(partition, offset as usize);
+        let plan = world.catalogue.plan(message.message.plan).expect("known plan").clone();
+        let mut step = advance(&mut open.state, &plan, message);
+        let disk = &self.disk[&partition];
+        loop {
+            let reads = open.state.wants(&mut step);
+            if reads.is_empty() {
+                break;
+            }
+            for read in reads {
+                load(&mut open.state, disk, read);
+            }
+        }
+        let said = fold(&mut open.state, step);
+        if offset >= open.live_from {
+            open.said.extend(said);
+        }
+        true
+    }
+
+    /// First half of a commit: incidents and offset, in one Kafka transaction.
+    pub fn commit_kafka(&mut self, world: &mut World, partition: usize) {
+        let Some(open) = self.open.get_mut(&partition) else { return };
+        world.incidents[partition].append(&mut open.said);
+        world.folded[partition] = world.folded[partition].max(open.state.applied());
+    }
+
+    /// Second half: the state, in one batch. With `forget` loaded keys are dropped.
+    pub fn commit_disk(&mut self, partition: usize, forget: bool) {
+        let Some(open) = self.open.get_mut(&partition) else { return };
+        let disk = self.disk.entry(partition).or_default();
+        for (key, value) in open.state.changes() {
+            match value {
+                Some(value) => disk.insert(key, value),
+                None => disk.remove(&key),
+            };
+        }
+        if forget {
+            open.state.shrink(0);
+        }
+    }
+
+    /// Loses what is not committed and begins again.
+    pub fn restart(&mut self, world: &World) {
+        for partition in self.assigned() {
+            self.revoke(partition);
+            self.assign(world, partition);
+        }
+    }
+}
+
+fn load(state: &mut State, disk: &Disk, read: Read) {
+    match read {
+        Read::Row(row) => {
+            if let Some(value) = disk.get(&row) {
+                state.load(&row, value).expect("readable row");
+            }
+        }
+        Read::Range { from, to } => {
+            for (row, value) in disk.range(from..to) {
+                state.load(row, value).expect("readable row");
+            }
+        }
+    }
+}
