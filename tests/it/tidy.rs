@@ -13,8 +13,8 @@ use regex::Regex;
 
 /// Words that only the shell may say: other worlds, files, the clock, the environment.
 const WORLD: &str = concat!(
-    r"\b(rdkafka|rocksdb|tokio|SystemTime|Instant|File)\b|",
-    r"\bstd::(fs|env|net)\b|\bstd::\{[^}]*\b(fs|env|net)\b",
+    r"\b(rdkafka|rocksdb|tokio|SystemTime|Instant|File|TcpStream|UdpSocket)\b|",
+    r"\bstd::(fs|env|process)\b|\bstd::\{[^}]*\b(fs|env|process)\b",
 );
 /// What clippy has no lint for, or would not find behind a type alias.
 const CODE: &str =

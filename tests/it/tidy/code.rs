@@ -95,7 +95,7 @@ fn only_code_is_left() {
         ),
         (
             r###"f(r#"a " b"#, r"c") + d"###,
-            r#"f(           ,     ) + d"#,
+            r#"f(          ,     ) + d"#,
         ),
         ("fn f<'a>(x: &'a str)", "fn f<'a>(x: &'a str)"),
         ("r#type + 'é'", "r#type + ' '"),
