@@ -9,6 +9,7 @@
 )]
 
 mod deploy;
+mod golden;
 mod kafka;
 mod oracle;
 mod reader;
