@@ -35,7 +35,7 @@ sim: setup
 
 bench: setup
 	@echo "==> Running the benchmark (release build)"
-	cargo bench --locked
+	cargo bench --locked --bench backtest
 
 lint: setup
 	@scripts/lint.sh
