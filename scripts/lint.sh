@@ -21,7 +21,7 @@ if [ ! -x "$deny" ]; then
 fi
 
 say "licences, bans and sources of the dependencies"
-"$deny" check licenses bans sources
+"$deny" check --hide-inclusion-graph licenses bans sources
 
 say "advisories"
 if "$deny" fetch db; then
