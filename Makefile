@@ -1,0 +1,41 @@
+# What people do with this checkout. `make` alone lists it.
+
+SHELL := /bin/bash
+# rustup's place, for shells that were not told of it.
+export PATH := $(PATH):$(HOME)/.cargo/bin
+SEEDS ?= 200
+
+.PHONY: help setup demo test bench sim lint
+
+help:
+	@echo "make demo          set up what is missing, then show Watchfire at work (no broker needed)"
+	@echo "make test          set up what is missing, then run all tests, on a real Kafka too"
+	@echo "make sim SEEDS=n   run the simulation with n seeds (default $(SEEDS))"
+	@echo "make bench         measure the speed of a backtest against that of a JSON parser"
+	@echo "make lint          check format, lints, licences and advisories"
+	@echo "make setup         only set up what building needs"
+
+setup:
+	@scripts/setup.sh build
+
+demo: setup
+	@echo "==> Building and starting the demo; the first build takes some minutes"
+	cargo run --locked -- demo
+
+test:
+	@scripts/setup.sh build test
+	@scripts/kafka.sh
+	@scripts/reader.sh
+	@echo "==> Running the tests; the first build takes some minutes"
+	cargo test --locked
+
+sim: setup
+	@echo "==> Running the simulation with $(SEEDS) seeds"
+	WATCHFIRE_SIM_SEEDS=$(SEEDS) cargo test --locked --test it sim:: -- --nocapture
+
+bench: setup
+	@echo "==> Running the benchmark (release build)"
+	cargo bench --locked --bench backtest
+
+lint: setup
+	@scripts/lint.sh

@@ -1,0 +1,208 @@
+//! What can be known of deploy/ without a container engine.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use saphyr_parser::{Event, Parser};
+use serde_json::{Map, Value};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn deploy(file: &str) -> String {
+    fs::read_to_string(root().join("deploy").join(file)).unwrap()
+}
+
+/// A YAML document of mappings, sequences and texts.
+fn yaml(text: &str) -> Value {
+    let mut events = Parser::new_from_str(text)
+        .map(|event| event.unwrap().0)
+        .filter(|event| !matches!(event, Event::StreamStart | Event::DocumentStart(_)));
+    let first = events.next().unwrap();
+    node(first, &mut events)
+}
+
+fn node<'t>(event: Event<'t>, rest: &mut impl Iterator<Item = Event<'t>>) -> Value {
+    match event {
+        Event::Scalar(text, ..) => Value::String(text.into_owned()),
+        Event::SequenceStart(..) => {
+            let mut items = Vec::new();
+            loop {
+                match rest.next().unwrap() {
+                    Event::SequenceEnd => return Value::Array(items),
+                    item => items.push(node(item, rest)),
+                }
+            }
+        }
+        Event::MappingStart(..) => {
+            let mut fields = Map::new();
+            while let Event::Scalar(key, ..) = rest.next().unwrap() {
+                let value = rest.next().unwrap();
+                let twice = fields.insert(key.clone().into_owned(), node(value, rest));
+                assert!(twice.is_none(), "{key} is there twice");
+            }
+            Value::Object(fields)
+        }
+        other => panic!("unexpected in a compose file: {other:?}"),
+    }
+}
+
+fn names(value: &Value) -> Vec<&str> {
+    value
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .collect()
+}
+
+#[test]
+fn compose_has_a_broker_topics_and_two_workers() {
+    let compose = yaml(&deploy("compose.yaml"));
+    let services = &compose["services"];
+    let mut found = names(services);
+    found.sort_unstable();
+    assert_eq!(
+        found,
+        ["kafka", "source-topic", "topics", "worker-1", "worker-2"]
+    );
+    assert_eq!(services["topics"]["command"][0], "topics");
+    assert_eq!(services["topics"]["command"][1], "create");
+
+    let volumes = names(&compose["volumes"]);
+    let mut states = Vec::new();
+    for (service, settings) in services.as_object().unwrap() {
+        for waited in settings["depends_on"]
+            .as_object()
+            .into_iter()
+            .flat_map(Map::keys)
+        {
+            assert!(!services[waited].is_null(), "{service} depends on {waited}");
+        }
+        for mount in settings["volumes"].as_array().into_iter().flatten() {
+            let (source, target) = mount.as_str().unwrap().split_once(':').unwrap();
+            if target == "/var/lib/watchfire" {
+                states.push(source.to_owned());
+            }
+            let is_path = source.starts_with('.');
+            let is_there = root().join("deploy").join(source).exists();
+            assert!(
+                if is_path {
+                    is_there
+                } else {
+                    volumes.contains(&source)
+                },
+                "{source}"
+            );
+        }
+    }
+    states.sort_unstable();
+    states.dedup();
+    assert_eq!(states.len(), 2, "each worker has a state of its own");
+    let build = &services["topics"]["build"];
+    let context = root()
+        .join("deploy")
+        .join(build["context"].as_str().unwrap());
+    assert!(
+        context
+            .join(build["dockerfile"].as_str().unwrap())
+            .is_file()
+    );
+}
+
+#[test]
+fn the_image_is_built_from_what_is_there_and_runs_without_root() {
+    let dockerfile = deploy("Dockerfile").replace("\\\n", " ");
+    let lines: Vec<Vec<&str>> = dockerfile
+        .lines()
+        .map(|line| line.split_whitespace().collect())
+        .collect();
+    let mut copied = Vec::new();
+    for line in &lines {
+        if line.first() == Some(&"COPY") && !line[1].starts_with("--from=") {
+            copied.extend(&line[1..line.len() - 1]);
+        }
+    }
+    for source in &copied {
+        assert!(root().join(source).exists(), "COPY {source}");
+    }
+    // Whatever the manifest names must be in the image, or cargo refuses it.
+    for needed in [
+        "Cargo.toml",
+        "Cargo.lock",
+        "src",
+        "schemas",
+        "rules",
+        "benches",
+    ] {
+        assert!(copied.contains(&needed), "{needed} is not copied");
+    }
+    let stages = lines
+        .iter()
+        .filter(|line| line.first() == Some(&"FROM"))
+        .count();
+    assert_eq!(stages, 2);
+    let user = lines
+        .iter()
+        .rfind(|line| line.first() == Some(&"USER"))
+        .unwrap();
+    assert_ne!(user[1], "root");
+}
+
+#[test]
+fn systemd_accepts_the_unit() {
+    let unit = deploy("watchfire.service");
+    for line in [
+        "Restart=on-failure",
+        "StateDirectory=watchfire",
+        "DynamicUser=yes",
+    ] {
+        assert!(unit.lines().any(|l| l == line), "{line}");
+    }
+    let binary = "/usr/local/bin/watchfire";
+    assert!(unit.contains(&format!("ExecStart={binary} run --config ")));
+    if Command::new("systemd-analyze")
+        .arg("--version")
+        .output()
+        .is_err()
+    {
+        println!("systemd-analyze is not here: the unit's syntax is not checked");
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let copy: PathBuf = dir.path().join("watchfire.service");
+    // The check wants the program to exist.
+    fs::write(&copy, unit.replace(binary, "/bin/true")).unwrap();
+    let verdict = Command::new("systemd-analyze")
+        .arg("verify")
+        .arg(&copy)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&verdict.stderr);
+    let ours: Vec<_> = said
+        .lines()
+        .filter(|line| line.contains("watchfire.service"))
+        .collect();
+    assert!(verdict.status.success() && ours.is_empty(), "{said}");
+}
+
+#[test]
+fn the_examples_are_toml_without_secrets() {
+    for file in ["watchfire.kafka.toml", "watchfire.eventhubs.toml"] {
+        let table: toml::Table = deploy(file).parse().unwrap();
+        for key in ["app", "sources", "rules", "state_dir"] {
+            assert!(table.contains_key(key), "{file}: {key}");
+        }
+        let kafka = table.get("kafka").and_then(toml::Value::as_table);
+        let secret = kafka.is_some_and(|kafka| kafka.keys().any(|key| key.contains("password")));
+        assert!(!secret, "{file} has a secret");
+        // The unit and the image both keep rules and state in these places.
+        assert_eq!(table["state_dir"].as_str(), Some("/var/lib/watchfire"));
+        assert_eq!(
+            table["rules"][0].as_str(),
+            Some("/etc/watchfire/rules/azure")
+        );
+    }
+}

@@ -1,0 +1,287 @@
+//! Reads the project's own files and holds what no compiler or linter does: what the core may
+//! not name, which words stay out, that every file is used and every link leads somewhere.
+//!
+//! A check is a function of a path and a text to complaints, and each has a planted violation.
+
+mod code;
+mod tree;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use regex::Regex;
+
+/// Words that only the shell may say: other worlds, files, the clock, the environment.
+const WORLD: &str = concat!(
+    r"\b(rdkafka|rocksdb|tokio|SystemTime|Instant|File|TcpStream|UdpSocket)\b|",
+    r"\bstd::(fs|env|process)\b|\bstd::\{[^}]*\b(fs|env|process)\b",
+);
+/// What clippy has no lint for, or would not find behind a type alias.
+const CODE: &str =
+    r#"\b(OnceLock|LazyLock|thread_local)\b|\bstatic mut\b|\.unwrap\(\)|\.expect\(""#;
+/// Attributes that silence a lint without ever being missed when they are no longer needed.
+const ALLOW: &str = r"#!?\[(cfg_attr\([^\]]*)?\ballow\(";
+/// Marks of unfinished work. Written so that this file does not have them.
+const UNFINISHED: &str = r"\b(TO[D]O|FIX[M]E|X[X]X)\b|\b(to[d]o|un[i]mplemented|d[b]g)!";
+/// Places of one machine, and documents that are not part of the project.
+const ELSEWHERE: &str = r"(^|[^\w.}])/(home|root|work)/|\bDESIGN[.]md|\bshared[/]|§\s?\d";
+
+const FILE_LINES_MAX: usize = 450;
+const LINE_COLUMNS_MAX: usize = 100;
+
+/// The core names no other world than its own.
+fn core_names_the_world(path: &str, text: &str) -> Vec<String> {
+    let shell = [
+        "src/io/",
+        "src/cli/",
+        "src/io.rs",
+        "src/cli.rs",
+        "src/main.rs",
+    ];
+    if !path.starts_with("src/") || shell.iter().any(|place| path.starts_with(place)) {
+        return Vec::new();
+    }
+    find(
+        path,
+        &code::without_tests(text),
+        WORLD,
+        "only src/io and src/cli touch the world",
+    )
+}
+
+/// Windows do not know what is counted; aggregates do not know when.
+fn window_and_aggregate_meet(path: &str, text: &str) -> Vec<String> {
+    let text = code::without_tests(text);
+    if path.starts_with("src/window/") {
+        return find(
+            path,
+            &text,
+            r"(?i)\baggregates?\b",
+            "a window does not know aggregates",
+        );
+    }
+    if path.starts_with("src/aggregate/") {
+        let time = r"\btime\b|\bMillis\b|\bSeconds?\b";
+        return find(path, &text, time, "an aggregate does not know time");
+    }
+    Vec::new()
+}
+
+fn banned_code(path: &str, text: &str) -> Vec<String> {
+    let why = "no global state, no panic where a user can meet it";
+    find(path, &code::without_tests(text), CODE, why)
+}
+
+fn silenced_lints(path: &str, text: &str) -> Vec<String> {
+    find(
+        path,
+        &code::code_only(text),
+        ALLOW,
+        "use expect with a reason",
+    )
+}
+
+fn unfinished(path: &str, text: &str) -> Vec<String> {
+    find(path, text, UNFINISHED, "finish it, or leave it out")
+}
+
+fn elsewhere(path: &str, text: &str) -> Vec<String> {
+    // The gate alone knows what may lie beside the checkout.
+    if path == ".ci/run" {
+        return Vec::new();
+    }
+    find(path, text, ELSEWHERE, "the project speaks of itself alone")
+}
+
+fn too_long(path: &str, text: &str) -> Vec<String> {
+    let mut complaints = Vec::new();
+    let lines = text.lines().count();
+    if path.starts_with("src/") && lines > FILE_LINES_MAX {
+        complaints.push(format!("{path}: {lines} lines, at most {FILE_LINES_MAX}"));
+    }
+    for (number, line) in (1..).zip(text.lines()) {
+        let columns = line.chars().count();
+        if columns > LINE_COLUMNS_MAX {
+            complaints.push(format!("{path}:{number}: {columns} columns, at most 100"));
+        }
+    }
+    complaints
+}
+
+/// Links of a Markdown text to files that are not among `files`. A folder counts as its files do.
+fn broken_links(path: &str, text: &str, files: &BTreeSet<String>) -> Vec<String> {
+    let link = Regex::new(r"\]\(([^)#\s]+)[^)]*\)").unwrap();
+    let here = Path::new(path).parent().unwrap();
+    let is_there = |target: &str| {
+        let wanted = tree::resolve(here, target);
+        files
+            .iter()
+            .any(|file| Path::new(file).starts_with(&wanted))
+    };
+    link.captures_iter(text)
+        .map(|captures| captures[1].to_owned())
+        .filter(|target| !target.contains("://") && !target.starts_with("mailto:"))
+        .filter(|target| !is_there(target))
+        .map(|target| format!("{path}: links to {target}, which does not exist"))
+        .collect()
+}
+
+/// Each place where the pattern matches, with its line.
+fn find(path: &str, text: &str, pattern: &str, why: &str) -> Vec<String> {
+    let pattern = Regex::new(pattern).unwrap();
+    pattern
+        .find_iter(text)
+        .map(|found| {
+            let line = text[..found.start()].matches('\n').count() + 1;
+            format!("{path}:{line}: `{}`: {why}", found.as_str().trim())
+        })
+        .collect()
+}
+
+#[test]
+fn the_sources_keep_the_rules() {
+    let files = tree::project();
+    let modules = tree::modules(&files);
+    let tests: BTreeSet<_> = modules
+        .iter()
+        .filter(|m| m.test)
+        .map(|m| m.path.as_str())
+        .collect();
+    let mut complaints = tree::dead_files(&files, &modules);
+    let names: BTreeSet<_> = files.keys().cloned().collect();
+    for (path, text) in &files {
+        complaints.extend(unfinished(path, text));
+        complaints.extend(elsewhere(path, text));
+        if path.ends_with(".md") {
+            complaints.extend(broken_links(path, text, &names));
+        }
+        if path.ends_with(".rs") {
+            complaints.extend(silenced_lints(path, text));
+            complaints.extend(too_long(path, text));
+        }
+        if path.starts_with("src/") && !tests.contains(path.as_str()) {
+            complaints.extend(core_names_the_world(path, text));
+            complaints.extend(window_and_aggregate_meet(path, text));
+            complaints.extend(banned_code(path, text));
+        }
+    }
+    assert!(complaints.is_empty(), "\n{}\n", complaints.join("\n"));
+}
+
+/// What a check says of a text with a violation and of one without.
+#[track_caller]
+fn check(check: fn(&str, &str) -> Vec<String>, path: &str, bad: &str, good: &str) {
+    assert_eq!(
+        check(path, bad).len(),
+        1,
+        "{:?} in {path}: {bad}",
+        check(path, bad)
+    );
+    assert_eq!(check(path, good), Vec::<String>::new(), "{path}: {good}");
+}
+
+#[test]
+fn the_world_is_noticed_in_the_core() {
+    let cases = [
+        ("use rdkafka::Message;", "/// As rdkafka has it.\nfn f() {}"),
+        ("use std::{fmt, fs};", "use std::{fmt, fmt::Write};"),
+        ("let t = std::time::Instant::now();", "let t = \"Instant\";"),
+        (
+            "fn f(file: &File) {}",
+            "#[cfg(test)]\nmod tests { use std::fs; }",
+        ),
+        ("std::env::var(name)", "environment(name)"),
+    ];
+    for (bad, good) in cases {
+        check(core_names_the_world, "src/rule/yaml.rs", bad, good);
+    }
+    assert!(core_names_the_world("src/io/store.rs", "use rocksdb::DB;").is_empty());
+}
+
+#[test]
+fn window_and_aggregate_are_kept_apart() {
+    let check = |path, bad, good| check(window_and_aggregate_meet, path, bad, good);
+    check(
+        "src/window/mod.rs",
+        "use crate::aggregate::Sum;",
+        "// Not the aggregate.\nuse a::B;",
+    );
+    check("src/aggregate/sum.rs", "fn f(t: Millis)", "fn f(n: u64)");
+    check(
+        "src/aggregate/mod.rs",
+        "use crate::time;",
+        "use crate::event;",
+    );
+}
+
+#[test]
+fn banned_code_is_noticed() {
+    let check = |bad, good| check(banned_code, "src/plan.rs", bad, good);
+    check("static CELL: OnceLock<u8> = ..", "struct Cell;");
+    check("let a = b.unwrap();", "let a = b.unwrap_or(1);");
+    check("b.expect(\"there\")", "cursor.expect(Symbol::Open)");
+    check(
+        "static mut N: u8 = 0;",
+        "// static mut\n#[cfg(test)]\nmod tests { a.unwrap() }",
+    );
+    let silenced = concat!("#[al", "low(dead_code)]");
+    self::check(
+        silenced_lints,
+        "src/plan.rs",
+        silenced,
+        "#[expect(dead_code, reason = \"..\")]",
+    );
+}
+
+#[test]
+fn words_that_stay_out_are_noticed() {
+    check(
+        unfinished,
+        "src/plan.rs",
+        concat!("// TO", "DO: later"),
+        "// to do",
+    );
+    check(
+        unfinished,
+        "src/plan.rs",
+        concat!("d", "bg!(1)"),
+        "debug!(1)",
+    );
+    check(
+        elsewhere,
+        "README.md",
+        concat!("see /ro", "ot/x"),
+        "see src/root/x",
+    );
+    check(
+        elsewhere,
+        "docs/a.md",
+        concat!("see DESIGN", ".md"),
+        "see docs/architecture.md",
+    );
+    check(
+        elsewhere,
+        "src/a.rs",
+        concat!("// share", "d/data"),
+        "// shared data",
+    );
+    check(elsewhere, "src/a.rs", concat!("// §", "4"), "// '§'");
+}
+
+#[test]
+fn length_is_noticed() {
+    check(too_long, "src/a.rs", &"x".repeat(101), &"é".repeat(100));
+    check(too_long, "src/a.rs", &"x\n".repeat(451), &"x\n".repeat(450));
+}
+
+#[test]
+fn broken_links_are_noticed() {
+    let files = BTreeSet::from(["docs/a.md".to_owned(), "rules/azure/8.yaml".to_owned()]);
+    let broken = |text| broken_links("docs/a.md", text, &files).len();
+    assert_eq!(broken("[x](b.md)"), 1);
+    assert_eq!(broken("[x](../rules/azur)"), 1);
+    assert_eq!(
+        broken("[x](a.md#part) [x](../rules/azure) [x](https://a.b) [x](#part)"),
+        0
+    );
+}
