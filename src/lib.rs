@@ -56,6 +56,8 @@ pub mod state;
 
 pub mod generate;
 
+pub mod config;
+
 pub mod io;
 
 pub mod cli;

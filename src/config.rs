@@ -1,0 +1,244 @@
+//! Configuration in two steps: what was written ([`written`]), and what the worker is built from
+//! ([`Config`]). Flags stand over the environment, the environment over the file.
+
+pub mod kafka;
+#[cfg(test)]
+mod tests;
+pub mod written;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+pub use kafka::{Kafka, ReadSecret, Secret};
+pub use written::{Delivery, Start, Written};
+
+use crate::plan::{Limits, Settings};
+use crate::time::Second;
+use written::{KEYS, Time};
+
+/// `WATCHFIRE_*` variables that are no configuration of the worker.
+const OTHER_VARIABLES: [&str; 3] = ["WATCHFIRE_CONFIG", "WATCHFIRE_LOG", "WATCHFIRE_CORPUS"];
+
+/// Event Hubs takes 4 commits a second and partition.
+const EVENT_HUBS_COMMIT_INTERVAL: Duration = Duration::from_millis(300);
+
+/// What the worker is built from; checked.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Prefix of topics, consumer groups and transactional ids.
+    pub app: String,
+    /// Topics to read.
+    pub sources: Vec<String>,
+    /// Files and directories of rules.
+    pub rules: Vec<String>,
+    /// Directory of the state, made if it is missing.
+    pub state_dir: String,
+    /// `None`: what the brokers can do.
+    pub delivery: Option<Delivery>,
+    /// What applies to rules that do not say it themselves.
+    pub settings: Settings,
+    /// Where source partitions without a committed offset start.
+    pub start: Start,
+    pub commit_interval: Duration,
+    pub watermark_interval: Duration,
+    /// How long brokers may be away, once the worker has started.
+    pub broker_timeout: Duration,
+    /// Between two lines of counters in the log.
+    pub status_interval: Duration,
+    /// What one message of the matches or dead-letter topic may hold.
+    pub message_bytes_max: usize,
+    /// What the state may hold in memory for reading.
+    pub block_cache_bytes: usize,
+    /// What the state may hold in memory before it is written to disk.
+    pub write_buffer_bytes: usize,
+    /// What `topics create` makes.
+    pub topics: Topics,
+    /// Go on where the log lacks what the state needs.
+    pub accept_incomplete_state: bool,
+    /// How to reach the brokers.
+    pub kafka: Kafka,
+    /// What should be looked at, and does not prevent the start.
+    pub warnings: Vec<String>,
+}
+
+/// Sizes of the topics that belong to the application.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Topics {
+    pub matches_partitions: u32,
+    pub incidents_partitions: u32,
+    pub matches_retention: Duration,
+}
+
+/// All that a configuration is read from.
+pub struct Input<'a> {
+    /// The file's name and text, if there is a file.
+    pub file: Option<(&'a str, &'a str)>,
+    pub environment: &'a BTreeMap<String, String>,
+    pub flags: Written,
+    /// Reads a file that holds a secret.
+    pub read_secret: ReadSecret<'a>,
+}
+
+impl Config {
+    /// The configuration that `input` writes.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with it, one line each.
+    pub fn build(input: Input<'_>) -> Result<Config, Vec<String>> {
+        let mut problems = Vec::new();
+        let mut warnings = Vec::new();
+        let mut written = Written::default();
+        if let Some((file, text)) = input.file {
+            written = Written::from_file(file, text).map_err(|problem| vec![problem])?;
+        }
+        written =
+            from_environment(input.environment, &mut warnings, &mut problems).over(written);
+        written = input.flags.over(written);
+        if written.sources.is_none() {
+            written.sources =
+                kafka::event_hub(input.environment, input.read_secret).map(|hub| vec![hub]);
+        }
+        let mut kafka =
+            Kafka::build(&written.kafka, input.environment, input.read_secret, &mut problems);
+        kafka.suit_event_hubs();
+        let config = Config::from_written(written, kafka, warnings);
+        config.check(&mut problems);
+        if problems.is_empty() { Ok(config) } else { Err(problems) }
+    }
+
+    fn from_written(written: Written, kafka: Kafka, warnings: Vec<String>) -> Config {
+        let commit_interval = time(written.commit_interval, "100ms");
+        Config {
+            app: written.app.unwrap_or_else(|| "watchfire".to_owned()),
+            sources: written.sources.unwrap_or_default(),
+            rules: written.rules.unwrap_or_default(),
+            state_dir: written.state_dir.unwrap_or_else(|| "/var/lib/watchfire".to_owned()),
+            delivery: written.delivery,
+            settings: Settings {
+                patience: seconds(time(written.patience, "15m")),
+                lateness: seconds(time(written.lateness, "2h")),
+                limits: Limits {
+                    evidence: written.limits.evidence.unwrap_or(5),
+                    distinct_values: written.limits.distinct_values.unwrap_or(10_000),
+                },
+            },
+            start: written.start.unwrap_or(Start::Earliest),
+            commit_interval: if kafka.event_hubs {
+                commit_interval.max(EVENT_HUBS_COMMIT_INTERVAL)
+            } else {
+                commit_interval
+            },
+            watermark_interval: time(written.watermark_interval, "2s"),
+            broker_timeout: time(written.broker_timeout, "5m"),
+            status_interval: time(written.status_interval, "30s"),
+            message_bytes_max: written.limits.message_bytes.map_or(900_000, |size| size.0),
+            block_cache_bytes: written.state.block_cache.map_or(256 << 20, |size| size.0),
+            write_buffer_bytes: written.state.write_buffer.map_or(64 << 20, |size| size.0),
+            topics: Topics {
+                matches_partitions: written.matches_partitions.unwrap_or(16),
+                incidents_partitions: written.incidents_partitions.unwrap_or(4),
+                matches_retention: time(written.matches_retention, "3d"),
+            },
+            accept_incomplete_state: written.accept_incomplete_state.unwrap_or(false),
+            kafka,
+            warnings,
+        }
+    }
+
+    fn check(&self, problems: &mut Vec<String>) {
+        let mut require = |holds: bool, problem: &str| {
+            if !holds {
+                problems.push(problem.to_owned());
+            }
+        };
+        let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+        require(
+            !self.app.is_empty() && self.app.len() <= 200 && self.app.chars().all(legal),
+            "app: expected 1 to 200 of the characters a-z A-Z 0-9 . _ -",
+        );
+        require(
+            !self.kafka.brokers().is_empty(),
+            "no brokers: set \"bootstrap.servers\" under [kafka], or EVENTHUBS_CONNECTION_STRING",
+        );
+        let settings = self.settings;
+        require(settings.lateness >= settings.patience, "lateness: must be at least patience");
+        require(settings.limits.evidence > 0, "limits.evidence: must be at least 1");
+        require(settings.limits.distinct_values > 0, "limits.distinct_values: must be at least 1");
+        require(
+            self.message_bytes_max >= 10_000,
+            "limits.message_bytes: must be at least 10000, or ordinary records do not fit",
+        );
+        require(
+            self.block_cache_bytes >= 8 << 20 && self.write_buffer_bytes >= 4 << 20,
+            "state: block_cache must be at least 8MiB and write_buffer at least 4MiB",
+        );
+        let topics = self.topics;
+        require(
+            topics.matches_partitions > 0 && topics.incidents_partitions > 0,
+            "matches_partitions, incidents_partitions: must be at least 1",
+        );
+        let intervals = [
+            self.commit_interval,
+            self.watermark_interval,
+            self.broker_timeout,
+            self.status_interval,
+        ];
+        require(
+            intervals.iter().all(|interval| !interval.is_zero()),
+            "commit_interval, watermark_interval, broker_timeout, status_interval: must not be 0",
+        );
+    }
+
+    /// What a worker needs beyond what every command needs, and is missing.
+    pub fn missing_for_run(&self) -> Vec<String> {
+        let mut missing = Vec::new();
+        if self.sources.is_empty() {
+            missing.push("no sources: say which topics to read, sources = [\"..\"]".to_owned());
+        }
+        if self.rules.is_empty() {
+            missing.push("no rules: name files or directories, rules = [\"..\"]".to_owned());
+        }
+        missing
+    }
+}
+
+/// The layer of the environment. A variable that nothing reads is only warned of: container
+/// platforms make variables out of the names of services.
+fn from_environment(
+    environment: &BTreeMap<String, String>,
+    warnings: &mut Vec<String>,
+    problems: &mut Vec<String>,
+) -> Written {
+    let mut written = Written::default();
+    for (variable, value) in environment {
+        let Some(name) = variable.strip_prefix("WATCHFIRE_") else { continue };
+        let others = ["KAFKA_", "TEST_"];
+        if others.iter().any(|prefix| name.starts_with(prefix))
+            || OTHER_VARIABLES.contains(&variable.as_str())
+        {
+            continue;
+        }
+        let lower = name.to_ascii_lowercase();
+        match KEYS.iter().find(|key| key.replace('.', "_") == lower) {
+            None => warnings.push(format!("the environment variable {variable} means nothing")),
+            Some(key) => match Written::from_variable(key, value) {
+                Ok(layer) => written = layer.over(written),
+                Err(problem) => problems.push(format!("{variable}: {problem}")),
+            },
+        }
+    }
+    written
+}
+
+fn time(written: Option<Time>, default: &str) -> Duration {
+    written
+        .map(|time| time.0)
+        .or_else(|| humantime::parse_duration(default).ok())
+        .unwrap_or_default()
+}
+
+/// Cut to whole seconds.
+fn seconds(duration: Duration) -> Second {
+    Second::try_from(duration.as_secs()).unwrap_or(Second::MAX)
+}

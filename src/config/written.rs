@@ -1,0 +1,233 @@
+//! What was written: the keys of the file, of the environment and of the flags, not yet checked
+//! against one another.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer, de};
+
+/// Every key, in the order of the documentation. In the environment `a.b_c` is
+/// `WATCHFIRE_A_B_C`; properties of `[kafka]` come besides.
+pub const KEYS: [&str; 21] = [
+    "app",
+    "sources",
+    "rules",
+    "state_dir",
+    "delivery",
+    "patience",
+    "lateness",
+    "start",
+    "commit_interval",
+    "watermark_interval",
+    "broker_timeout",
+    "status_interval",
+    "matches_partitions",
+    "incidents_partitions",
+    "matches_retention",
+    "accept_incomplete_state",
+    "limits.evidence",
+    "limits.distinct_values",
+    "limits.message_bytes",
+    "state.block_cache",
+    "state.write_buffer",
+];
+
+/// One layer of configuration; what it does not say is `None`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Written {
+    pub app: Option<String>,
+    pub sources: Option<Vec<String>>,
+    pub rules: Option<Vec<String>>,
+    pub state_dir: Option<String>,
+    pub delivery: Option<Delivery>,
+    pub patience: Option<Time>,
+    pub lateness: Option<Time>,
+    pub start: Option<Start>,
+    pub commit_interval: Option<Time>,
+    pub watermark_interval: Option<Time>,
+    pub broker_timeout: Option<Time>,
+    pub status_interval: Option<Time>,
+    pub matches_partitions: Option<u32>,
+    pub incidents_partitions: Option<u32>,
+    pub matches_retention: Option<Time>,
+    pub accept_incomplete_state: Option<bool>,
+    #[serde(default)]
+    pub limits: WrittenLimits,
+    #[serde(default)]
+    pub state: WrittenState,
+    #[serde(default)]
+    pub kafka: BTreeMap<String, toml::Value>,
+}
+
+/// The section `[limits]`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WrittenLimits {
+    pub evidence: Option<u32>,
+    pub distinct_values: Option<u32>,
+    pub message_bytes: Option<Size>,
+}
+
+/// The section `[state]`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WrittenState {
+    pub block_cache: Option<Size>,
+    pub write_buffer: Option<Size>,
+}
+
+/// How what the worker writes is tied to what it has read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Delivery {
+    /// Kafka transactions: output and offsets appear together or not at all.
+    ExactlyOnce,
+    /// Output first, then offsets: after an accident a publication may come twice, with equal
+    /// bytes.
+    AtLeastOnce,
+}
+
+/// Where a source partition without a committed offset starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Start {
+    /// At its oldest message.
+    Earliest,
+    /// After its newest message.
+    Latest,
+}
+
+/// A duration such as `15m`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Time(pub Duration);
+
+impl<'de> Deserialize<'de> for Time {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Time, D::Error> {
+        let text = String::deserialize(from)?;
+        humantime::parse_duration(&text).map(Time).map_err(|_| {
+            de::Error::custom(format!("found \"{text}\", expected a duration such as \"15m\""))
+        })
+    }
+}
+
+/// A number of bytes: an integer, or text such as `64MiB`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Size(pub usize);
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum NumberOrText {
+    Number(u64),
+    Text(String),
+}
+
+impl<'de> Deserialize<'de> for Size {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Size, D::Error> {
+        let found = match NumberOrText::deserialize(from) {
+            Ok(NumberOrText::Number(number)) => usize::try_from(number).ok(),
+            Ok(NumberOrText::Text(text)) => parse_size(&text),
+            Err(_) => None,
+        };
+        found.map(Size).ok_or_else(|| {
+            de::Error::custom("expected a number of bytes, such as 1000000 or \"64MiB\"")
+        })
+    }
+}
+
+fn parse_size(text: &str) -> Option<usize> {
+    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
+    let unit = match text.get(digits.len()..)?.trim() {
+        "" | "B" => 1,
+        "kB" | "KB" => 1000,
+        "MB" => 1_000_000,
+        "GB" => 1_000_000_000,
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        _ => return None,
+    };
+    digits.parse::<usize>().ok()?.checked_mul(unit)
+}
+
+impl Written {
+    /// The layer of a file's text.
+    ///
+    /// # Errors
+    ///
+    /// `file:line: what is wrong`. The line itself is not shown, it may hold a secret.
+    pub fn from_file(file: &str, text: &str) -> Result<Written, String> {
+        toml::from_str(text).map_err(|error| {
+            let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+            let line = before.matches('\n').count() + 1;
+            format!("{file}:{line}: {}", error.message().trim().replace('\n', "; "))
+        })
+    }
+
+    /// The layer of one environment variable's value for `key`, one of [`KEYS`].
+    ///
+    /// # Errors
+    ///
+    /// What was expected.
+    pub fn from_variable(key: &str, value: &str) -> Result<Written, String> {
+        let mut typed = match key {
+            "sources" | "rules" => {
+                toml::Value::Array(value.split(',').map(|item| item.trim().into()).collect())
+            }
+            "accept_incomplete_state" => {
+                value.parse::<bool>().map_or_else(|_| value.into(), toml::Value::from)
+            }
+            _ => value.parse::<i64>().map_or_else(|_| value.into(), toml::Value::from),
+        };
+        if matches!(key, "app" | "state_dir") {
+            typed = value.into();
+        }
+        let mut table = toml::Table::new();
+        match key.split_once('.') {
+            Some((section, key)) => {
+                let section_table = toml::Table::from_iter([(key.to_owned(), typed)]);
+                table.insert(section.to_owned(), section_table.into());
+            }
+            None => {
+                table.insert(key.to_owned(), typed);
+            }
+        }
+        table.try_into().map_err(|error: toml::de::Error| error.message().replace('\n', "; "))
+    }
+
+    /// This layer over `under`.
+    pub fn over(self, under: Written) -> Written {
+        let mut kafka = under.kafka;
+        kafka.extend(self.kafka);
+        Written {
+            app: self.app.or(under.app),
+            sources: self.sources.or(under.sources),
+            rules: self.rules.or(under.rules),
+            state_dir: self.state_dir.or(under.state_dir),
+            delivery: self.delivery.or(under.delivery),
+            patience: self.patience.or(under.patience),
+            lateness: self.lateness.or(under.lateness),
+            start: self.start.or(under.start),
+            commit_interval: self.commit_interval.or(under.commit_interval),
+            watermark_interval: self.watermark_interval.or(under.watermark_interval),
+            broker_timeout: self.broker_timeout.or(under.broker_timeout),
+            status_interval: self.status_interval.or(under.status_interval),
+            matches_partitions: self.matches_partitions.or(under.matches_partitions),
+            incidents_partitions: self.incidents_partitions.or(under.incidents_partitions),
+            matches_retention: self.matches_retention.or(under.matches_retention),
+            accept_incomplete_state: self
+                .accept_incomplete_state
+                .or(under.accept_incomplete_state),
+            limits: WrittenLimits {
+                evidence: self.limits.evidence.or(under.limits.evidence),
+                distinct_values: self.limits.distinct_values.or(under.limits.distinct_values),
+                message_bytes: self.limits.message_bytes.or(under.limits.message_bytes),
+            },
+            state: WrittenState {
+                block_cache: self.state.block_cache.or(under.state.block_cache),
+                write_buffer: self.state.write_buffer.or(under.state.write_buffer),
+            },
+            kafka,
+        }
+    }
+}
