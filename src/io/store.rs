@@ -1,0 +1,200 @@
+//! The state on disk: one RocksDB for all matches partitions of a process.
+//!
+//! A row's key is the partition (four bytes, big endian) and the state's own key. The row
+//! [`FORMAT_ROW`] says what the store holds; a store of anything else is thrown away, since the
+//! log can always be folded again.
+//!
+//! Writes go through RocksDB's log without a sync: a killed process loses nothing, a power
+//! failure the last moments, which are folded again.
+
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, anyhow};
+use rocksdb::{
+    BlockBasedOptions, Cache, DB, Direction, ErrorKind, IteratorMode, Options, ReadOptions,
+    WriteBatch, WriteBufferManager, WriteOptions,
+};
+
+use crate::state::Change;
+
+/// Raised when rows are laid out in another way.
+const FORMAT: u32 = 1;
+
+/// Beyond the rows of every partition.
+const FORMAT_ROW: &[u8] = b"\xff\xff\xff\xffformat";
+
+/// How much memory the store may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Budget {
+    /// For blocks read, with their indexes and filters.
+    pub block_cache_bytes: usize,
+    /// For what is not yet in files. Not charged to the cache, which it would starve.
+    pub write_buffer_bytes: usize,
+}
+
+/// The state of all matches partitions.
+pub struct Store {
+    db: DB,
+    path: PathBuf,
+}
+
+impl Store {
+    /// Opens the store at `path`, made if it is missing. `owner` names the log whose fold it
+    /// holds; a store of another owner, of another format or beyond repair is made anew.
+    ///
+    /// # Errors
+    ///
+    /// Another process has it open, or the disk fails.
+    pub fn open(path: &Path, owner: &str, budget: Budget) -> Result<Store> {
+        std::fs::create_dir_all(path)
+            .with_context(|| format!("the state directory {} cannot be made", path.display()))?;
+        let expected = format!("{FORMAT}\n{owner}");
+        match Store::open_db(path, budget) {
+            Ok(store) => match store.db.get(FORMAT_ROW) {
+                Ok(Some(found)) if found == expected.as_bytes() => return Ok(store),
+                Ok(None) if store.is_empty() => return store.claim(&expected),
+                Ok(_) => tracing::warn!(
+                    path = %path.display(),
+                    "the state on disk is of another version or belongs to another log; it is \
+                     dropped and made anew from the log"
+                ),
+                Err(error) => log_damage(path, &error),
+            },
+            Err(error) if error.kind() == ErrorKind::Corruption => log_damage(path, &error),
+            Err(error) => return Err(explain(path, &error)),
+        }
+        DB::destroy(&Options::default(), path).map_err(|error| explain(path, &error))?;
+        let store = Store::open_db(path, budget).map_err(|error| explain(path, &error))?;
+        store.claim(&expected)
+    }
+
+    fn open_db(path: &Path, budget: Budget) -> Result<Store, rocksdb::Error> {
+        let db = DB::open(&options(budget), path)?;
+        Ok(Store { db, path: path.to_owned() })
+    }
+
+    fn claim(self, owner: &str) -> Result<Store> {
+        self.db.put(FORMAT_ROW, owner).map_err(|error| explain(&self.path, &error))?;
+        Ok(self)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.db.iterator(IteratorMode::Start).next().is_none()
+    }
+
+    /// One row of a partition.
+    pub fn get(&self, partition: u32, row: &[u8]) -> Result<Option<Vec<u8>>> {
+        self.db.get(key(partition, row)).map_err(|error| explain(&self.path, &error))
+    }
+
+    /// Hands all rows of a partition with `from <= row < to` to `each`, in order.
+    pub fn range(
+        &self,
+        partition: u32,
+        from: &[u8],
+        to: &[u8],
+        each: &mut dyn FnMut(&[u8], &[u8]) -> Result<()>,
+    ) -> Result<()> {
+        let start = key(partition, from);
+        let mut options = ReadOptions::default();
+        options.set_iterate_upper_bound(key(partition, to));
+        let mode = IteratorMode::From(&start, Direction::Forward);
+        for row in self.db.iterator_opt(mode, options) {
+            let (key, value) = row.map_err(|error| explain(&self.path, &error))?;
+            each(key.get(4..).unwrap_or_default(), &value)?;
+        }
+        Ok(())
+    }
+
+    /// Writes the changes of several partitions: all of them, or on a failure none.
+    pub fn write(&self, changes: &[(u32, Vec<Change>)]) -> Result<()> {
+        let mut batch = WriteBatch::default();
+        for (partition, changes) in changes {
+            for (row, value) in changes {
+                match value {
+                    Some(value) => batch.put(key(*partition, row), value),
+                    None => batch.delete(key(*partition, row)),
+                }
+            }
+        }
+        self.apply(batch)
+    }
+
+    /// Removes all rows of a partition.
+    pub fn drop_partition(&self, partition: u32) -> Result<()> {
+        let mut batch = WriteBatch::default();
+        batch.delete_range(key(partition, b""), key(partition + 1, b""));
+        self.apply(batch)
+    }
+
+    fn apply(&self, batch: WriteBatch) -> Result<()> {
+        self.db
+            .write_opt(batch, &WriteOptions::default())
+            .map_err(|error| explain(&self.path, &error))
+    }
+}
+
+fn key(partition: u32, row: &[u8]) -> Vec<u8> {
+    let mut key = Vec::with_capacity(4 + row.len());
+    key.extend_from_slice(&partition.to_be_bytes());
+    key.extend_from_slice(row);
+    key
+}
+
+fn options(budget: Budget) -> Options {
+    let cache = Cache::new_lru_cache(budget.block_cache_bytes);
+    let mut blocks = BlockBasedOptions::default();
+    blocks.set_block_cache(&cache);
+    blocks.set_bloom_filter(10.0, false);
+    blocks.set_cache_index_and_filter_blocks(true);
+    blocks.set_pin_l0_filter_and_index_blocks_in_cache(true);
+    let mut options = Options::default();
+    options.create_if_missing(true);
+    options.set_block_based_table_factory(&blocks);
+    options.set_write_buffer_manager(&WriteBufferManager::new_write_buffer_manager(
+        budget.write_buffer_bytes,
+        false,
+    ));
+    options.set_write_buffer_size(budget.write_buffer_bytes / 2);
+    options.set_max_total_wal_size(4 * budget.write_buffer_bytes as u64);
+    options.set_max_background_jobs(2);
+    options.set_max_open_files(256);
+    options.set_keep_log_file_num(2);
+    options.set_max_log_file_size(4 << 20);
+    options
+}
+
+fn log_damage(path: &Path, error: &rocksdb::Error) {
+    tracing::warn!(
+        path = %path.display(),
+        %error,
+        "the state on disk is damaged; it is dropped and made anew from the log"
+    );
+}
+
+/// What a failure of the store means to the operator.
+fn explain(path: &Path, error: &rocksdb::Error) -> anyhow::Error {
+    let path = path.display();
+    let text = error.to_string();
+    if text.contains("No space left on device") {
+        anyhow!(
+            "the disk is full: the state at {path} cannot be written ({text}). Nothing is lost: \
+             make room and start again"
+        )
+    } else if text.contains("LOCK") || text.contains("lock hold by") {
+        anyhow!(
+            "the state at {path} is in use by another process: give every worker a state_dir of \
+             its own ({text})"
+        )
+    } else if error.kind() == ErrorKind::Corruption {
+        anyhow!(
+            "the state at {path} is damaged ({text}). Delete that directory and start again: the \
+             state is made anew from the log"
+        )
+    } else {
+        anyhow!("the state at {path} failed: {text}")
+    }
+}

@@ -1,0 +1,84 @@
+use super::*;
+
+const BUDGET: Budget = Budget { block_cache_bytes: 8 << 20, write_buffer_bytes: 4 << 20 };
+
+fn open(path: &Path, owner: &str) -> Result<Store> {
+    Store::open(path, owner, BUDGET)
+}
+
+fn set(row: &str, value: &str) -> Change {
+    (row.into(), Some(value.into()))
+}
+
+/// The rows of a partition from `a` to before `z`, as text.
+fn rows(store: &Store, partition: u32) -> String {
+    let mut found = Vec::new();
+    store
+        .range(partition, b"a", b"z", &mut |row, value| {
+            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+            found.push(format!("{}={}", text(row), text(value)));
+            Ok(())
+        })
+        .unwrap();
+    found.join(" ")
+}
+
+#[test]
+fn rows_of_a_partition_are_told_apart_from_those_of_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), "app").unwrap();
+    store
+        .write(&[
+            (0, vec![set("b", "1"), set("z", "2")]),
+            (1, vec![set("a", "3"), set("b", "4")]),
+            (256, vec![set("b", "5")]),
+        ])
+        .unwrap();
+    assert_eq!([rows(&store, 0), rows(&store, 1), rows(&store, 256)], ["b=1", "a=3 b=4", "b=5"]);
+    assert_eq!(store.get(1, b"a").unwrap(), Some(b"3".to_vec()));
+    assert_eq!(store.get(2, b"a").unwrap(), None);
+
+    store.write(&[(1, vec![("a".into(), None), set("c", "6")])]).unwrap();
+    assert_eq!(rows(&store, 1), "b=4 c=6");
+    store.drop_partition(1).unwrap();
+    assert_eq!([rows(&store, 0), rows(&store, 1), rows(&store, 256)], ["b=1", "", "b=5"]);
+}
+
+#[test]
+fn a_store_is_kept_by_its_owner_and_dropped_by_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |owner| open(dir.path(), owner).unwrap().write(&[(0, vec![set("b", owner)])]);
+    write("one").unwrap();
+    assert_eq!(rows(&open(dir.path(), "one").unwrap(), 0), "b=one");
+    assert_eq!(rows(&open(dir.path(), "two").unwrap(), 0), "");
+    write("two").unwrap();
+    assert_eq!(rows(&open(dir.path(), "two").unwrap(), 0), "b=two");
+}
+
+#[test]
+fn a_damaged_store_is_made_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    open(dir.path(), "app").unwrap().write(&[(0, vec![set("b", "1")])]).unwrap();
+    let manifest = std::fs::read_dir(dir.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .find(|path| path.to_string_lossy().contains("MANIFEST"))
+        .unwrap();
+    std::fs::write(manifest, "nothing of use").unwrap();
+    assert_eq!(rows(&open(dir.path(), "app").unwrap(), 0), "");
+}
+
+#[test]
+fn a_second_process_is_told_what_to_do() {
+    let dir = tempfile::tempdir().unwrap();
+    let _first = open(dir.path(), "app").unwrap();
+    let error = open(dir.path(), "app").err().unwrap().to_string();
+    assert!(error.contains("give every worker a state_dir of its own"), "{error}");
+}
+
+#[test]
+fn an_error_names_the_directory() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let error = open(file.path(), "app").err().unwrap().to_string();
+    assert!(error.contains(&file.path().display().to_string()), "{error}");
+}
