@@ -1,0 +1,397 @@
+//! The second stage's loop: folds the matches topic, writes incidents, keeps the state.
+//!
+//! A commit is two steps: the Kafka transaction with incidents and offsets, then one batch for
+//! the store. So the store is never ahead of the offsets, and whatever happens in between, a
+//! partition is opened in one way only ([`open`]): from what the store has, folding in silence
+//! up to the committed offset.
+
+mod open;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use rdkafka::message::{BorrowedMessage, Message as _, Timestamp};
+
+use super::client::{Health, lock};
+use super::group::{Committed, Event, Group, Partition};
+use super::sink::{Message, Outcome, Progress, Sink};
+use super::status::{Correlating, Status, add_fold};
+use super::store::Store;
+use super::topics::Names;
+use super::{clock, rules_topic};
+use crate::config::Config;
+use crate::correlate::{LogMessage, advance, fold};
+use crate::encode::Encoding;
+use crate::plan::{Catalogue, Plan};
+use crate::record::Hash;
+use crate::shuffle;
+use crate::state::{Counts, Read, State, Unreadable};
+use crate::time::Millis;
+
+/// What is waiting to be written is written when it is this much, however early.
+const PENDING_BYTES_MAX: usize = 8 << 20;
+
+/// The longest wait for a message: other things are due.
+const WAIT: Duration = Duration::from_millis(100);
+
+/// A matches partition that is being folded.
+struct Folding {
+    state: State,
+    /// What the group has committed. Below its offset the fold is silent.
+    committed: Committed,
+    /// What the state counted when it was last looked at.
+    counted: Counts,
+}
+
+/// What the loop does next.
+enum Next<'g> {
+    Message(BorrowedMessage<'g>),
+    Assigned(Vec<Partition>),
+    Revoked { lost: bool },
+    Commit,
+    Wait,
+    Stop,
+}
+
+/// The second stage.
+pub struct Stage {
+    config: Config,
+    health: Arc<Health>,
+    status: Arc<Status>,
+    catalogue: Catalogue,
+    incidents: Arc<str>,
+    encoding: Encoding,
+    store: Store,
+    sink: Sink,
+    folding: BTreeMap<i32, Folding>,
+    /// Incidents that no commit has written yet, and their bytes.
+    outbox: Vec<Message>,
+    outbox_bytes: usize,
+    /// Something was folded since the last commit.
+    moved: bool,
+    last_commit: Instant,
+    total: Counts,
+    /// Messages without the broker's timestamp were met, and that was logged.
+    warned_of_timestamps: bool,
+    /// Called when the group has answered for the first time.
+    ready: Option<Box<dyn FnOnce() + Send>>,
+}
+
+impl Stage {
+    /// A stage that keeps its state in `store`.
+    pub fn new(
+        config: &Config,
+        health: &Arc<Health>,
+        status: &Arc<Status>,
+        catalogue: Catalogue,
+        store: Store,
+        sink: Sink,
+        ready: Box<dyn FnOnce() + Send>,
+    ) -> Stage {
+        Stage {
+            config: config.clone(),
+            health: Arc::clone(health),
+            status: Arc::clone(status),
+            catalogue,
+            incidents: Names::of(&config.app).incidents,
+            encoding: Encoding::Avro,
+            store,
+            sink,
+            folding: BTreeMap::new(),
+            outbox: Vec::new(),
+            outbox_bytes: 0,
+            moved: false,
+            last_commit: Instant::now(),
+            total: Counts::default(),
+            warned_of_timestamps: false,
+            ready: Some(ready),
+        }
+    }
+
+    /// Folds until the process is to stop; then commits what it has and leaves the group.
+    pub fn run(mut self) -> Result<()> {
+        let matches = Names::of(&self.config.app).matches;
+        let name = format!("{}.correlate", self.config.app);
+        let group = Group::join(&self.config, &self.health, &name, &[&matches])?;
+        loop {
+            match self.next(&group)? {
+                Next::Message(message) => self.read(&message)?,
+                Next::Assigned(partitions) => self.assign(&group, &partitions)?,
+                Next::Revoked { lost } => self.revoke(&group, lost)?,
+                Next::Commit => self.commit(&group)?,
+                Next::Wait => (),
+                Next::Stop => break,
+            }
+        }
+        self.commit(&group)?;
+        group.leave();
+        Ok(())
+    }
+
+    fn next<'g>(&mut self, group: &'g Group) -> Result<Next<'g>> {
+        if self.health.stopping() {
+            return Ok(Next::Stop);
+        }
+        let since_commit = self.last_commit.elapsed();
+        if self.moved && since_commit >= self.config.commit_interval
+            || self.outbox_bytes > PENDING_BYTES_MAX
+        {
+            return Ok(Next::Commit);
+        }
+        let wait = match self.moved {
+            true => self.config.commit_interval.saturating_sub(since_commit).min(WAIT),
+            false => WAIT,
+        };
+        Ok(match group.next(wait.max(Duration::from_millis(1)))? {
+            Event::Message(message) => Next::Message(message),
+            Event::Assigned(partitions) => Next::Assigned(partitions),
+            Event::Revoked { lost } => Next::Revoked { lost },
+            Event::Nothing => Next::Wait,
+        })
+    }
+
+    /// Folds one message of the log.
+    fn read(&mut self, kafka: &BorrowedMessage<'_>) -> Result<()> {
+        let (number, offset) = (kafka.partition(), kafka.offset());
+        let place = || format!("{}/{number} offset {offset}", kafka.topic());
+        let message = shuffle::decode(kafka.payload().unwrap_or_default()).map_err(|Unreadable| {
+            anyhow!(
+                "{}: a matches message cannot be read; was it written by a newer watchfire?",
+                place()
+            )
+        })?;
+        let plan = self.plan(message.plan).with_context(place)?;
+        let timestamp = self.timestamp(kafka);
+        let partition = u32::try_from(number)?;
+        let Some(folding) = self.folding.get_mut(&number) else { return Ok(()) };
+        let state = &mut folding.state;
+        let mut step = advance(state, &plan, LogMessage { offset, timestamp, message });
+        loop {
+            let wanted = state.wants(&mut step);
+            if wanted.is_empty() {
+                break;
+            }
+            load(&self.store, partition, state, &wanted)?;
+        }
+        let incidents = fold(state, step);
+        self.moved = true;
+        if offset >= folding.committed.offset {
+            for incident in &incidents {
+                let message = Message {
+                    topic: Arc::clone(&self.incidents),
+                    key: Some(incident.incident_id.to_string()),
+                    payload: self.encoding.encode(incident),
+                    ..Message::default()
+                };
+                self.outbox_bytes += message.payload.len();
+                self.outbox.push(message);
+            }
+        }
+        Ok(())
+    }
+
+    /// The plan that a message names. It was in the rules topic before the message was written,
+    /// so one that is not known yet is found by reading that topic again.
+    fn plan(&mut self, hash: Hash) -> Result<Arc<Plan>> {
+        if self.catalogue.plan(hash).is_none() {
+            self.catalogue = rules_topic::read(&self.config, &self.health)?;
+        }
+        match self.catalogue.plan(hash) {
+            Some(plan) => Ok(Arc::clone(plan)),
+            None => bail!(
+                "plan {hash} is not in topic {}; that topic must be compacted, never deleted \
+                 from, and belong to the same application as the matches",
+                Names::of(&self.config.app).rules
+            ),
+        }
+    }
+
+    fn timestamp(&mut self, kafka: &BorrowedMessage<'_>) -> Millis {
+        match kafka.timestamp() {
+            Timestamp::LogAppendTime(time) => time,
+            Timestamp::CreateTime(_) | Timestamp::NotAvailable => {
+                if !self.warned_of_timestamps {
+                    self.warned_of_timestamps = true;
+                    tracing::warn!(
+                        topic = kafka.topic(),
+                        "messages have their sender's timestamps; set message.timestamp.type = \
+                         LogAppendTime, or one worker's wrong clock makes events of all others \
+                         late"
+                    );
+                }
+                kafka.timestamp().to_millis().unwrap_or_else(clock::now)
+            }
+        }
+    }
+
+    fn assign(&mut self, group: &Group, partitions: &[Partition]) -> Result<()> {
+        tracing::info!(partitions = partitions.len(), "matches partitions assigned");
+        self.open(group, partitions)?;
+        if let Some(ready) = self.ready.take() {
+            ready();
+        }
+        Ok(())
+    }
+
+    /// Finishes what has begun, and gives all partitions back.
+    fn revoke(&mut self, group: &Group, lost: bool) -> Result<()> {
+        tracing::info!(partitions = self.folding.len(), lost, "matches partitions revoked");
+        if !lost && self.moved {
+            self.write(group)?;
+        }
+        self.close();
+        group.unassign()
+    }
+
+    /// Folds `partitions`, and nothing else, from what the store has.
+    fn open(&mut self, group: &Group, partitions: &[Partition]) -> Result<()> {
+        self.close();
+        let committed = group.committed(partitions)?;
+        let bounds = group.bounds(partitions)?;
+        let mut offsets = BTreeMap::new();
+        for partition in partitions {
+            let bounds = bounds.get(partition).copied().unwrap_or((0, 0));
+            let folding = self.open_one(partition, committed.get(partition), bounds)?;
+            offsets.insert(partition.clone(), folding.state.applied());
+            self.folding.insert(partition.1, folding);
+        }
+        group.assign(&offsets)?;
+        self.report();
+        Ok(())
+    }
+
+    fn close(&mut self) {
+        self.folding.clear();
+        self.outbox.clear();
+        self.outbox_bytes = 0;
+        self.moved = false;
+    }
+
+    fn commit(&mut self, group: &Group) -> Result<()> {
+        if self.moved && !self.write(group)? {
+            let matches = Names::of(&self.config.app).matches;
+            let partitions: Vec<Partition> =
+                self.folding.keys().map(|number| (matches.to_string(), *number)).collect();
+            self.open(group, &partitions)?;
+        }
+        Ok(())
+    }
+
+    /// Writes and commits; false: everything since the last commit is to be done again.
+    fn write(&mut self, group: &Group) -> Result<bool> {
+        self.last_commit = Instant::now();
+        let progress = self.progress();
+        if self.folding.values().any(|folding| folding.is_live()) {
+            let outcome = self.sink.commit(group, &self.outbox, &progress)?;
+            if let Outcome::Dropped(why) = outcome {
+                tracing::warn!(why, "what was folded is dropped, and folded again");
+                lock(&self.status.correlating).recoveries += 1;
+                return Ok(false);
+            }
+        }
+        self.outbox.clear();
+        self.outbox_bytes = 0;
+        for Progress { partition: (_, number), offset, metadata } in progress {
+            if let Some(folding) = self.folding.get_mut(&number) {
+                folding.committed = Committed { offset, metadata };
+            }
+        }
+        self.keep()?;
+        self.moved = false;
+        self.report();
+        Ok(true)
+    }
+
+    /// How far every partition has come. One that still folds what was committed before stays
+    /// where the group has it.
+    fn progress(&self) -> Vec<Progress> {
+        let matches = Names::of(&self.config.app).matches;
+        let progress = self.folding.iter().map(|(number, folding)| {
+            let Folding { state, committed, .. } = folding;
+            let (offset, metadata) = match folding.is_live() {
+                true => (state.applied(), state.recovery_offset().to_string()),
+                false => (committed.offset, committed.metadata.clone()),
+            };
+            Progress { partition: (matches.to_string(), *number), offset, metadata }
+        });
+        progress.collect()
+    }
+
+    /// Writes the states to the store. None of them is beyond what is committed.
+    fn keep(&mut self) -> Result<()> {
+        let mut changes = Vec::with_capacity(self.folding.len());
+        for (number, folding) in &mut self.folding {
+            changes.push((u32::try_from(*number)?, folding.state.changes()));
+        }
+        self.store.write(&changes)?;
+        let bytes_max = self.config.block_cache_bytes / 2 / self.folding.len().max(1);
+        for folding in self.folding.values_mut() {
+            folding.state.shrink(bytes_max);
+        }
+        Ok(())
+    }
+
+    fn report(&mut self) {
+        for folding in self.folding.values_mut() {
+            let now = folding.state.counts;
+            add_fold(&mut self.total, difference(now, folding.counted));
+            folding.counted = now;
+        }
+        let mut correlating = lock(&self.status.correlating);
+        let least = self.folding.values().min_by_key(|folding| folding.state.watermark());
+        *correlating = Correlating {
+            partitions: self.folding.len(),
+            counts: self.total,
+            commits: correlating.commits + u64::from(self.moved),
+            recoveries: correlating.recoveries,
+            recovering: self.folding.values().filter(|folding| !folding.is_live()).count(),
+            watermark: least.and_then(|folding| folding.state.watermark()),
+            held_back_by: least.and_then(|folding| folding.state.held_back_by()).map(
+                |(topic, partition, time)| (topic.to_owned(), partition, time),
+            ),
+        };
+    }
+}
+
+impl Folding {
+    /// Everything that was committed before is folded: from here on, what is news is said.
+    fn is_live(&self) -> bool {
+        self.state.applied() >= self.committed.offset
+    }
+}
+
+/// Hands the rows that a step wants to the state.
+fn load(store: &Store, partition: u32, state: &mut State, wanted: &[Read]) -> Result<()> {
+    let mut take = |row: &[u8], value: &[u8]| {
+        state.load(row, value).map_err(|Unreadable| {
+            anyhow!(
+                "the state of matches partition {partition} on disk is damaged. Delete the state \
+                 directory and start again: the state is made anew from the log"
+            )
+        })
+    };
+    for read in wanted {
+        match read {
+            Read::Row(row) => {
+                if let Some(value) = store.get(partition, row)? {
+                    take(row, &value)?;
+                }
+            }
+            Read::Range { from, to } => store.range(partition, from, to, &mut take)?,
+        }
+    }
+    Ok(())
+}
+
+fn difference(now: Counts, before: Counts) -> Counts {
+    Counts {
+        messages: now.messages - before.messages,
+        matches: now.matches - before.matches,
+        repeated: now.repeated - before.repeated,
+        late: now.late - before.late,
+        future: now.future - before.future,
+        published: now.published - before.published,
+    }
+}

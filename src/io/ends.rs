@@ -1,0 +1,151 @@
+//! Which source partitions are read to their end, found out beside the stage's loop.
+//!
+//! A consumer's position stops short of the marks that transactions leave, so a partition whose
+//! last entries are such marks never looks read to its end. Then a second consumer is put at that
+//! position: if it is told of the end without a message before it, it is the end.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::error::KafkaError;
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+
+use super::client::{self, Health};
+use super::clock;
+use super::group::{Partition, look_up};
+use crate::config::Config;
+use crate::time::Millis;
+
+/// The longest that a partition's end is waited for.
+const PROBE: Duration = Duration::from_millis(500);
+
+/// A partition and the offset that is to be read next.
+#[derive(Clone, Debug)]
+pub struct Question {
+    pub partition: Partition,
+    pub next: i64,
+    /// Nothing has come from it since the last question.
+    pub still: bool,
+}
+
+/// What is known of a partition.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    pub partition: Partition,
+    /// As it was in the question.
+    pub next: i64,
+    /// Messages that are still to be read, at most.
+    pub lag: i64,
+    /// When everything before `next` was everything there was; `None`: there is more.
+    pub at_end: Option<Millis>,
+}
+
+/// The thread that finds out.
+pub struct Ends {
+    questions: SyncSender<Vec<Question>>,
+    answers: Receiver<Result<Vec<Answer>>>,
+    waiting: bool,
+    thread: JoinHandle<()>,
+}
+
+impl Ends {
+    /// Starts the thread.
+    pub fn start(config: &Config, health: &Arc<Health>) -> Result<Ends> {
+        let consumer = client::reader(config, health, true)?;
+        let (questions, asked) = sync_channel::<Vec<Question>>(1);
+        let (answered, answers) = sync_channel(1);
+        let health = Arc::clone(health);
+        let patience = config.broker_timeout;
+        let thread = std::thread::Builder::new().name("ends".to_owned()).spawn(move || {
+            while let Ok(questions) = asked.recv() {
+                let answer = answer(&consumer, &health, patience, &questions);
+                if answered.send(answer).is_err() {
+                    return;
+                }
+            }
+        })?;
+        Ok(Ends { questions, answers, waiting: false, thread })
+    }
+
+    /// Asks, unless the last answer is still awaited.
+    pub fn ask(&mut self, questions: Vec<Question>) -> Result<()> {
+        if !self.waiting && !questions.is_empty() {
+            self.questions.send(questions).context("the thread that looks for ends has ended")?;
+            self.waiting = true;
+        }
+        Ok(())
+    }
+
+    /// The answer to the last question, once.
+    pub fn answer(&mut self) -> Result<Option<Vec<Answer>>> {
+        if !self.waiting {
+            return Ok(None);
+        }
+        match self.answers.try_recv() {
+            Ok(answer) => {
+                self.waiting = false;
+                answer.map(Some)
+            }
+            Err(TryRecvError::Empty) => Ok(None),
+            Err(TryRecvError::Disconnected) => bail!("the thread that looks for ends has ended"),
+        }
+    }
+
+    /// Ends the thread.
+    pub fn stop(self) {
+        drop((self.questions, self.answers));
+        if self.thread.join().is_err() {
+            tracing::warn!("the thread that looked for ends had panicked");
+        }
+    }
+}
+
+type Reader = BaseConsumer<client::Callbacks>;
+
+fn answer(
+    consumer: &Reader,
+    health: &Health,
+    patience: Duration,
+    questions: &[Question],
+) -> Result<Vec<Answer>> {
+    let partitions: Vec<Partition> = questions.iter().map(|q| q.partition.clone()).collect();
+    let mut clock = clock::now();
+    let ends = health.patiently(patience, "ask for the ends of the source partitions", || {
+        clock = clock::now();
+        look_up(consumer, &partitions, Offset::End)
+    })?;
+    let mut answers = Vec::with_capacity(questions.len());
+    for Question { partition, next, still } in questions {
+        let Some(end) = ends.get(partition) else { continue };
+        let lag = (end - next).max(0);
+        let ended = lag == 0 || (*still && ends_at(consumer, partition, *next)?);
+        let (lag, at_end) = if ended { (0, Some(clock)) } else { (lag, None) };
+        answers.push(Answer { partition: partition.clone(), next: *next, lag, at_end });
+    }
+    Ok(answers)
+}
+
+/// Whether no message comes from `next` on.
+fn ends_at(consumer: &Reader, (topic, partition): &Partition, next: i64) -> Result<bool> {
+    let mut list = TopicPartitionList::new();
+    list.add_partition_offset(topic, *partition, Offset::Offset(next))?;
+    consumer.assign(&list)?;
+    let start = Instant::now();
+    let mut ended = false;
+    while start.elapsed() < PROBE {
+        match consumer.poll(Duration::from_millis(50)) {
+            Some(Ok(_)) => break,
+            Some(Err(KafkaError::PartitionEOF(found))) if found == *partition => {
+                ended = true;
+                break;
+            }
+            Some(Err(_)) | None => (),
+        }
+    }
+    consumer.unassign()?;
+    Ok(ended)
+}

@@ -1,0 +1,302 @@
+//! A member of a consumer group. What the group decides arrives as events, and takes effect only
+//! when the stage says so: it first finishes what it has begun.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, ConsumerGroupMetadata};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode as Code};
+use rdkafka::message::BorrowedMessage;
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use rdkafka::types::RDKafkaRespErr;
+
+use super::client::{self, CALL, Health, lock};
+use crate::config::Config;
+
+/// A partition of a topic.
+pub type Partition = (String, i32);
+
+/// What a consumer waits for.
+pub enum Event<'c> {
+    Message(BorrowedMessage<'c>),
+    /// The group has given us these partitions, perhaps none; [`Group::assign`] must answer.
+    Assigned(Vec<Partition>),
+    /// All partitions are to be given back; [`Group::unassign`] must answer. `lost`: others may
+    /// have them already, nothing more may be committed.
+    Revoked { lost: bool },
+    /// Nothing came in time.
+    Nothing,
+}
+
+/// A committed offset: the next to be read, and what was noted with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Committed {
+    pub offset: i64,
+    pub metadata: String,
+}
+
+enum Rebalance {
+    Assigned(Vec<Partition>),
+    Revoked { lost: bool },
+}
+
+/// The callbacks of a member.
+pub struct Callbacks {
+    health: Arc<Health>,
+    rebalances: Mutex<VecDeque<Rebalance>>,
+    leaving: AtomicBool,
+}
+
+impl ClientContext for Callbacks {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        client::log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        client::notice(&self.health, &error, reason);
+    }
+}
+
+impl ConsumerContext for Callbacks {
+    /// Notes the event for [`Group::next`]. Only while leaving, when nobody asks for events any
+    /// more, it is answered here.
+    fn rebalance(
+        &self,
+        consumer: &BaseConsumer<Self>,
+        kind: RDKafkaRespErr,
+        partitions: &mut TopicPartitionList,
+    ) {
+        if self.leaving.load(Ordering::Acquire) {
+            if let Err(error) = consumer.unassign() {
+                tracing::warn!(%error, "partitions could not be given back");
+            }
+            return;
+        }
+        let rebalance = if kind == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
+            Rebalance::Assigned(names(partitions))
+        } else {
+            Rebalance::Revoked { lost: consumer.assignment_lost() }
+        };
+        lock(&self.rebalances).push_back(rebalance);
+    }
+}
+
+/// A member of a consumer group.
+pub struct Group {
+    consumer: BaseConsumer<Callbacks>,
+    health: Arc<Health>,
+    name: String,
+    patience: Duration,
+    /// Our membership as it was when the partitions were assigned. Asked for later, it could be
+    /// that of somebody outside the group, from whom brokers accept any transaction: the one
+    /// thing that tells a worker woken from a long stop that others have taken its place.
+    membership: Mutex<Option<ConsumerGroupMetadata>>,
+}
+
+impl Group {
+    /// Joins `group` to read `topics`.
+    pub fn join(
+        config: &Config,
+        health: &Arc<Health>,
+        group: &str,
+        topics: &[&str],
+    ) -> Result<Group> {
+        let callbacks = Callbacks {
+            health: Arc::clone(health),
+            rebalances: Mutex::default(),
+            leaving: AtomicBool::new(false),
+        };
+        let consumer: BaseConsumer<Callbacks> = client::consumer_settings(config, group)
+            .create_with_context(callbacks)
+            .map_err(|error| client::cannot_create(&error))?;
+        consumer.subscribe(topics).with_context(|| format!("could not subscribe to {topics:?}"))?;
+        Ok(Group {
+            consumer,
+            health: Arc::clone(health),
+            name: group.to_owned(),
+            patience: config.broker_timeout,
+            membership: Mutex::default(),
+        })
+    }
+
+    /// The next event, if one comes within `timeout`.
+    ///
+    /// # Errors
+    ///
+    /// The brokers have been away for too long, or something happened that waiting does not mend.
+    pub fn next(&self, timeout: Duration) -> Result<Event<'_>> {
+        if let Some(rebalance) = self.rebalance() {
+            return Ok(rebalance);
+        }
+        match self.consumer.poll(timeout) {
+            Some(Ok(message)) => {
+                self.health.up();
+                return Ok(Event::Message(message));
+            }
+            Some(Err(error)) => self.judge(&error)?,
+            None => (),
+        }
+        self.health.check(self.patience)?;
+        Ok(self.rebalance().unwrap_or(Event::Nothing))
+    }
+
+    fn rebalance(&self) -> Option<Event<'static>> {
+        let rebalance = lock(&self.consumer.context().rebalances).pop_front()?;
+        Some(match rebalance {
+            Rebalance::Assigned(partitions) => {
+                *lock(&self.membership) = self.consumer.group_metadata();
+                Event::Assigned(partitions)
+            }
+            Rebalance::Revoked { lost } => {
+                Event::Revoked { lost: lost || self.consumer.assignment_lost() }
+            }
+        })
+    }
+
+    fn judge(&self, error: &KafkaError) -> Result<()> {
+        match error.rdkafka_error_code() {
+            Some(Code::AutoOffsetReset | Code::OffsetOutOfRange) => bail!(
+                "{}: messages that were still to be read are gone from the brokers, or the topic \
+                 was made anew. Was its retention shorter than the time this worker was down? \
+                 Start with --accept-incomplete-state to go on at the oldest message; for a \
+                 source topic that was made anew, run `watchfire topics reset` first",
+                self.name
+            ),
+            Some(
+                Code::PollExceeded
+                | Code::UnknownMemberId
+                | Code::IllegalGeneration
+                | Code::RebalanceInProgress
+                | Code::UnknownTopicOrPartition,
+            ) => {
+                tracing::info!(group = self.name, %error, "the group is in motion");
+                Ok(())
+            }
+            Some(code) if client::is_transient_code(code) => Ok(()),
+            Some(_) | None => {
+                self.health.check(self.patience)?;
+                Err(anyhow!("{}: reading failed: {error}", self.name))
+            }
+        }
+    }
+
+    /// Whether the brokers have given our partitions to others.
+    pub fn is_lost(&self) -> bool {
+        self.consumer.assignment_lost()
+    }
+
+    /// Calls `with` with the membership that came with the assignment.
+    pub fn with_membership<T>(
+        &self,
+        with: impl FnOnce(&ConsumerGroupMetadata) -> T,
+    ) -> Option<T> {
+        lock(&self.membership).as_ref().map(with)
+    }
+
+    /// Begins to read at these offsets; replaces what was assigned before.
+    pub fn assign(&self, offsets: &BTreeMap<Partition, i64>) -> Result<()> {
+        let mut list = TopicPartitionList::with_capacity(offsets.len());
+        for ((topic, partition), offset) in offsets {
+            list.add_partition_offset(topic, *partition, Offset::Offset(*offset))?;
+        }
+        self.consumer.assign(&list).with_context(|| format!("{}: could not assign", self.name))
+    }
+
+    /// Gives all partitions back.
+    pub fn unassign(&self) -> Result<()> {
+        *lock(&self.membership) = None;
+        self.consumer.unassign().with_context(|| format!("{}: could not unassign", self.name))
+    }
+
+    /// The committed offsets of these partitions; those that have none are left out. Waits for
+    /// transactions that are under way.
+    pub fn committed(&self, partitions: &[Partition]) -> Result<BTreeMap<Partition, Committed>> {
+        if partitions.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let what = format!("read the committed offsets of {}", self.name);
+        let found = self.health.patiently(self.patience, &what, || {
+            let found = self.consumer.committed_offsets(list(partitions)?, CALL)?;
+            found.elements().iter().try_for_each(|element| element.error())?;
+            Ok(found)
+        })?;
+        let committed = found.elements().iter().filter_map(|element| {
+            let Offset::Offset(offset) = element.offset() else { return None };
+            let metadata = element.metadata().to_owned();
+            let partition = (element.topic().to_owned(), element.partition());
+            Some((partition, Committed { offset, metadata }))
+        });
+        Ok(committed.collect())
+    }
+
+    /// The first offset and the one after the last of each of these partitions.
+    pub fn bounds(&self, partitions: &[Partition]) -> Result<BTreeMap<Partition, (i64, i64)>> {
+        let what = format!("ask for the bounds of the partitions of {}", self.name);
+        let low = self.health.patiently(self.patience, &what, || {
+            look_up(&self.consumer, partitions, Offset::Beginning)
+        })?;
+        let mut high = self.health.patiently(self.patience, &what, || {
+            look_up(&self.consumer, partitions, Offset::End)
+        })?;
+        let bounds = low.into_iter().map(|(partition, low)| {
+            let high = high.remove(&partition).unwrap_or(low);
+            (partition, (low, high))
+        });
+        Ok(bounds.collect())
+    }
+
+    /// Commits offsets without a transaction.
+    pub fn commit(&self, offsets: &TopicPartitionList) -> KafkaResult<()> {
+        self.consumer.commit(offsets, CommitMode::Sync)
+    }
+
+    /// Leaves the group. What was not committed is read again by others.
+    pub fn leave(self) {
+        self.consumer.context().leaving.store(true, Ordering::Release);
+        if let Err(error) = self.consumer.unassign() {
+            tracing::warn!(group = self.name, %error, "partitions could not be given back");
+        }
+        drop(self.consumer);
+    }
+}
+
+/// The offsets at the beginning or the end of these partitions, as a read_committed consumer sees
+/// them; all with one request for each broker.
+pub fn look_up<C: ConsumerContext>(
+    consumer: &BaseConsumer<C>,
+    partitions: &[Partition],
+    place: Offset,
+) -> KafkaResult<BTreeMap<Partition, i64>> {
+    if partitions.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let mut asked = list(partitions)?;
+    // Brokers take these two places for timestamps.
+    asked.set_all_offsets(place)?;
+    let found = consumer.offsets_for_times(asked, CALL)?;
+    let mut offsets = BTreeMap::new();
+    for element in found.elements() {
+        element.error()?;
+        if let Offset::Offset(offset) = element.offset() {
+            offsets.insert((element.topic().to_owned(), element.partition()), offset);
+        }
+    }
+    Ok(offsets)
+}
+
+fn list(partitions: &[Partition]) -> KafkaResult<TopicPartitionList> {
+    let mut list = TopicPartitionList::with_capacity(partitions.len());
+    for (topic, partition) in partitions {
+        list.add_partition_offset(topic, *partition, Offset::Invalid)?;
+    }
+    Ok(list)
+}
+
+fn names(list: &TopicPartitionList) -> Vec<Partition> {
+    list.elements().iter().map(|e| (e.topic().to_owned(), e.partition())).collect()
+}

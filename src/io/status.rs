@@ -1,0 +1,100 @@
+//! What the stages tell the operator.
+
+use std::sync::Mutex;
+
+use super::client::lock;
+use crate::config::Delivery;
+use crate::time::{Millis, Second};
+use crate::{detect, state, time};
+
+/// What the first stage tells.
+#[derive(Clone, Debug, Default)]
+pub struct Detecting {
+    pub partitions: usize,
+    pub counts: detect::Counts,
+    pub dead_letters: u64,
+    pub commits: u64,
+    pub recoveries: u64,
+    /// Messages still to be read.
+    pub lag: i64,
+}
+
+/// What the second stage tells.
+#[derive(Clone, Debug, Default)]
+pub struct Correlating {
+    pub partitions: usize,
+    pub counts: state::Counts,
+    pub commits: u64,
+    pub recoveries: u64,
+    /// Partitions that still fold what was committed before.
+    pub recovering: usize,
+    /// The least watermark of the partitions; `None`: one has none.
+    pub watermark: Option<Second>,
+    /// The source partition that holds it back.
+    pub held_back_by: Option<(String, u32, Option<Millis>)>,
+}
+
+/// Where the stages leave it.
+#[derive(Debug, Default)]
+pub struct Status {
+    pub detecting: Mutex<Detecting>,
+    pub correlating: Mutex<Correlating>,
+}
+
+impl Status {
+    /// Writes everything as one line of the log.
+    pub fn log(&self, delivery: Delivery) {
+        let detecting = lock(&self.detecting).clone();
+        let correlating = lock(&self.correlating).clone();
+        let time = |millis: Option<Millis>| millis.map_or("none".to_owned(), time::rfc3339);
+        let watermark = time(correlating.watermark.map(|second| second * 1000));
+        let held_back_by = correlating.held_back_by.map_or("nothing".to_owned(), |held| {
+            let (topic, partition, at) = held;
+            format!("{topic}/{partition} at {}", time(at))
+        });
+        tracing::info!(
+            ?delivery,
+            source_partitions = detecting.partitions,
+            messages = detecting.counts.messages,
+            records = detecting.counts.records,
+            bytes = detecting.counts.bytes,
+            matches = detecting.counts.matches,
+            rejected = detecting.counts.rejected,
+            dead_letters = detecting.dead_letters,
+            future = detecting.counts.future,
+            lag = detecting.lag,
+            commits = detecting.commits + correlating.commits,
+            recoveries = detecting.recoveries + correlating.recoveries,
+            matches_partitions = correlating.partitions,
+            recovering = correlating.recovering,
+            folded = correlating.counts.messages,
+            repeated = correlating.counts.repeated,
+            late = correlating.counts.late,
+            future_by_broker = correlating.counts.future,
+            incidents = correlating.counts.published,
+            watermark,
+            held_back_by,
+            "status"
+        );
+    }
+}
+
+/// Adds what went through since the last time.
+pub fn add(total: &mut detect::Counts, more: detect::Counts) {
+    total.messages += more.messages;
+    total.records += more.records;
+    total.bytes += more.bytes;
+    total.matches += more.matches;
+    total.rejected += more.rejected;
+    total.future += more.future;
+}
+
+/// Adds the counts of one partition's fold.
+pub fn add_fold(total: &mut state::Counts, more: state::Counts) {
+    total.messages += more.messages;
+    total.matches += more.matches;
+    total.repeated += more.repeated;
+    total.late += more.late;
+    total.future += more.future;
+    total.published += more.published;
+}

@@ -1,0 +1,262 @@
+//! The topics that belong to an application: their names, how they must be, making them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use rdkafka::admin::{
+    AdminClient, AdminOptions, ConfigResource, NewTopic, ResourceSpecifier, TopicReplication,
+};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::Consumer as _;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+
+use super::client::{self, CALL, Health};
+use crate::config::Config;
+
+const ADMIN_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// The names of an application's topics.
+#[derive(Clone, Debug)]
+pub struct Names {
+    pub matches: Arc<str>,
+    pub incidents: Arc<str>,
+    pub dead_letters: Arc<str>,
+    pub rules: Arc<str>,
+}
+
+impl Names {
+    /// The names for `app`.
+    pub fn of(app: &str) -> Names {
+        let name = |kind: &str| format!("{app}.{kind}").into();
+        Names {
+            matches: name("matches"),
+            incidents: name("incidents"),
+            dead_letters: name("dead-letters"),
+            rules: name("rules"),
+        }
+    }
+}
+
+/// A topic as it must be.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    pub name: Arc<str>,
+    /// `None`: any number does.
+    pub partitions: Option<u32>,
+    /// How many `topics create` makes.
+    pub created: u32,
+    /// Properties that must be so.
+    pub required: Vec<(&'static str, String)>,
+    /// Properties that it is made with, and may be changed later.
+    pub suggested: Vec<(&'static str, String)>,
+}
+
+/// All topics of the application.
+pub fn wanted(config: &Config) -> Vec<Wanted> {
+    let Names { matches, incidents, dead_letters, rules } = Names::of(&config.app);
+    let delete = || ("cleanup.policy", "delete".to_owned());
+    let retention = config.topics.matches_retention.as_millis().to_string();
+    vec![
+        Wanted {
+            name: matches,
+            partitions: Some(config.topics.matches_partitions),
+            created: config.topics.matches_partitions,
+            required: vec![delete(), ("message.timestamp.type", "LogAppendTime".to_owned())],
+            suggested: vec![("retention.ms", retention)],
+        },
+        Wanted {
+            name: incidents,
+            partitions: None,
+            created: config.topics.incidents_partitions,
+            required: Vec::new(),
+            suggested: Vec::new(),
+        },
+        Wanted {
+            name: dead_letters,
+            partitions: None,
+            created: 1,
+            required: Vec::new(),
+            suggested: Vec::new(),
+        },
+        Wanted {
+            name: rules,
+            partitions: Some(1),
+            created: 1,
+            required: vec![("cleanup.policy", "compact".to_owned())],
+            suggested: Vec::new(),
+        },
+    ]
+}
+
+/// How many partitions each topic of the brokers has.
+pub fn partitions(
+    config: &Config,
+    health: &Arc<Health>,
+    patience: Duration,
+) -> Result<BTreeMap<String, u32>> {
+    let reader = client::reader(config, health, false)?;
+    let what = format!("ask the brokers at {} for their topics", health.brokers());
+    let metadata = health.patiently(patience, &what, || {
+        let metadata = reader.fetch_metadata(None, CALL);
+        // Callbacks, such as that of a refused login, run when the client is polled.
+        if metadata.is_err() && reader.poll(Duration::ZERO).is_some() {
+            tracing::debug!("the client has something to say");
+        }
+        metadata
+    })?;
+    let topics = metadata.topics().iter().filter(|topic| topic.error().is_none());
+    Ok(topics
+        .map(|topic| (topic.name().to_owned(), topic.partitions().len() as u32))
+        .collect())
+}
+
+/// What is wrong with a topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deviation {
+    pub topic: String,
+    /// What it is about: `missing`, `partitions`, or a property's name.
+    pub about: String,
+    pub found: Option<String>,
+    pub expected: String,
+}
+
+impl std::fmt::Display for Deviation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Deviation { topic, about, found, expected } = self;
+        match found {
+            None => write!(f, "topic {topic} does not exist"),
+            Some(found) => write!(f, "topic {topic}: {about} is {found}, must be {expected}"),
+        }
+    }
+}
+
+/// All deviations of the application's topics and the sources. Brokers that do not tell the
+/// properties of topics are believed, and that is logged.
+pub fn check(config: &Config, health: &Arc<Health>) -> Result<Vec<Deviation>> {
+    let existing = partitions(config, health, client::START_PATIENCE)?;
+    let wanted = wanted(config);
+    let mut deviations = Vec::new();
+    let sources = config.sources.iter().map(|source| (source.as_str(), None));
+    let ours = wanted.iter().map(|topic| (&*topic.name, topic.partitions));
+    for (name, expected) in sources.chain(ours) {
+        let deviation = |about: &str, found: Option<u32>, expected: u32| Deviation {
+            topic: name.to_owned(),
+            about: about.to_owned(),
+            found: found.map(|found| found.to_string()),
+            expected: expected.to_string(),
+        };
+        match (existing.get(name), expected) {
+            (None, expected) => {
+                deviations.push(deviation("missing", None, expected.unwrap_or(1)));
+            }
+            (Some(found), Some(expected)) if *found != expected => {
+                deviations.push(deviation("partitions", Some(*found), expected));
+            }
+            (Some(_), Some(_) | None) => (),
+        }
+    }
+    let present: Vec<&Wanted> =
+        wanted.iter().filter(|topic| existing.contains_key(&*topic.name)).collect();
+    match properties(config, present.iter().map(|topic| &*topic.name)) {
+        Ok(found) => deviations.extend(deviating(&present, &found)),
+        Err(error) => tracing::warn!(
+            %error,
+            "the brokers do not tell the properties of topics; make sure that messages of {} \
+             have the broker's timestamps (LogAppendTime)",
+            Names::of(&config.app).matches
+        ),
+    }
+    Ok(deviations)
+}
+
+fn deviating(wanted: &[&Wanted], found: &[ConfigResource]) -> Vec<Deviation> {
+    let mut deviations = Vec::new();
+    for (topic, resource) in wanted.iter().zip(found) {
+        for (name, expected) in &topic.required {
+            let value = resource.get(name).and_then(|entry| entry.value.clone());
+            if let Some(value) = value.filter(|value| value != expected) {
+                deviations.push(Deviation {
+                    topic: topic.name.to_string(),
+                    about: (*name).to_owned(),
+                    found: Some(value),
+                    expected: expected.clone(),
+                });
+            }
+        }
+    }
+    deviations
+}
+
+fn properties<'t>(
+    config: &Config,
+    topics: impl Iterator<Item = &'t str>,
+) -> Result<Vec<ConfigResource>> {
+    let topics: Vec<_> = topics.map(ResourceSpecifier::Topic).collect();
+    if topics.is_empty() {
+        return Ok(Vec::new());
+    }
+    let admin = admin(config)?;
+    let options = AdminOptions::new().request_timeout(Some(ADMIN_TIMEOUT));
+    let found = wait(admin.describe_configs(&topics, &options))??;
+    let describe = |code| anyhow!("their properties cannot be read: {code}");
+    found.into_iter().map(|resource| resource.map_err(describe)).collect()
+}
+
+/// Makes the topics that do not exist; returns their names. `replication`: -1 leaves it to the
+/// broker.
+pub fn create(config: &Config, health: &Arc<Health>, replication: i32) -> Result<Vec<String>> {
+    let existing = partitions(config, health, client::START_PATIENCE)?;
+    let wanted = wanted(config);
+    let missing: Vec<&Wanted> =
+        wanted.iter().filter(|topic| !existing.contains_key(&*topic.name)).collect();
+    let new: Vec<NewTopic<'_>> =
+        missing.iter().map(|topic| new_topic(topic, replication)).collect();
+    if new.is_empty() {
+        return Ok(Vec::new());
+    }
+    let admin = admin(config)?;
+    let options = AdminOptions::new()
+        .request_timeout(Some(ADMIN_TIMEOUT))
+        .operation_timeout(Some(ADMIN_TIMEOUT));
+    let mut made = Vec::new();
+    let results = wait(admin.create_topics(&new, &options))?.map_err(|error| match error {
+        KafkaError::AdminOp(Code::UnsupportedFeature) => anyhow!(
+            "the brokers do not let clients make topics. Make them yourself; `watchfire topics \
+             check` says which, and how they must be"
+        ),
+        error => anyhow!("the topics could not be made: {error}"),
+    })?;
+    for result in results {
+        match result {
+            Ok(topic) => made.push(topic),
+            Err((_, Code::TopicAlreadyExists)) => (),
+            Err((topic, code)) => bail!("topic {topic} could not be made: {code}"),
+        }
+    }
+    Ok(made)
+}
+
+fn new_topic(topic: &Wanted, replication: i32) -> NewTopic<'_> {
+    let partitions = i32::try_from(topic.created).unwrap_or(i32::MAX);
+    let mut new =
+        NewTopic::new(&topic.name, partitions, TopicReplication::Fixed(replication));
+    for (name, value) in topic.required.iter().chain(&topic.suggested) {
+        new = new.set(name, value);
+    }
+    new
+}
+
+fn admin(config: &Config) -> Result<AdminClient<DefaultClientContext>> {
+    let mut settings = client::settings(config);
+    client::configured(&mut settings, config);
+    settings.create().map_err(|error| client::cannot_create(&error))
+}
+
+fn wait<F: Future>(future: F) -> Result<F::Output> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .context("no runtime could be started")?;
+    Ok(runtime.block_on(future))
+}
