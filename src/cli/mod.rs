@@ -1,5 +1,11 @@
 //! The command line.
 
+pub mod run;
+
+pub mod topics;
+
+pub mod tail;
+
 pub mod backtest;
 
 pub mod events;
@@ -11,6 +17,10 @@ pub mod rules_check;
 pub mod rules_test;
 
 pub mod table;
+
+pub mod settings;
+
+pub mod log;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -27,12 +37,24 @@ struct Cli {
 
 #[derive(Subcommand, Debug)]
 enum Command {
+    Run(run::Args),
+    /// The topics that the application needs.
+    #[command(subcommand)]
+    Topics(topics::Command),
+    /// What the application has published.
+    #[command(subcommand)]
+    Incidents(Incidents),
     Backtest(backtest::Args),
     Events(events::Args),
     Generate(generate::Args),
     /// Check rules, and run their tests.
     #[command(subcommand)]
     Rules(Rules),
+}
+
+#[derive(Subcommand, Debug)]
+enum Incidents {
+    Tail(tail::Args),
 }
 
 #[derive(Subcommand, Debug)]
@@ -56,6 +78,9 @@ struct RulePaths {
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
     let done = match Cli::parse().command {
+        Command::Run(args) => run::run(&args),
+        Command::Topics(command) => topics::run(&command),
+        Command::Incidents(Incidents::Tail(args)) => tail::run(&args),
         Command::Backtest(args) => backtest::run(&args),
         Command::Events(args) => events::run(&args),
         Command::Generate(args) => generate::run(&args),

@@ -225,7 +225,8 @@ impl Group {
             found.elements().iter().try_for_each(|element| element.error())?;
             Ok(found)
         })?;
-        let committed = found.elements().iter().filter_map(|element| {
+        let elements = found.elements();
+        let committed = elements.iter().filter_map(|element| {
             let Offset::Offset(offset) = element.offset() else { return None };
             let metadata = element.metadata().to_owned();
             let partition = (element.topic().to_owned(), element.partition());

@@ -4,12 +4,32 @@ pub mod backtest;
 
 pub mod files;
 
+pub mod rule_files;
+
+pub mod progress;
+
 pub mod clock;
 
 pub mod client;
 
+pub mod topics;
+
+pub mod rules_topic;
+
+pub mod group;
+
+pub mod sink;
+
+pub mod ends;
+
+pub mod detect;
+
 pub mod store;
 
-pub mod progress;
+pub mod correlate;
 
-pub mod rule_files;
+pub mod status;
+
+pub mod worker;
+
+pub mod tail;

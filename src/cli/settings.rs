@@ -1,0 +1,101 @@
+//! The flags that every command with brokers has, and the configuration that they give.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::ValueEnum;
+
+use crate::config::{self, Config, Input, Written};
+
+/// What was wrong with the command line, the configuration or the rules.
+pub const USAGE: u8 = 2;
+
+/// Flags over the configuration.
+#[derive(clap::Args, Debug, Default)]
+pub struct Settings {
+    /// The configuration file (TOML).
+    #[arg(long, short, value_name = "FILE", env = "WATCHFIRE_CONFIG")]
+    config: Option<PathBuf>,
+    /// Where the brokers are: host:port, several separated by commas.
+    #[arg(long, value_name = "ADDRESS")]
+    brokers: Option<String>,
+    /// Prefix of topics, consumer groups and transactional ids.
+    #[arg(long)]
+    app: Option<String>,
+    /// A topic to read; may be given several times.
+    #[arg(long = "source", value_name = "TOPIC")]
+    sources: Vec<String>,
+    /// A file or directory of rules; may be given several times.
+    #[arg(long, value_name = "PATH")]
+    rules: Vec<String>,
+    /// Directory of the state.
+    #[arg(long, value_name = "DIR")]
+    state_dir: Option<String>,
+    /// How output is tied to offsets.
+    #[arg(long)]
+    delivery: Option<Delivery>,
+    /// Go on where messages that are needed have been deleted.
+    #[arg(long)]
+    accept_incomplete_state: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+#[value(rename_all = "snake_case")]
+enum Delivery {
+    ExactlyOnce,
+    AtLeastOnce,
+}
+
+impl Settings {
+    /// The configuration, or every problem of it on stderr and the exit code for that.
+    pub fn load(&self) -> Result<Config, ExitCode> {
+        self.build().map_err(|problems| {
+            for problem in problems {
+                eprintln!("error: {problem}");
+            }
+            ExitCode::from(USAGE)
+        })
+    }
+
+    fn build(&self) -> Result<Config, Vec<String>> {
+        let mut file = None;
+        if let Some(path) = &self.config {
+            let text = std::fs::read_to_string(path)
+                .map_err(|error| vec![format!("{}: {error}", path.display())])?;
+            file = Some((path.display().to_string(), text));
+        }
+        let environment: BTreeMap<String, String> = std::env::vars_os()
+            .filter_map(|(name, value)| {
+                Some((name.into_string().ok()?, value.into_string().ok()?))
+            })
+            .collect();
+        Config::build(Input {
+            file: file.as_ref().map(|(name, text)| (name.as_str(), text.as_str())),
+            environment: &environment,
+            flags: self.written(),
+            read_secret: &|path| std::fs::read_to_string(path).map_err(|error| error.to_string()),
+        })
+    }
+
+    fn written(&self) -> Written {
+        let list = |given: &[String]| (!given.is_empty()).then(|| given.to_vec());
+        let brokers = self.brokers.as_deref();
+        Written {
+            app: self.app.clone(),
+            sources: list(&self.sources),
+            rules: list(&self.rules),
+            state_dir: self.state_dir.clone(),
+            delivery: self.delivery.map(|delivery| match delivery {
+                Delivery::ExactlyOnce => config::Delivery::ExactlyOnce,
+                Delivery::AtLeastOnce => config::Delivery::AtLeastOnce,
+            }),
+            accept_incomplete_state: self.accept_incomplete_state.then_some(true),
+            kafka: brokers
+                .map(|brokers| ("bootstrap.servers".to_owned(), toml::Value::from(brokers)))
+                .into_iter()
+                .collect(),
+            ..Written::default()
+        }
+    }
+}
