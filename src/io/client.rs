@@ -129,6 +129,13 @@ impl Health {
         }
     }
 
+    fn reason_if_none(&self, reason: &str) {
+        let mut known = lock(&self.reason);
+        if known.is_empty() {
+            reason.clone_into(&mut known);
+        }
+    }
+
     fn refuse(&self, why: String) {
         lock(&self.refused).get_or_insert(why);
     }
@@ -155,8 +162,8 @@ impl Health {
                 return Err(error).with_context(|| format!("could not {what}"));
             }
             if start.elapsed() > patience {
-                let why = error.to_string();
-                return Err(self.away(patience)).with_context(|| format!("could not {what}: {why}"));
+                self.reason_if_none(&error.to_string());
+                return Err(self.away(patience)).with_context(|| format!("could not {what}"));
             }
             self.check_stop(what)?;
             std::thread::sleep(PAUSE);
@@ -242,9 +249,11 @@ impl ClientContext for Callbacks {
 
 impl ConsumerContext for Callbacks {}
 
-/// Passes librdkafka's log on.
+/// Passes librdkafka's log on. That a property is for other kinds of clients is no news: all
+/// clients get all properties.
 pub fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
     match level {
+        _ if facility == "CONFWARN" => tracing::debug!(target: "librdkafka", facility, message),
         RDKafkaLogLevel::Emerg
         | RDKafkaLogLevel::Alert
         | RDKafkaLogLevel::Critical

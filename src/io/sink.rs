@@ -176,6 +176,7 @@ impl Sink {
     fn clear_up(&mut self, fault: Fault) -> Result<String> {
         match fault {
             Fault::Stop(error) => Err(error),
+            Fault::Abort(why) if self.delivery == Delivery::AtLeastOnce => Ok(why),
             Fault::Abort(why) => {
                 if let Err(error) = self.abort() {
                     tracing::info!(%error, "the transaction could not be aborted");
@@ -392,7 +393,8 @@ fn offsets(progress: &[Progress]) -> KafkaResult<TopicPartitionList> {
     for Progress { partition: (topic, partition), offset, metadata } in progress {
         let mut element = list.add_partition(topic, *partition);
         element.set_offset(Offset::Offset(*offset))?;
-        element.set_metadata(metadata);
+        // The client library looks for the end of the text, and its binding does not write one.
+        element.set_metadata(format!("{metadata}\0"));
     }
     Ok(list)
 }
