@@ -10,6 +10,7 @@ use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::consumer::{BaseConsumer, ConsumerContext};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode as Code};
 
+use super::clock;
 use crate::config::Config;
 
 /// How long brokers may be away when the worker starts.
@@ -58,7 +59,7 @@ impl Health {
 
     /// Asks all loops to end.
     pub fn stop(&self) {
-        lock(&self.stop_time).get_or_insert_with(Instant::now);
+        lock(&self.stop_time).get_or_insert_with(clock::instant);
         self.stopping.store(true, Ordering::Release);
     }
 
@@ -118,7 +119,7 @@ impl Health {
             Some(Code::AllBrokersDown) => {
                 let mut down = lock(&self.down);
                 if down.is_none() {
-                    *down = Some(Instant::now());
+                    *down = Some(clock::instant());
                     tracing::warn!(brokers = self.brokers, reason, "no broker answers; waiting");
                 }
             }
@@ -148,7 +149,7 @@ impl Health {
         what: &str,
         mut call: impl FnMut() -> KafkaResult<T>,
     ) -> Result<T> {
-        let start = Instant::now();
+        let start = clock::instant();
         loop {
             let error = match call() {
                 Ok(done) => {

@@ -1,6 +1,6 @@
 //! The clock. Nothing else in the crate reads it.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use crate::time::Millis;
 
@@ -8,4 +8,9 @@ use crate::time::Millis;
 pub fn now() -> Millis {
     let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Millis::try_from(since_1970.as_millis()).unwrap_or(Millis::MAX)
+}
+
+/// A point from which durations are measured.
+pub fn instant() -> Instant {
+    Instant::now()
 }

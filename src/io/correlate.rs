@@ -103,7 +103,7 @@ impl Stage {
             outbox: Vec::new(),
             outbox_bytes: 0,
             moved: false,
-            last_commit: Instant::now(),
+            last_commit: clock::instant(),
             total: Counts::default(),
             warned_of_timestamps: false,
             ready: Some(ready),
@@ -281,7 +281,7 @@ impl Stage {
 
     /// Writes and commits; false: everything since the last commit is to be done again.
     fn write(&mut self, group: &Group) -> Result<bool> {
-        self.last_commit = Instant::now();
+        self.last_commit = clock::instant();
         let progress = self.progress();
         if self.folding.values().any(|folding| folding.is_live()) {
             let outcome = self.sink.commit(group, &self.outbox, &progress)?;

@@ -8,6 +8,7 @@ use anyhow::{Result, bail};
 use rdkafka::message::{BorrowedMessage, Message as _};
 
 use super::client::{Health, lock};
+use super::clock;
 use super::ends::{Answer, Ends, Question};
 use super::group::{Committed, Event, Group, Partition};
 use super::sink::{Message, Outcome, Progress, Sink};
@@ -92,8 +93,8 @@ impl Stage {
             sink,
             readings: BTreeMap::new(),
             moved: false,
-            last_commit: Instant::now(),
-            last_mark: Instant::now(),
+            last_commit: clock::instant(),
+            last_mark: clock::instant(),
             ready: Some(ready),
         })
     }
@@ -166,7 +167,7 @@ impl Stage {
 
     /// Has the ends looked for. What was seen so far is marked when the answer comes.
     fn ask_for_ends(&mut self) -> Result<()> {
-        self.last_mark = Instant::now();
+        self.last_mark = clock::instant();
         let questions = self.readings.iter_mut().map(|(partition, reading)| {
             let still = reading.asked.replace(reading.next) == Some(reading.next);
             Question { partition: partition.clone(), next: reading.next, still }
@@ -302,7 +303,7 @@ impl Stage {
 
     /// Writes and commits; false: it has to be done again from the committed offsets.
     fn write(&mut self, group: &Group) -> Result<bool> {
-        self.last_commit = Instant::now();
+        self.last_commit = clock::instant();
         let Output { messages, dead_letters, counts } = self.detector.take();
         let dead = dead_letters.len();
         let messages = self.messages(messages, dead_letters);

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
@@ -134,7 +134,7 @@ fn ends_at(consumer: &Reader, (topic, partition): &Partition, next: i64) -> Resu
     let mut list = TopicPartitionList::new();
     list.add_partition_offset(topic, *partition, Offset::Offset(next))?;
     consumer.assign(&list)?;
-    let start = Instant::now();
+    let start = clock::instant();
     let mut ended = false;
     while start.elapsed() < PROBE {
         match consumer.poll(Duration::from_millis(50)) {

@@ -1,7 +1,7 @@
 //! `<app>.rules`, read to its end and written.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use rdkafka::consumer::Consumer as _;
@@ -10,6 +10,7 @@ use rdkafka::producer::{BaseRecord, Producer as _};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::client::{self, CALL, Health};
+use super::clock;
 use super::sink;
 use super::topics::Names;
 use crate::config::Config;
@@ -32,11 +33,11 @@ pub fn read(config: &Config, health: &Arc<Health>) -> Result<Catalogue> {
     let mut list = TopicPartitionList::new();
     list.add_partition_offset(&topic, 0, Offset::Offset(low))?;
     reader.assign(&list)?;
-    let mut heard = Instant::now();
+    let mut heard = clock::instant();
     loop {
         match reader.poll(Duration::from_millis(50)) {
             Some(Ok(message)) => {
-                heard = Instant::now();
+                heard = clock::instant();
                 let key = String::from_utf8_lossy(message.key().unwrap_or_default());
                 catalogue.read(&key, message.payload()).map_err(|why| {
                     anyhow!("{topic} offset {}: {why}", message.offset())
@@ -84,7 +85,7 @@ pub fn write(
             .send(record)
             .map_err(|(error, _)| anyhow!("topic {topic} cannot be written: {error}"))?;
     }
-    let start = Instant::now();
+    let start = clock::instant();
     while producer.in_flight_count() > 0 {
         if let Some((error, _)) = producer.context().failure() {
             bail!("topic {topic} cannot be written: {error}");

@@ -16,6 +16,7 @@ use rdkafka::producer::{BaseRecord, Producer as _, ProducerContext, ThreadedProd
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::client::{self, Health, START_PATIENCE, lock};
+use super::clock;
 use super::group::{Group, Partition};
 use crate::config::{Config, Delivery};
 
@@ -161,7 +162,7 @@ impl Sink {
             Err(fault) => fault,
         };
         let why = self.clear_up(fault)?;
-        let failing = *self.failing.get_or_insert_with(Instant::now);
+        let failing = *self.failing.get_or_insert_with(clock::instant);
         self.health.check(self.config.broker_timeout)?;
         self.health.check_stop("commit")?;
         if failing.elapsed() > self.config.broker_timeout {
@@ -192,7 +193,7 @@ impl Sink {
     }
 
     fn abort(&self) -> Result<(), String> {
-        let start = Instant::now();
+        let start = clock::instant();
         loop {
             match self.producer.abort_transaction(CALL) {
                 Ok(()) => return Ok(()),
@@ -244,7 +245,7 @@ impl Sink {
 
     /// Makes a call about the transaction, and makes it again while that may help.
     fn again(&self, mut call: impl FnMut() -> KafkaResult<()>) -> Result<(), Fault> {
-        let start = Instant::now();
+        let start = clock::instant();
         loop {
             let error = match call() {
                 Ok(()) => return Ok(()),
@@ -282,7 +283,7 @@ impl Sink {
             return Err(fault);
         }
         let offsets = offsets(progress).map_err(|error| Fault::Stop(error.into()))?;
-        let start = Instant::now();
+        let start = clock::instant();
         loop {
             let error = match group.commit(&offsets) {
                 Ok(()) => return Ok(()),
@@ -339,7 +340,7 @@ impl Sink {
 
     /// Waits until the brokers have acknowledged everything that was sent.
     fn wait_for_deliveries(&self) -> Result<(), Fault> {
-        let start = Instant::now();
+        let start = clock::instant();
         loop {
             if let Some((error, topic)) = self.producer.context().failure() {
                 return Err(self.judge(error, &topic));
@@ -437,7 +438,7 @@ fn create(settings: &rdkafka::ClientConfig, health: &Arc<Health>) -> Result<Prod
 /// Starts transactions, and ends those of a producer before this one. The outer error: the
 /// brokers are away; the inner one: they do not run transactions.
 fn init(producer: &Producer, health: &Health, patience: Duration) -> Result<KafkaResult<()>> {
-    let start = Instant::now();
+    let start = clock::instant();
     loop {
         let error = match producer.init_transactions(CALL) {
             Ok(()) => return Ok(Ok(())),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Result, bail};
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
@@ -11,6 +11,7 @@ use rdkafka::message::BorrowedMessage;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::client::{self, Health, START_PATIENCE};
+use super::clock;
 use super::group::{Partition, look_up};
 use super::topics::{self, Names};
 use crate::config::Config;
@@ -45,16 +46,16 @@ pub fn tail(
     })?;
     assign(&reader, &starts)?;
     let mut open: Vec<i32> = partitions.into_iter().map(|(_, number)| number).collect();
-    let mut heard = Instant::now();
+    let mut heard = clock::instant();
     while !(range.until_end && open.is_empty()) {
         match reader.poll(Duration::from_millis(200)) {
             Some(Ok(message)) => {
-                heard = Instant::now();
+                heard = clock::instant();
                 health.up();
                 each(&message)?;
             }
             Some(Err(KafkaError::PartitionEOF(number))) => {
-                heard = Instant::now();
+                heard = clock::instant();
                 open.retain(|open| *open != number);
             }
             Some(Err(error)) if !client::is_transient(&error) => {

@@ -18,6 +18,7 @@ mod rng;
 mod schema;
 mod sim;
 mod tidy;
+mod worker;
 mod world;
 
 /// Where `make test` keeps what it fetched: Kafka and the Python of the independent reader.

@@ -1,0 +1,151 @@
+//! The real worker against a real broker, and what is done to it.
+//!
+//! What it must have published is known from the logs alone: [`Setup::check`] folds the matches
+//! topic as far as it was committed, in this process and undisturbed, and compares.
+
+mod process;
+mod setup;
+
+use std::time::Duration;
+
+use crate::kafka::{self, login_bootstrap};
+use process::Worker;
+use setup::{Setup, Traffic};
+
+/// Longer than the session time-out that the workers have here.
+const FROZEN: Duration = Duration::from_secs(12);
+
+#[test]
+fn an_undisturbed_worker_publishes_what_the_log_says_and_stops_in_time() {
+    let setup = Setup::new("undisturbed", "");
+    let traffic = Traffic::start(&setup, 60, Duration::from_millis(20));
+    let worker = Worker::start(&setup.config("a"));
+    worker.wait_for("ready");
+    traffic.finish();
+    setup.wait_until_read();
+    worker.stop();
+    assert!(setup.check() > 0);
+}
+
+#[test]
+fn a_killed_worker_goes_on_where_it_was() {
+    let setup = Setup::new("killed", "");
+    let traffic = Traffic::start(&setup, 200, Duration::from_millis(60));
+    for round in 0..5 {
+        let worker = Worker::start(&setup.config("a"));
+        worker.wait_for("ready");
+        std::thread::sleep(Duration::from_millis(700 + 190 * round));
+        worker.kill();
+        if round % 2 == 1 {
+            setup.lose_disk("a");
+        }
+    }
+    let worker = Worker::start(&setup.config("a"));
+    traffic.finish();
+    setup.wait_until_read();
+    worker.stop();
+    assert!(setup.check() > 0);
+}
+
+#[test]
+fn workers_come_go_and_freeze_while_the_stream_runs() {
+    let setup = Setup::new("group", "");
+    let traffic = Traffic::start(&setup, 400, Duration::from_millis(100));
+    let first = Worker::start(&setup.config("a"));
+    let second = Worker::start(&setup.config("b"));
+    first.wait_for("ready");
+    second.wait_for("ready");
+    std::thread::sleep(Duration::from_secs(2));
+    first.signal("STOP");
+    std::thread::sleep(FROZEN);
+    first.signal("CONT");
+    std::thread::sleep(Duration::from_secs(4));
+    let third = Worker::start(&setup.config("c"));
+    third.wait_for("ready");
+    second.kill();
+    traffic.finish();
+    setup.wait_until_read();
+    first.stop();
+    third.stop();
+    assert!(setup.check() > 0);
+}
+
+#[test]
+fn rules_may_change_between_two_runs() {
+    let setup = Setup::new("rules", "");
+    let traffic = Traffic::start(&setup, 120, Duration::from_millis(30));
+    for rule in ["window: 300s", "window: 120s", "window: 300s"] {
+        setup.write_rule(rule);
+        let worker = Worker::start(&setup.config("a"));
+        worker.wait_for("ready");
+        std::thread::sleep(Duration::from_millis(1500));
+        worker.kill();
+    }
+    let worker = Worker::start(&setup.config("a"));
+    traffic.finish();
+    setup.wait_until_read();
+    worker.stop();
+    assert!(setup.check() > 0);
+}
+
+#[test]
+fn without_transactions_a_revision_may_come_twice_with_equal_bytes() {
+    let setup = Setup::new("at-least-once", "delivery = \"at_least_once\"\n");
+    let traffic = Traffic::start(&setup, 120, Duration::from_millis(30));
+    for _ in 0..3 {
+        let worker = Worker::start(&setup.config("a"));
+        worker.wait_for("ready");
+        std::thread::sleep(Duration::from_millis(900));
+        worker.kill();
+    }
+    let worker = Worker::start(&setup.config("a"));
+    traffic.finish();
+    setup.wait_until_read();
+    worker.stop();
+    assert!(setup.check_at_least_once() > 0);
+}
+
+#[test]
+fn a_broker_that_comes_back_is_waited_for() {
+    let mut broker = kafka::Broker::start();
+    let setup = Setup::at(broker.bootstrap(), "outage", "");
+    let worker = Worker::start(&setup.config("a"));
+    worker.wait_for("ready");
+    Traffic::start(&setup, 20, Duration::from_millis(10)).finish();
+    broker.kill();
+    std::thread::sleep(Duration::from_secs(15));
+    broker.revive();
+    Traffic::start(&setup, 20, Duration::from_millis(10)).finish();
+    setup.wait_until_read();
+    worker.stop();
+    assert!(setup.check() > 0);
+}
+
+#[test]
+fn what_cannot_start_says_why() {
+    fn check(config: &std::path::Path, code: i32, expected: &str) {
+        let (found, log) = Worker::start(config).wait();
+        assert_eq!(found, Some(code), "{log}");
+        assert!(log.contains(expected), "{expected} is not in {log}");
+    }
+    let setup = Setup::new("errors", "");
+    let missing = setup.config_with("no-topic", |text| text.replace("sources = [\"", "sources = [\"x"));
+    check(&missing, 1, "does not exist on");
+    let unmade = setup.config_with("no-app", |text| text.replace("app = \"", "app = \"x"));
+    check(&unmade, 1, "create it with `watchfire topics create`");
+    let login = format!(
+        "\"bootstrap.servers\" = \"{}\"\n\"security.protocol\" = \"SASL_PLAINTEXT\"\n\
+         \"sasl.mechanism\" = \"PLAIN\"\n\"sasl.username\" = \"{}\"\n\
+         \"sasl.password_file\" = \"{}\"\n#",
+        login_bootstrap(),
+        kafka::USER,
+        setup.file("password", "wrong").display(),
+    );
+    let refused = setup
+        .config_with("password", |text| text.replace("\"bootstrap.servers\"", &login));
+    check(&refused, 1, "refused the login");
+    let wrong = setup.config_with("key", |text| format!("sauces = 1\n{text}"));
+    check(&wrong, 2, "unknown field `sauces`");
+    setup.write_rule("window: soon");
+    check(&setup.config("a"), 2, "rule.yaml:");
+}

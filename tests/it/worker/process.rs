@@ -1,0 +1,88 @@
+//! A `watchfire run` process.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use crate::kafka::until;
+
+/// The longest that a worker may take to end after SIGTERM.
+const STOP_LIMIT: Duration = Duration::from_secs(10);
+
+/// A running worker. Dropping it kills it.
+pub struct Worker {
+    child: Child,
+    log: Arc<Mutex<String>>,
+}
+
+impl Worker {
+    pub fn start(config: &Path) -> Worker {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_watchfire"))
+            .args(["run", "--config"])
+            .arg(config)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let log = Arc::new(Mutex::new(String::new()));
+        let (lines, sink) = (BufReader::new(child.stderr.take().unwrap()), Arc::clone(&log));
+        std::thread::spawn(move || {
+            for line in lines.lines().map_while(Result::ok) {
+                let mut log = sink.lock().unwrap();
+                log.push_str(&line);
+                log.push('\n');
+            }
+        });
+        Worker { child, log }
+    }
+
+    /// What it has logged so far.
+    pub fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
+    }
+
+    pub fn wait_for(&self, text: &str) {
+        until(&format!("a worker logs {text:?}"), || self.log().contains(text));
+    }
+
+    pub fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        let sent = Command::new("kill").args([&format!("-{name}"), &id]).status().unwrap();
+        assert!(sent.success(), "kill -{name} {id}");
+    }
+
+    /// SIGKILL.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Ends it with SIGTERM, and holds that it ends cleanly and in time.
+    pub fn stop(mut self) {
+        self.signal("TERM");
+        let start = Instant::now();
+        let code = self.child.wait().unwrap().code();
+        assert_eq!(code, Some(0), "{}", self.log());
+        assert!(start.elapsed() < STOP_LIMIT, "it took {:?}", start.elapsed());
+        assert!(!self.log().contains("ERROR"), "{}", self.log());
+    }
+
+    /// Waits until it ends by itself: its exit code and its log.
+    pub fn wait(mut self) -> (Option<i32>, String) {
+        let code = self.child.wait().unwrap().code();
+        std::thread::sleep(Duration::from_millis(100));
+        (code, self.log())
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        if self.child.kill().is_ok() {
+            self.child.wait().unwrap();
+        }
+        if std::thread::panicking() {
+            eprintln!("--- a worker's log ---\n{}", self.log());
+        }
+    }
+}

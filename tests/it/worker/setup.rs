@@ -1,0 +1,339 @@
+//! An application of its own on the broker: its topics, its configuration, its input, and what
+//! its logs say must have been published.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::process::Command;
+use std::thread::JoinHandle;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rdkafka::config::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use watchfire::correlate::{LogMessage, advance, fold};
+use watchfire::detect::{Detector, SourcePartition};
+use watchfire::encode::Encoding;
+use watchfire::encode::avro::read::Reader;
+use watchfire::plan::Catalogue;
+use watchfire::record::Position;
+use watchfire::shuffle;
+use watchfire::state::{Read, State};
+
+use crate::kafka::{bootstrap, create_topic, produce, read_committed, unique, until};
+
+const SOURCE_PARTITIONS: i32 = 3;
+const MATCHES_PARTITIONS: i32 = 4;
+
+/// A source partition and a position in it.
+type Place = (u32, u32, Position);
+
+pub struct Setup {
+    pub bootstrap: String,
+    pub app: String,
+    pub source: String,
+    dir: tempfile::TempDir,
+    more: String,
+}
+
+impl Setup {
+    pub fn new(name: &str, more: &str) -> Setup {
+        Setup::at(bootstrap(), name, more)
+    }
+
+    /// On the broker at `bootstrap`; `more`: lines of the configuration.
+    pub fn at(bootstrap: &str, name: &str, more: &str) -> Setup {
+        let app = unique(name);
+        let setup = Setup {
+            bootstrap: bootstrap.to_owned(),
+            source: format!("{app}-source"),
+            app,
+            dir: tempfile::tempdir().unwrap(),
+            more: more.to_owned(),
+        };
+        setup.write_rule("window: 300s");
+        create_topic(bootstrap, &setup.source, SOURCE_PARTITIONS, &[]);
+        let made = Command::new(env!("CARGO_BIN_EXE_watchfire"))
+            .args(["topics", "create", "--config"])
+            .arg(setup.config("topics"))
+            .output()
+            .unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        setup
+    }
+
+    /// The configuration of the worker `name`.
+    pub fn config(&self, name: &str) -> PathBuf {
+        self.config_with(name, str::to_owned)
+    }
+
+    /// The configuration of the worker `name`, changed.
+    pub fn config_with(&self, name: &str, change: impl FnOnce(&str) -> String) -> PathBuf {
+        let Setup { app, source, bootstrap, more, .. } = self;
+        let (rules, state) = (self.dir.path().join("rule.yaml"), self.dir.path().join(name));
+        let text = format!(
+            "app = \"{app}\"\nsources = [\"{source}\"]\nrules = [\"{}\"]\nstate_dir = \"{}\"\n\
+             matches_partitions = {MATCHES_PARTITIONS}\nwatermark_interval = \"500ms\"\n\
+             patience = \"5s\"\nlateness = \"10s\"\n{more}\
+             [kafka]\n\"bootstrap.servers\" = \"{bootstrap}\"\n\"session.timeout.ms\" = 3000\n\
+             \"heartbeat.interval.ms\" = 500\n",
+            rules.display(),
+            state.display(),
+        );
+        self.file(&format!("{name}.toml"), &change(&text))
+    }
+
+    pub fn file(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.dir.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+
+    pub fn write_rule(&self, window: &str) {
+        let text = format!(
+            "id: PH_Rule_TEST\nname: Commands on machines\ndescription: For tests.\nseverity: 5\n\
+             category: Security\nsubcategory: Execution\n{window}\npatterns:\n  - name: Command\n    \
+             where: eventType = \"MS_EvtHub_compute_virtualmachines_runcommand_action\"\n    \
+             group_by: [user]\n    having: COUNT(*) >= 2\nincident:\n  title: \"$user\"\n  \
+             attributes: {{ user: Command.user }}\nclear: {{ quiet: 4s }}\n"
+        );
+        self.file("rule.yaml", &text);
+    }
+
+    /// Takes the state of the worker `name` away.
+    pub fn lose_disk(&self, name: &str) {
+        std::fs::remove_dir_all(self.dir.path().join(name)).unwrap();
+    }
+
+    /// Waits until all input is read, and all that came of it is folded.
+    pub fn wait_until_read(&self) {
+        let lag = |group: &str, topic: &str, partitions| {
+            let (committed, ends) = (self.committed(group, topic, partitions), self.ends(topic, partitions));
+            ends.into_iter().any(|(partition, end)| {
+                // A transaction leaves one entry that no consumer sees.
+                committed.get(&partition).copied().unwrap_or(0) + 1 < end
+            })
+        };
+        until("the source is read", || !lag("detect", &self.source, SOURCE_PARTITIONS));
+        let matches = format!("{}.matches", self.app);
+        let end = self.ends(&matches, MATCHES_PARTITIONS);
+        until("the matches are folded", || {
+            let committed = self.committed("correlate", &matches, MATCHES_PARTITIONS);
+            end.iter().all(|(p, end)| committed.get(p).copied().unwrap_or(0) + 1 >= *end)
+        });
+    }
+
+    fn client(&self, group: &str) -> BaseConsumer {
+        ClientConfig::new()
+            .set("bootstrap.servers", &self.bootstrap)
+            .set("group.id", format!("{}.{group}", self.app))
+            .set("isolation.level", "read_committed")
+            .create()
+            .unwrap()
+    }
+
+    fn committed(&self, group: &str, topic: &str, partitions: i32) -> BTreeMap<i32, i64> {
+        let mut list = TopicPartitionList::new();
+        list.add_partition_range(topic, 0, partitions - 1);
+        let found = self.client(group).committed_offsets(list, Duration::from_secs(30)).unwrap();
+        let offsets = found.elements().into_iter().filter_map(|element| {
+            let Offset::Offset(offset) = element.offset() else { return None };
+            assert!(element.metadata().parse::<i64>().is_ok(), "{:?}", element.metadata());
+            Some((element.partition(), offset))
+        });
+        offsets.collect()
+    }
+
+    fn ends(&self, topic: &str, partitions: i32) -> BTreeMap<i32, i64> {
+        let client = self.client("detect");
+        let end = |p| client.fetch_watermarks(topic, p, Duration::from_secs(30)).unwrap().1;
+        (0..partitions).map(|partition| (partition, end(partition))).collect()
+    }
+
+    /// Holds that exactly what the log says was published, nothing twice, and that the log has
+    /// every match once. Returns how much was published.
+    pub fn check(&self) -> usize {
+        let (expected, found) = (self.expected(), self.published());
+        let said: BTreeSet<&Vec<u8>> = found.iter().collect();
+        assert_eq!(said.len(), found.len(), "something was published twice");
+        self.compare(&expected, &found);
+        let matched = self.matched();
+        let distinct: BTreeSet<&Place> = matched.iter().collect();
+        assert_eq!(distinct.len(), matched.len(), "a match is in the log twice");
+        found.len()
+    }
+
+    /// The same where output may come again: equal bytes count once.
+    pub fn check_at_least_once(&self) -> usize {
+        let distinct: BTreeSet<Vec<u8>> = self.published().into_iter().collect();
+        let found: Vec<Vec<u8>> = distinct.into_iter().collect();
+        self.compare(&self.expected(), &found);
+        found.len()
+    }
+
+    fn compare(&self, expected: &[Vec<u8>], found: &[Vec<u8>]) {
+        let show = |list: &[Vec<u8>]| -> Vec<String> {
+            let reader = Reader::new().unwrap();
+            let mut shown: Vec<String> = list
+                .iter()
+                .map(|bytes| {
+                    let i = reader.read(bytes).unwrap();
+                    format!("{} {} {:?} {}", i.incident_id, i.revision, i.status, i.event_count)
+                })
+                .collect();
+            shown.sort();
+            shown
+        };
+        assert_eq!(show(expected), show(found));
+        let (mut expected, mut found) = (expected.to_vec(), found.to_vec());
+        expected.sort();
+        found.sort();
+        assert!(expected == found, "the same incidents, with other bytes");
+        let matched: BTreeSet<Place> = self.matched().into_iter().collect();
+        assert_eq!(matched, self.detected());
+    }
+
+    fn published(&self) -> Vec<Vec<u8>> {
+        let messages = read_committed(&self.bootstrap, &format!("{}.incidents", self.app));
+        messages.into_iter().map(|message| message.value.unwrap()).collect()
+    }
+
+    fn catalogue(&self) -> Catalogue {
+        let mut catalogue = Catalogue::default();
+        for entry in read_committed(&self.bootstrap, &format!("{}.rules", self.app)) {
+            let key = String::from_utf8(entry.key.unwrap()).unwrap();
+            catalogue.read(&key, entry.value.as_deref()).unwrap();
+        }
+        catalogue
+    }
+
+    fn log(&self) -> Vec<(i32, LogMessage)> {
+        let messages = read_committed(&self.bootstrap, &format!("{}.matches", self.app));
+        let read = |message: crate::kafka::Message| {
+            let (offset, timestamp) = (message.offset, message.timestamp.unwrap());
+            let decoded = shuffle::decode(&message.value.unwrap()).unwrap();
+            (message.partition, LogMessage { offset, timestamp, message: decoded })
+        };
+        messages.into_iter().map(read).collect()
+    }
+
+    /// What an undisturbed fold of the log publishes, as far as the log is committed.
+    fn expected(&self) -> Vec<Vec<u8>> {
+        let (catalogue, log) = (self.catalogue(), self.log());
+        let matches = format!("{}.matches", self.app);
+        let mut published = Vec::new();
+        for (partition, committed) in self.committed("correlate", &matches, MATCHES_PARTITIONS) {
+            let (mut state, mut disk) = (State::empty(0), BTreeMap::new());
+            for (_, message) in log.iter().filter(|(p, m)| *p == partition && m.offset < committed) {
+                let plan = catalogue.plan(message.message.plan).unwrap();
+                let mut step = advance(&mut state, plan, message.clone());
+                load(&mut state, &mut step, &disk);
+                let said = fold(&mut state, step);
+                published.extend(said.iter().map(|incident| Encoding::Avro.encode(incident)));
+                for (row, value) in state.changes() {
+                    match value {
+                        Some(value) => disk.insert(row, value),
+                        None => disk.remove(&row),
+                    };
+                }
+            }
+        }
+        published
+    }
+
+    /// Where the records stand that the log has matches of.
+    fn matched(&self) -> Vec<Place> {
+        let sections = self.log().into_iter().flat_map(|(_, log)| log.message.sections);
+        sections
+            .flat_map(|section| {
+                let (source, partition) = (section.source, section.partition);
+                section.records.into_iter().map(move |r| (source, partition, r.position))
+            })
+            .collect()
+    }
+
+    /// Where the records stand that match, found in one go.
+    fn detected(&self) -> BTreeSet<Place> {
+        let log = self.log();
+        let plan = log.last().map(|(_, log)| log.message.plan).unwrap();
+        let plan = self.catalogue().plan(plan).cloned().unwrap();
+        let mut detector = Detector::new(plan, 1, 900_000);
+        let mut places = BTreeSet::new();
+        for partition in 0..SOURCE_PARTITIONS.cast_unsigned() {
+            detector.assign(SourcePartition { source: 0, partition }, 0);
+        }
+        for message in read_committed(&self.bootstrap, &self.source) {
+            let source = SourcePartition { source: 0, partition: message.partition.cast_unsigned() };
+            detector.read(source, message.offset, message.timestamp, &message.value.unwrap());
+        }
+        for (_, bytes) in detector.take().messages {
+            for section in shuffle::decode(&bytes).unwrap().sections {
+                places.extend(section.records.iter().map(|r| (0, section.partition, r.position)));
+            }
+        }
+        places
+    }
+}
+
+fn load(
+    state: &mut State,
+    step: &mut watchfire::correlate::Step,
+    disk: &BTreeMap<Vec<u8>, Vec<u8>>,
+) {
+    loop {
+        let wanted = state.wants(step);
+        if wanted.is_empty() {
+            return;
+        }
+        for read in wanted {
+            let (from, to) = match read {
+                Read::Row(row) => (row.clone(), [row, vec![0]].concat()),
+                Read::Range { from, to } => (from, to),
+            };
+            for (row, value) in disk.range(from..to) {
+                state.load(row, value).unwrap();
+            }
+        }
+    }
+}
+
+/// Commands of a few users, several a message, at about the time they are sent.
+pub struct Traffic(JoinHandle<()>);
+
+impl Traffic {
+    /// Sends `count` messages, with a pause after each.
+    pub fn start(setup: &Setup, count: u32, pause: Duration) -> Traffic {
+        let (bootstrap, source) = (setup.bootstrap.clone(), setup.source.clone());
+        Traffic(std::thread::spawn(move || {
+            for number in 0..count {
+                let partition = (number % SOURCE_PARTITIONS.cast_unsigned()).cast_signed();
+                let message = envelope(number);
+                produce(&bootstrap, &source, partition, &[(now(), message)]);
+                std::thread::sleep(pause);
+            }
+        }))
+    }
+
+    /// Waits until everything was sent.
+    pub fn finish(self) {
+        self.0.join().unwrap();
+    }
+}
+
+fn envelope(number: u32) -> String {
+    let records: Vec<String> = (0..3)
+        .map(|index| {
+            let operation = ["RUNCOMMAND/ACTION", "READ", "RUNCOMMAND/ACTION"][index];
+            let user = (number / 7 + index as u32) % 11;
+            format!(
+                r#"{{"time":"{}","operationName":"MICROSOFT.COMPUTE/VIRTUALMACHINES/{operation}","correlationId":"{number}-{index}","identity":{{"claims":{{"http://schemas.xmlsoap.org/ws/2005/05/identity/claims/upn":"user{user}@example.com"}}}}}}"#,
+                watchfire::time::rfc3339(now())
+            )
+        })
+        .collect();
+    format!(r#"{{"records":[{}]}}"#, records.join(","))
+}
+
+fn now() -> i64 {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    i64::try_from(since_1970.as_millis()).unwrap()
+}
