@@ -75,9 +75,17 @@ pub fn run(args: &Args) -> Result<ExitCode> {
 ///
 /// A path cannot be read, or rules have errors: one line for each.
 pub fn plan(paths: &[PathBuf]) -> Result<std::sync::Arc<Plan>> {
-    let files = rule_files::load(paths)?;
+    plan_of(&rule_files::load(paths)?)
+}
+
+/// The plan of all rules in these files, names and texts, that are enabled.
+///
+/// # Errors
+///
+/// Rules have errors: one line for each.
+pub fn plan_of(files: &[(String, String)]) -> Result<std::sync::Arc<Plan>> {
     let mut attributes = Attributes::default();
-    let rules = rule::parse_all(&files, &mut attributes).map_err(|errors| {
+    let rules = rule::parse_all(files, &mut attributes).map_err(|errors| {
         let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
         anyhow!(lines.join("\n"))
     })?;

@@ -11,7 +11,17 @@ use tracing_subscriber::EnvFilter;
 ///
 /// `WATCHFIRE_LOG` cannot be read, or there is a log already.
 pub fn start(json: bool) -> Result<()> {
-    let level = std::env::var("WATCHFIRE_LOG").unwrap_or_else(|_| "info".to_owned());
+    start_at("info", json)
+}
+
+/// Starts the log for a command whose own output matters more: `default` is the level where
+/// `WATCHFIRE_LOG` says none.
+///
+/// # Errors
+///
+/// As [`start`].
+pub fn start_at(default: &str, json: bool) -> Result<()> {
+    let level = std::env::var("WATCHFIRE_LOG").unwrap_or_else(|_| default.to_owned());
     let filter = EnvFilter::try_new(&level).map_err(|error| {
         anyhow!("WATCHFIRE_LOG={level}: {error}; expected a level such as info or debug")
     })?;

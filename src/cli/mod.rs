@@ -1,5 +1,7 @@
 //! The command line.
 
+pub mod demo;
+
 pub mod run;
 
 pub mod topics;
@@ -37,6 +39,7 @@ struct Cli {
 
 #[derive(Subcommand, Debug)]
 enum Command {
+    Demo(demo::Args),
     Run(run::Args),
     /// The topics that the application needs.
     #[command(subcommand)]
@@ -78,6 +81,7 @@ struct RulePaths {
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
     let done = match Cli::parse().command {
+        Command::Demo(args) => demo::run(&args),
         Command::Run(args) => run::run(&args),
         Command::Topics(command) => topics::run(&command),
         Command::Incidents(Incidents::Tail(args)) => tail::run(&args),

@@ -8,7 +8,7 @@ use crate::incident::{Incident, Status};
 use crate::time::rfc3339;
 
 /// Columns assumed where the output is not a terminal, or does not say its width.
-pub const DEFAULT_WIDTH: usize = 100;
+pub const DEFAULT_WIDTH: usize = 120;
 
 /// The narrowest that the two texts get: a terminal narrower still wraps the lines.
 const TEXT_MIN: usize = 12;

@@ -33,3 +33,5 @@ pub mod status;
 pub mod worker;
 
 pub mod tail;
+
+pub mod demo;

@@ -52,9 +52,40 @@ enum Report {
 ///
 /// # Errors
 ///
+/// As [`run_until`] says.
+pub fn run(config: &Config) -> Result<(), Failure> {
+    run_until(config, Properties::Checked, async {
+        // Without handlers the signals end the process at once, which loses nothing either.
+        match Signals::new() {
+            Ok(mut signals) => signals.received().await,
+            Err(error) => {
+                tracing::warn!(%error, "signals cannot be handled");
+                std::future::pending().await
+            }
+        }
+    })
+}
+
+/// Whether the properties of topics are checked before a worker starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Properties {
+    /// They are.
+    Checked,
+    /// Only that the topics are there: for brokers that would be asked in vain.
+    Trusted,
+}
+
+/// Runs a worker until `stop` says why it should end.
+///
+/// # Errors
+///
 /// It could not start, or one of its stages failed. Nothing is lost: what was not committed is
 /// done again by the next worker.
-pub fn run(config: &Config) -> Result<(), Failure> {
+pub fn run_until(
+    config: &Config,
+    properties: Properties,
+    stop: impl Future<Output = &'static str>,
+) -> Result<(), Failure> {
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
@@ -69,8 +100,7 @@ pub fn run(config: &Config) -> Result<(), Failure> {
         .enable_all()
         .build()
         .context("no runtime could be started")?;
-    let stop = runtime.block_on(async { Signals::new() })?;
-    let started = start(config, &health, &rules, &attributes)?;
+    let started = start(config, &health, properties, &rules, &attributes)?;
     runtime.block_on(supervise(config, &health, started, stop))?;
     Ok(())
 }
@@ -100,12 +130,13 @@ struct Started {
 fn start(
     config: &Config,
     health: &Arc<Health>,
+    properties: Properties,
     rules: &[Rule],
     attributes: &Attributes,
 ) -> Result<Started> {
     let state_dir = Path::new(&config.state_dir);
     let existing = topics::partitions(config, health, START_PATIENCE)?;
-    check_topics(config, health, &existing)?;
+    check_topics(config, health, properties, &existing)?;
     let store = Store::open(&state_dir.join("store"), &owner(config, health)?, budget(config))?;
     let id = worker_id(state_dir)?;
     tracing::info!(app = config.app, id, brokers = config.kafka.brokers(), "worker starts");
@@ -182,8 +213,10 @@ async fn supervise(
     config: &Config,
     health: &Health,
     mut started: Started,
-    mut signals: Signals,
+    stop: impl Future<Output = &'static str>,
 ) -> Result<()> {
+    let mut stop = std::pin::pin!(stop);
+    let mut asked = false;
     let mut ticks = tokio::time::interval(config.status_interval);
     ticks.tick().await;
     let (mut waiting, mut running) = (2, 2);
@@ -213,8 +246,9 @@ async fn supervise(
                     deadline.get_or_insert_with(|| tokio::time::Instant::now() + STOP_TIMEOUT);
                 }
             },
-            name = signals.received() => {
-                tracing::info!(signal = name, "stopping");
+            why = &mut stop, if !asked => {
+                asked = true;
+                tracing::info!(why, "stopping");
                 health.stop();
                 deadline.get_or_insert_with(|| tokio::time::Instant::now() + STOP_TIMEOUT);
             }
@@ -241,6 +275,7 @@ async fn supervise(
 fn check_topics(
     config: &Config,
     health: &Arc<Health>,
+    properties: Properties,
     existing: &BTreeMap<String, u32>,
 ) -> Result<()> {
     let names = Names::of(&config.app);
@@ -259,7 +294,7 @@ fn check_topics(
             ));
         }
     }
-    if problems.is_empty() {
+    if problems.is_empty() && properties == Properties::Checked {
         // What can be another number without harm is for `topics check` to say.
         let deviations = topics::check(config, health)?;
         let grave = deviations.iter().filter(|d| d.about != "partitions" || d.topic == *names.rules);

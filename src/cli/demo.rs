@@ -1,0 +1,268 @@
+//! `watchfire demo`: the real worker on a generated stream, with brokers inside the process.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, anyhow};
+use rdkafka::message::Message as _;
+
+use super::{backtest, log, table};
+use crate::config::{Config, Input, Written};
+use crate::detect::{Found, Matcher};
+use crate::encode::avro::read::Reader;
+use crate::generate::{Generator, Options};
+use crate::incident::Incident;
+use crate::io::client::Health;
+use crate::io::demo::{Brokers, play};
+use crate::io::tail::{self, Range};
+use crate::io::worker::{self, Failure, Properties};
+use crate::io::clock;
+use crate::key::Origin;
+use crate::record::Position;
+use crate::replay::Replay;
+use crate::shuffle::MatchedRecord;
+
+/// Watch the worker at work: a generated stream of Azure events with an attack in it.
+///
+/// Needs no broker and no set-up, and ends by itself in less than half a minute.
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    /// Which stream: another number, another stream.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+const TOPIC: &str = "insights-activity-logs";
+
+const PARTITIONS: i32 = 3;
+
+/// Event time that the stream covers, and how many times faster it is played.
+const STREAM_MS: i64 = 72_000;
+const SPEED: u32 = 6;
+
+/// How long a consumer group of these brokers takes to begin.
+const HEAD_START: Duration = Duration::from_secs(3);
+
+/// Silence after the stream that means that all was said.
+const SILENCE: Duration = Duration::from_secs(3);
+
+/// However it goes, the demo ends.
+const LONGEST: Duration = Duration::from_secs(24);
+
+/// The Azure rules that are shipped.
+const RULES: [&str; 7] = [
+    include_str!("../../rules/azure/PH_Rule_ES_IMPORT_AZURE_1.yaml"),
+    include_str!("../../rules/azure/PH_Rule_ES_IMPORT_AZURE_2.yaml"),
+    include_str!("../../rules/azure/PH_Rule_ES_IMPORT_AZURE_4.yaml"),
+    include_str!("../../rules/azure/PH_Rule_ES_IMPORT_AZURE_6.yaml"),
+    include_str!("../../rules/azure/PH_Rule_ES_IMPORT_AZURE_7.yaml"),
+    include_str!("../../rules/azure/PH_Rule_ES_IMPORT_AZURE_8.yaml"),
+    include_str!("../../rules/azure/PH_Rule_ES_IMPORT_AZURE_10.yaml"),
+];
+
+/// What went into the brokers: the values of messages, in their order.
+type Sent = Vec<Vec<u8>>;
+
+/// Runs the demo.
+///
+/// # Errors
+///
+/// The worker or the brokers inside the process failed.
+pub fn run(args: &Args) -> Result<ExitCode> {
+    log::start_at("error", false)?;
+    let folder = tempfile::tempdir().context("no place for the demo's state")?;
+    let brokers = Brokers::start(&[
+        (TOPIC, PARTITIONS),
+        ("demo.matches", 4),
+        ("demo.incidents", 1),
+        ("demo.dead-letters", 1),
+        ("demo.rules", 1),
+    ])?;
+    let config = config(folder.path(), &brokers.address())?;
+    println!(
+        "Watchfire demo: a Kafka broker inside this process, the real worker, {} rules, and a\n\
+         generated stream of Azure events. One user is about to run commands on several machines.\n",
+        RULES.len()
+    );
+    let (tell, incidents) = channel();
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let worker = spawn_worker(config.clone(), stopped);
+    spawn_listener(config, tell);
+    let player = spawn_player(args.seed, brokers.address());
+    show(&incidents, &|| player.is_finished(), &|| worker.is_finished())?;
+    drop(stop);
+    let ended = worker.join().map_err(|_| anyhow!("the worker panicked"))?;
+    let sent = player.join().map_err(|_| anyhow!("the stream ended early"))??;
+    match ended {
+        Ok(()) => conclude(&sent),
+        Err(Failure::Run(error)) => Err(error),
+        Err(Failure::Input(problems)) => Err(anyhow!(problems.join("; "))),
+    }
+}
+
+fn spawn_worker(
+    config: Config,
+    stopped: tokio::sync::oneshot::Receiver<()>,
+) -> JoinHandle<Result<(), Failure>> {
+    std::thread::spawn(move || {
+        worker::run_until(&config, Properties::Trusted, async {
+            // An error says that the sender is gone: the demo is over, too.
+            match stopped.await {
+                Ok(()) | Err(_) => "the demo is over",
+            }
+        })
+    })
+}
+
+/// Reads the incidents topic as a consumer of it would, until the process ends.
+fn spawn_listener(config: Config, tell: Sender<Incident>) {
+    std::thread::spawn(move || {
+        if let Err(error) = listen(&config, &tell) {
+            tracing::debug!(%error, "the demo's reader ended");
+        }
+    });
+}
+
+fn config(folder: &Path, brokers: &str) -> Result<Config> {
+    let rules = folder.join("rules");
+    std::fs::create_dir(&rules)?;
+    for (number, text) in RULES.iter().enumerate() {
+        std::fs::write(rules.join(format!("{number}.yaml")), text)?;
+    }
+    let text = format!(
+        "app = \"demo\"\nsources = [\"{TOPIC}\"]\nrules = [\"{}\"]\nstate_dir = \"{}\"\n\
+         delivery = \"at_least_once\"\nmatches_partitions = 4\nincidents_partitions = 1\n\
+         watermark_interval = \"1s\"\n[kafka]\n\"bootstrap.servers\" = \"{brokers}\"\n\
+         \"session.timeout.ms\" = 6000\n\"heartbeat.interval.ms\" = 1000\n",
+        rules.display(),
+        folder.join("state").display(),
+    );
+    Config::build(Input {
+        file: Some(("demo.toml", &text)),
+        environment: &BTreeMap::new(),
+        flags: Written::default(),
+        read_secret: &|_| Err("the demo has no secrets".to_owned()),
+    })
+    .map_err(|problems| anyhow!(problems.join("; ")))
+}
+
+/// Plays the stream on a thread of its own, which gives what it sent.
+fn spawn_player(seed: u64, address: String) -> JoinHandle<Result<Sent>> {
+    std::thread::spawn(move || {
+        std::thread::sleep(HEAD_START);
+        let start = clock::now() - STREAM_MS;
+        let options = Options {
+            action_gap_ms: 30,
+            commands_per_million: 400,
+            attack_after_ms: Some(12_000),
+            ..Options::usual(start)
+        };
+        let end = start + STREAM_MS;
+        let messages = Generator::new(seed, options).take_while(|message| message.time < end);
+        let mut sent = Sent::new();
+        play(&address, TOPIC, PARTITIONS, messages, (start, SPEED), |message| {
+            sent.push(message.bytes.clone());
+        })?;
+        Ok(sent)
+    })
+}
+
+/// Reads the incidents topic as a consumer of it would.
+fn listen(config: &Config, tell: &Sender<Incident>) -> Result<()> {
+    let reader = Reader::new()?;
+    let health = Health::new(config.kafka.brokers());
+    let range = Range { from_beginning: true, until_end: false };
+    tail::tail(config, &health, range, &mut |message| {
+        let incident = reader.read(message.payload().unwrap_or_default())?;
+        tell.send(incident).context("nobody listens any more")
+    })
+}
+
+/// Prints incidents as they come until all is said.
+fn show(
+    incidents: &Receiver<Incident>,
+    all_sent: &dyn Fn() -> bool,
+    worker_ended: &dyn Fn() -> bool,
+) -> Result<()> {
+    let mut table = table::on_stdout();
+    let began = Instant::now();
+    let mut heard = Instant::now();
+    while began.elapsed() < LONGEST && !worker_ended() {
+        match incidents.recv_timeout(Duration::from_millis(200)) {
+            Ok(incident) => {
+                heard = Instant::now();
+                table.print(&incident)?;
+            }
+            Err(RecvTimeoutError::Timeout) => {
+                if all_sent() && heard.elapsed() > SILENCE {
+                    break;
+                }
+            }
+            Err(RecvTimeoutError::Disconnected) => break,
+        }
+    }
+    Ok(())
+}
+
+/// Shows what a backtest makes of the same messages, and what the greatest incident rests on.
+fn conclude(sent: &[Vec<u8>]) -> Result<ExitCode> {
+    let (records, incidents) = replay(sent)?;
+    println!(
+        "\nThe stream had {records} records in {} messages. A backtest of it, which knows how each \
+         story\nended, says:\n",
+        sent.len()
+    );
+    let mut table = table::on_stdout();
+    for incident in &incidents {
+        table.print(incident)?;
+    }
+    let Some(attack) = incidents.iter().max_by_key(|incident| incident.event_count) else {
+        return Err(anyhow!("the stream had no incident"));
+    };
+    println!(
+        "\n{} ({}, {})\nrests on {} events, the first of them:",
+        attack.title,
+        attack.rule_id,
+        attack.techniques.join(", "),
+        attack.event_count
+    );
+    for evidence in &attack.evidence {
+        println!(
+            "  {}  partition {} offset {} record {}  {}",
+            crate::time::rfc3339(evidence.time),
+            evidence.partition,
+            evidence.offset,
+            evidence.index,
+            evidence.event_type.as_deref().unwrap_or("-"),
+        );
+    }
+    println!("\nNext: `watchfire run --help`, or README.md.");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The number of records in the messages, and the incidents that they make.
+fn replay(sent: &[Vec<u8>]) -> Result<(u64, Vec<Incident>)> {
+    let files: Vec<(String, String)> =
+        RULES.iter().map(|text| ("rules".to_owned(), (*text).to_owned())).collect();
+    let plan = backtest::plan_of(&files)?;
+    let mut matcher = Matcher::new(&plan);
+    let mut replay = Replay::new(plan);
+    let topic = replay.topic(TOPIC);
+    let mut records = 0;
+    for ((value, number), partition) in sent.iter().zip(0_i64..).zip((0..PARTITIONS).cycle()) {
+        let offset = number / i64::from(PARTITIONS);
+        let origin = Origin { topic, partition: partition.unsigned_abs() };
+        matcher.each_record(value, None, &mut |record| {
+            records += 1;
+            if let Found::Event { matched: Some(found), .. } = record.outcome {
+                let position = Position { epoch: 0, offset, index: record.index };
+                replay.add(&MatchedRecord { position, ..found }, origin);
+            }
+        });
+    }
+    Ok((records, replay.finish()))
+}
