@@ -394,8 +394,7 @@ fn offsets(progress: &[Progress]) -> KafkaResult<TopicPartitionList> {
     for Progress { partition: (topic, partition), offset, metadata } in progress {
         let mut element = list.add_partition(topic, *partition);
         element.set_offset(Offset::Offset(*offset))?;
-        // The client library looks for the end of the text, and its binding does not write one.
-        element.set_metadata(format!("{metadata}\0"));
+        element.set_metadata(metadata);
     }
     Ok(list)
 }

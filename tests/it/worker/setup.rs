@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer as _, ThreadedProducer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use watchfire::correlate::{LogMessage, advance, fold};
 use watchfire::detect::{Detector, SourcePartition};
@@ -19,7 +20,7 @@ use watchfire::record::Position;
 use watchfire::shuffle;
 use watchfire::state::{Read, State};
 
-use crate::kafka::{bootstrap, create_topic, produce, read_committed, unique, until};
+use crate::kafka::{bootstrap, create_topic, read_committed, unique, until};
 
 const SOURCE_PARTITIONS: i32 = 3;
 const MATCHES_PARTITIONS: i32 = 4;
@@ -304,12 +305,19 @@ impl Traffic {
     pub fn start(setup: &Setup, count: u32, pause: Duration) -> Traffic {
         let (bootstrap, source) = (setup.bootstrap.clone(), setup.source.clone());
         Traffic(std::thread::spawn(move || {
+            let producer: ThreadedProducer<DefaultProducerContext> = ClientConfig::new()
+                .set("bootstrap.servers", &bootstrap)
+                .set("enable.idempotence", "true")
+                .create()
+                .unwrap();
             for number in 0..count {
                 let partition = (number % SOURCE_PARTITIONS.cast_unsigned()).cast_signed();
                 let message = envelope(number);
-                produce(&bootstrap, &source, partition, &[(now(), message)]);
+                let record = BaseRecord::<[u8], str>::to(&source).partition(partition);
+                producer.send(record.timestamp(now()).payload(&message)).unwrap();
                 std::thread::sleep(pause);
             }
+            producer.flush(Duration::from_secs(60)).unwrap();
         }))
     }
 
