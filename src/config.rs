@@ -39,7 +39,9 @@ pub struct Config {
     pub settings: Settings,
     /// Where source partitions without a committed offset start.
     pub start: Start,
+    /// Between two commits, at least.
     pub commit_interval: Duration,
+    /// Between two looks at how far time has come.
     pub watermark_interval: Duration,
     /// How long brokers may be away, once the worker has started.
     pub broker_timeout: Duration,
@@ -64,8 +66,11 @@ pub struct Config {
 /// Sizes of the topics that belong to the application.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Topics {
+    /// Partitions of the matches topic; never changed under one `app`.
     pub matches_partitions: u32,
+    /// Partitions of the incidents topic.
     pub incidents_partitions: u32,
+    /// How long the matches topic keeps messages.
     pub matches_retention: Duration,
 }
 
@@ -73,7 +78,9 @@ pub struct Topics {
 pub struct Input<'a> {
     /// The file's name and text, if there is a file.
     pub file: Option<(&'a str, &'a str)>,
+    /// All environment variables.
     pub environment: &'a BTreeMap<String, String>,
+    /// What the flags say.
     pub flags: Written,
     /// Reads a file that holds a secret.
     pub read_secret: ReadSecret<'a>,
@@ -92,19 +99,26 @@ impl Config {
         if let Some((file, text)) = input.file {
             written = Written::from_file(file, text).map_err(|problem| vec![problem])?;
         }
-        written =
-            from_environment(input.environment, &mut warnings, &mut problems).over(written);
+        written = from_environment(input.environment, &mut warnings, &mut problems).over(written);
         written = input.flags.over(written);
         if written.sources.is_none() {
             written.sources =
                 kafka::event_hub(input.environment, input.read_secret).map(|hub| vec![hub]);
         }
-        let mut kafka =
-            Kafka::build(&written.kafka, input.environment, input.read_secret, &mut problems);
+        let mut kafka = Kafka::build(
+            &written.kafka,
+            input.environment,
+            input.read_secret,
+            &mut problems,
+        );
         kafka.suit_event_hubs();
         let config = Config::from_written(written, kafka, warnings);
         config.check(&mut problems);
-        if problems.is_empty() { Ok(config) } else { Err(problems) }
+        if problems.is_empty() {
+            Ok(config)
+        } else {
+            Err(problems)
+        }
     }
 
     fn from_written(written: Written, kafka: Kafka, warnings: Vec<String>) -> Config {
@@ -113,7 +127,9 @@ impl Config {
             app: written.app.unwrap_or_else(|| "watchfire".to_owned()),
             sources: written.sources.unwrap_or_default(),
             rules: written.rules.unwrap_or_default(),
-            state_dir: written.state_dir.unwrap_or_else(|| "/var/lib/watchfire".to_owned()),
+            state_dir: written
+                .state_dir
+                .unwrap_or_else(|| "/var/lib/watchfire".to_owned()),
             delivery: written.delivery,
             settings: Settings {
                 patience: seconds(time(written.patience, "15m")),
@@ -162,9 +178,18 @@ impl Config {
             "no brokers: set \"bootstrap.servers\" under [kafka], or EVENTHUBS_CONNECTION_STRING",
         );
         let settings = self.settings;
-        require(settings.lateness >= settings.patience, "lateness: must be at least patience");
-        require(settings.limits.evidence > 0, "limits.evidence: must be at least 1");
-        require(settings.limits.distinct_values > 0, "limits.distinct_values: must be at least 1");
+        require(
+            settings.lateness >= settings.patience,
+            "lateness: must be at least patience",
+        );
+        require(
+            settings.limits.evidence > 0,
+            "limits.evidence: must be at least 1",
+        );
+        require(
+            settings.limits.distinct_values > 0,
+            "limits.distinct_values: must be at least 1",
+        );
         require(
             self.message_bytes_max >= 10_000,
             "limits.message_bytes: must be at least 10000, or ordinary records do not fit",
@@ -212,7 +237,9 @@ fn from_environment(
 ) -> Written {
     let mut written = Written::default();
     for (variable, value) in environment {
-        let Some(name) = variable.strip_prefix("WATCHFIRE_") else { continue };
+        let Some(name) = variable.strip_prefix("WATCHFIRE_") else {
+            continue;
+        };
         let others = ["KAFKA_", "TEST_"];
         if others.iter().any(|prefix| name.starts_with(prefix))
             || OTHER_VARIABLES.contains(&variable.as_str())

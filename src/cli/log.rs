@@ -29,6 +29,10 @@ pub fn start_at(default: &str, json: bool) -> Result<()> {
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal());
-    let started = if json { log.json().try_init() } else { log.try_init() };
+    let started = if json {
+        log.json().try_init()
+    } else {
+        log.try_init()
+    };
     started.map_err(|error| anyhow!("the log could not be started: {error}"))
 }

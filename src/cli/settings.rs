@@ -66,12 +66,12 @@ impl Settings {
             file = Some((path.display().to_string(), text));
         }
         let environment: BTreeMap<String, String> = std::env::vars_os()
-            .filter_map(|(name, value)| {
-                Some((name.into_string().ok()?, value.into_string().ok()?))
-            })
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect();
         Config::build(Input {
-            file: file.as_ref().map(|(name, text)| (name.as_str(), text.as_str())),
+            file: file
+                .as_ref()
+                .map(|(name, text)| (name.as_str(), text.as_str())),
             environment: &environment,
             flags: self.written(),
             read_secret: &|path| std::fs::read_to_string(path).map_err(|error| error.to_string()),

@@ -48,20 +48,23 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     log::start(false)?;
     let health = Health::new(config.kafka.brokers());
     let reader = Reader::new()?;
-    let range = Range { from_beginning: args.from_beginning, until_end: args.until_end };
+    let range = Range {
+        from_beginning: args.from_beginning,
+        until_end: args.until_end,
+    };
     let mut show = printer(args.format);
-    tail::tail(&config, &health, range, &mut |message| {
-        match reader.read(message.payload().unwrap_or_default()) {
-            Ok(incident) => show(&incident),
-            Err(why) => {
-                eprintln!(
-                    "{}/{} offset {}: not an incident: {why}",
-                    message.topic(),
-                    message.partition(),
-                    message.offset()
-                );
-                Ok(())
-            }
+    tail::tail(&config, &health, range, &mut |message| match reader
+        .read(message.payload().unwrap_or_default())
+    {
+        Ok(incident) => show(&incident),
+        Err(why) => {
+            eprintln!(
+                "{}/{} offset {}: not an incident: {why}",
+                message.topic(),
+                message.partition(),
+                message.offset()
+            );
+            Ok(())
         }
     })?;
     Ok(ExitCode::SUCCESS)

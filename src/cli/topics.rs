@@ -23,6 +23,7 @@ pub enum Command {
     Reset(Reset),
 }
 
+/// The flags of `topics create`.
 #[derive(clap::Args, Debug)]
 pub struct Create {
     #[command(flatten)]
@@ -32,6 +33,7 @@ pub struct Create {
     replication_factor: i32,
 }
 
+/// The flags of `topics check`.
 #[derive(clap::Args, Debug)]
 pub struct Check {
     #[command(flatten)]
@@ -41,6 +43,7 @@ pub struct Check {
     json: bool,
 }
 
+/// The flags of `topics reset`.
 #[derive(clap::Args, Debug)]
 pub struct Reset {
     #[command(flatten)]
@@ -72,7 +75,11 @@ fn create(config: &Config, replication: i32) -> Result<ExitCode> {
     let health = Health::new(config.kafka.brokers());
     let made = topics::create(config, &health, replication)?;
     for topic in topics::wanted(config) {
-        let done = if made.iter().any(|made| **made == *topic.name) { "created" } else { "exists" };
+        let done = if made.iter().any(|made| **made == *topic.name) {
+            "created"
+        } else {
+            "exists"
+        };
         println!("{done} {}", topic.name);
     }
     Ok(ExitCode::SUCCESS)
@@ -91,17 +98,29 @@ fn check(config: &Config, json: bool) -> Result<ExitCode> {
             println!("{deviation}");
         }
     }
-    Ok(if deviations.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if deviations.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 fn as_json(deviation: &Deviation) -> serde_json::Value {
-    let Deviation { topic, about, found, expected } = deviation;
+    let Deviation {
+        topic,
+        about,
+        found,
+        expected,
+    } = deviation;
     serde_json::json!({ "topic": topic, "about": about, "found": found, "expected": expected })
 }
 
 fn reset(config: &Config, topic: &str) -> Result<ExitCode> {
     if !config.sources.iter().any(|source| source == topic) {
-        bail!("{topic} is none of the configured sources: {}", config.sources.join(", "));
+        bail!(
+            "{topic} is none of the configured sources: {}",
+            config.sources.join(", ")
+        );
     }
     let health = Health::new(config.kafka.brokers());
     let rules = Names::of(&config.app).rules;
@@ -112,6 +131,9 @@ fn reset(config: &Config, topic: &str) -> Result<ExitCode> {
     let catalogue = rules_topic::read(config, &health)?;
     let entry = catalogue.raise_epoch(topic);
     rules_topic::write(config, &health, &[entry])?;
-    println!("{topic} is in epoch {} now; start the workers", catalogue.epoch(topic) + 1);
+    println!(
+        "{topic} is in epoch {} now; start the workers",
+        catalogue.epoch(topic) + 1
+    );
     Ok(ExitCode::SUCCESS)
 }

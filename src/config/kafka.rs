@@ -71,7 +71,9 @@ pub type ReadSecret<'a> = &'a dyn Fn(&str) -> Result<String, String>;
 impl Kafka {
     /// Where the brokers are, as written.
     pub fn brokers(&self) -> &str {
-        self.properties.get("bootstrap.servers").map_or("", String::as_str)
+        self.properties
+            .get("bootstrap.servers")
+            .map_or("", String::as_str)
     }
 
     /// The properties written under `[kafka]` in the file and in flags, with those of the
@@ -110,15 +112,20 @@ impl Kafka {
 
     fn set(&mut self, key: &str, value: &str, read: ReadSecret<'_>, problems: &mut Vec<String>) {
         if RESERVED.contains(&key) {
-            problems.push(format!("kafka.\"{key}\" is set by watchfire itself; remove it"));
+            problems.push(format!(
+                "kafka.\"{key}\" is set by watchfire itself; remove it"
+            ));
         } else if is_secret(key) {
             self.secrets.insert(key.to_owned(), Secret::new(value));
         } else if let Some(secret) = key.strip_suffix("_file").filter(|key| is_secret(key)) {
             match read(value) {
                 Ok(content) => {
-                    self.secrets.insert(secret.to_owned(), Secret::new(&content));
+                    self.secrets
+                        .insert(secret.to_owned(), Secret::new(&content));
                 }
-                Err(why) => problems.push(format!("kafka.\"{key}\": {value} cannot be read: {why}")),
+                Err(why) => {
+                    problems.push(format!("kafka.\"{key}\": {value} cannot be read: {why}"))
+                }
             }
         } else {
             self.properties.insert(key.to_owned(), value.to_owned());
@@ -147,8 +154,11 @@ impl Kafka {
         };
         self.event_hubs = true;
         let emulator = part_of(connection.reveal(), "UseDevelopmentEmulator") == Some("true");
-        let (port, protocol) =
-            if emulator { (9092, "SASL_PLAINTEXT") } else { (9093, "SASL_SSL") };
+        let (port, protocol) = if emulator {
+            (9092, "SASL_PLAINTEXT")
+        } else {
+            (9093, "SASL_SSL")
+        };
         for (key, value) in [
             ("bootstrap.servers", format!("{host}:{port}")),
             ("security.protocol", protocol.to_owned()),
@@ -172,7 +182,9 @@ impl Kafka {
                 ("session.timeout.ms", "30000"),
                 ("message.max.bytes", "1000000"),
             ] {
-                self.properties.entry(key.to_owned()).or_insert_with(|| value.to_owned());
+                self.properties
+                    .entry(key.to_owned())
+                    .or_insert_with(|| value.to_owned());
             }
         }
     }
@@ -227,7 +239,10 @@ fn is_secret(key: &str) -> bool {
 }
 
 fn variable_of(key: &str) -> String {
-    format!("WATCHFIRE_KAFKA_{}", key.to_ascii_uppercase().replace('.', "_"))
+    format!(
+        "WATCHFIRE_KAFKA_{}",
+        key.to_ascii_uppercase().replace('.', "_")
+    )
 }
 
 /// Dotted keys without quotes are tables in TOML; here they mean the property of that name.

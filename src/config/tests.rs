@@ -21,9 +21,14 @@ fn check(text: &str, variables: &[&str], show: fn(&Config) -> String, expected: 
             _ => Err("no such file".to_owned()),
         },
     });
-    let shown = built.as_ref().map_or_else(|problems| problems.join("\n"), show);
+    let shown = built
+        .as_ref()
+        .map_or_else(|problems| problems.join("\n"), show);
     assert_eq!(shown, expected, "{text} {variables:?}");
-    assert!(!format!("{built:?}").contains("hush"), "a secret is shown: {built:?}");
+    assert!(
+        !format!("{built:?}").contains("hush"),
+        "a secret is shown: {built:?}"
+    );
 }
 
 #[test]
@@ -45,14 +50,22 @@ fn defaults_and_layers() {
         "Limits { evidence: 9, distinct_values: 10000 }",
     );
     let cache = |config: &Config| config.block_cache_bytes.to_string();
-    check(&format!("[state]\nblock_cache = \"16MiB\"\n{BROKERS}"), &[], cache, "16777216");
+    check(
+        &format!("[state]\nblock_cache = \"16MiB\"\n{BROKERS}"),
+        &[],
+        cache,
+        "16777216",
+    );
 }
 
 #[test]
 fn every_key_can_come_from_the_environment() {
     for key in KEYS {
         let found = Written::from_variable(key, "\u{0}");
-        assert!(!found.is_err_and(|error| error.contains("unknown field")), "{key}");
+        assert!(
+            !found.is_err_and(|error| error.contains("unknown field")),
+            "{key}"
+        );
     }
 }
 
@@ -101,11 +114,31 @@ fn what_is_wrong_is_said_with_its_place() {
 
 #[test]
 fn secrets_come_from_the_environment_or_a_file() {
-    let password =
-        |config: &Config| config.kafka.secrets["sasl.password"].reveal().chars().rev().collect();
-    check(BROKERS, &["WATCHFIRE_KAFKA_SASL_PASSWORD=hush"], password, "hsuh");
-    check(&format!("{BROKERS}\"sasl.password_file\" = \"/run/hush\""), &[], password, "hsuh");
-    check(BROKERS, &["WATCHFIRE_KAFKA_SASL_PASSWORD_FILE=/run/hush"], password, "hsuh");
+    let password = |config: &Config| {
+        config.kafka.secrets["sasl.password"]
+            .reveal()
+            .chars()
+            .rev()
+            .collect()
+    };
+    check(
+        BROKERS,
+        &["WATCHFIRE_KAFKA_SASL_PASSWORD=hush"],
+        password,
+        "hsuh",
+    );
+    check(
+        &format!("{BROKERS}\"sasl.password_file\" = \"/run/hush\""),
+        &[],
+        password,
+        "hsuh",
+    );
+    check(
+        BROKERS,
+        &["WATCHFIRE_KAFKA_SASL_PASSWORD_FILE=/run/hush"],
+        password,
+        "hsuh",
+    );
     check(
         &format!("{BROKERS}\"sasl.password\" = \"hush\""),
         &[],
@@ -141,7 +174,9 @@ fn a_connection_string_is_enough_for_event_hubs() {
     let rest = "SASL_SSL $ConnectionString 180000 1 300ms";
     check(
         "",
-        &[&format!("EVENTHUBS_CONNECTION_STRING={HUB};EntityPath=logs")],
+        &[&format!(
+            "EVENTHUBS_CONNECTION_STRING={HUB};EntityPath=logs"
+        )],
         shown,
         &format!("ns.servicebus.windows.net:9093 {rest} [\"logs\"]"),
     );

@@ -36,26 +36,45 @@ pub const KEYS: [&str; 21] = [
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Written {
+    /// [`super::Config::app`]
     pub app: Option<String>,
+    /// [`super::Config::sources`]
     pub sources: Option<Vec<String>>,
+    /// [`super::Config::rules`]
     pub rules: Option<Vec<String>>,
+    /// [`super::Config::state_dir`]
     pub state_dir: Option<String>,
+    /// [`super::Config::delivery`]
     pub delivery: Option<Delivery>,
+    /// `patience` of [`crate::plan::Settings`]
     pub patience: Option<Time>,
+    /// `lateness` of [`crate::plan::Settings`]
     pub lateness: Option<Time>,
+    /// [`super::Config::start`]
     pub start: Option<Start>,
+    /// [`super::Config::commit_interval`]
     pub commit_interval: Option<Time>,
+    /// [`super::Config::watermark_interval`]
     pub watermark_interval: Option<Time>,
+    /// [`super::Config::broker_timeout`]
     pub broker_timeout: Option<Time>,
+    /// [`super::Config::status_interval`]
     pub status_interval: Option<Time>,
+    /// [`super::Topics::matches_partitions`]
     pub matches_partitions: Option<u32>,
+    /// [`super::Topics::incidents_partitions`]
     pub incidents_partitions: Option<u32>,
+    /// [`super::Topics::matches_retention`]
     pub matches_retention: Option<Time>,
+    /// [`super::Config::accept_incomplete_state`]
     pub accept_incomplete_state: Option<bool>,
+    /// `[limits]`
     #[serde(default)]
     pub limits: WrittenLimits,
+    /// `[state]`
     #[serde(default)]
     pub state: WrittenState,
+    /// `[kafka]`, as it stands there
     #[serde(default)]
     pub kafka: BTreeMap<String, toml::Value>,
 }
@@ -64,8 +83,11 @@ pub struct Written {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WrittenLimits {
+    /// `evidence` of [`crate::plan::Limits`]
     pub evidence: Option<u32>,
+    /// `distinct_values` of [`crate::plan::Limits`]
     pub distinct_values: Option<u32>,
+    /// [`super::Config::message_bytes_max`]
     pub message_bytes: Option<Size>,
 }
 
@@ -73,7 +95,9 @@ pub struct WrittenLimits {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WrittenState {
+    /// [`super::Config::block_cache_bytes`]
     pub block_cache: Option<Size>,
+    /// [`super::Config::write_buffer_bytes`]
     pub write_buffer: Option<Size>,
 }
 
@@ -106,7 +130,9 @@ impl<'de> Deserialize<'de> for Time {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Time, D::Error> {
         let text = String::deserialize(from)?;
         humantime::parse_duration(&text).map(Time).map_err(|_| {
-            de::Error::custom(format!("found \"{text}\", expected a duration such as \"15m\""))
+            de::Error::custom(format!(
+                "found \"{text}\", expected a duration such as \"15m\""
+            ))
         })
     }
 }
@@ -158,9 +184,15 @@ impl Written {
     /// `file:line: what is wrong`. The line itself is not shown, it may hold a secret.
     pub fn from_file(file: &str, text: &str) -> Result<Written, String> {
         toml::from_str(text).map_err(|error| {
-            let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+            let before = error
+                .span()
+                .and_then(|span| text.get(..span.start))
+                .unwrap_or_default();
             let line = before.matches('\n').count() + 1;
-            format!("{file}:{line}: {}", error.message().trim().replace('\n', "; "))
+            format!(
+                "{file}:{line}: {}",
+                error.message().trim().replace('\n', "; ")
+            )
         })
     }
 
@@ -174,10 +206,12 @@ impl Written {
             "sources" | "rules" => {
                 toml::Value::Array(value.split(',').map(|item| item.trim().into()).collect())
             }
-            "accept_incomplete_state" => {
-                value.parse::<bool>().map_or_else(|_| value.into(), toml::Value::from)
-            }
-            _ => value.parse::<i64>().map_or_else(|_| value.into(), toml::Value::from),
+            "accept_incomplete_state" => value
+                .parse::<bool>()
+                .map_or_else(|_| value.into(), toml::Value::from),
+            _ => value
+                .parse::<i64>()
+                .map_or_else(|_| value.into(), toml::Value::from),
         };
         if matches!(key, "app" | "state_dir") {
             typed = value.into();
@@ -192,7 +226,9 @@ impl Written {
                 table.insert(key.to_owned(), typed);
             }
         }
-        table.try_into().map_err(|error: toml::de::Error| error.message().replace('\n', "; "))
+        table
+            .try_into()
+            .map_err(|error: toml::de::Error| error.message().replace('\n', "; "))
     }
 
     /// This layer over `under`.

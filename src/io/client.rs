@@ -91,7 +91,11 @@ impl Health {
     /// No broker answered for `patience`.
     fn away(&self, patience: Duration) -> anyhow::Error {
         let reason = lock(&self.reason).clone();
-        let reason = if reason.is_empty() { "no answer".to_owned() } else { reason };
+        let reason = if reason.is_empty() {
+            "no answer".to_owned()
+        } else {
+            reason
+        };
         anyhow::anyhow!(
             "the brokers at {} have not answered for {}: {reason}. Check that they run, and the \
              address and security.protocol in the configuration",
@@ -315,7 +319,11 @@ pub fn consumer_settings(config: &Config, group: &str) -> ClientConfig {
 /// A consumer without a part in any group, to ask brokers and to read partitions named to it.
 /// (The client library wants the name of a group all the same.)
 pub fn reader(config: &Config, health: &Arc<Health>, eof: bool) -> Result<BaseConsumer<Callbacks>> {
-    reader_with(config, health, &[("enable.partition.eof", if eof { "true" } else { "false" })])
+    reader_with(
+        config,
+        health,
+        &[("enable.partition.eof", if eof { "true" } else { "false" })],
+    )
 }
 
 /// [`reader`] with more settings.
@@ -328,16 +336,17 @@ pub fn reader_with(
     for (key, value) in more {
         settings.set(*key, *value);
     }
-    settings.create_with_context(Callbacks(Arc::clone(health))).map_err(|e| cannot_create(&e))
+    settings
+        .create_with_context(Callbacks(Arc::clone(health)))
+        .map_err(|e| cannot_create(&e))
 }
 
 /// Why a client could not be made: most often a property that librdkafka does not know. Values
 /// are not shown.
 pub fn cannot_create(error: &KafkaError) -> anyhow::Error {
-    match error {
-        KafkaError::ClientConfig(_, why, key, _) => {
-            anyhow::anyhow!("[kafka] \"{key}\": {}", why.trim_end_matches('.'))
-        }
-        _ => anyhow::anyhow!("the Kafka client could not be made: {error}"),
+    if let KafkaError::ClientConfig(_, why, key, _) = error {
+        anyhow::anyhow!("[kafka] \"{key}\": {}", why.trim_end_matches('.'))
+    } else {
+        anyhow::anyhow!("the Kafka client could not be made: {error}")
     }
 }

@@ -141,7 +141,11 @@ impl Stage {
             return Ok(Next::Commit);
         }
         let wait = match self.moved {
-            true => self.config.commit_interval.saturating_sub(since_commit).min(WAIT),
+            true => self
+                .config
+                .commit_interval
+                .saturating_sub(since_commit)
+                .min(WAIT),
             false => WAIT,
         };
         Ok(match group.next(wait.max(Duration::from_millis(1)))? {
@@ -156,18 +160,29 @@ impl Stage {
     fn read(&mut self, kafka: &BorrowedMessage<'_>) -> Result<()> {
         let (number, offset) = (kafka.partition(), kafka.offset());
         let place = || format!("{}/{number} offset {offset}", kafka.topic());
-        let message = shuffle::decode(kafka.payload().unwrap_or_default()).map_err(|Unreadable| {
-            anyhow!(
-                "{}: a matches message cannot be read; was it written by a newer watchfire?",
-                place()
-            )
-        })?;
+        let message =
+            shuffle::decode(kafka.payload().unwrap_or_default()).map_err(|Unreadable| {
+                anyhow!(
+                    "{}: a matches message cannot be read; was it written by a newer watchfire?",
+                    place()
+                )
+            })?;
         let plan = self.plan(message.plan).with_context(place)?;
         let timestamp = self.timestamp(kafka);
         let partition = u32::try_from(number)?;
-        let Some(folding) = self.folding.get_mut(&number) else { return Ok(()) };
+        let Some(folding) = self.folding.get_mut(&number) else {
+            return Ok(());
+        };
         let state = &mut folding.state;
-        let mut step = advance(state, &plan, LogMessage { offset, timestamp, message });
+        let mut step = advance(
+            state,
+            &plan,
+            LogMessage {
+                offset,
+                timestamp,
+                message,
+            },
+        );
         loop {
             let wanted = state.wants(&mut step);
             if wanted.is_empty() {
@@ -237,7 +252,11 @@ impl Stage {
 
     /// Finishes what has begun, and gives all partitions back.
     fn revoke(&mut self, group: &Group, lost: bool) -> Result<()> {
-        tracing::info!(partitions = self.folding.len(), lost, "matches partitions revoked");
+        tracing::info!(
+            partitions = self.folding.len(),
+            lost,
+            "matches partitions revoked"
+        );
         if !lost && self.moved {
             self.write(group)?;
         }
@@ -272,8 +291,11 @@ impl Stage {
     fn commit(&mut self, group: &Group) -> Result<()> {
         if self.moved && !self.write(group)? {
             let matches = Names::of(&self.config.app).matches;
-            let partitions: Vec<Partition> =
-                self.folding.keys().map(|number| (matches.to_string(), *number)).collect();
+            let partitions: Vec<Partition> = self
+                .folding
+                .keys()
+                .map(|number| (matches.to_string(), *number))
+                .collect();
             self.open(group, &partitions)?;
         }
         Ok(())
@@ -293,7 +315,12 @@ impl Stage {
         }
         self.outbox.clear();
         self.outbox_bytes = 0;
-        for Progress { partition: (_, number), offset, metadata } in progress {
+        for Progress {
+            partition: (_, number),
+            offset,
+            metadata,
+        } in progress
+        {
             if let Some(folding) = self.folding.get_mut(&number) {
                 folding.committed = Committed { offset, metadata };
             }
@@ -309,12 +336,18 @@ impl Stage {
     fn progress(&self) -> Vec<Progress> {
         let matches = Names::of(&self.config.app).matches;
         let progress = self.folding.iter().map(|(number, folding)| {
-            let Folding { state, committed, .. } = folding;
+            let Folding {
+                state, committed, ..
+            } = folding;
             let (offset, metadata) = match folding.is_live() {
                 true => (state.applied(), state.recovery_offset().to_string()),
                 false => (committed.offset, committed.metadata.clone()),
             };
-            Progress { partition: (matches.to_string(), *number), offset, metadata }
+            Progress {
+                partition: (matches.to_string(), *number),
+                offset,
+                metadata,
+            }
         });
         progress.collect()
     }
@@ -340,17 +373,24 @@ impl Stage {
             folding.counted = now;
         }
         let mut correlating = lock(&self.status.correlating);
-        let least = self.folding.values().min_by_key(|folding| folding.state.watermark());
+        let least = self
+            .folding
+            .values()
+            .min_by_key(|folding| folding.state.watermark());
         *correlating = Correlating {
             partitions: self.folding.len(),
             counts: self.total,
             commits: correlating.commits + u64::from(self.moved),
             recoveries: correlating.recoveries,
-            recovering: self.folding.values().filter(|folding| !folding.is_live()).count(),
+            recovering: self
+                .folding
+                .values()
+                .filter(|folding| !folding.is_live())
+                .count(),
             watermark: least.and_then(|folding| folding.state.watermark()),
-            held_back_by: least.and_then(|folding| folding.state.held_back_by()).map(
-                |(topic, partition, time)| (topic.to_owned(), partition, time),
-            ),
+            held_back_by: least
+                .and_then(|folding| folding.state.held_back_by())
+                .map(|(topic, partition, time)| (topic.to_owned(), partition, time)),
         };
     }
 }

@@ -78,9 +78,16 @@ impl Stage {
         sink: Sink,
         ready: Box<dyn FnOnce() + Send>,
     ) -> Result<Stage> {
-        let Names { matches, dead_letters, .. } = Names::of(&config.app);
-        let detector =
-            Detector::new(Arc::clone(&plan), matches_partitions, config.message_bytes_max);
+        let Names {
+            matches,
+            dead_letters,
+            ..
+        } = Names::of(&config.app);
+        let detector = Detector::new(
+            Arc::clone(&plan),
+            matches_partitions,
+            config.message_bytes_max,
+        );
         Ok(Stage {
             detector,
             ends: Ends::start(config, health)?,
@@ -139,7 +146,11 @@ impl Stage {
             return Ok(Next::AskForEnds);
         }
         let wait = match self.has_work() {
-            true => self.config.commit_interval.saturating_sub(since_commit).min(WAIT),
+            true => self
+                .config
+                .commit_interval
+                .saturating_sub(since_commit)
+                .min(WAIT),
             false => WAIT.min(self.config.watermark_interval),
         };
         Ok(match group.next(wait.max(Duration::from_millis(1)))? {
@@ -156,11 +167,14 @@ impl Stage {
 
     fn read(&mut self, message: &BorrowedMessage<'_>) {
         let partition = (message.topic().to_owned(), message.partition());
-        let Some(reading) = self.readings.get_mut(&partition) else { return };
+        let Some(reading) = self.readings.get_mut(&partition) else {
+            return;
+        };
         let offset = message.offset();
         let timestamp = message.timestamp().to_millis();
         let payload = message.payload().unwrap_or_default();
-        self.detector.read(reading.source, offset, timestamp, payload);
+        self.detector
+            .read(reading.source, offset, timestamp, payload);
         reading.next = offset + 1;
         self.moved = true;
     }
@@ -170,7 +184,11 @@ impl Stage {
         self.last_mark = clock::instant();
         let questions = self.readings.iter_mut().map(|(partition, reading)| {
             let still = reading.asked.replace(reading.next) == Some(reading.next);
-            Question { partition: partition.clone(), next: reading.next, still }
+            Question {
+                partition: partition.clone(),
+                next: reading.next,
+                still,
+            }
         });
         let questions = questions.collect();
         self.ends.ask(questions)
@@ -181,7 +199,9 @@ impl Stage {
     fn mark(&mut self, answers: &[Answer]) {
         let mut at_end = Vec::new();
         for answer in answers {
-            let Some(reading) = self.readings.get_mut(&answer.partition) else { continue };
+            let Some(reading) = self.readings.get_mut(&answer.partition) else {
+                continue;
+            };
             reading.lag = answer.lag;
             if let Some(clock) = answer.at_end.filter(|_| reading.next >= answer.next) {
                 at_end.push((reading.source, clock));
@@ -202,7 +222,11 @@ impl Stage {
 
     /// Finishes what has begun, and gives all partitions back.
     fn revoke(&mut self, group: &Group, lost: bool) -> Result<()> {
-        tracing::info!(partitions = self.readings.len(), lost, "source partitions revoked");
+        tracing::info!(
+            partitions = self.readings.len(),
+            lost,
+            "source partitions revoked"
+        );
         if !lost && self.has_work() {
             self.write(group)?;
         }
@@ -223,7 +247,15 @@ impl Stage {
             self.detector.assign(source, next);
             offsets.insert(partition.clone(), next);
             let lag = bounds.1 - next;
-            self.readings.insert(partition.clone(), Reading { source, next, asked: None, lag });
+            self.readings.insert(
+                partition.clone(),
+                Reading {
+                    source,
+                    next,
+                    asked: None,
+                    lag,
+                },
+            );
         }
         group.assign(&offsets)?;
         self.report(Counts::default(), 0);
@@ -238,11 +270,18 @@ impl Stage {
     }
 
     fn source(&self, (topic, partition): &Partition) -> Result<SourcePartition> {
-        let place = self.plan.sources.iter().position(|source| source.topic == *topic);
+        let place = self
+            .plan
+            .sources
+            .iter()
+            .position(|source| source.topic == *topic);
         let source = place.and_then(|place| self.plan.sources.get(place));
         match (place, source, u32::try_from(*partition)) {
             (Some(place), Some(source), Ok(partition)) if partition < source.partitions => {
-                Ok(SourcePartition { source: place as u32, partition })
+                Ok(SourcePartition {
+                    source: place as u32,
+                    partition,
+                })
             }
             _ => bail!(
                 "source topic {topic} has got more partitions; the worker ends so that it starts \
@@ -288,7 +327,11 @@ impl Stage {
     }
 
     fn epoch(&self, topic: &str) -> u32 {
-        let source = self.plan.sources.iter().find(|source| source.topic == topic);
+        let source = self
+            .plan
+            .sources
+            .iter()
+            .find(|source| source.topic == topic);
         source.map_or(0, |source| source.epoch)
     }
 
@@ -304,7 +347,11 @@ impl Stage {
     /// Writes and commits; false: it has to be done again from the committed offsets.
     fn write(&mut self, group: &Group) -> Result<bool> {
         self.last_commit = clock::instant();
-        let Output { messages, dead_letters, counts } = self.detector.take();
+        let Output {
+            messages,
+            dead_letters,
+            counts,
+        } = self.detector.take();
         let dead = dead_letters.len();
         let messages = self.messages(messages, dead_letters);
         let outcome = self.sink.commit(group, &messages, &self.progress())?;
@@ -347,7 +394,10 @@ impl Stage {
         let source = self.plan.sources.get(letter.source.source as usize);
         let mut headers = vec![
             ("reason", letter.reason.to_owned()),
-            ("topic", source.map_or(String::new(), |source| source.topic.clone())),
+            (
+                "topic",
+                source.map_or(String::new(), |source| source.topic.clone()),
+            ),
             ("partition", letter.source.partition.to_string()),
             ("offset", letter.offset.to_string()),
             ("index", letter.index.to_string()),

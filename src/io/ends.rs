@@ -26,7 +26,9 @@ const PROBE: Duration = Duration::from_millis(500);
 /// A partition and the offset that is to be read next.
 #[derive(Clone, Debug)]
 pub struct Question {
+    /// The partition.
     pub partition: Partition,
+    /// The offset that is to be read next.
     pub next: i64,
     /// Nothing has come from it since the last question.
     pub still: bool,
@@ -35,6 +37,7 @@ pub struct Question {
 /// What is known of a partition.
 #[derive(Clone, Debug)]
 pub struct Answer {
+    /// The partition.
     pub partition: Partition,
     /// As it was in the question.
     pub next: i64,
@@ -60,21 +63,30 @@ impl Ends {
         let (answered, answers) = sync_channel(1);
         let health = Arc::clone(health);
         let patience = config.broker_timeout;
-        let thread = std::thread::Builder::new().name("ends".to_owned()).spawn(move || {
-            while let Ok(questions) = asked.recv() {
-                let answer = answer(&consumer, &health, patience, &questions);
-                if answered.send(answer).is_err() {
-                    return;
+        let thread = std::thread::Builder::new()
+            .name("ends".to_owned())
+            .spawn(move || {
+                while let Ok(questions) = asked.recv() {
+                    let answer = answer(&consumer, &health, patience, &questions);
+                    if answered.send(answer).is_err() {
+                        return;
+                    }
                 }
-            }
-        })?;
-        Ok(Ends { questions, answers, waiting: false, thread })
+            })?;
+        Ok(Ends {
+            questions,
+            answers,
+            waiting: false,
+            thread,
+        })
     }
 
     /// Asks, unless the last answer is still awaited.
     pub fn ask(&mut self, questions: Vec<Question>) -> Result<()> {
         if !self.waiting && !questions.is_empty() {
-            self.questions.send(questions).context("the thread that looks for ends has ended")?;
+            self.questions
+                .send(questions)
+                .context("the thread that looks for ends has ended")?;
             self.waiting = true;
         }
         Ok(())
@@ -114,17 +126,33 @@ fn answer(
 ) -> Result<Vec<Answer>> {
     let partitions: Vec<Partition> = questions.iter().map(|q| q.partition.clone()).collect();
     let mut clock = clock::now();
-    let ends = health.patiently(patience, "ask for the ends of the source partitions", || {
-        clock = clock::now();
-        look_up(consumer, &partitions, Offset::End)
-    })?;
+    let ends = health.patiently(
+        patience,
+        "ask for the ends of the source partitions",
+        || {
+            clock = clock::now();
+            look_up(consumer, &partitions, Offset::End)
+        },
+    )?;
     let mut answers = Vec::with_capacity(questions.len());
-    for Question { partition, next, still } in questions {
-        let Some(end) = ends.get(partition) else { continue };
+    for Question {
+        partition,
+        next,
+        still,
+    } in questions
+    {
+        let Some(end) = ends.get(partition) else {
+            continue;
+        };
         let lag = (end - next).max(0);
         let ended = lag == 0 || (*still && ends_at(consumer, partition, *next)?);
         let (lag, at_end) = if ended { (0, Some(clock)) } else { (lag, None) };
-        answers.push(Answer { partition: partition.clone(), next: *next, lag, at_end });
+        answers.push(Answer {
+            partition: partition.clone(),
+            next: *next,
+            lag,
+            at_end,
+        });
     }
     Ok(answers)
 }

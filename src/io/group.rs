@@ -9,7 +9,9 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, anyhow, bail};
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, ConsumerGroupMetadata};
+use rdkafka::consumer::{
+    BaseConsumer, CommitMode, Consumer, ConsumerContext, ConsumerGroupMetadata,
+};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode as Code};
 use rdkafka::message::BorrowedMessage;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
@@ -23,12 +25,16 @@ pub type Partition = (String, i32);
 
 /// What a consumer waits for.
 pub enum Event<'c> {
+    /// The next message of an assigned partition.
     Message(BorrowedMessage<'c>),
     /// The group has given us these partitions, perhaps none; [`Group::assign`] must answer.
     Assigned(Vec<Partition>),
     /// All partitions are to be given back; [`Group::unassign`] must answer. `lost`: others may
     /// have them already, nothing more may be committed.
-    Revoked { lost: bool },
+    Revoked {
+        /// Others may have them already.
+        lost: bool,
+    },
     /// Nothing came in time.
     Nothing,
 }
@@ -36,7 +42,9 @@ pub enum Event<'c> {
 /// A committed offset: the next to be read, and what was noted with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Committed {
+    /// The next offset to be read.
     pub offset: i64,
+    /// What was noted.
     pub metadata: String,
 }
 
@@ -80,7 +88,9 @@ impl ConsumerContext for Callbacks {
         let rebalance = if kind == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
             Rebalance::Assigned(names(partitions))
         } else {
-            Rebalance::Revoked { lost: consumer.assignment_lost() }
+            Rebalance::Revoked {
+                lost: consumer.assignment_lost(),
+            }
         };
         lock(&self.rebalances).push_back(rebalance);
     }
@@ -114,7 +124,9 @@ impl Group {
         let consumer: BaseConsumer<Callbacks> = client::consumer_settings(config, group)
             .create_with_context(callbacks)
             .map_err(|error| client::cannot_create(&error))?;
-        consumer.subscribe(topics).with_context(|| format!("could not subscribe to {topics:?}"))?;
+        consumer
+            .subscribe(topics)
+            .with_context(|| format!("could not subscribe to {topics:?}"))?;
         Ok(Group {
             consumer,
             health: Arc::clone(health),
@@ -152,9 +164,9 @@ impl Group {
                 *lock(&self.membership) = self.consumer.group_metadata();
                 Event::Assigned(partitions)
             }
-            Rebalance::Revoked { lost } => {
-                Event::Revoked { lost: lost || self.consumer.assignment_lost() }
-            }
+            Rebalance::Revoked { lost } => Event::Revoked {
+                lost: lost || self.consumer.assignment_lost(),
+            },
         })
     }
 
@@ -191,10 +203,7 @@ impl Group {
     }
 
     /// Calls `with` with the membership that came with the assignment.
-    pub fn with_membership<T>(
-        &self,
-        with: impl FnOnce(&ConsumerGroupMetadata) -> T,
-    ) -> Option<T> {
+    pub fn with_membership<T>(&self, with: impl FnOnce(&ConsumerGroupMetadata) -> T) -> Option<T> {
         lock(&self.membership).as_ref().map(with)
     }
 
@@ -204,13 +213,17 @@ impl Group {
         for ((topic, partition), offset) in offsets {
             list.add_partition_offset(topic, *partition, Offset::Offset(*offset))?;
         }
-        self.consumer.assign(&list).with_context(|| format!("{}: could not assign", self.name))
+        self.consumer
+            .assign(&list)
+            .with_context(|| format!("{}: could not assign", self.name))
     }
 
     /// Gives all partitions back.
     pub fn unassign(&self) -> Result<()> {
         *lock(&self.membership) = None;
-        self.consumer.unassign().with_context(|| format!("{}: could not unassign", self.name))
+        self.consumer
+            .unassign()
+            .with_context(|| format!("{}: could not unassign", self.name))
     }
 
     /// The committed offsets of these partitions; those that have none are left out. Waits for
@@ -222,12 +235,17 @@ impl Group {
         let what = format!("read the committed offsets of {}", self.name);
         let found = self.health.patiently(self.patience, &what, || {
             let found = self.consumer.committed_offsets(list(partitions)?, CALL)?;
-            found.elements().iter().try_for_each(|element| element.error())?;
+            found
+                .elements()
+                .iter()
+                .try_for_each(|element| element.error())?;
             Ok(found)
         })?;
         let elements = found.elements();
         let committed = elements.iter().filter_map(|element| {
-            let Offset::Offset(offset) = element.offset() else { return None };
+            let Offset::Offset(offset) = element.offset() else {
+                return None;
+            };
             let metadata = element.metadata().to_owned();
             let partition = (element.topic().to_owned(), element.partition());
             Some((partition, Committed { offset, metadata }))
@@ -258,7 +276,10 @@ impl Group {
 
     /// Leaves the group. What was not committed is read again by others.
     pub fn leave(self) {
-        self.consumer.context().leaving.store(true, Ordering::Release);
+        self.consumer
+            .context()
+            .leaving
+            .store(true, Ordering::Release);
         if let Err(error) = self.consumer.unassign() {
             tracing::warn!(group = self.name, %error, "partitions could not be given back");
         }
@@ -299,5 +320,8 @@ fn list(partitions: &[Partition]) -> KafkaResult<TopicPartitionList> {
 }
 
 fn names(list: &TopicPartitionList) -> Vec<Partition> {
-    list.elements().iter().map(|e| (e.topic().to_owned(), e.partition())).collect()
+    list.elements()
+        .iter()
+        .map(|e| (e.topic().to_owned(), e.partition()))
+        .collect()
 }

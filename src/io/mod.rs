@@ -18,6 +18,8 @@ pub mod rules_topic;
 
 pub mod group;
 
+pub mod producer;
+
 pub mod sink;
 
 pub mod ends;

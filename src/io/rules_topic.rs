@@ -11,7 +11,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::client::{self, CALL, Health};
 use super::clock;
-use super::sink;
+use super::producer;
 use super::topics::Names;
 use crate::config::Config;
 use crate::plan::Catalogue;
@@ -39,9 +39,9 @@ pub fn read(config: &Config, health: &Arc<Health>) -> Result<Catalogue> {
             Some(Ok(message)) => {
                 heard = clock::instant();
                 let key = String::from_utf8_lossy(message.key().unwrap_or_default());
-                catalogue.read(&key, message.payload()).map_err(|why| {
-                    anyhow!("{topic} offset {}: {why}", message.offset())
-                })?;
+                catalogue
+                    .read(&key, message.payload())
+                    .map_err(|why| anyhow!("{topic} offset {}: {why}", message.offset()))?;
             }
             Some(Err(error)) if !client::is_transient(&error) => {
                 return Err(error).with_context(|| format!("could not {what}"));
@@ -65,22 +65,26 @@ fn position(
     topic: &str,
 ) -> Result<i64> {
     let positions = reader.position()?;
-    Ok(match positions.find_partition(topic, 0).map(|element| element.offset()) {
-        Some(Offset::Offset(offset)) => offset,
-        Some(_) | None => -1,
-    })
+    Ok(
+        match positions
+            .find_partition(topic, 0)
+            .map(|element| element.offset())
+        {
+            Some(Offset::Offset(offset)) => offset,
+            Some(_) | None => -1,
+        },
+    )
 }
 
 /// Writes entries in their order, and returns when all replicas have them.
-pub fn write(
-    config: &Config,
-    health: &Arc<Health>,
-    entries: &[(String, Vec<u8>)],
-) -> Result<()> {
+pub fn write(config: &Config, health: &Arc<Health>, entries: &[(String, Vec<u8>)]) -> Result<()> {
     let topic = Names::of(&config.app).rules;
-    let producer = sink::plain(config, health, true)?;
+    let producer = producer::plain(config, health, true)?;
     for (key, value) in entries {
-        let record = BaseRecord::<str, [u8]>::to(&topic).partition(0).key(key).payload(value);
+        let record = BaseRecord::<str, [u8]>::to(&topic)
+            .partition(0)
+            .key(key)
+            .payload(value);
         producer
             .send(record)
             .map_err(|(error, _)| anyhow!("topic {topic} cannot be written: {error}"))?;

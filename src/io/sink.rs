@@ -4,28 +4,20 @@
 //! certainly, there: then the stage forgets everything that it has not committed and begins again
 //! at the offsets that the brokers have. Or nothing helps: an error.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
-use rdkafka::client::ClientContext;
-use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode as Code};
-use rdkafka::message::{DeliveryResult, Header, Message as _, OwnedHeaders};
-use rdkafka::producer::{BaseRecord, Producer as _, ProducerContext, ThreadedProducer};
+use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::producer::{BaseRecord, Producer as _};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
-use super::client::{self, Health, START_PATIENCE, lock};
+use super::client::{self, Health, START_PATIENCE};
 use super::clock;
 use super::group::{Group, Partition};
+use super::producer::{CALL, Producer, init, is_retriable, plain, transactional};
 use crate::config::{Config, Delivery};
-
-/// Longer than any pause of a healthy worker, and short, since an open transaction of a frozen
-/// one blocks all readers.
-const TRANSACTION_TIMEOUT_MS: &str = "10000";
-
-/// The longest that one call about a transaction may take before it is made again.
-const CALL: Duration = Duration::from_secs(5);
 
 /// Before work that was dropped is done again.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -33,25 +25,33 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// A message to be written.
 #[derive(Clone, Debug, Default)]
 pub struct Message {
+    /// The topic it goes to.
     pub topic: Arc<str>,
     /// `None`: by the hash of the key.
     pub partition: Option<i32>,
+    /// Its key, if it has one.
     pub key: Option<String>,
+    /// Its value.
     pub payload: Vec<u8>,
+    /// Its headers.
     pub headers: Vec<(&'static str, String)>,
 }
 
 /// How far a partition has been read: the next offset, and a note that comes back with it.
 #[derive(Clone, Debug)]
 pub struct Progress {
+    /// The partition read.
     pub partition: Partition,
+    /// The next offset.
     pub offset: i64,
+    /// The note.
     pub metadata: String,
 }
 
 /// What became of a commit.
 #[derive(Debug)]
 pub enum Outcome {
+    /// Everything is written, and the offsets are committed.
     Committed,
     /// Everything since the last commit must be done again, from the committed offsets; why.
     Dropped(String),
@@ -66,8 +66,6 @@ enum Fault {
     /// Doing it again does not help.
     Stop(anyhow::Error),
 }
-
-type Producer = ThreadedProducer<Deliveries>;
 
 /// The writer of one stage.
 pub struct Sink {
@@ -147,7 +145,9 @@ impl Sink {
         progress: &[Progress],
     ) -> Result<Outcome> {
         if group.is_lost() {
-            return Ok(Outcome::Dropped("the group has given our partitions to others".into()));
+            return Ok(Outcome::Dropped(
+                "the group has given our partitions to others".into(),
+            ));
         }
         let done = match self.delivery {
             Delivery::ExactlyOnce => self.transact(group, messages, progress),
@@ -200,7 +200,9 @@ impl Sink {
                 Err(KafkaError::Transaction(error))
                     if error.is_retriable() && start.elapsed() < 4 * CALL =>
                 {
-                    self.health.check_stop("abort").map_err(|error| error.to_string())?;
+                    self.health
+                        .check_stop("abort")
+                        .map_err(|error| error.to_string())?;
                 }
                 Err(error) => return Err(error.to_string()),
             }
@@ -236,7 +238,8 @@ impl Sink {
         self.again(|| {
             group
                 .with_membership(|me| {
-                    self.producer.send_offsets_to_transaction(&offsets, me, CALL)
+                    self.producer
+                        .send_offsets_to_transaction(&offsets, me, CALL)
                 })
                 .unwrap_or(Err(KafkaError::Canceled))
         })?;
@@ -251,17 +254,21 @@ impl Sink {
                 Ok(()) => return Ok(()),
                 Err(error) => error,
             };
-            self.health.check(self.config.broker_timeout).map_err(Fault::Stop)?;
-            match &error {
-                KafkaError::Transaction(why) if why.txn_requires_abort() => {
-                    return Err(Fault::Abort(why.to_string()));
-                }
-                KafkaError::Transaction(why) if why.is_retriable() => (),
-                KafkaError::Flush(_) => (),
-                KafkaError::Canceled => {
-                    return Err(Fault::Abort("the group has taken our partitions".to_owned()));
-                }
-                _ => return Err(Fault::Renew(error.to_string())),
+            self.health
+                .check(self.config.broker_timeout)
+                .map_err(Fault::Stop)?;
+            if let KafkaError::Transaction(why) = &error
+                && why.txn_requires_abort()
+            {
+                return Err(Fault::Abort(why.to_string()));
+            }
+            if error == KafkaError::Canceled {
+                return Err(Fault::Abort(
+                    "the group has taken our partitions".to_owned(),
+                ));
+            }
+            if !is_retriable(&error) {
+                return Err(Fault::Renew(error.to_string()));
             }
             if start.elapsed() > self.config.broker_timeout {
                 return Err(Fault::Renew(error.to_string()));
@@ -289,7 +296,9 @@ impl Sink {
                 Ok(()) => return Ok(()),
                 Err(error) => error,
             };
-            self.health.check(self.config.broker_timeout).map_err(Fault::Stop)?;
+            self.health
+                .check(self.config.broker_timeout)
+                .map_err(Fault::Stop)?;
             match error.rdkafka_error_code() {
                 Some(
                     Code::IllegalGeneration
@@ -321,7 +330,10 @@ impl Sink {
     fn send(&self, message: &Message) -> Result<(), Fault> {
         let mut headers = OwnedHeaders::new_with_capacity(message.headers.len());
         for (key, value) in &message.headers {
-            headers = headers.insert(Header { key, value: Some(value) });
+            headers = headers.insert(Header {
+                key,
+                value: Some(value),
+            });
         }
         let mut record = BaseRecord::<str, [u8]>::to(&message.topic).payload(&message.payload[..]);
         record.partition = message.partition;
@@ -333,7 +345,9 @@ impl Sink {
                 Err((KafkaError::MessageProduction(Code::QueueFull), record)) => record,
                 Err((error, _)) => return Err(self.judge(error, &message.topic)),
             };
-            self.health.check(self.config.broker_timeout).map_err(Fault::Stop)?;
+            self.health
+                .check(self.config.broker_timeout)
+                .map_err(Fault::Stop)?;
             std::thread::sleep(Duration::from_millis(1));
         }
     }
@@ -348,7 +362,9 @@ impl Sink {
             if self.producer.in_flight_count() == 0 {
                 return Ok(());
             }
-            self.health.check(self.config.broker_timeout).map_err(Fault::Stop)?;
+            self.health
+                .check(self.config.broker_timeout)
+                .map_err(Fault::Stop)?;
             self.health.check_stop("write").map_err(Fault::Stop)?;
             if start.elapsed() > self.config.broker_timeout {
                 return Err(Fault::Renew("the brokers acknowledge nothing".to_owned()));
@@ -391,111 +407,15 @@ impl Sink {
 
 fn offsets(progress: &[Progress]) -> KafkaResult<TopicPartitionList> {
     let mut list = TopicPartitionList::with_capacity(progress.len());
-    for Progress { partition: (topic, partition), offset, metadata } in progress {
+    for Progress {
+        partition: (topic, partition),
+        offset,
+        metadata,
+    } in progress
+    {
         let mut element = list.add_partition(topic, *partition);
         element.set_offset(Offset::Offset(*offset))?;
-        // The client library looks for the end of the text, and its binding does not write one.
-        element.set_metadata(format!("{metadata}\0"));
+        element.set_metadata(metadata);
     }
     Ok(list)
-}
-
-fn producer_settings(config: &Config) -> rdkafka::ClientConfig {
-    let mut settings = client::settings(config);
-    settings
-        .set("linger.ms", "1")
-        .set("partitioner", "murmur2_random")
-        .set("queue.buffering.max.kbytes", "131072");
-    client::configured(&mut settings, config);
-    settings.set("acks", "all");
-    settings
-}
-
-fn transactional(config: &Config, health: &Arc<Health>, id: &str) -> Result<Producer> {
-    let mut settings = producer_settings(config);
-    settings.set("transactional.id", id).set("transaction.timeout.ms", TRANSACTION_TIMEOUT_MS);
-    create(&settings, health)
-}
-
-/// A producer without transactions. It never gives a message up: what comes after a gap would be
-/// taken for all there is.
-pub fn plain(config: &Config, health: &Arc<Health>, idempotent: bool) -> Result<Producer> {
-    let mut settings = producer_settings(config);
-    settings.set("message.timeout.ms", "0");
-    if idempotent {
-        settings.set("enable.idempotence", "true");
-    } else {
-        settings.set("max.in.flight.requests.per.connection", "1");
-    }
-    create(&settings, health)
-}
-
-fn create(settings: &rdkafka::ClientConfig, health: &Arc<Health>) -> Result<Producer> {
-    let deliveries = Deliveries { health: Arc::clone(health), failure: Mutex::default() };
-    settings.create_with_context(deliveries).map_err(|error| client::cannot_create(&error))
-}
-
-/// Starts transactions, and ends those of a producer before this one. The outer error: the
-/// brokers are away; the inner one: they do not run transactions.
-fn init(producer: &Producer, health: &Health, patience: Duration) -> Result<KafkaResult<()>> {
-    let start = clock::instant();
-    loop {
-        let error = match producer.init_transactions(CALL) {
-            Ok(()) => return Ok(Ok(())),
-            Err(error) => error,
-        };
-        health.check(patience)?;
-        health.check_stop("start transactions")?;
-        match &error {
-            KafkaError::Transaction(why) if why.is_retriable() => {
-                if start.elapsed() > patience {
-                    return Err(anyhow!(
-                        "transactions could not be started within {}: {error}. Check that the \
-                         brokers run and that their transaction.state.log.replication.factor is \
-                         not above their number, or set delivery = \"at_least_once\"",
-                        humantime::format_duration(patience)
-                    ));
-                }
-            }
-            _ => return Ok(Err(error)),
-        }
-    }
-}
-
-/// The callbacks of a producer: what could not be delivered.
-pub struct Deliveries {
-    health: Arc<Health>,
-    failure: Mutex<Option<(KafkaError, String)>>,
-}
-
-impl Deliveries {
-    fn begin(&self) {
-        *lock(&self.failure) = None;
-    }
-
-    /// The first failure since [`Deliveries::begin`], and the topic of its message.
-    pub fn failure(&self) -> Option<(KafkaError, String)> {
-        lock(&self.failure).clone()
-    }
-}
-
-impl ClientContext for Deliveries {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        client::log(level, facility, message);
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        client::notice(&self.health, &error, reason);
-    }
-}
-
-impl ProducerContext for Deliveries {
-    type DeliveryOpaque = ();
-
-    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
-        if let Err((error, message)) = result {
-            let mut failure = lock(&self.failure);
-            failure.get_or_insert_with(|| (error.clone(), message.topic().to_owned()));
-        }
-    }
 }

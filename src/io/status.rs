@@ -10,10 +10,15 @@ use crate::{detect, state, time};
 /// What the first stage tells.
 #[derive(Clone, Debug, Default)]
 pub struct Detecting {
+    /// Source partitions that it reads.
     pub partitions: usize,
+    /// What went through.
     pub counts: detect::Counts,
+    /// Records written to the dead-letter topic.
     pub dead_letters: u64,
+    /// Commits that succeeded.
     pub commits: u64,
+    /// How often work was dropped and done again.
     pub recoveries: u64,
     /// Messages still to be read.
     pub lag: i64,
@@ -22,9 +27,13 @@ pub struct Detecting {
 /// What the second stage tells.
 #[derive(Clone, Debug, Default)]
 pub struct Correlating {
+    /// Matches partitions that it folds.
     pub partitions: usize,
+    /// What the folds counted.
     pub counts: state::Counts,
+    /// Commits that succeeded.
     pub commits: u64,
+    /// How often work was dropped and done again.
     pub recoveries: u64,
     /// Partitions that still fold what was committed before.
     pub recovering: usize,
@@ -37,7 +46,9 @@ pub struct Correlating {
 /// Where the stages leave it.
 #[derive(Debug, Default)]
 pub struct Status {
+    /// Of the first stage.
     pub detecting: Mutex<Detecting>,
+    /// Of the second stage.
     pub correlating: Mutex<Correlating>,
 }
 
@@ -48,10 +59,12 @@ impl Status {
         let correlating = lock(&self.correlating).clone();
         let time = |millis: Option<Millis>| millis.map_or("none".to_owned(), time::rfc3339);
         let watermark = time(correlating.watermark.map(|second| second * 1000));
-        let held_back_by = correlating.held_back_by.map_or("nothing".to_owned(), |held| {
-            let (topic, partition, at) = held;
-            format!("{topic}/{partition} at {}", time(at))
-        });
+        let held_back_by = correlating
+            .held_back_by
+            .map_or("nothing".to_owned(), |held| {
+                let (topic, partition, at) = held;
+                format!("{topic}/{partition} at {}", time(at))
+            });
         tracing::info!(
             ?delivery,
             source_partitions = detecting.partitions,

@@ -73,11 +73,16 @@ impl Store {
 
     fn open_db(path: &Path, budget: Budget) -> Result<Store, rocksdb::Error> {
         let db = DB::open(&options(budget), path)?;
-        Ok(Store { db, path: path.to_owned() })
+        Ok(Store {
+            db,
+            path: path.to_owned(),
+        })
     }
 
     fn claim(self, owner: &str) -> Result<Store> {
-        self.db.put(FORMAT_ROW, owner).map_err(|error| explain(&self.path, &error))?;
+        self.db
+            .put(FORMAT_ROW, owner)
+            .map_err(|error| explain(&self.path, &error))?;
         Ok(self)
     }
 
@@ -87,7 +92,9 @@ impl Store {
 
     /// One row of a partition.
     pub fn get(&self, partition: u32, row: &[u8]) -> Result<Option<Vec<u8>>> {
-        self.db.get(key(partition, row)).map_err(|error| explain(&self.path, &error))
+        self.db
+            .get(key(partition, row))
+            .map_err(|error| explain(&self.path, &error))
     }
 
     /// Hands all rows of a partition with `from <= row < to` to `each`, in order.

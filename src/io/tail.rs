@@ -37,10 +37,15 @@ pub fn tail(
     let Some(count) = existing.get(&*topic) else {
         bail!("topic {topic} does not exist on {}", health.brokers());
     };
-    let partitions: Vec<Partition> =
-        (0..*count).map(|number| (topic.to_string(), number.cast_signed())).collect();
+    let partitions: Vec<Partition> = (0..*count)
+        .map(|number| (topic.to_string(), number.cast_signed()))
+        .collect();
     let reader = client::reader(config, health, true)?;
-    let place = if range.from_beginning { Offset::Beginning } else { Offset::End };
+    let place = if range.from_beginning {
+        Offset::Beginning
+    } else {
+        Offset::End
+    };
     let starts = health.patiently(START_PATIENCE, "find the place to begin", || {
         look_up(&reader, &partitions, place)
     })?;

@@ -20,9 +20,13 @@ const ADMIN_TIMEOUT: Duration = Duration::from_secs(20);
 /// The names of an application's topics.
 #[derive(Clone, Debug)]
 pub struct Names {
+    /// What the first stage hands to the second.
     pub matches: Arc<str>,
+    /// What is published.
     pub incidents: Arc<str>,
+    /// Records that could not be used.
     pub dead_letters: Arc<str>,
+    /// Rules and plans by their hashes.
     pub rules: Arc<str>,
 }
 
@@ -42,6 +46,7 @@ impl Names {
 /// A topic as it must be.
 #[derive(Clone, Debug)]
 pub struct Wanted {
+    /// Its name.
     pub name: Arc<str>,
     /// `None`: any number does.
     pub partitions: Option<u32>,
@@ -55,7 +60,12 @@ pub struct Wanted {
 
 /// All topics of the application.
 pub fn wanted(config: &Config) -> Vec<Wanted> {
-    let Names { matches, incidents, dead_letters, rules } = Names::of(&config.app);
+    let Names {
+        matches,
+        incidents,
+        dead_letters,
+        rules,
+    } = Names::of(&config.app);
     let delete = || ("cleanup.policy", "delete".to_owned());
     let retention = config.topics.matches_retention.as_millis().to_string();
     vec![
@@ -63,7 +73,10 @@ pub fn wanted(config: &Config) -> Vec<Wanted> {
             name: matches,
             partitions: Some(config.topics.matches_partitions),
             created: config.topics.matches_partitions,
-            required: vec![delete(), ("message.timestamp.type", "LogAppendTime".to_owned())],
+            required: vec![
+                delete(),
+                ("message.timestamp.type", "LogAppendTime".to_owned()),
+            ],
             suggested: vec![("retention.ms", retention)],
         },
         Wanted {
@@ -106,7 +119,10 @@ pub fn partitions(
         }
         metadata
     })?;
-    let topics = metadata.topics().iter().filter(|topic| topic.error().is_none());
+    let topics = metadata
+        .topics()
+        .iter()
+        .filter(|topic| topic.error().is_none());
     Ok(topics
         .map(|topic| (topic.name().to_owned(), topic.partitions().len() as u32))
         .collect())
@@ -115,16 +131,24 @@ pub fn partitions(
 /// What is wrong with a topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Deviation {
+    /// The topic.
     pub topic: String,
     /// What it is about: `missing`, `partitions`, or a property's name.
     pub about: String,
+    /// What is there; `None`: nothing.
     pub found: Option<String>,
+    /// What must be there.
     pub expected: String,
 }
 
 impl std::fmt::Display for Deviation {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Deviation { topic, about, found, expected } = self;
+        let Deviation {
+            topic,
+            about,
+            found,
+            expected,
+        } = self;
         match found {
             None => write!(f, "topic {topic} does not exist"),
             Some(found) => write!(f, "topic {topic}: {about} is {found}, must be {expected}"),
@@ -157,8 +181,10 @@ pub fn check(config: &Config, health: &Arc<Health>) -> Result<Vec<Deviation>> {
             (Some(_), Some(_) | None) => (),
         }
     }
-    let present: Vec<&Wanted> =
-        wanted.iter().filter(|topic| existing.contains_key(&*topic.name)).collect();
+    let present: Vec<&Wanted> = wanted
+        .iter()
+        .filter(|topic| existing.contains_key(&*topic.name))
+        .collect();
     match properties(config, present.iter().map(|topic| &*topic.name)) {
         Ok(found) => deviations.extend(deviating(&present, &found)),
         Err(error) => tracing::warn!(
@@ -201,7 +227,10 @@ fn properties<'t>(
     let options = AdminOptions::new().request_timeout(Some(ADMIN_TIMEOUT));
     let found = wait(admin.describe_configs(&topics, &options))??;
     let describe = |code| anyhow!("their properties cannot be read: {code}");
-    found.into_iter().map(|resource| resource.map_err(describe)).collect()
+    found
+        .into_iter()
+        .map(|resource| resource.map_err(describe))
+        .collect()
 }
 
 /// Makes the topics that do not exist; returns their names. `replication`: -1 leaves it to the
@@ -209,10 +238,14 @@ fn properties<'t>(
 pub fn create(config: &Config, health: &Arc<Health>, replication: i32) -> Result<Vec<String>> {
     let existing = partitions(config, health, client::START_PATIENCE)?;
     let wanted = wanted(config);
-    let missing: Vec<&Wanted> =
-        wanted.iter().filter(|topic| !existing.contains_key(&*topic.name)).collect();
-    let new: Vec<NewTopic<'_>> =
-        missing.iter().map(|topic| new_topic(topic, replication)).collect();
+    let missing: Vec<&Wanted> = wanted
+        .iter()
+        .filter(|topic| !existing.contains_key(&*topic.name))
+        .collect();
+    let new: Vec<NewTopic<'_>> = missing
+        .iter()
+        .map(|topic| new_topic(topic, replication))
+        .collect();
     if new.is_empty() {
         return Ok(Vec::new());
     }
@@ -221,12 +254,15 @@ pub fn create(config: &Config, health: &Arc<Health>, replication: i32) -> Result
         .request_timeout(Some(ADMIN_TIMEOUT))
         .operation_timeout(Some(ADMIN_TIMEOUT));
     let mut made = Vec::new();
-    let results = wait(admin.create_topics(&new, &options))?.map_err(|error| match error {
-        KafkaError::AdminOp(Code::UnsupportedFeature) => anyhow!(
-            "the brokers do not let clients make topics. Make them yourself; `watchfire topics \
-             check` says which, and how they must be"
-        ),
-        error => anyhow!("the topics could not be made: {error}"),
+    let results = wait(admin.create_topics(&new, &options))?.map_err(|error| {
+        if error == KafkaError::AdminOp(Code::UnsupportedFeature) {
+            anyhow!(
+                "the brokers do not let clients make topics. Make them yourself; `watchfire \
+                 topics check` says which, and how they must be"
+            )
+        } else {
+            anyhow!("the topics could not be made: {error}")
+        }
     })?;
     for result in results {
         match result {
@@ -240,8 +276,11 @@ pub fn create(config: &Config, health: &Arc<Health>, replication: i32) -> Result
 
 fn new_topic(topic: &Wanted, replication: i32) -> NewTopic<'_> {
     let partitions = i32::try_from(topic.created).unwrap_or(i32::MAX);
-    let mut new =
-        NewTopic::new(&topic.name, partitions, TopicReplication::Fixed(replication));
+    let mut new = NewTopic::new(
+        &topic.name,
+        partitions,
+        TopicReplication::Fixed(replication),
+    );
     for (name, value) in topic.required.iter().chain(&topic.suggested) {
         new = new.set(name, value);
     }
@@ -251,7 +290,9 @@ fn new_topic(topic: &Wanted, replication: i32) -> NewTopic<'_> {
 fn admin(config: &Config) -> Result<AdminClient<DefaultClientContext>> {
     let mut settings = client::settings(config);
     client::configured(&mut settings, config);
-    settings.create().map_err(|error| client::cannot_create(&error))
+    settings
+        .create()
+        .map_err(|error| client::cannot_create(&error))
 }
 
 fn wait<F: Future>(future: F) -> Result<F::Output> {

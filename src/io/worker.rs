@@ -108,8 +108,8 @@ pub fn run_until(
 /// The enabled rules at the paths, or every error in them.
 fn load_rules(paths: &[String]) -> Result<(Vec<Rule>, Attributes), Failure> {
     let paths: Vec<PathBuf> = paths.iter().map(PathBuf::from).collect();
-    let files = rule_files::load(&paths)
-        .map_err(|error| Failure::Input(vec![format!("{error:#}")]))?;
+    let files =
+        rule_files::load(&paths).map_err(|error| Failure::Input(vec![format!("{error:#}")]))?;
     let mut attributes = Attributes::default();
     let rules = rule::parse_all(&files, &mut attributes)
         .map_err(|errors| Failure::Input(errors.iter().map(ToString::to_string).collect()))?;
@@ -136,14 +136,33 @@ fn start(
 ) -> Result<Started> {
     let state_dir = Path::new(&config.state_dir);
     let existing = topics::partitions(config, health, START_PATIENCE)?;
+<<<<<<< HEAD
     check_topics(config, health, properties, &existing)?;
     let store = Store::open(&state_dir.join("store"), &owner(config, health)?, budget(config))?;
+=======
+    check_topics(config, health, &existing)?;
+    let store = Store::open(
+        &state_dir.join("store"),
+        &owner(config, health)?,
+        budget(config),
+    )?;
+>>>>>>> io
     let id = worker_id(state_dir)?;
-    tracing::info!(app = config.app, id, brokers = config.kafka.brokers(), "worker starts");
+    tracing::info!(
+        app = config.app,
+        id,
+        brokers = config.kafka.brokers(),
+        "worker starts"
+    );
 
     let (catalogue, plan) = plan(config, health, rules, attributes, &existing)?;
     let sink = |stage: &str, delivery| {
-        Sink::open(config, health, delivery, format!("{}-{stage}-{id}", config.app))
+        Sink::open(
+            config,
+            health,
+            delivery,
+            format!("{}-{stage}-{id}", config.app),
+        )
     };
     let detect_sink = sink("detect", config.delivery)?;
     let delivery = detect_sink.delivery();
@@ -151,19 +170,31 @@ fn start(
     let status = Arc::new(Status::default());
     let (tell, reports) = unbounded_channel();
 
-    let matches = existing.get(&*Names::of(&config.app).matches).copied().unwrap_or(1);
+    let matches = existing
+        .get(&*Names::of(&config.app).matches)
+        .copied()
+        .unwrap_or(1);
     let ready = || -> Box<dyn FnOnce() + Send> {
         let tell = tell.clone();
         Box::new(move || report(&tell, Report::Ready))
     };
     let correlate = correlate::Stage::new(
-        config, health, &status, catalogue, store, correlate_sink, ready(),
+        config,
+        health,
+        &status,
+        catalogue,
+        store,
+        correlate_sink,
+        ready(),
     );
-    let detect =
-        detect::Stage::new(config, health, &status, plan, matches, detect_sink, ready())?;
+    let detect = detect::Stage::new(config, health, &status, plan, matches, detect_sink, ready())?;
     spawn("correlate", &tell, move || correlate.run())?;
     spawn("detect", &tell, move || detect.run())?;
-    Ok(Started { status, delivery, reports })
+    Ok(Started {
+        status,
+        delivery,
+        reports,
+    })
 }
 
 fn spawn(
@@ -172,11 +203,13 @@ fn spawn(
     run: impl FnOnce() -> Result<()> + Send + 'static,
 ) -> Result<()> {
     let tell = tell.clone();
-    std::thread::Builder::new().name(stage.to_owned()).spawn(move || {
-        let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run))
-            .unwrap_or_else(|_| Err(anyhow!("the stage panicked; this is a bug in watchfire")));
-        report(&tell, Report::Ended(stage, ended));
-    })?;
+    std::thread::Builder::new()
+        .name(stage.to_owned())
+        .spawn(move || {
+            let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run))
+                .unwrap_or_else(|_| Err(anyhow!("the stage panicked; this is a bug in watchfire")));
+            report(&tell, Report::Ended(stage, ended));
+        })?;
     Ok(())
 }
 
@@ -280,13 +313,22 @@ fn check_topics(
 ) -> Result<()> {
     let names = Names::of(&config.app);
     let (brokers, mut problems) = (config.kafka.brokers(), Vec::new());
-    for source in config.sources.iter().filter(|source| !existing.contains_key(*source)) {
+    for source in config
+        .sources
+        .iter()
+        .filter(|source| !existing.contains_key(*source))
+    {
         problems.push(format!(
             "source topic {source} does not exist on {brokers}; check `sources` in the \
              configuration"
         ));
     }
-    for name in [&names.matches, &names.incidents, &names.dead_letters, &names.rules] {
+    for name in [
+        &names.matches,
+        &names.incidents,
+        &names.dead_letters,
+        &names.rules,
+    ] {
         if !existing.contains_key(&**name) {
             problems.push(format!(
                 "topic {name} does not exist on {brokers}; create it with `watchfire topics \
@@ -297,7 +339,9 @@ fn check_topics(
     if problems.is_empty() && properties == Properties::Checked {
         // What can be another number without harm is for `topics check` to say.
         let deviations = topics::check(config, health)?;
-        let grave = deviations.iter().filter(|d| d.about != "partitions" || d.topic == *names.rules);
+        let grave = deviations
+            .iter()
+            .filter(|d| d.about != "partitions" || d.topic == *names.rules);
         problems.extend(grave.map(ToString::to_string));
     }
     if !problems.is_empty() {
@@ -321,7 +365,13 @@ fn plan(
         epoch: catalogue.epoch(topic),
     });
     let minute = second_of(clock::now()).div_euclid(60) * 60;
-    let draft = catalogue.draft(rules, attributes, config.settings, sources.collect(), minute);
+    let draft = catalogue.draft(
+        rules,
+        attributes,
+        config.settings,
+        sources.collect(),
+        minute,
+    );
     let catalogue = if draft.entries.is_empty() {
         catalogue
     } else {
@@ -349,7 +399,10 @@ fn plan(
 fn owner(config: &Config, health: &Arc<Health>) -> Result<String> {
     use rdkafka::consumer::Consumer as _;
     let reader = client::reader(config, health, false)?;
-    let cluster = reader.client().fetch_cluster_id(client::CALL).unwrap_or_default();
+    let cluster = reader
+        .client()
+        .fetch_cluster_id(client::CALL)
+        .unwrap_or_default();
     Ok(format!("{}\n{cluster}", config.app))
 }
 

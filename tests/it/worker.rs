@@ -129,7 +129,9 @@ fn what_cannot_start_says_why() {
         assert!(log.contains(expected), "{expected} is not in {log}");
     }
     let setup = Setup::new("errors", "");
-    let missing = setup.config_with("no-topic", |text| text.replace("sources = [\"", "sources = [\"x"));
+    let missing = setup.config_with("no-topic", |text| {
+        text.replace("sources = [\"", "sources = [\"x")
+    });
     check(&missing, 1, "does not exist on");
     let unmade = setup.config_with("no-app", |text| text.replace("app = \"", "app = \"x"));
     check(&unmade, 1, "create it with `watchfire topics create`");
@@ -141,8 +143,9 @@ fn what_cannot_start_says_why() {
         kafka::USER,
         setup.file("password", "wrong").display(),
     );
-    let refused = setup
-        .config_with("password", |text| text.replace("\"bootstrap.servers\"", &login));
+    let refused = setup.config_with("password", |text| {
+        text.replace("\"bootstrap.servers\"", &login)
+    });
     check(&refused, 1, "refused the login");
     let wrong = setup.config_with("key", |text| format!("sauces = 1\n{text}"));
     check(&wrong, 2, "unknown field `sauces`");

@@ -61,14 +61,23 @@ impl Stage {
             metadata: state.recovery_offset().to_string(),
         });
         tracing::debug!(place, from, to = committed.offset, "partition opened");
-        Ok(Folding { state, committed, counted: Counts::default() })
+        Ok(Folding {
+            state,
+            committed,
+            counted: Counts::default(),
+        })
     }
 
     /// The state in the store, if there is one that can be used.
     fn stored(&mut self, partition: u32, place: &str) -> Result<Option<State>> {
-        let Some(meta) = self.store.get(partition, State::META_ROW)? else { return Ok(None) };
+        let Some(meta) = self.store.get(partition, State::META_ROW)? else {
+            return Ok(None);
+        };
         let mut opened = State::open(&meta, &self.catalogue);
-        if matches!(opened, Err(OpenError::UnknownRule(_) | OpenError::UnknownPlan(_))) {
+        if matches!(
+            opened,
+            Err(OpenError::UnknownRule(_) | OpenError::UnknownPlan(_))
+        ) {
             self.catalogue = rules_topic::read(&self.config, &self.health)?;
             opened = State::open(&meta, &self.catalogue);
         }
@@ -82,7 +91,10 @@ impl Stage {
         match opened {
             Ok(state) => Ok(Some(state)),
             Err(OpenError::Unreadable) => {
-                tracing::warn!(place, "the state on disk is of another version; folding again");
+                tracing::warn!(
+                    place,
+                    "the state on disk is of another version; folding again"
+                );
                 Ok(None)
             }
             Err(OpenError::UnknownRule(hash)) => Err(unknown(&format!("rule {hash}"))),

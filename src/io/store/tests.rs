@@ -1,6 +1,9 @@
 use super::*;
 
-const BUDGET: Budget = Budget { block_cache_bytes: 8 << 20, write_buffer_bytes: 4 << 20 };
+const BUDGET: Budget = Budget {
+    block_cache_bytes: 8 << 20,
+    write_buffer_bytes: 4 << 20,
+};
 
 fn open(path: &Path, owner: &str) -> Result<Store> {
     Store::open(path, owner, BUDGET)
@@ -34,20 +37,32 @@ fn rows_of_a_partition_are_told_apart_from_those_of_others() {
             (256, vec![set("b", "5")]),
         ])
         .unwrap();
-    assert_eq!([rows(&store, 0), rows(&store, 1), rows(&store, 256)], ["b=1", "a=3 b=4", "b=5"]);
+    assert_eq!(
+        [rows(&store, 0), rows(&store, 1), rows(&store, 256)],
+        ["b=1", "a=3 b=4", "b=5"]
+    );
     assert_eq!(store.get(1, b"a").unwrap(), Some(b"3".to_vec()));
     assert_eq!(store.get(2, b"a").unwrap(), None);
 
-    store.write(&[(1, vec![("a".into(), None), set("c", "6")])]).unwrap();
+    store
+        .write(&[(1, vec![("a".into(), None), set("c", "6")])])
+        .unwrap();
     assert_eq!(rows(&store, 1), "b=4 c=6");
     store.drop_partition(1).unwrap();
-    assert_eq!([rows(&store, 0), rows(&store, 1), rows(&store, 256)], ["b=1", "", "b=5"]);
+    assert_eq!(
+        [rows(&store, 0), rows(&store, 1), rows(&store, 256)],
+        ["b=1", "", "b=5"]
+    );
 }
 
 #[test]
 fn a_store_is_kept_by_its_owner_and_dropped_by_others() {
     let dir = tempfile::tempdir().unwrap();
-    let write = |owner| open(dir.path(), owner).unwrap().write(&[(0, vec![set("b", owner)])]);
+    let write = |owner| {
+        open(dir.path(), owner)
+            .unwrap()
+            .write(&[(0, vec![set("b", owner)])])
+    };
     write("one").unwrap();
     assert_eq!(rows(&open(dir.path(), "one").unwrap(), 0), "b=one");
     assert_eq!(rows(&open(dir.path(), "two").unwrap(), 0), "");
@@ -58,7 +73,10 @@ fn a_store_is_kept_by_its_owner_and_dropped_by_others() {
 #[test]
 fn a_damaged_store_is_made_anew() {
     let dir = tempfile::tempdir().unwrap();
-    open(dir.path(), "app").unwrap().write(&[(0, vec![set("b", "1")])]).unwrap();
+    open(dir.path(), "app")
+        .unwrap()
+        .write(&[(0, vec![set("b", "1")])])
+        .unwrap();
     let manifest = std::fs::read_dir(dir.path())
         .unwrap()
         .map(|entry| entry.unwrap().path())
@@ -73,12 +91,18 @@ fn a_second_process_is_told_what_to_do() {
     let dir = tempfile::tempdir().unwrap();
     let _first = open(dir.path(), "app").unwrap();
     let error = open(dir.path(), "app").err().unwrap().to_string();
-    assert!(error.contains("give every worker a state_dir of its own"), "{error}");
+    assert!(
+        error.contains("give every worker a state_dir of its own"),
+        "{error}"
+    );
 }
 
 #[test]
 fn an_error_names_the_directory() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let error = open(file.path(), "app").err().unwrap().to_string();
-    assert!(error.contains(&file.path().display().to_string()), "{error}");
+    assert!(
+        error.contains(&file.path().display().to_string()),
+        "{error}"
+    );
 }

@@ -26,7 +26,10 @@ impl Worker {
             .spawn()
             .unwrap();
         let log = Arc::new(Mutex::new(String::new()));
-        let (lines, sink) = (BufReader::new(child.stderr.take().unwrap()), Arc::clone(&log));
+        let (lines, sink) = (
+            BufReader::new(child.stderr.take().unwrap()),
+            Arc::clone(&log),
+        );
         std::thread::spawn(move || {
             for line in lines.lines().map_while(Result::ok) {
                 let mut log = sink.lock().unwrap();
@@ -43,12 +46,17 @@ impl Worker {
     }
 
     pub fn wait_for(&self, text: &str) {
-        until(&format!("a worker logs {text:?}"), || self.log().contains(text));
+        until(&format!("a worker logs {text:?}"), || {
+            self.log().contains(text)
+        });
     }
 
     pub fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
-        let sent = Command::new("kill").args([&format!("-{name}"), &id]).status().unwrap();
+        let sent = Command::new("kill")
+            .args([&format!("-{name}"), &id])
+            .status()
+            .unwrap();
         assert!(sent.success(), "kill -{name} {id}");
     }
 
@@ -64,7 +72,11 @@ impl Worker {
         let start = Instant::now();
         let code = self.child.wait().unwrap().code();
         assert_eq!(code, Some(0), "{}", self.log());
-        assert!(start.elapsed() < STOP_LIMIT, "it took {:?}", start.elapsed());
+        assert!(
+            start.elapsed() < STOP_LIMIT,
+            "it took {:?}",
+            start.elapsed()
+        );
         assert!(!self.log().contains("ERROR"), "{}", self.log());
     }
 

@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer as _, ThreadedProducer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use watchfire::correlate::{LogMessage, advance, fold};
 use watchfire::detect::{Detector, SourcePartition};
@@ -19,7 +20,7 @@ use watchfire::record::Position;
 use watchfire::shuffle;
 use watchfire::state::{Read, State};
 
-use crate::kafka::{bootstrap, create_topic, produce, read_committed, unique, until};
+use crate::kafka::{bootstrap, create_topic, read_committed, unique, until};
 
 const SOURCE_PARTITIONS: i32 = 3;
 const MATCHES_PARTITIONS: i32 = 4;
@@ -57,7 +58,11 @@ impl Setup {
             .arg(setup.config("topics"))
             .output()
             .unwrap();
-        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        assert!(
+            made.status.success(),
+            "{}",
+            String::from_utf8_lossy(&made.stderr)
+        );
         setup
     }
 
@@ -68,8 +73,17 @@ impl Setup {
 
     /// The configuration of the worker `name`, changed.
     pub fn config_with(&self, name: &str, change: impl FnOnce(&str) -> String) -> PathBuf {
-        let Setup { app, source, bootstrap, more, .. } = self;
-        let (rules, state) = (self.dir.path().join("rule.yaml"), self.dir.path().join(name));
+        let Setup {
+            app,
+            source,
+            bootstrap,
+            more,
+            ..
+        } = self;
+        let (rules, state) = (
+            self.dir.path().join("rule.yaml"),
+            self.dir.path().join(name),
+        );
         let text = format!(
             "app = \"{app}\"\nsources = [\"{source}\"]\nrules = [\"{}\"]\nstate_dir = \"{}\"\n\
              matches_partitions = {MATCHES_PARTITIONS}\nwatermark_interval = \"500ms\"\n\
@@ -107,18 +121,24 @@ impl Setup {
     /// Waits until all input is read, and all that came of it is folded.
     pub fn wait_until_read(&self) {
         let lag = |group: &str, topic: &str, partitions| {
-            let (committed, ends) = (self.committed(group, topic, partitions), self.ends(topic, partitions));
+            let (committed, ends) = (
+                self.committed(group, topic, partitions),
+                self.ends(topic, partitions),
+            );
             ends.into_iter().any(|(partition, end)| {
                 // A transaction leaves one entry that no consumer sees.
                 committed.get(&partition).copied().unwrap_or(0) + 1 < end
             })
         };
-        until("the source is read", || !lag("detect", &self.source, SOURCE_PARTITIONS));
+        until("the source is read", || {
+            !lag("detect", &self.source, SOURCE_PARTITIONS)
+        });
         let matches = format!("{}.matches", self.app);
         let end = self.ends(&matches, MATCHES_PARTITIONS);
         until("the matches are folded", || {
             let committed = self.committed("correlate", &matches, MATCHES_PARTITIONS);
-            end.iter().all(|(p, end)| committed.get(p).copied().unwrap_or(0) + 1 >= *end)
+            end.iter()
+                .all(|(p, end)| committed.get(p).copied().unwrap_or(0) + 1 >= *end)
         });
     }
 
@@ -134,10 +154,19 @@ impl Setup {
     fn committed(&self, group: &str, topic: &str, partitions: i32) -> BTreeMap<i32, i64> {
         let mut list = TopicPartitionList::new();
         list.add_partition_range(topic, 0, partitions - 1);
-        let found = self.client(group).committed_offsets(list, Duration::from_secs(30)).unwrap();
+        let found = self
+            .client(group)
+            .committed_offsets(list, Duration::from_secs(30))
+            .unwrap();
         let offsets = found.elements().into_iter().filter_map(|element| {
-            let Offset::Offset(offset) = element.offset() else { return None };
-            assert!(element.metadata().parse::<i64>().is_ok(), "{:?}", element.metadata());
+            let Offset::Offset(offset) = element.offset() else {
+                return None;
+            };
+            assert!(
+                element.metadata().parse::<i64>().is_ok(),
+                "{:?}",
+                element.metadata()
+            );
             Some((element.partition(), offset))
         });
         offsets.collect()
@@ -145,8 +174,15 @@ impl Setup {
 
     fn ends(&self, topic: &str, partitions: i32) -> BTreeMap<i32, i64> {
         let client = self.client("detect");
-        let end = |p| client.fetch_watermarks(topic, p, Duration::from_secs(30)).unwrap().1;
-        (0..partitions).map(|partition| (partition, end(partition))).collect()
+        let end = |p| {
+            client
+                .fetch_watermarks(topic, p, Duration::from_secs(30))
+                .unwrap()
+                .1
+        };
+        (0..partitions)
+            .map(|partition| (partition, end(partition)))
+            .collect()
     }
 
     /// Holds that exactly what the log says was published, nothing twice, and that the log has
@@ -177,7 +213,10 @@ impl Setup {
                 .iter()
                 .map(|bytes| {
                     let i = reader.read(bytes).unwrap();
-                    format!("{} {} {:?} {}", i.incident_id, i.revision, i.status, i.event_count)
+                    format!(
+                        "{} {} {:?} {}",
+                        i.incident_id, i.revision, i.status, i.event_count
+                    )
                 })
                 .collect();
             shown.sort();
@@ -194,7 +233,10 @@ impl Setup {
 
     fn published(&self) -> Vec<Vec<u8>> {
         let messages = read_committed(&self.bootstrap, &format!("{}.incidents", self.app));
-        messages.into_iter().map(|message| message.value.unwrap()).collect()
+        messages
+            .into_iter()
+            .map(|message| message.value.unwrap())
+            .collect()
     }
 
     fn catalogue(&self) -> Catalogue {
@@ -211,7 +253,14 @@ impl Setup {
         let read = |message: crate::kafka::Message| {
             let (offset, timestamp) = (message.offset, message.timestamp.unwrap());
             let decoded = shuffle::decode(&message.value.unwrap()).unwrap();
-            (message.partition, LogMessage { offset, timestamp, message: decoded })
+            (
+                message.partition,
+                LogMessage {
+                    offset,
+                    timestamp,
+                    message: decoded,
+                },
+            )
         };
         messages.into_iter().map(read).collect()
     }
@@ -223,7 +272,10 @@ impl Setup {
         let mut published = Vec::new();
         for (partition, committed) in self.committed("correlate", &matches, MATCHES_PARTITIONS) {
             let (mut state, mut disk) = (State::empty(0), BTreeMap::new());
-            for (_, message) in log.iter().filter(|(p, m)| *p == partition && m.offset < committed) {
+            for (_, message) in log
+                .iter()
+                .filter(|(p, m)| *p == partition && m.offset < committed)
+            {
                 let plan = catalogue.plan(message.message.plan).unwrap();
                 let mut step = advance(&mut state, plan, message.clone());
                 load(&mut state, &mut step, &disk);
@@ -242,11 +294,17 @@ impl Setup {
 
     /// Where the records stand that the log has matches of.
     fn matched(&self) -> Vec<Place> {
-        let sections = self.log().into_iter().flat_map(|(_, log)| log.message.sections);
+        let sections = self
+            .log()
+            .into_iter()
+            .flat_map(|(_, log)| log.message.sections);
         sections
             .flat_map(|section| {
                 let (source, partition) = (section.source, section.partition);
-                section.records.into_iter().map(move |r| (source, partition, r.position))
+                section
+                    .records
+                    .into_iter()
+                    .map(move |r| (source, partition, r.position))
             })
             .collect()
     }
@@ -259,15 +317,34 @@ impl Setup {
         let mut detector = Detector::new(plan, 1, 900_000);
         let mut places = BTreeSet::new();
         for partition in 0..SOURCE_PARTITIONS.cast_unsigned() {
-            detector.assign(SourcePartition { source: 0, partition }, 0);
+            detector.assign(
+                SourcePartition {
+                    source: 0,
+                    partition,
+                },
+                0,
+            );
         }
         for message in read_committed(&self.bootstrap, &self.source) {
-            let source = SourcePartition { source: 0, partition: message.partition.cast_unsigned() };
-            detector.read(source, message.offset, message.timestamp, &message.value.unwrap());
+            let source = SourcePartition {
+                source: 0,
+                partition: message.partition.cast_unsigned(),
+            };
+            detector.read(
+                source,
+                message.offset,
+                message.timestamp,
+                &message.value.unwrap(),
+            );
         }
         for (_, bytes) in detector.take().messages {
             for section in shuffle::decode(&bytes).unwrap().sections {
-                places.extend(section.records.iter().map(|r| (0, section.partition, r.position)));
+                places.extend(
+                    section
+                        .records
+                        .iter()
+                        .map(|r| (0, section.partition, r.position)),
+                );
             }
         }
         places
@@ -304,12 +381,21 @@ impl Traffic {
     pub fn start(setup: &Setup, count: u32, pause: Duration) -> Traffic {
         let (bootstrap, source) = (setup.bootstrap.clone(), setup.source.clone());
         Traffic(std::thread::spawn(move || {
+            let producer: ThreadedProducer<DefaultProducerContext> = ClientConfig::new()
+                .set("bootstrap.servers", &bootstrap)
+                .set("enable.idempotence", "true")
+                .create()
+                .unwrap();
             for number in 0..count {
                 let partition = (number % SOURCE_PARTITIONS.cast_unsigned()).cast_signed();
                 let message = envelope(number);
-                produce(&bootstrap, &source, partition, &[(now(), message)]);
+                let record = BaseRecord::<[u8], str>::to(&source).partition(partition);
+                producer
+                    .send(record.timestamp(now()).payload(&message))
+                    .unwrap();
                 std::thread::sleep(pause);
             }
+            producer.flush(Duration::from_secs(60)).unwrap();
         }))
     }
 

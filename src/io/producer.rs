@@ -1,0 +1,141 @@
+//! Producers: their settings, how transactions are started, and what could not be delivered.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use anyhow::{Result, anyhow};
+use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::message::{DeliveryResult, Message as _};
+use rdkafka::producer::{Producer as _, ProducerContext, ThreadedProducer};
+
+use super::client::{self, Health, lock};
+use super::clock;
+use crate::config::Config;
+
+/// Longer than any pause of a healthy worker, and short, since an open transaction of a frozen
+/// one blocks all readers.
+const TRANSACTION_TIMEOUT_MS: &str = "10000";
+
+/// The longest that one call about a transaction may take before it is made again.
+pub const CALL: Duration = Duration::from_secs(5);
+
+/// A producer that serves its callbacks itself.
+pub type Producer = ThreadedProducer<Deliveries>;
+
+fn producer_settings(config: &Config) -> rdkafka::ClientConfig {
+    let mut settings = client::settings(config);
+    settings
+        .set("linger.ms", "1")
+        .set("partitioner", "murmur2_random")
+        .set("queue.buffering.max.kbytes", "131072");
+    client::configured(&mut settings, config);
+    settings.set("acks", "all");
+    settings
+}
+
+/// A producer for the transactions of `id`; [`init`] starts them.
+pub fn transactional(config: &Config, health: &Arc<Health>, id: &str) -> Result<Producer> {
+    let mut settings = producer_settings(config);
+    settings
+        .set("transactional.id", id)
+        .set("transaction.timeout.ms", TRANSACTION_TIMEOUT_MS);
+    create(&settings, health)
+}
+
+/// A producer without transactions. It never gives a message up: what comes after a gap would be
+/// taken for all there is.
+pub fn plain(config: &Config, health: &Arc<Health>, idempotent: bool) -> Result<Producer> {
+    let mut settings = producer_settings(config);
+    settings.set("message.timeout.ms", "0");
+    if idempotent {
+        settings.set("enable.idempotence", "true");
+    } else {
+        settings.set("max.in.flight.requests.per.connection", "1");
+    }
+    create(&settings, health)
+}
+
+fn create(settings: &rdkafka::ClientConfig, health: &Arc<Health>) -> Result<Producer> {
+    let deliveries = Deliveries {
+        health: Arc::clone(health),
+        failure: Mutex::default(),
+    };
+    settings
+        .create_with_context(deliveries)
+        .map_err(|error| client::cannot_create(&error))
+}
+
+/// Starts transactions, and ends those of a producer before this one. The outer error: the
+/// brokers are away; the inner one: they do not run transactions.
+pub fn init(producer: &Producer, health: &Health, patience: Duration) -> Result<KafkaResult<()>> {
+    let start = clock::instant();
+    loop {
+        let error = match producer.init_transactions(CALL) {
+            Ok(()) => return Ok(Ok(())),
+            Err(error) => error,
+        };
+        health.check(patience)?;
+        health.check_stop("start transactions")?;
+        if !is_retriable(&error) {
+            return Ok(Err(error));
+        }
+        if start.elapsed() > patience {
+            return Err(anyhow!(
+                "transactions could not be started within {}: {error}. Check that the brokers run \
+                 and that their transaction.state.log.replication.factor is not above their \
+                 number, or set delivery = \"at_least_once\"",
+                humantime::format_duration(patience)
+            ));
+        }
+    }
+}
+
+/// Whether the same call about a transaction may be made again.
+pub fn is_retriable(error: &KafkaError) -> bool {
+    if let KafkaError::Transaction(why) = error {
+        why.is_retriable()
+    } else {
+        matches!(error, KafkaError::Flush(_))
+    }
+}
+
+/// The callbacks of a producer: what could not be delivered.
+pub struct Deliveries {
+    health: Arc<Health>,
+    failure: Mutex<Option<(KafkaError, String)>>,
+}
+
+impl Deliveries {
+    /// Forgets failures, before something new is sent.
+    pub fn begin(&self) {
+        *lock(&self.failure) = None;
+    }
+
+    /// The first failure since [`Deliveries::begin`], and the topic of its message.
+    pub fn failure(&self) -> Option<(KafkaError, String)> {
+        lock(&self.failure).clone()
+    }
+}
+
+impl ClientContext for Deliveries {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        client::log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        client::notice(&self.health, &error, reason);
+    }
+}
+
+impl ProducerContext for Deliveries {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+        if let Err((error, message)) = result {
+            let mut failure = lock(&self.failure);
+            failure.get_or_insert_with(|| (error.clone(), message.topic().to_owned()));
+        }
+    }
+}
