@@ -100,7 +100,10 @@ fn ripe(loaded: &LoadedRule, horizon: Horizon, t: Second) -> Ripe {
     if horizon.since > 0 && t < horizon.since + loaded.settings.patience + reach {
         return Ripe::Never;
     }
-    if horizon.watermark.is_some_and(|watermark| watermark > decided_after(loaded, t)) {
+    if horizon
+        .watermark
+        .is_some_and(|watermark| watermark > decided_after(loaded, t))
+    {
         Ripe::Now
     } else {
         Ripe::Later
@@ -108,7 +111,9 @@ fn ripe(loaded: &LoadedRule, horizon: Horizon, t: Second) -> Ripe {
 }
 
 fn can_be_taken_away(rule: &Rule) -> bool {
-    rule.patterns.iter().any(|pattern| pattern.having.can_become_false(&pattern.aggregates))
+    rule.patterns
+        .iter()
+        .any(|pattern| pattern.having.can_become_false(&pattern.aggregates))
 }
 
 fn triggers(
@@ -142,7 +147,9 @@ fn holding(
     let mut held: BTreeMap<Second, Trigger> = BTreeMap::new();
     for group in groups {
         let passes = |folds: &[Fold]| {
-            pattern.having.holds(&|aggregate| folds.get(aggregate).and_then(Fold::value))
+            pattern
+                .having
+                .holds(&|aggregate| folds.get(aggregate).and_then(Fold::value))
         };
         slide(key, loaded, (place, group), range, |p, pane, folds| {
             if passes(folds) {
@@ -171,9 +178,14 @@ fn slide(
     let width = loaded.rule.window;
     let merge = merge_with(loaded.settings.limits.distinct_values);
     let mut window = Sliding::new();
-    for (p, pane) in key.panes.range(*window::ending_at(*range.start(), width).start()..=*range.end())
+    for (p, pane) in key
+        .panes
+        .range(*window::ending_at(*range.start(), width).start()..=*range.end())
     {
-        let Some(found) = pane.patterns.get(&place).and_then(|share| share.groups.get(group))
+        let Some(found) = pane
+            .patterns
+            .get(&place)
+            .and_then(|share| share.groups.get(group))
         else {
             continue;
         };
@@ -197,7 +209,10 @@ pub fn over_window(
     let merge = merge_with(loaded.settings.limits.distinct_values);
     let mut all: Option<Vec<Fold>> = None;
     for (_, pane) in key.panes.range(window::ending_at(t, loaded.rule.window)) {
-        let share = pane.patterns.get(&place).and_then(|share| share.groups.get(group));
+        let share = pane
+            .patterns
+            .get(&place)
+            .and_then(|share| share.groups.get(group));
         match (&mut all, share) {
             (Some(folds), Some(found)) => merge(folds, &found.folds),
             (None, Some(found)) => all = Some(found.folds.clone()),

@@ -63,20 +63,32 @@ struct Accepted {
 impl Step {
     /// The keys that the message's matches belong to.
     pub(crate) fn touched(&self) -> BTreeSet<KeyId> {
-        self.matches.iter().flat_map(|m| m.found.iter().map(|(id, _, _)| *id)).collect()
+        self.matches
+            .iter()
+            .flat_map(|m| m.found.iter().map(|(id, _, _)| *id))
+            .collect()
     }
 }
 
 /// Takes what `log` says of plan, positions and time. `plan` is the one that it names.
 pub fn advance(state: &mut State, plan: &Arc<Plan>, log: LogMessage) -> Step {
     let before = state.watermark();
-    let LogMessage { offset, timestamp, message } = log;
+    let LogMessage {
+        offset,
+        timestamp,
+        message,
+    } = log;
     let mut matches = Vec::new();
     let mut counts = false;
     for section in message.sections {
-        let Some(source) = plan.sources.get(section.source as usize) else { continue };
+        let Some(source) = plan.sources.get(section.source as usize) else {
+            continue;
+        };
         let topic = state.sources.topic(&source.topic);
-        let origin = Origin { topic, partition: section.partition };
+        let origin = Origin {
+            topic,
+            partition: section.partition,
+        };
         let time = section.time.map(|time| time.min(timestamp));
         let place = (topic, section.partition);
         match state.sources.hear(place, section.position, time, offset) {
@@ -101,7 +113,14 @@ pub fn advance(state: &mut State, plan: &Arc<Plan>, log: LogMessage) -> Step {
         state.move_watermark(plan);
     }
     state.applied_through(offset);
-    Step { offset, before, after: state.watermark(), matches, out, asked: Asked::Nothing }
+    Step {
+        offset,
+        before,
+        after: state.watermark(),
+        matches,
+        out,
+        asked: Asked::Nothing,
+    }
 }
 
 /// Adds the matches and evaluates what they touch and what is due; says what is news, by rule,
@@ -141,25 +160,47 @@ fn accept(
         .filter_map(|found| {
             let (rule, _) = plan.rules.get(found.rule as usize)?;
             let key = shuffle::key_hash(rule.fingerprint, &found.key);
-            Some((KeyId { rule: rule.fingerprint, key }, Arc::clone(rule), found))
+            Some((
+                KeyId {
+                    rule: rule.fingerprint,
+                    key,
+                },
+                Arc::clone(rule),
+                found,
+            ))
         })
         .collect();
-    Accepted { record, origin, found }
+    Accepted {
+        record,
+        origin,
+        found,
+    }
 }
 
 /// Adds the step's matches; gives the seconds in which each key changed.
 fn add(state: &mut State, step: &Step) -> BTreeMap<KeyId, BTreeSet<Second>> {
     let mut changed: BTreeMap<KeyId, BTreeSet<Second>> = BTreeMap::new();
-    for Accepted { record, origin, found } in &step.matches {
+    for Accepted {
+        record,
+        origin,
+        found,
+    } in &step.matches
+    {
         let second = second_of(record.time);
         for (id, rule, part) in found {
             state.counts.matches += 1;
             let lateness = rule.settings.lateness;
-            if step.before.is_some_and(|watermark| second < watermark - lateness) {
+            if step
+                .before
+                .is_some_and(|watermark| second < watermark - lateness)
+            {
                 state.counts.late += 1;
             }
             let limits = rule.settings.limits;
-            let caps = Caps { evidence: limits.evidence, distinct_values: limits.distinct_values };
+            let caps = Caps {
+                evidence: limits.evidence,
+                distinct_values: limits.distinct_values,
+            };
             let key = state.key_mut(*id);
             if key.values.is_empty() {
                 key.values.clone_from(&part.key);
@@ -178,11 +219,19 @@ fn evaluate(
     seconds: &BTreeSet<Second>,
     step: &Step,
 ) -> Vec<Incident> {
-    let Some((rule, since, mut key)) = state.take_key(id) else { return Vec::new() };
-    let horizon = Horizon { watermark: step.after, since };
+    let Some((rule, since, mut key)) = state.take_key(id) else {
+        return Vec::new();
+    };
+    let horizon = Horizon {
+        watermark: step.after,
+        since,
+    };
     let ranges = affected(&key, &rule, seconds);
-    let mut days: BTreeSet<Second> =
-        ranges.iter().flat_map(|range| [*range.start(), *range.end()]).map(day_start).collect();
+    let mut days: BTreeSet<Second> = ranges
+        .iter()
+        .flat_map(|range| [*range.start(), *range.end()])
+        .map(day_start)
+        .collect();
     days.extend(days_over(&key, &rule, step.after));
     if key.entry != rule.entry {
         days.extend(episode::days(&key));
@@ -203,7 +252,9 @@ fn affected(
     rule: &LoadedRule,
     seconds: &BTreeSet<Second>,
 ) -> Vec<RangeInclusive<Second>> {
-    let reached = seconds.iter().map(|p| condition::reached_by(&rule.rule, *p));
+    let reached = seconds
+        .iter()
+        .map(|p| condition::reached_by(&rule.rule, *p));
     let undecided = key.undecided.iter().map(|t| *t..=*t);
     let mut all: Vec<RangeInclusive<Second>> = reached.chain(undecided).collect();
     all.sort_by_key(|range| *range.start());
@@ -240,10 +291,12 @@ fn close_rule(
     said: &mut BTreeMap<KeyId, Vec<Incident>>,
 ) {
     for id in state.keys_of(rule.fingerprint) {
-        let Some(key) = state.forget_key(id) else { continue };
-        let closed = state
-            .with_moment(rule, step.offset, |moment| publish::close_all(id, &key, moment));
+        let Some(key) = state.forget_key(id) else {
+            continue;
+        };
+        let closed = state.with_moment(rule, step.offset, |moment| {
+            publish::close_all(id, &key, moment)
+        });
         said.entry(id).or_default().extend(closed);
     }
 }
-

@@ -104,8 +104,18 @@ impl Detector {
     /// known of it.
     pub fn assign(&mut self, source: SourcePartition, offset: i64) {
         self.outbox.forget(source);
-        let position = Position { epoch: self.epoch(source), offset: offset - 1, index: u32::MAX };
-        self.readings.insert(source, Reading { position, time: None });
+        let position = Position {
+            epoch: self.epoch(source),
+            offset: offset - 1,
+            index: u32::MAX,
+        };
+        self.readings.insert(
+            source,
+            Reading {
+                position,
+                time: None,
+            },
+        );
     }
 
     /// Stops reading a source partition; what is not taken yet of it is dropped.
@@ -131,12 +141,20 @@ impl Detector {
         let matcher = &mut self.matcher;
         matcher.each_record(payload, timestamp, &mut |found| {
             outbox.counts.records += 1;
-            let position = Position { epoch, offset, index: found.index };
+            let position = Position {
+                epoch,
+                offset,
+                index: found.index,
+            };
             match found.outcome {
                 Found::Rejected(reason) => {
                     outbox.reject(source, position, reason, found.bytes);
                 }
-                Found::Event { time, future, matched } => {
+                Found::Event {
+                    time,
+                    future,
+                    matched,
+                } => {
                     outbox.counts.future += u64::from(future);
                     latest = latest.max(Some(time));
                     if let Some(record) = matched {
@@ -146,7 +164,11 @@ impl Detector {
             }
         });
         if let Some(reading) = self.readings.get_mut(&source) {
-            reading.position = Position { epoch, offset, index: u32::MAX };
+            reading.position = Position {
+                epoch,
+                offset,
+                index: u32::MAX,
+            };
             reading.time = reading.time.max(latest);
         }
     }
@@ -173,7 +195,10 @@ impl Detector {
     }
 
     fn epoch(&self, source: SourcePartition) -> u32 {
-        self.plan.sources.get(source.source as usize).map_or(0, |source| source.epoch)
+        self.plan
+            .sources
+            .get(source.source as usize)
+            .map_or(0, |source| source.epoch)
     }
 }
 
@@ -235,7 +260,12 @@ impl Matcher {
             .flatten()
             .collect();
         debug_assert_eq!(rules.len(), plan.rules.len());
-        Matcher { decoder: Decoder::new(&attributes), index: Index::new(&rules), rules, shown }
+        Matcher {
+            decoder: Decoder::new(&attributes),
+            index: Index::new(&rules),
+            rules,
+            shown,
+        }
     }
 
     /// Calls `each` for every record of a message, in order.
@@ -245,22 +275,47 @@ impl Matcher {
         timestamp: Option<Millis>,
         each: &mut dyn FnMut(Record<'m>),
     ) {
-        let Matcher { decoder, rules, index, shown } = self;
+        let Matcher {
+            decoder,
+            rules,
+            index,
+            shown,
+        } = self;
         let rules = &*rules;
-        decoder.decode(payload, timestamp, &mut |Decoded { index: place, bytes, outcome }| {
-            let outcome = match outcome {
-                Err(reject) => Found::Rejected(reject.reason()),
-                Ok(event) => {
-                    let (time, future) = not_in_future(event.time, timestamp);
-                    let matches = matches(rules, index, *shown, event);
-                    let matched =
-                        (!matches.is_empty()).then(|| record(*shown, event, bytes, matches));
-                    let matched = matched.map(|record| MatchedRecord { time, future, ..record });
-                    Found::Event { time, future, matched }
-                }
-            };
-            each(Record { index: place, bytes, outcome });
-        });
+        decoder.decode(
+            payload,
+            timestamp,
+            &mut |Decoded {
+                      index: place,
+                      bytes,
+                      outcome,
+                  }| {
+                let outcome = match outcome {
+                    Err(reject) => Found::Rejected(reject.reason()),
+                    Ok(event) => {
+                        let (time, future) = not_in_future(event.time, timestamp);
+                        let matches = matches(rules, index, *shown, event);
+                        let matched =
+                            (!matches.is_empty()).then(|| record(*shown, event, bytes, matches));
+                        let matched = matched.map(|record| MatchedRecord {
+                            time,
+                            future,
+                            ..record
+                        });
+                        Found::Event {
+                            time,
+                            future,
+                            matched,
+                        }
+                    }
+                };
+                each(Record {
+                    index: place,
+                    bytes,
+                    outcome,
+                });
+            },
+        );
     }
 }
 
@@ -288,10 +343,17 @@ fn record(shown: Shown, event: &Event<'_>, bytes: &[u8], matches: Vec<Match>) ->
 fn matches(rules: &[Rule], index: &mut Index, shown: Shown, event: &Event<'_>) -> Vec<Match> {
     let mut matches: Vec<Match> = Vec::new();
     for place in index.candidates(event.get(shown.event_type)) {
-        let Some(rule) = rules.get(*place) else { continue };
+        let Some(rule) = rules.get(*place) else {
+            continue;
+        };
         for (number, pattern) in (0_u32..).zip(&rule.patterns) {
             if pattern.filter.matches(event) {
-                add_pattern(&mut matches, (*place as u32, rule), (number, pattern), event);
+                add_pattern(
+                    &mut matches,
+                    (*place as u32, rule),
+                    (number, pattern),
+                    event,
+                );
             }
         }
     }
@@ -305,7 +367,12 @@ fn add_pattern(
     (number, pattern): (u32, &Pattern),
     event: &Event<'_>,
 ) {
-    let value = |place: usize| pattern.group_by.get(place).and_then(|id| key_value(event.get(*id)));
+    let value = |place: usize| {
+        pattern
+            .group_by
+            .get(place)
+            .and_then(|id| key_value(event.get(*id)))
+    };
     let in_key: Vec<usize> = rule
         .join_key
         .iter()
@@ -316,23 +383,40 @@ fn add_pattern(
     let found = PatternMatch {
         pattern: number,
         group: beyond.map(value).collect(),
-        inputs: pattern.aggregates.iter().map(|aggregate| input(aggregate, event)).collect(),
+        inputs: pattern
+            .aggregates
+            .iter()
+            .map(|aggregate| input(aggregate, event))
+            .collect(),
     };
-    match matches.iter_mut().find(|known| known.rule == place && known.key == key) {
+    match matches
+        .iter_mut()
+        .find(|known| known.rule == place && known.key == key)
+    {
         Some(known) => known.patterns.push(found),
-        None => matches.push(Match { rule: place, key, patterns: vec![found] }),
+        None => matches.push(Match {
+            rule: place,
+            key,
+            patterns: vec![found],
+        }),
     }
 }
 
 /// What an aggregate reads of an event.
 fn input(aggregate: &Aggregate, event: &Event<'_>) -> Input {
-    let Some(id) = aggregate.input else { return Input::Present };
-    let Some(value) = event.get(id) else { return Input::Absent };
+    let Some(id) = aggregate.input else {
+        return Input::Present;
+    };
+    let Some(value) = event.get(id) else {
+        return Input::Absent;
+    };
     match aggregate.function {
         Function::Count => Input::Present,
         Function::CountDistinct => {
             let hash = Hash::of(text_of(value).to_ascii_lowercase().as_bytes());
-            Input::Distinct(u64::from_be_bytes(hash.0.first_chunk().copied().unwrap_or_default()))
+            Input::Distinct(u64::from_be_bytes(
+                hash.0.first_chunk().copied().unwrap_or_default(),
+            ))
         }
         Function::Sum | Function::Avg | Function::Min | Function::Max => number(value),
     }

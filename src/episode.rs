@@ -54,7 +54,10 @@ pub fn of_day(key: &Key, day: Second, quiet: Second) -> Vec<Episode> {
     for (t, _) in key.triggers.range(day..day + DAY) {
         match episodes.last_mut() {
             Some(open) if window::same_episode(open.last(), *t, quiet) => open.later.push(*t),
-            Some(_) | None => episodes.push(Episode { first: *t, later: Vec::new() }),
+            Some(_) | None => episodes.push(Episode {
+                first: *t,
+                later: Vec::new(),
+            }),
         }
     }
     episodes
@@ -63,7 +66,11 @@ pub fn of_day(key: &Key, day: Second, quiet: Second) -> Vec<Episode> {
 /// The second that the watermark must pass before an episode is over, and why it then is.
 pub fn over_after(last: Second, loaded: &LoadedRule) -> (Second, CloseReason) {
     let (end, midnight) = window::episode_end(last, loaded.rule.quiet);
-    let reason = if midnight { CloseReason::EndOfDay } else { CloseReason::Quiet };
+    let reason = if midnight {
+        CloseReason::EndOfDay
+    } else {
+        CloseReason::Quiet
+    };
     (condition::decided_after(loaded, end), reason)
 }
 
@@ -132,7 +139,9 @@ fn panes<'k>(
     key: &'k Key,
     windows: &'k [RangeInclusive<Second>],
 ) -> impl Iterator<Item = &'k Pane> {
-    windows.iter().flat_map(|window| key.panes.range(window.clone()).map(|(_, pane)| pane))
+    windows
+        .iter()
+        .flat_map(|window| key.panes.range(window.clone()).map(|(_, pane)| pane))
 }
 
 fn attributes(key: &Key, loaded: &LoadedRule, last: Second) -> Vec<(String, AttributeValue)> {
@@ -146,7 +155,10 @@ fn attributes(key: &Key, loaded: &LoadedRule, last: Second) -> Vec<(String, Attr
                 .map_or(AttributeValue::Null, AttributeValue::Number)
         }
     };
-    rule.attributes.iter().map(|(name, from)| (name.clone(), value(from))).collect()
+    rule.attributes
+        .iter()
+        .map(|(name, from)| (name.clone(), value(from)))
+        .collect()
 }
 
 fn group_value(key: &Key, rule: &Rule, pattern: usize, place: usize) -> AttributeValue {
@@ -171,7 +183,12 @@ fn evidence(
             .flat_map(|share| &share.marks)
             .collect();
         marks.sort();
-        all.extend(marks.into_iter().take(most).map(|mark| shown(mark, &pattern.name, topics)));
+        all.extend(
+            marks
+                .into_iter()
+                .take(most)
+                .map(|mark| shown(mark, &pattern.name, topics)),
+        );
     }
     all
 }

@@ -129,22 +129,31 @@ impl Key {
         origin: Origin,
         caps: Caps,
     ) {
-        let pane = self.panes.entry(crate::time::second_of(record.time)).or_default();
+        let pane = self
+            .panes
+            .entry(crate::time::second_of(record.time))
+            .or_default();
         pane.events += 1;
         for part in &found.patterns {
-            let Some(pattern) = rule.patterns.get(part.pattern as usize) else { continue };
+            let Some(pattern) = rule.patterns.get(part.pattern as usize) else {
+                continue;
+            };
             let share = pane.patterns.entry(part.pattern).or_default();
             share.mark(mark(record, origin), caps.evidence);
             let empty = || GroupPane {
-                folds: pattern.aggregates.iter().map(|a| Fold::empty(a.function)).collect(),
+                folds: pattern
+                    .aggregates
+                    .iter()
+                    .map(|a| Fold::empty(a.function))
+                    .collect(),
                 earliest: record.time,
                 latest: record.time,
             };
-            share.groups.entry(part.group.clone()).or_insert_with(empty).add(
-                record.time,
-                part,
-                caps.distinct_values,
-            );
+            share
+                .groups
+                .entry(part.group.clone())
+                .or_insert_with(empty)
+                .add(record.time, part, caps.distinct_values);
         }
     }
 

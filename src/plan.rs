@@ -162,7 +162,9 @@ impl Catalogue {
 
     /// The key and value that raise the epoch of `topic` by one.
     pub fn raise_epoch(&self, topic: &str) -> (String, Vec<u8>) {
-        let entry = EpochEntry { epoch: self.epoch(topic) + 1 };
+        let entry = EpochEntry {
+            epoch: self.epoch(topic) + 1,
+        };
         (format!("source/{topic}"), json(&entry))
     }
 
@@ -182,12 +184,18 @@ impl Catalogue {
             let entry = RuleEntry::new(rule, attributes, default);
             let value = json(&entry);
             let hash = Hash::of(&value);
-            planned.push(PlannedRule { entry: hash, since: self.since(entry.fingerprint, minute) });
+            planned.push(PlannedRule {
+                entry: hash,
+                since: self.since(entry.fingerprint, minute),
+            });
             if !self.rules.contains_key(&hash) {
                 entries.push((format!("rule/{hash}"), value));
             }
         }
-        let value = json(&PlanEntry { rules: planned, sources });
+        let value = json(&PlanEntry {
+            rules: planned,
+            sources,
+        });
         let plan = Hash::of(&value);
         if self.newest != Some(plan) {
             entries.push((format!("plan/{plan}"), value));
@@ -210,7 +218,8 @@ impl Catalogue {
     fn read_rule(&mut self, hash: Hash, value: &[u8]) -> Result<(), String> {
         if !self.rules.contains_key(&hash) {
             let entry: RuleEntry = serde_json::from_slice(value).map_err(|e| e.to_string())?;
-            self.rules.insert(hash, Arc::new(LoadedRule::new(hash, &entry)?));
+            self.rules
+                .insert(hash, Arc::new(LoadedRule::new(hash, &entry)?));
         }
         Ok(())
     }
@@ -226,7 +235,14 @@ impl Catalogue {
                 Ok((Arc::clone(rule), planned.since))
             })
             .collect::<Result<_, String>>()?;
-        self.plans.insert(hash, Arc::new(Plan { hash, rules, sources: entry.sources }));
+        self.plans.insert(
+            hash,
+            Arc::new(Plan {
+                hash,
+                rules,
+                sources: entry.sources,
+            }),
+        );
         self.newest = Some(hash);
         Ok(())
     }
@@ -249,7 +265,10 @@ impl Plan {
         for (key, value) in &draft.entries {
             catalogue.read(key, Some(value))?;
         }
-        catalogue.plan(draft.plan).cloned().ok_or_else(|| "the plan was not made".to_owned())
+        catalogue
+            .plan(draft.plan)
+            .cloned()
+            .ok_or_else(|| "the plan was not made".to_owned())
     }
 }
 
@@ -258,14 +277,22 @@ impl RuleEntry {
     pub fn new(rule: &Rule, attributes: &Attributes, default: Settings) -> RuleEntry {
         let patience = rule.patience.unwrap_or(default.patience);
         let lateness = rule.lateness.unwrap_or(default.lateness).max(patience);
-        let settings = Settings { patience, lateness, limits: default.limits };
+        let settings = Settings {
+            patience,
+            lateness,
+            limits: default.limits,
+        };
         let meaning = format!(
             "{}\npatience {patience}\nlateness {lateness}\nevidence {}\ndistinct values {}\n",
             rule.meaning(attributes),
             settings.limits.evidence,
             settings.limits.distinct_values,
         );
-        RuleEntry { text: rule.text.clone(), settings, fingerprint: Hash::of(meaning.as_bytes()) }
+        RuleEntry {
+            text: rule.text.clone(),
+            settings,
+            fingerprint: Hash::of(meaning.as_bytes()),
+        }
     }
 }
 
@@ -276,12 +303,14 @@ impl LoadedRule {
     ///
     /// The text is not exactly one valid rule: says where and why.
     pub fn new(entry_hash: Hash, entry: &RuleEntry) -> Result<LoadedRule, String> {
-        let rules = rule::parse("rule", &entry.text, &mut Attributes::default()).map_err(|errors| {
-            let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
-            errors.join("; ")
-        })?;
-        let [rule]: [Rule; 1] =
-            rules.try_into().map_err(|rules: Vec<Rule>| format!("{} rules in one", rules.len()))?;
+        let rules =
+            rule::parse("rule", &entry.text, &mut Attributes::default()).map_err(|errors| {
+                let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
+                errors.join("; ")
+            })?;
+        let [rule]: [Rule; 1] = rules
+            .try_into()
+            .map_err(|rules: Vec<Rule>| format!("{} rules in one", rules.len()))?;
         Ok(LoadedRule {
             entry: entry_hash,
             fingerprint: entry.fingerprint,

@@ -37,7 +37,12 @@ struct Standing {
 }
 
 /// Says what is news of `key`'s incidents on `days`, and remembers that it was said.
-pub fn news(id: KeyId, key: &mut Key, days: &BTreeSet<Second>, moment: Moment<'_>) -> Vec<Incident> {
+pub fn news(
+    id: KeyId,
+    key: &mut Key,
+    days: &BTreeSet<Second>,
+    moment: Moment<'_>,
+) -> Vec<Incident> {
     let mut said = Vec::new();
     for day in days {
         let mut standing = standing(id, key, *day, moment);
@@ -73,12 +78,7 @@ pub fn close_all(id: KeyId, key: &Key, moment: Moment<'_>) -> Vec<Incident> {
 }
 
 /// The incidents of one day that are to be told of, by id.
-fn standing(
-    id: KeyId,
-    key: &Key,
-    day: Second,
-    moment: Moment<'_>,
-) -> BTreeMap<Hash, Standing> {
+fn standing(id: KeyId, key: &Key, day: Second, moment: Moment<'_>) -> BTreeMap<Hash, Standing> {
     let mut standing = BTreeMap::new();
     for episode in episode::of_day(key, day, moment.rule.rule.quiet) {
         let incident = episode::describe(id, key, moment.rule, &episode, moment.topics);
@@ -91,8 +91,16 @@ fn standing(
             continue;
         }
         let (after, reason) = episode::over_after(episode.last(), moment.rule);
-        let over = moment.watermark.is_some_and(|watermark| watermark > after).then_some(reason);
-        let now = Standing { episode, incident, over, replaces: Vec::new() };
+        let over = moment
+            .watermark
+            .is_some_and(|watermark| watermark > after)
+            .then_some(reason);
+        let now = Standing {
+            episode,
+            incident,
+            over,
+            replaces: Vec::new(),
+        };
         standing.insert(now.incident.incident_id, now);
     }
     standing
@@ -113,9 +121,14 @@ fn retract(
         .filter(|id| !standing.contains_key(id))
         .collect();
     for id in gone {
-        let Some(last) = key.published.remove(&(day, id)) else { continue };
+        let Some(last) = key.published.remove(&(day, id)) else {
+            continue;
+        };
         let mut incident = last.incident;
-        let (first, last) = (second_of(incident.first_seen), second_of(incident.last_seen));
+        let (first, last) = (
+            second_of(incident.first_seen),
+            second_of(incident.last_seen),
+        );
         let heir = standing
             .values_mut()
             .filter(|now| now.episode.triggers_within(first, last))
@@ -134,7 +147,12 @@ fn retract(
 
 /// Says of one incident what differs from what was last said.
 fn say(key: &mut Key, day: Second, now: Standing, moment: Moment<'_>, said: &mut Vec<Incident>) {
-    let Standing { mut incident, over, replaces, .. } = now;
+    let Standing {
+        mut incident,
+        over,
+        replaces,
+        ..
+    } = now;
     incident.replaces = replaces;
     let place = (day, incident.incident_id);
     let last = key.published.get(&place);
@@ -158,7 +176,13 @@ fn say(key: &mut Key, day: Second, now: Standing, moment: Moment<'_>, said: &mut
         }
     }
     if let Some(incident) = said.get(before..).and_then(<[Incident]>::last) {
-        key.published.insert(place, Published { incident: incident.clone(), exceptions });
+        key.published.insert(
+            place,
+            Published {
+                incident: incident.clone(),
+                exceptions,
+            },
+        );
     }
 }
 
@@ -208,8 +232,12 @@ pub fn excepted(loaded: &LoadedRule, incident: &Incident) -> bool {
         })
         .collect();
     loaded.rule.exceptions.iter().any(|exception| {
-        exception.from.is_none_or(|from| from <= incident.first_seen)
-            && exception.until.is_none_or(|until| incident.first_seen < until)
+        exception
+            .from
+            .is_none_or(|from| from <= incident.first_seen)
+            && exception
+                .until
+                .is_none_or(|until| incident.first_seen < until)
             && exception
                 .filter
                 .matches_with(&|id| values.get(usize::from(id.0)).and_then(Option::as_ref))
@@ -223,7 +251,10 @@ fn due(key: &Key, loaded: &LoadedRule) -> Option<Second> {
         .values()
         .filter(|last| last.incident.status != Status::Closed)
         .map(|last| episode::over_after(second_of_last(key, last, loaded), loaded).0);
-    let decisions = key.undecided.iter().map(|t| crate::condition::decided_after(loaded, *t));
+    let decisions = key
+        .undecided
+        .iter()
+        .map(|t| crate::condition::decided_after(loaded, *t));
     closings.chain(decisions).min()
 }
 

@@ -31,32 +31,48 @@ pub struct Replay {
 impl Replay {
     /// A backtest of the rules of `plan`.
     pub fn new(plan: Arc<Plan>) -> Replay {
-        Replay { plan, topics: Vec::new(), keys: BTreeMap::new() }
+        Replay {
+            plan,
+            topics: Vec::new(),
+            keys: BTreeMap::new(),
+        }
     }
 
     /// The place of an input's name, added if it is new.
     pub fn topic(&mut self, name: &str) -> u32 {
-        let place = self.topics.iter().position(|known| known == name).unwrap_or_else(|| {
-            self.topics.push(name.to_owned());
-            self.topics.len() - 1
-        });
+        let place = self
+            .topics
+            .iter()
+            .position(|known| known == name)
+            .unwrap_or_else(|| {
+                self.topics.push(name.to_owned());
+                self.topics.len() - 1
+            });
         place as u32
     }
 
     /// Adds a record that matched.
     pub fn add(&mut self, record: &MatchedRecord, origin: Origin) {
         for found in &record.matches {
-            let Some((rule, _)) = self.plan.rules.get(found.rule as usize) else { continue };
+            let Some((rule, _)) = self.plan.rules.get(found.rule as usize) else {
+                continue;
+            };
             let id = KeyId {
                 rule: rule.fingerprint,
                 key: shuffle::key_hash(rule.fingerprint, &found.key),
             };
             let (_, key) = self.keys.entry(id).or_insert_with(|| {
-                let key = Key { values: found.key.clone(), ..Key::default() };
+                let key = Key {
+                    values: found.key.clone(),
+                    ..Key::default()
+                };
                 (Arc::clone(rule), key)
             });
             let limits = rule.settings.limits;
-            let caps = Caps { evidence: limits.evidence, distinct_values: limits.distinct_values };
+            let caps = Caps {
+                evidence: limits.evidence,
+                distinct_values: limits.distinct_values,
+            };
             key.add(&rule.rule, record, found, origin, caps);
         }
     }
@@ -73,13 +89,17 @@ impl Replay {
 }
 
 fn close(id: KeyId, rule: &LoadedRule, key: &mut Key, topics: &[String]) -> Vec<Incident> {
-    let (Some((first, _)), Some((last, _))) = (key.panes.first_key_value(), key.panes.last_key_value())
+    let (Some((first, _)), Some((last, _))) =
+        (key.panes.first_key_value(), key.panes.last_key_value())
     else {
         return Vec::new();
     };
     let all = *condition::reached_by(&rule.rule, *first).start()
         ..=*condition::reached_by(&rule.rule, *last).end();
-    let horizon = Horizon { watermark: Some(END_OF_TIME), since: 0 };
+    let horizon = Horizon {
+        watermark: Some(END_OF_TIME),
+        since: 0,
+    };
     condition::update(key, rule, horizon, &[all]);
     let mut incidents = Vec::new();
     for day in episode::days(key) {
@@ -88,7 +108,11 @@ fn close(id: KeyId, rule: &LoadedRule, key: &mut Key, topics: &[String]) -> Vec<
             if !publish::excepted(rule, &incident) {
                 let (_, reason) = episode::over_after(episode.last(), rule);
                 let close_reason = Some(reason);
-                incidents.push(Incident { status: Status::Closed, close_reason, ..incident });
+                incidents.push(Incident {
+                    status: Status::Closed,
+                    close_reason,
+                    ..incident
+                });
             }
         }
     }

@@ -102,7 +102,13 @@ pub enum Input {
 
 /// The partition of the matches topic that owns a rule's join key.
 pub fn partition_of(fingerprint: Hash, key: &[Option<String>], partitions: u32) -> u32 {
-    let hash = u64::from_be_bytes(key_hash(fingerprint, key).0.first_chunk().copied().unwrap_or_default());
+    let hash = u64::from_be_bytes(
+        key_hash(fingerprint, key)
+            .0
+            .first_chunk()
+            .copied()
+            .unwrap_or_default(),
+    );
     u32::try_from(hash % u64::from(partitions.max(1))).unwrap_or(0)
 }
 

@@ -227,7 +227,10 @@ impl State {
                 let touched = step.touched();
                 let mut reads = self.missing(&touched);
                 if let Some(watermark) = step.after {
-                    reads.push(Read::Range { from: timer_row(i64::MIN, None), to: timer_row(watermark, None) });
+                    reads.push(Read::Range {
+                        from: timer_row(i64::MIN, None),
+                        to: timer_row(watermark, None),
+                    });
                 }
                 reads.extend(step.out.iter().map(|rule| rows_of(rule.fingerprint)));
                 reads
@@ -254,7 +257,12 @@ impl State {
                     let key: Key = from_bytes(FORMAT, value)?;
                     self.timers.extend(key.due.map(|due| (due, id)));
                     let stored_due = key.due;
-                    let cached = Cached { key, dirty: false, stored_due, bytes: value.len() };
+                    let cached = Cached {
+                        key,
+                        dirty: false,
+                        stored_due,
+                        bytes: value.len(),
+                    };
                     self.keys.insert(id, cached);
                 }
                 Ok(())
@@ -274,7 +282,11 @@ impl State {
         let mut changes = vec![(State::META_ROW.to_vec(), Some(self.meta()))];
         for (id, cached) in self.keys.iter_mut().filter(|(_, cached)| cached.dirty) {
             if cached.stored_due != cached.key.due {
-                changes.extend(cached.stored_due.map(|due| (timer_row(due, Some(*id)), None)));
+                changes.extend(
+                    cached
+                        .stored_due
+                        .map(|due| (timer_row(due, Some(*id)), None)),
+                );
                 let due = cached.key.due;
                 changes.extend(due.map(|due| (timer_row(due, Some(*id)), Some(Vec::new()))));
                 cached.stored_due = cached.key.due;
@@ -326,12 +338,15 @@ impl State {
         self.plan = Some(Arc::clone(plan));
         for (rule, since) in &plan.rules {
             let named = self.watermark;
-            let known = self.rules.entry(rule.fingerprint).or_insert_with(|| InForce {
-                entry: rule.entry,
-                versions: BTreeSet::new(),
-                named,
-                since: *since,
-            });
+            let known = self
+                .rules
+                .entry(rule.fingerprint)
+                .or_insert_with(|| InForce {
+                    entry: rule.entry,
+                    versions: BTreeSet::new(),
+                    named,
+                    since: *since,
+                });
             known.entry = rule.entry;
             known.versions.insert(rule.entry);
             known.named = named;
@@ -342,7 +357,9 @@ impl State {
 
     /// Takes out of force the rules that no plan has named for patience.
     pub(crate) fn rules_out(&mut self) -> Vec<Arc<LoadedRule>> {
-        let Some(watermark) = self.watermark else { return Vec::new() };
+        let Some(watermark) = self.watermark else {
+            return Vec::new();
+        };
         let versions = &self.versions;
         let out: Vec<Arc<LoadedRule>> = self
             .rules
@@ -387,8 +404,14 @@ impl State {
 
     /// The loaded keys of a rule.
     pub(crate) fn keys_of(&self, fingerprint: Hash) -> Vec<KeyId> {
-        let from = KeyId { rule: fingerprint, key: Hash([0; 16]) };
-        let to = KeyId { rule: fingerprint, key: Hash([0xff; 16]) };
+        let from = KeyId {
+            rule: fingerprint,
+            key: Hash([0; 16]),
+        };
+        let to = KeyId {
+            rule: fingerprint,
+            key: Hash([0xff; 16]),
+        };
         self.keys.range(from..=to).map(|(id, _)| *id).collect()
     }
 
@@ -468,5 +491,8 @@ fn timer_row(due: Second, id: Option<KeyId>) -> Vec<u8> {
 
 fn key_id(bytes: &[u8]) -> Option<KeyId> {
     let (rule, key) = bytes.split_first_chunk::<16>()?;
-    Some(KeyId { rule: Hash(*rule), key: Hash(key.try_into().ok()?) })
+    Some(KeyId {
+        rule: Hash(*rule),
+        key: Hash(key.try_into().ok()?),
+    })
 }

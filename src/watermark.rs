@@ -40,10 +40,14 @@ pub enum Hearing {
 impl Sources {
     /// The place of `topic` among the names, added if it is new.
     pub fn topic(&mut self, topic: &str) -> u32 {
-        let place = self.topics.iter().position(|known| known == topic).unwrap_or_else(|| {
-            self.topics.push(topic.to_owned());
-            self.topics.len() - 1
-        });
+        let place = self
+            .topics
+            .iter()
+            .position(|known| known == topic)
+            .unwrap_or_else(|| {
+                self.topics.push(topic.to_owned());
+                self.topics.len() - 1
+            });
         place as u32
     }
 
@@ -65,14 +69,25 @@ impl Sources {
             return Hearing::Stale;
         }
         let time = before.and_then(|before| before.time).max(time);
-        self.heard.insert(source, Heard { position, time, offset });
+        self.heard.insert(
+            source,
+            Heard {
+                position,
+                time,
+                offset,
+            },
+        );
         Hearing::Counts(before.map(|before| before.position))
     }
 
     /// The least, over all partitions of `sources`, of the greatest entry of each; `None` while
     /// one of them has none.
     pub fn least_time(&self, sources: &[Source]) -> Option<Second> {
-        self.times(sources).map(|(_, _, time)| time).min().flatten().map(second_of)
+        self.times(sources)
+            .map(|(_, _, time)| time)
+            .min()
+            .flatten()
+            .map(second_of)
     }
 
     /// The partition of `sources` that holds the watermark back: topic, partition and its time.
@@ -91,7 +106,11 @@ impl Sources {
             let topic = self.topics.iter().position(|known| *known == source.topic);
             (0..source.partitions).map(move |partition| {
                 let heard = topic.and_then(|topic| self.heard.get(&(topic as u32, partition)));
-                (source.topic.as_str(), partition, heard.and_then(|heard| heard.time))
+                (
+                    source.topic.as_str(),
+                    partition,
+                    heard.and_then(|heard| heard.time),
+                )
             })
         })
     }

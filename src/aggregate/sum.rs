@@ -56,8 +56,11 @@ impl Sum {
         let mut carry = value;
         let mut kept = Vec::with_capacity(self.parts.len() + 1);
         for part in &self.parts {
-            let (large, small) =
-                if carry.abs() < part.abs() { (*part, carry) } else { (carry, *part) };
+            let (large, small) = if carry.abs() < part.abs() {
+                (*part, carry)
+            } else {
+                (carry, *part)
+            };
             let high = large + small;
             let low = small - (high - large);
             if low != 0.0 {

@@ -22,7 +22,11 @@ fn fold(function: Function, inputs: &[Input]) -> Fold {
 }
 
 fn check(function: Function, inputs: &[Input], expected: Option<f64>) {
-    assert_eq!(fold(function, inputs).value(), expected, "{function:?} of {inputs:?}");
+    assert_eq!(
+        fold(function, inputs).value(),
+        expected,
+        "{function:?} of {inputs:?}"
+    );
 }
 
 #[test]
@@ -30,16 +34,36 @@ fn values() {
     use Input::{Absent, Distinct, Float, Integer, Present};
     check(Function::Count, &[], Some(0.0));
     check(Function::Count, &[Present, Absent, Present], Some(2.0));
-    check(Function::CountDistinct, &[Distinct(7), Absent, Distinct(7), Distinct(1)], Some(2.0));
-    check(Function::CountDistinct, &(0..9).map(Distinct).collect::<Vec<_>>(), Some(4.0));
+    check(
+        Function::CountDistinct,
+        &[Distinct(7), Absent, Distinct(7), Distinct(1)],
+        Some(2.0),
+    );
+    check(
+        Function::CountDistinct,
+        &(0..9).map(Distinct).collect::<Vec<_>>(),
+        Some(4.0),
+    );
     check(Function::Sum, &[Absent], None);
-    check(Function::Sum, &[Float(1e16), Float(1.0), Float(-1e16)], Some(1.0));
+    check(
+        Function::Sum,
+        &[Float(1e16), Float(1.0), Float(-1e16)],
+        Some(1.0),
+    );
     check(Function::Sum, &[Float(0.1); 10], Some(1.0));
-    check(Function::Sum, &[Integer(i64::MAX), Integer(1), Integer(i64::MIN)], Some(0.0));
+    check(
+        Function::Sum,
+        &[Integer(i64::MAX), Integer(1), Integer(i64::MIN)],
+        Some(0.0),
+    );
     check(Function::Sum, &[Float(f64::INFINITY)], None);
     check(Function::Avg, &[Integer(1), Absent, Integer(2)], Some(1.5));
     check(Function::Avg, &[], None);
-    check(Function::Min, &[Integer(3), Float(-0.5), Absent], Some(-0.5));
+    check(
+        Function::Min,
+        &[Integer(3), Float(-0.5), Absent],
+        Some(-0.5),
+    );
     check(Function::Max, &[Integer(3), Float(-0.5), Absent], Some(3.0));
     check(Function::Max, &[Absent], None);
 }

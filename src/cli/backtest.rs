@@ -42,7 +42,10 @@ pub struct Args {
 pub const SETTINGS: Settings = Settings {
     patience: 900,
     lateness: 7_200,
-    limits: Limits { evidence: 5, distinct_values: 10_000 },
+    limits: Limits {
+        evidence: 5,
+        distinct_values: 10_000,
+    },
 };
 
 /// Runs the command. Exit code 2 for rules with errors, 1 for all else that fails.
@@ -101,7 +104,8 @@ fn write(path: &Path, outcome: &Outcome) -> Result<()> {
         Box::new(BufWriter::new(File::create(path).with_context(to)?))
     };
     for incident in &outcome.incidents {
-        out.write_all(&Encoding::Json.encode(incident)).with_context(to)?;
+        out.write_all(&Encoding::Json.encode(incident))
+            .with_context(to)?;
         out.write_all(b"\n").with_context(to)?;
     }
     out.flush().with_context(to)

@@ -17,10 +17,10 @@ use crate::encode::avro::read::Reader;
 use crate::generate::{Generator, Options};
 use crate::incident::Incident;
 use crate::io::client::Health;
+use crate::io::clock;
 use crate::io::demo::{Brokers, play};
 use crate::io::tail::{self, Range};
 use crate::io::worker::{self, Failure, Properties};
-use crate::io::clock;
 use crate::key::Origin;
 use crate::record::Position;
 use crate::replay::Replay;
@@ -93,10 +93,14 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     let worker = spawn_worker(config.clone(), stopped);
     spawn_listener(config, tell);
     let player = spawn_player(args.seed, brokers.address());
-    show(&incidents, &|| player.is_finished(), &|| worker.is_finished())?;
+    show(&incidents, &|| player.is_finished(), &|| {
+        worker.is_finished()
+    })?;
     drop(stop);
     let ended = worker.join().map_err(|_| anyhow!("the worker panicked"))?;
-    let sent = player.join().map_err(|_| anyhow!("the stream ended early"))??;
+    let sent = player
+        .join()
+        .map_err(|_| anyhow!("the stream ended early"))??;
     match ended {
         Ok(()) => conclude(&sent),
         Err(Failure::Run(error)) => Err(error),
@@ -164,9 +168,16 @@ fn spawn_player(seed: u64, address: String) -> JoinHandle<Result<Sent>> {
         let end = start + STREAM_MS;
         let messages = Generator::new(seed, options).take_while(|message| message.time < end);
         let mut sent = Sent::new();
-        play(&address, TOPIC, PARTITIONS, messages, (start, SPEED), |message| {
-            sent.push(message.bytes.clone());
-        })?;
+        play(
+            &address,
+            TOPIC,
+            PARTITIONS,
+            messages,
+            (start, SPEED),
+            |message| {
+                sent.push(message.bytes.clone());
+            },
+        )?;
         Ok(sent)
     })
 }
@@ -175,7 +186,10 @@ fn spawn_player(seed: u64, address: String) -> JoinHandle<Result<Sent>> {
 fn listen(config: &Config, tell: &Sender<Incident>) -> Result<()> {
     let reader = Reader::new()?;
     let health = Health::new(config.kafka.brokers());
-    let range = Range { from_beginning: true, until_end: false };
+    let range = Range {
+        from_beginning: true,
+        until_end: false,
+    };
     tail::tail(config, &health, range, &mut |message| {
         let incident = reader.read(message.payload().unwrap_or_default())?;
         tell.send(incident).context("nobody listens any more")
@@ -246,8 +260,10 @@ fn conclude(sent: &[Vec<u8>]) -> Result<ExitCode> {
 
 /// The number of records in the messages, and the incidents that they make.
 fn replay(sent: &[Vec<u8>]) -> Result<(u64, Vec<Incident>)> {
-    let files: Vec<(String, String)> =
-        RULES.iter().map(|text| ("rules".to_owned(), (*text).to_owned())).collect();
+    let files: Vec<(String, String)> = RULES
+        .iter()
+        .map(|text| ("rules".to_owned(), (*text).to_owned()))
+        .collect();
     let plan = backtest::plan_of(&files)?;
     let mut matcher = Matcher::new(&plan);
     let mut replay = Replay::new(plan);
@@ -255,11 +271,22 @@ fn replay(sent: &[Vec<u8>]) -> Result<(u64, Vec<Incident>)> {
     let mut records = 0;
     for ((value, number), partition) in sent.iter().zip(0_i64..).zip((0..PARTITIONS).cycle()) {
         let offset = number / i64::from(PARTITIONS);
-        let origin = Origin { topic, partition: partition.unsigned_abs() };
+        let origin = Origin {
+            topic,
+            partition: partition.unsigned_abs(),
+        };
         matcher.each_record(value, None, &mut |record| {
             records += 1;
-            if let Found::Event { matched: Some(found), .. } = record.outcome {
-                let position = Position { epoch: 0, offset, index: record.index };
+            if let Found::Event {
+                matched: Some(found),
+                ..
+            } = record.outcome
+            {
+                let position = Position {
+                    epoch: 0,
+                    offset,
+                    index: record.index,
+                };
                 replay.add(&MatchedRecord { position, ..found }, origin);
             }
         });

@@ -49,8 +49,12 @@ pub fn run(args: &Args) -> Result<ExitCode> {
             }
         },
     };
-    let passes = filter.as_ref().map(|filter| |event: &Event<'_>| filter.matches(event));
-    let passes = passes.as_ref().map(|passes| passes as &dyn Fn(&Event<'_>) -> bool);
+    let passes = filter
+        .as_ref()
+        .map(|filter| |event: &Event<'_>| filter.matches(event));
+    let passes = passes
+        .as_ref()
+        .map(|passes| passes as &dyn Fn(&Event<'_>) -> bool);
     let mut out = BufWriter::new(std::io::stdout().lock());
     let summary = write_lines(&args.paths, &attributes, passes, &mut out)?;
     out.flush()?;

@@ -60,10 +60,16 @@ fn verdicts(rules: &[Rule]) -> Vec<Verdict> {
 }
 
 fn report(verdicts: &[Verdict], json: bool) -> ExitCode {
-    let failed = verdicts.iter().filter(|verdict| !verdict.faults.is_empty()).count();
+    let failed = verdicts
+        .iter()
+        .filter(|verdict| !verdict.faults.is_empty())
+        .count();
     for Verdict { rule, test, faults } in verdicts {
         if json {
-            println!("{}", json!({ "rule": rule, "test": test, "faults": faults }));
+            println!(
+                "{}",
+                json!({ "rule": rule, "test": test, "faults": faults })
+            );
         } else if faults.is_empty() {
             println!("ok      {rule}: {test}");
         } else {
@@ -76,7 +82,11 @@ fn report(verdicts: &[Verdict], json: bool) -> ExitCode {
     if !json {
         println!("{} passed, {failed} failed", verdicts.len() - failed);
     }
-    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if failed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 /// What differs between the incidents that the test's events make and those it expects.
@@ -85,7 +95,9 @@ pub fn faults(rule: &Rule, test: &RuleTest) -> Vec<String> {
     let mut made = incidents(rule, test, &mut faults);
     for expected in &test.incidents {
         let agreeing = made.iter().position(|incident| {
-            expected.iter().all(|(field, value)| agrees(incident, field, value))
+            expected
+                .iter()
+                .all(|(field, value)| agrees(incident, field, value))
         });
         match agreeing {
             Some(place) => {
@@ -94,7 +106,10 @@ pub fn faults(rule: &Rule, test: &RuleTest) -> Vec<String> {
             None => faults.push(format!("no incident with {}", stated(expected))),
         }
     }
-    faults.extend(made.iter().map(|incident| format!("an incident more: {}", brief(incident))));
+    faults.extend(
+        made.iter()
+            .map(|incident| format!("an incident more: {}", brief(incident))),
+    );
     faults
 }
 
@@ -118,14 +133,31 @@ fn incidents(rule: &Rule, test: &RuleTest, faults: &mut Vec<String>) -> Vec<Valu
         matcher.each_record(event.as_bytes(), None, &mut |record| match record.outcome {
             Found::Rejected(reason) => faults.push(format!("event {}: {reason}", offset + 1)),
             Found::Event { matched: None, .. } => {}
-            Found::Event { matched: Some(found), .. } => {
-                let position = Position { epoch: 0, offset, index: record.index };
-                replay.add(&MatchedRecord { position, ..found }, Origin { topic, partition: 0 });
+            Found::Event {
+                matched: Some(found),
+                ..
+            } => {
+                let position = Position {
+                    epoch: 0,
+                    offset,
+                    index: record.index,
+                };
+                replay.add(
+                    &MatchedRecord { position, ..found },
+                    Origin {
+                        topic,
+                        partition: 0,
+                    },
+                );
             }
         });
     }
     let json = |incident| serde_json::from_slice(&Encoding::Json.encode(incident));
-    replay.finish().iter().filter_map(|incident| json(incident).ok()).collect()
+    replay
+        .finish()
+        .iter()
+        .filter_map(|incident| json(incident).ok())
+        .collect()
 }
 
 /// Whether a field, or an attribute, of the incident has the expected value. Text agrees without
@@ -144,13 +176,20 @@ fn agrees(incident: &Value, field: &str, expected: &Value) -> bool {
 }
 
 fn stated(expected: &[(String, Value)]) -> String {
-    let fields: Vec<String> =
-        expected.iter().map(|(field, value)| format!("{field} {value}")).collect();
+    let fields: Vec<String> = expected
+        .iter()
+        .map(|(field, value)| format!("{field} {value}"))
+        .collect();
     fields.join(", ")
 }
 
 fn brief(incident: &Value) -> String {
-    let field = |name: &str| incident.get(name).map(ToString::to_string).unwrap_or_default();
+    let field = |name: &str| {
+        incident
+            .get(name)
+            .map(ToString::to_string)
+            .unwrap_or_default()
+    };
     format!(
         "attributes {}, event_count {}, trigger_count {}, first_seen {}, last_seen {}",
         field("attributes"),

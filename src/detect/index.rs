@@ -21,7 +21,12 @@ impl Index {
     pub fn new(rules: &[Rule]) -> Index {
         let needed: Vec<Option<Vec<String>>> = rules.iter().map(types).collect();
         let places = |wanted: &dyn Fn(&Option<Vec<String>>) -> bool| {
-            needed.iter().enumerate().filter(|(_, n)| wanted(n)).map(|(place, _)| place).collect()
+            needed
+                .iter()
+                .enumerate()
+                .filter(|(_, n)| wanted(n))
+                .map(|(place, _)| place)
+                .collect()
         };
         let by_type = needed
             .iter()
@@ -32,12 +37,18 @@ impl Index {
                 (name.clone(), places(&fits))
             })
             .collect();
-        Index { by_type, any_type: places(&Option::is_none), lower: String::new() }
+        Index {
+            by_type,
+            any_type: places(&Option::is_none),
+            lower: String::new(),
+        }
     }
 
     /// The places of the rules that may match an event of this type, ascending.
     pub fn candidates(&mut self, event_type: Option<&Value<'_>>) -> &[usize] {
-        let Some(Value::Text(name)) = event_type else { return &self.any_type };
+        let Some(Value::Text(name)) = event_type else {
+            return &self.any_type;
+        };
         self.lower.clear();
         self.lower.push_str(name);
         self.lower.make_ascii_lowercase();
@@ -47,7 +58,10 @@ impl Index {
 
 /// The event types of which a record must have one for any pattern of the rule to match.
 fn types(rule: &Rule) -> Option<Vec<String>> {
-    let needed: Option<Vec<Vec<String>>> =
-        rule.patterns.iter().map(|pattern| pattern.filter.required_event_type()).collect();
+    let needed: Option<Vec<Vec<String>>> = rule
+        .patterns
+        .iter()
+        .map(|pattern| pattern.filter.required_event_type())
+        .collect();
     needed.map(|needed| needed.into_iter().flatten().collect())
 }

@@ -36,7 +36,11 @@ impl Outbox {
     pub fn new(plan: &Plan, partitions: u32, message_bytes_max: usize) -> Outbox {
         Outbox {
             plan: plan.hash,
-            fingerprints: plan.rules.iter().map(|(rule, _)| rule.fingerprint).collect(),
+            fingerprints: plan
+                .rules
+                .iter()
+                .map(|(rule, _)| rule.fingerprint)
+                .collect(),
             partitions,
             message_bytes_max,
             records: BTreeMap::new(),
@@ -52,12 +56,16 @@ impl Outbox {
     pub fn add(&mut self, source: SourcePartition, record: MatchedRecord, bytes: &[u8]) {
         let mut shares: BTreeMap<u32, MatchedRecord> = BTreeMap::new();
         for found in &record.matches {
-            let fingerprint =
-                self.fingerprints.get(found.rule as usize).copied().unwrap_or_default();
+            let fingerprint = self
+                .fingerprints
+                .get(found.rule as usize)
+                .copied()
+                .unwrap_or_default();
             let partition = shuffle::partition_of(fingerprint, &found.key, self.partitions);
-            let share = shares
-                .entry(partition)
-                .or_insert_with(|| MatchedRecord { matches: Vec::new(), ..record.clone() });
+            let share = shares.entry(partition).or_insert_with(|| MatchedRecord {
+                matches: Vec::new(),
+                ..record.clone()
+            });
             share.matches.push(found.clone());
         }
         let sized: Vec<(u32, MatchedRecord, usize)> = shares
@@ -67,7 +75,10 @@ impl Outbox {
                 (partition, share, size)
             })
             .collect();
-        if sized.iter().any(|(_, _, size)| size + 2 * OVERHEAD > self.message_bytes_max) {
+        if sized
+            .iter()
+            .any(|(_, _, size)| size + 2 * OVERHEAD > self.message_bytes_max)
+        {
             self.reject(source, record.position, "match-too-large", bytes);
             return;
         }
@@ -155,7 +166,13 @@ struct Packer {
 
 impl Packer {
     fn new(plan: Hash, bytes_max: usize) -> Packer {
-        Packer { plan, bytes_max, bytes: OVERHEAD, sections: Vec::new(), done: Vec::new() }
+        Packer {
+            plan,
+            bytes_max,
+            bytes: OVERHEAD,
+            sections: Vec::new(),
+            done: Vec::new(),
+        }
     }
 
     /// Adds what one source partition has to say; where the records do not fit, the part before
@@ -178,10 +195,17 @@ impl Packer {
         self.make_room(OVERHEAD);
         for (record, size) in records {
             if self.bytes + size > self.bytes_max {
-                let last = section.records.last().map(|last: &MatchedRecord| last.position);
+                let last = section
+                    .records
+                    .last()
+                    .map(|last: &MatchedRecord| last.position);
                 if let Some(last) = last {
                     let part = std::mem::replace(&mut section, empty(position, time));
-                    self.sections.push(Section { position: last, time: None, ..part });
+                    self.sections.push(Section {
+                        position: last,
+                        time: None,
+                        ..part
+                    });
                 }
                 self.flush();
                 self.bytes += OVERHEAD;
@@ -202,7 +226,10 @@ impl Packer {
     fn flush(&mut self) {
         if !self.sections.is_empty() {
             let sections = std::mem::take(&mut self.sections);
-            self.done.push(shuffle::encode(&Message { plan: self.plan, sections }));
+            self.done.push(shuffle::encode(&Message {
+                plan: self.plan,
+                sections,
+            }));
         }
         self.bytes = OVERHEAD;
     }

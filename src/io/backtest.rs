@@ -71,13 +71,22 @@ struct Detected {
 pub fn run(plan: &Arc<Plan>, inputs: &[PathBuf], threads: usize) -> Result<Outcome> {
     let files = files::list(inputs)?;
     let mut replay = Replay::new(Arc::clone(plan));
-    let mut seen = Seen { files: files.len() as u64, ..Seen::default() };
+    let mut seen = Seen {
+        files: files.len() as u64,
+        ..Seen::default()
+    };
     let mut take = |detected: Detected| {
         seen.add(detected.seen);
         for (file, record) in detected.matched {
             let name = files.get(file).map(|path| path.display().to_string());
             let topic = replay.topic(&name.unwrap_or_default());
-            replay.add(&record, Origin { topic, partition: 0 });
+            replay.add(
+                &record,
+                Origin {
+                    topic,
+                    partition: 0,
+                },
+            );
         }
     };
     let mut progress = Progress::start("backtest", total_bytes(&files));
@@ -87,7 +96,10 @@ pub fn run(plan: &Arc<Plan>, inputs: &[PathBuf], threads: usize) -> Result<Outco
         on_threads(plan, &files, threads, &mut progress, &mut take)?;
     }
     progress.finish();
-    Ok(Outcome { incidents: replay.finish(), seen })
+    Ok(Outcome {
+        incidents: replay.finish(),
+        seen,
+    })
 }
 
 fn on_this_thread(
@@ -101,7 +113,13 @@ fn on_this_thread(
         let mut detected = Detected::default();
         files::messages(path, &mut |message| {
             progress.advance(message.bytes.len() as u64);
-            detect(&mut matcher, (file, path), message.line as i64, message.bytes, &mut detected);
+            detect(
+                &mut matcher,
+                (file, path),
+                message.line as i64,
+                message.bytes,
+                &mut detected,
+            );
             Ok(())
         })?;
         take(detected);
@@ -131,7 +149,9 @@ fn on_threads(
             progress.advance(detected.seen.bytes);
             take(detected);
         }
-        reader.join().map_err(|_| anyhow!("the reading thread failed"))?
+        reader
+            .join()
+            .map_err(|_| anyhow!("the reading thread failed"))?
     })
 }
 
@@ -139,17 +159,23 @@ fn on_threads(
 fn read_batches(files: &[PathBuf], workers: &[SyncSender<Batch>]) -> Result<()> {
     let mut turn = workers.iter().cycle();
     let mut send = |batch: Batch| match turn.next() {
-        Some(worker) if !batch.messages.is_empty() => {
-            worker.send(batch).map_err(|_| anyhow!("a detecting thread failed"))
-        }
+        Some(worker) if !batch.messages.is_empty() => worker
+            .send(batch)
+            .map_err(|_| anyhow!("a detecting thread failed")),
         Some(_) | None => Ok(()),
     };
     for (file, path) in files.iter().enumerate() {
-        let empty = || Batch { file, messages: Vec::new(), bytes: Vec::new() };
+        let empty = || Batch {
+            file,
+            messages: Vec::new(),
+            bytes: Vec::new(),
+        };
         let mut batch = empty();
         files::messages(path, &mut |message| {
             batch.bytes.extend_from_slice(message.bytes);
-            batch.messages.push((message.line as i64, batch.bytes.len()));
+            batch
+                .messages
+                .push((message.line as i64, batch.bytes.len()));
             if batch.bytes.len() >= BATCH_BYTES {
                 send(std::mem::replace(&mut batch, empty()))?;
             }
@@ -169,7 +195,9 @@ fn detect_batches(
     let mut matcher = Matcher::new(plan);
     for batch in work {
         let mut detected = Detected::default();
-        let Some(path) = files.get(batch.file) else { continue };
+        let Some(path) = files.get(batch.file) else {
+            continue;
+        };
         let mut begin = 0;
         for (line, end) in batch.messages {
             let bytes = batch.bytes.get(begin..end).unwrap_or_default();
@@ -196,9 +224,16 @@ fn detect(
         match outcome {
             Found::Rejected(reason) => seen.reject(path, line, index, reason),
             Found::Event { matched: None, .. } => {}
-            Found::Event { matched: Some(record), .. } => {
+            Found::Event {
+                matched: Some(record),
+                ..
+            } => {
                 seen.matched += 1;
-                let position = Position { epoch: 0, offset: line, index };
+                let position = Position {
+                    epoch: 0,
+                    offset: line,
+                    index,
+                };
                 matched.push((file, MatchedRecord { position, ..record }));
             }
         }
@@ -210,7 +245,10 @@ impl Seen {
         self.rejected += 1;
         if self.named.len() < NAMED_MAX {
             let line = line + 1;
-            self.named.push(format!("{}:{line}: record {index}: {reason}", path.display()));
+            self.named.push(format!(
+                "{}:{line}: record {index}: {reason}",
+                path.display()
+            ));
         }
     }
 
@@ -226,7 +264,11 @@ impl Seen {
 
 /// Bytes of all files; `None` where some are packed, so that nobody knows what is in them.
 fn total_bytes(files: &[PathBuf]) -> Option<u64> {
-    let packed = files.iter().any(|path| path.extension().is_some_and(|ending| ending == "gz"));
-    let sizes = files.iter().map(|path| std::fs::metadata(path).map(|meta| meta.len()).ok());
+    let packed = files
+        .iter()
+        .any(|path| path.extension().is_some_and(|ending| ending == "gz"));
+    let sizes = files
+        .iter()
+        .map(|path| std::fs::metadata(path).map(|meta| meta.len()).ok());
     if packed { None } else { sizes.sum() }
 }

@@ -43,7 +43,9 @@ pub fn play(
     mut sent: impl FnMut(&GeneratedMessage),
 ) -> Result<()> {
     let mut settings = ClientConfig::new();
-    settings.set("bootstrap.servers", address).set("linger.ms", "5");
+    settings
+        .set("bootstrap.servers", address)
+        .set("linger.ms", "5");
     let producer = ThreadedProducer::<DefaultProducerContext>::from_config(&settings)?;
     let began = Instant::now();
     for (message, partition) in messages.zip((0..partitions).cycle()) {

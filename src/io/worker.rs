@@ -136,17 +136,12 @@ fn start(
 ) -> Result<Started> {
     let state_dir = Path::new(&config.state_dir);
     let existing = topics::partitions(config, health, START_PATIENCE)?;
-<<<<<<< HEAD
     check_topics(config, health, properties, &existing)?;
-    let store = Store::open(&state_dir.join("store"), &owner(config, health)?, budget(config))?;
-=======
-    check_topics(config, health, &existing)?;
     let store = Store::open(
         &state_dir.join("store"),
         &owner(config, health)?,
         budget(config),
     )?;
->>>>>>> io
     let id = worker_id(state_dir)?;
     tracing::info!(
         app = config.app,

@@ -38,10 +38,7 @@ pub fn episode_end(last: Second, quiet: Second) -> (Second, bool) {
 }
 
 /// The union of windows ending at each of `ends`, which ascend: disjoint ranges, ascending.
-pub fn union(
-    ends: impl Iterator<Item = Second>,
-    width: Second,
-) -> Vec<RangeInclusive<Second>> {
+pub fn union(ends: impl Iterator<Item = Second>, width: Second) -> Vec<RangeInclusive<Second>> {
     let mut ranges: Vec<RangeInclusive<Second>> = Vec::new();
     for end in ends {
         let window = ending_at(end, width);

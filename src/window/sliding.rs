@@ -17,7 +17,11 @@ pub struct Sliding<T> {
 impl<T: Clone> Sliding<T> {
     /// The window that holds nothing.
     pub fn new() -> Sliding<T> {
-        Sliding { front: Vec::new(), back: Vec::new(), back_merged: None }
+        Sliding {
+            front: Vec::new(),
+            back: Vec::new(),
+            back_merged: None,
+        }
     }
 
     /// Adds the value of `pane`, later than all before.

@@ -33,8 +33,10 @@ struct Way {
 #[test]
 fn every_case_in_every_way() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
-    let mut cases: Vec<PathBuf> =
-        fs::read_dir(folder).expect("golden folder").map(|e| e.expect("entry").path()).collect();
+    let mut cases: Vec<PathBuf> = fs::read_dir(folder)
+        .expect("golden folder")
+        .map(|e| e.expect("entry").path())
+        .collect();
     cases.sort();
     assert!(!cases.is_empty());
     for case in cases {
@@ -45,7 +47,10 @@ fn every_case_in_every_way() {
 fn check(case: &Path) {
     let read = |name: &str| fs::read_to_string(case.join(name)).unwrap_or_default();
     let (rules, events) = (read("rules.yaml"), read("events.ndjson"));
-    let events: Vec<&str> = events.lines().filter(|line| !line.trim().is_empty()).collect();
+    let events: Vec<&str> = events
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .collect();
     let usual = Way {
         source_partitions: 1,
         matches_partitions: 1,
@@ -56,19 +61,40 @@ fn check(case: &Path) {
     let mut ways = vec![
         usual,
         Way { batch: 1, ..usual },
-        Way { source_partitions: 3, matches_partitions: 3, batch: 1, crash: true, ..usual },
+        Way {
+            source_partitions: 3,
+            matches_partitions: 3,
+            batch: 1,
+            crash: true,
+            ..usual
+        },
     ];
     for seed in 0..8 {
         let shuffle = Some(seed);
-        ways.push(Way { shuffle, batch: 2, crash: true, ..usual });
-        ways.push(Way { shuffle, source_partitions: 3, matches_partitions: 3, ..usual });
+        ways.push(Way {
+            shuffle,
+            batch: 2,
+            crash: true,
+            ..usual
+        });
+        ways.push(Way {
+            shuffle,
+            source_partitions: 3,
+            matches_partitions: 3,
+            ..usual
+        });
     }
     let (_, backtest) = run(&rules, &events, usual);
     let backtest = lines(&backtest);
     if std::env::var("WATCHFIRE_GOLDEN").as_deref() == Ok("write") {
         fs::write(case.join("incidents.ndjson"), &backtest).expect("written");
     }
-    assert_eq!(backtest, read("incidents.ndjson"), "{}: backtest", case.display());
+    assert_eq!(
+        backtest,
+        read("incidents.ndjson"),
+        "{}: backtest",
+        case.display()
+    );
     for way in ways {
         let (live, _) = run(&rules, &events, way);
         assert_eq!(lines(&live), backtest, "{}: {way:?}", case.display());
@@ -137,7 +163,14 @@ fn lines(incidents: &[Incident]) -> String {
         let mut json: Value =
             serde_json::from_slice(&Encoding::Json.encode(incident)).expect("valid JSON");
         let fields = json.as_object_mut().expect("an object");
-        for path in ["revision", "status", "late", "close_reason", "replaced_by", "replaces"] {
+        for path in [
+            "revision",
+            "status",
+            "late",
+            "close_reason",
+            "replaced_by",
+            "replaces",
+        ] {
             fields.remove(path);
         }
         for evidence in fields["evidence"].as_array_mut().expect("a list") {

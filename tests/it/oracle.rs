@@ -56,7 +56,9 @@ pub struct Oracle {
 /// All that an undisturbed fold of `log` publishes, in order.
 pub fn publications(log: &[LogMessage], catalogue: &Catalogue) -> Vec<Incident> {
     let mut oracle = Oracle::default();
-    log.iter().flat_map(|message| oracle.message(message, catalogue)).collect()
+    log.iter()
+        .flat_map(|message| oracle.message(message, catalogue))
+        .collect()
 }
 
 /// The incidents that stand when these matches are all there ever is, closed, by first_seen, id.
@@ -65,7 +67,12 @@ pub fn final_incidents(
 ) -> Vec<Incident> {
     let mut keys: BTreeMap<Name, (Arc<LoadedRule>, Vec<Seen>)> = BTreeMap::new();
     for (rule, topic, partition, record, part) in found {
-        let seen = Seen { topic, partition, record, patterns: part.patterns };
+        let seen = Seen {
+            topic,
+            partition,
+            record,
+            patterns: part.patterns,
+        };
         let name = (rule.fingerprint, part.key);
         keys.entry(name).or_insert((rule, Vec::new())).1.push(seen);
     }
@@ -74,7 +81,11 @@ pub fn final_incidents(
         for (incident, reason) in incidents(&rule, &key, &seen, 0, Some(i64::MAX / 8)) {
             if !excepted(&rule, &incident) {
                 let close_reason = reason;
-                all.push(Incident { status: Status::Closed, close_reason, ..incident });
+                all.push(Incident {
+                    status: Status::Closed,
+                    close_reason,
+                    ..incident
+                });
             }
         }
     }
@@ -84,7 +95,10 @@ pub fn final_incidents(
 
 impl Oracle {
     fn message(&mut self, log: &LogMessage, catalogue: &Catalogue) -> Vec<Incident> {
-        let plan = catalogue.plan(log.message.plan).expect("plan is in the catalogue").clone();
+        let plan = catalogue
+            .plan(log.message.plan)
+            .expect("plan is in the catalogue")
+            .clone();
         let before = self.watermark;
         let mut fresh: Vec<(Arc<LoadedRule>, Vec<Option<String>>, Seen)> = Vec::new();
         let mut counting = false;
@@ -97,7 +111,8 @@ impl Oracle {
             }
             counting = true;
             let time = section.time.map(|time| time.min(log.timestamp));
-            self.heard.insert(place, (section.position, last.and_then(|l| l.1).max(time)));
+            self.heard
+                .insert(place, (section.position, last.and_then(|l| l.1).max(time)));
             for record in &section.records {
                 if last.is_some_and(|(position, _)| record.position <= position) {
                     continue;
@@ -121,9 +136,19 @@ impl Oracle {
         if counting {
             self.sources = plan.sources.clone();
             for (rule, since) in &plan.rules {
-                let since = self.rules.get(&rule.fingerprint).map_or(*since, |r| r.since.max(*since));
+                let since = self
+                    .rules
+                    .get(&rule.fingerprint)
+                    .map_or(*since, |r| r.since.max(*since));
                 let named = before;
-                self.rules.insert(rule.fingerprint, InForce { rule: rule.clone(), since, named });
+                self.rules.insert(
+                    rule.fingerprint,
+                    InForce {
+                        rule: rule.clone(),
+                        since,
+                        named,
+                    },
+                );
             }
         }
         let mut said = self.close_rules_out(log.offset);
@@ -136,7 +161,10 @@ impl Oracle {
         if counting {
             self.move_watermark();
             for (rule, _) in &plan.rules {
-                self.rules.get_mut(&rule.fingerprint).expect("in force").named = self.watermark;
+                self.rules
+                    .get_mut(&rule.fingerprint)
+                    .expect("in force")
+                    .named = self.watermark;
             }
         }
         for name in self.matches.keys().cloned().collect::<Vec<_>>() {
@@ -145,13 +173,20 @@ impl Oracle {
             }
         }
         said.sort_by_key(|(name, incident)| {
-            (name.0, key_hash(name.0, &name.1), incident.incident_id, incident.revision)
+            (
+                name.0,
+                key_hash(name.0, &name.1),
+                incident.incident_id,
+                incident.revision,
+            )
         });
         said.into_iter().map(|(_, incident)| incident).collect()
     }
 
     fn close_rules_out(&mut self, offset: i64) -> Vec<(Name, Incident)> {
-        let Some(watermark) = self.watermark else { return Vec::new() };
+        let Some(watermark) = self.watermark else {
+            return Vec::new();
+        };
         let mut said = Vec::new();
         for (fingerprint, mut known) in self.rules.clone() {
             let named = *known.named.get_or_insert(watermark);
@@ -160,8 +195,12 @@ impl Oracle {
                 continue;
             }
             self.rules.remove(&fingerprint);
-            let names: Vec<Name> =
-                self.matches.keys().filter(|name| name.0 == fingerprint).cloned().collect();
+            let names: Vec<Name> = self
+                .matches
+                .keys()
+                .filter(|name| name.0 == fingerprint)
+                .cloned()
+                .collect();
             for name in names {
                 let seen = self.matches.remove(&name).expect("just seen");
                 let now = incidents(&known.rule, &name.1, &seen, known.since, Some(watermark));
@@ -193,18 +232,26 @@ impl Oracle {
             }
         }
         if !times.is_empty() && times.iter().all(Option::is_some) {
-            let least = times.into_iter().flatten().min().map(|t| t.div_euclid(1000));
+            let least = times
+                .into_iter()
+                .flatten()
+                .min()
+                .map(|t| t.div_euclid(1000));
             self.watermark = self.watermark.max(least);
         }
     }
 
     /// Whether the watermark of this message decides or closes something of a key.
     fn is_due(&self, name: &Name, before: Option<i64>) -> bool {
-        let Some(known) = self.rules.get(&name.0) else { return false };
+        let Some(known) = self.rules.get(&name.0) else {
+            return false;
+        };
         let seen = &self.matches[name];
         let at = |watermark| {
             let now = incidents(&known.rule, &name.1, seen, known.since, watermark);
-            now.into_iter().map(|(i, over)| (i.incident_id, i.last_seen, over)).collect::<Vec<_>>()
+            now.into_iter()
+                .map(|(i, over)| (i.incident_id, i.last_seen, over))
+                .collect::<Vec<_>>()
         };
         at(before) != at(self.watermark)
     }
@@ -213,23 +260,36 @@ impl Oracle {
     fn news(&mut self, name: &Name, offset: i64) -> Vec<(Name, Incident)> {
         let known = self.rules[&name.0].clone();
         let rule = &known.rule;
-        let now: Vec<(Incident, Option<CloseReason>)> =
-            incidents(rule, &name.1, &self.matches[name], known.since, self.watermark)
-                .into_iter()
-                .filter(|(incident, _)| {
-                    let said = self.said.get(&(name.clone(), incident.incident_id));
-                    !excepted(said.map_or(rule, |said| &said.exceptions), incident)
-                })
-                .collect();
+        let now: Vec<(Incident, Option<CloseReason>)> = incidents(
+            rule,
+            &name.1,
+            &self.matches[name],
+            known.since,
+            self.watermark,
+        )
+        .into_iter()
+        .filter(|(incident, _)| {
+            let said = self.said.get(&(name.clone(), incident.incident_id));
+            !excepted(said.map_or(rule, |said| &said.exceptions), incident)
+        })
+        .collect();
         let mut out = Vec::new();
         let mut replaces: BTreeMap<Hash, Vec<Hash>> = BTreeMap::new();
-        let said: Vec<Hash> =
-            self.said.keys().filter(|(other, _)| other == name).map(|(_, id)| *id).collect();
+        let said: Vec<Hash> = self
+            .said
+            .keys()
+            .filter(|(other, _)| other == name)
+            .map(|(_, id)| *id)
+            .collect();
         for id in said {
             if now.iter().any(|(incident, _)| incident.incident_id == id) {
                 continue;
             }
-            let gone = self.said.remove(&(name.clone(), id)).expect("just seen").incident;
+            let gone = self
+                .said
+                .remove(&(name.clone(), id))
+                .expect("just seen")
+                .incident;
             let seen = &self.matches[name];
             let triggers = triggers(rule, seen, known.since, self.watermark);
             let heir = now.iter().map(|(incident, _)| incident).find(|incident| {
@@ -254,7 +314,9 @@ impl Oracle {
             incident.replaces = replaces.remove(&incident.incident_id).unwrap_or_default();
             let place = (name.clone(), incident.incident_id);
             let last = self.said.get(&place).cloned();
-            let exceptions = last.as_ref().map_or(rule.clone(), |last| last.exceptions.clone());
+            let exceptions = last
+                .as_ref()
+                .map_or(rule.clone(), |last| last.exceptions.clone());
             let steps = statuses(last.as_ref().map(|last| &last.incident), &incident, over);
             for status in steps {
                 let closed = status == Status::Closed;
@@ -265,11 +327,19 @@ impl Oracle {
                     ..incident.clone()
                 };
                 let exceptions = exceptions.clone();
-                self.said.insert(place.clone(), Said { incident: incident.clone(), exceptions });
+                self.said.insert(
+                    place.clone(),
+                    Said {
+                        incident: incident.clone(),
+                        exceptions,
+                    },
+                );
                 out.push(incident);
             }
         }
-        out.into_iter().map(|incident| (name.clone(), incident)).collect()
+        out.into_iter()
+            .map(|incident| (name.clone(), incident))
+            .collect()
     }
 }
 
@@ -282,11 +352,19 @@ fn statuses(last: Option<&Incident>, now: &Incident, over: Option<CloseReason>) 
             let differs = last.first_seen != now.first_seen
                 || last.trigger_count != now.trigger_count
                 || last.severity != now.severity;
-            if last.status == Status::Closed || differs { vec![Status::Updated] } else { vec![] }
+            if last.status == Status::Closed || differs {
+                vec![Status::Updated]
+            } else {
+                vec![]
+            }
         }
         (Some(last), Some(_)) => {
             let differs = set_fields(last) != set_fields(now);
-            if last.status != Status::Closed || differs { vec![Status::Closed] } else { vec![] }
+            if last.status != Status::Closed || differs {
+                vec![Status::Closed]
+            } else {
+                vec![]
+            }
         }
     }
 }
@@ -305,12 +383,7 @@ pub fn set_fields(incident: &Incident) -> Incident {
 }
 
 /// The seconds at which a one-pattern rule triggers for a key.
-fn triggers(
-    rule: &LoadedRule,
-    seen: &[Seen],
-    since: i64,
-    watermark: Option<i64>,
-) -> BTreeSet<i64> {
+fn triggers(rule: &LoadedRule, seen: &[Seen], since: i64, watermark: Option<i64>) -> BTreeSet<i64> {
     let pattern = &rule.rule.patterns[0];
     let window = rule.rule.window;
     let patience = rule.settings.patience;
@@ -362,11 +435,20 @@ fn incidents(
         let last = episode[episode.len() - 1];
         let midnight = (last.div_euclid(DAY) + 1) * DAY;
         let quiet = last + rule.rule.quiet;
-        let reason = if midnight <= quiet { CloseReason::EndOfDay } else { CloseReason::Quiet };
+        let reason = if midnight <= quiet {
+            CloseReason::EndOfDay
+        } else {
+            CloseReason::Quiet
+        };
         let after = midnight.min(quiet) + rule.settings.patience;
-        watermark.is_some_and(|watermark| watermark > after).then_some(reason)
+        watermark
+            .is_some_and(|watermark| watermark > after)
+            .then_some(reason)
     };
-    episodes.iter().map(|episode| (incident(rule, key, seen, episode), over(episode))).collect()
+    episodes
+        .iter()
+        .map(|episode| (incident(rule, key, seen, episode), over(episode)))
+        .collect()
 }
 
 fn incident(
@@ -381,10 +463,20 @@ fn incident(
         .iter()
         .filter(|event| {
             let second = event.record.time.div_euclid(1000);
-            triggers.iter().any(|t| t - rule.window < second && second <= *t)
+            triggers
+                .iter()
+                .any(|t| t - rule.window < second && second <= *t)
         })
         .collect();
-    events.sort_by_key(|e| (e.record.time, e.record.hash, e.topic.clone(), e.partition, e.record.position));
+    events.sort_by_key(|e| {
+        (
+            e.record.time,
+            e.record.hash,
+            e.topic.clone(),
+            e.partition,
+            e.record.position,
+        )
+    });
     let numbers: BTreeSet<i64> = triggers.iter().map(|t| (t - first) / rule.window).collect();
     let within: Vec<&Seen> = in_window(seen, last, rule.window).collect();
     let attributes: Vec<(String, AttributeValue)> = rule
@@ -405,7 +497,10 @@ fn incident(
         })
         .collect();
     let title = watchfire::rule::title::title(&rule.title, &|name| {
-        attributes.iter().find(|(known, _)| known == name).map(|(_, value)| value.to_string())
+        attributes
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.to_string())
     });
     Incident {
         incident_id: incident_id(loaded.fingerprint, key, first, rule.quiet),
@@ -461,7 +556,9 @@ fn holds(having: &Having, aggregates: &[Aggregate], within: &[&Seen], rule: &Loa
         Having::Compare(left, comparison, right) => {
             let left = term(left, aggregates, within, rule);
             let right = term(right, aggregates, within, rule);
-            let (Some(left), Some(right)) = (left, right) else { return false };
+            let (Some(left), Some(right)) = (left, right) else {
+                return false;
+            };
             match comparison {
                 Comparison::Equal => left == right,
                 Comparison::NotEqual => left != right,
@@ -474,7 +571,12 @@ fn holds(having: &Having, aggregates: &[Aggregate], within: &[&Seen], rule: &Loa
     }
 }
 
-fn term(term_: &Term, aggregates: &[Aggregate], within: &[&Seen], rule: &LoadedRule) -> Option<f64> {
+fn term(
+    term_: &Term,
+    aggregates: &[Aggregate],
+    within: &[&Seen],
+    rule: &LoadedRule,
+) -> Option<f64> {
     match term_ {
         Term::Number(number) => Some(*number),
         Term::Aggregate(place) => aggregate_value(*place, &aggregates[*place], within, rule),
@@ -499,7 +601,10 @@ fn aggregate_value(
     within: &[&Seen],
     rule: &LoadedRule,
 ) -> Option<f64> {
-    let inputs: Vec<Input> = within.iter().map(|seen| seen.patterns[0].inputs[place]).collect();
+    let inputs: Vec<Input> = within
+        .iter()
+        .map(|seen| seen.patterns[0].inputs[place])
+        .collect();
     let integers: Vec<i64> = inputs
         .iter()
         .filter_map(|input| match input {
@@ -508,12 +613,18 @@ fn aggregate_value(
             Input::Absent | Input::Present | Input::Distinct(_) => None,
         })
         .collect();
-    let sum = integers.iter().map(|value| i128::from(*value)).sum::<i128>() as f64;
+    let sum = integers
+        .iter()
+        .map(|value| i128::from(*value))
+        .sum::<i128>() as f64;
     let some = !integers.is_empty();
     match aggregate.function {
-        Function::Count => {
-            Some(inputs.iter().filter(|input| **input != Input::Absent).count() as f64)
-        }
+        Function::Count => Some(
+            inputs
+                .iter()
+                .filter(|input| **input != Input::Absent)
+                .count() as f64,
+        ),
         Function::CountDistinct => {
             let distinct: BTreeSet<u64> = inputs
                 .iter()
@@ -522,7 +633,11 @@ fn aggregate_value(
                     Input::Absent | Input::Present | Input::Integer(_) | Input::Float(_) => None,
                 })
                 .collect();
-            Some(distinct.len().min(rule.settings.limits.distinct_values as usize) as f64)
+            Some(
+                distinct
+                    .len()
+                    .min(rule.settings.limits.distinct_values as usize) as f64,
+            )
         }
         Function::Sum => some.then_some(sum),
         Function::Avg => some.then(|| sum / integers.len() as f64),

@@ -33,15 +33,28 @@ fn engine_equals_oracle() {
                     }
                 }
             }
-            assert!(covered.len() >= 10, "the seeds do not cover all that can be said: {covered:?}");
+            assert!(
+                covered.len() >= 10,
+                "the seeds do not cover all that can be said: {covered:?}"
+            );
         }
     }
 }
 
 /// What a publication is an example of.
 fn kind(incident: &Incident) -> String {
-    let Incident { status, close_reason, replaced_by, replaces, .. } = incident;
-    format!("{status:?} {close_reason:?} {} {}", replaced_by.is_some(), !replaces.is_empty())
+    let Incident {
+        status,
+        close_reason,
+        replaced_by,
+        replaces,
+        ..
+    } = incident;
+    format!(
+        "{status:?} {close_reason:?} {} {}",
+        replaced_by.is_some(),
+        !replaces.is_empty()
+    )
 }
 
 /// What may happen in a run.
@@ -96,7 +109,8 @@ impl Sim {
         self.plans.push(plan.clone());
         let workers = 1 + self.rng.below(3) as usize;
         for _ in 0..workers {
-            self.detect.push(DetectWorker::new(&self.world, plan.clone()));
+            self.detect
+                .push(DetectWorker::new(&self.world, plan.clone()));
             self.correlate.push(CorrelateWorker::default());
         }
         for partition in 0..self.world.sources.len() as u32 {
@@ -129,8 +143,9 @@ impl Sim {
     fn produce(&mut self) {
         let partition = self.rng.index(self.world.sources.len());
         let records = 1 + self.rng.below(3);
-        let records: Vec<String> =
-            (0..records).map(|_| event(&mut self.rng, self.world.clock)).collect();
+        let records: Vec<String> = (0..records)
+            .map(|_| event(&mut self.rng, self.world.clock))
+            .collect();
         self.produced += records.len();
         let payload = format!("{{\"records\":[{}]}}", records.join(","));
         self.world.produce(partition, payload.into_bytes());
@@ -167,7 +182,10 @@ impl Sim {
 
     fn detect_move(&mut self) {
         let partition = self.rng.index(self.world.sources.len()) as u32;
-        let owner = self.detect.iter().position(|w| w.assigned().contains(&partition));
+        let owner = self
+            .detect
+            .iter()
+            .position(|w| w.assigned().contains(&partition));
         let Some(owner) = owner else { return };
         let heir = self.rng.index(self.detect.len());
         if self.nature.resends && self.rng.one_in(2) {
@@ -242,7 +260,11 @@ impl Sim {
     /// The plan with which a worker starts again: now and then a newer one, and workers with the
     /// old one stand beside it.
     fn some_plan(&mut self, now: Arc<Plan>) -> Arc<Plan> {
-        if self.rng.one_in(2) { self.plans[self.plans.len() - 1].clone() } else { now }
+        if self.rng.one_in(2) {
+            self.plans[self.plans.len() - 1].clone()
+        } else {
+            now
+        }
     }
 
     /// Everything is read, and the clock goes far beyond it.
@@ -292,8 +314,16 @@ impl Sim {
             let set = |incidents: &[Incident]| -> Vec<Incident> {
                 incidents.iter().map(oracle::set_fields).collect()
             };
-            same(&set(&self.world.standing()), &set(&expected), "live and set");
-            same(&set(&self.world.replay(plan)), &set(&expected), "replay and set");
+            same(
+                &set(&self.world.standing()),
+                &set(&expected),
+                "live and set",
+            );
+            same(
+                &set(&self.world.replay(plan)),
+                &set(&expected),
+                "replay and set",
+            );
         }
     }
 }
@@ -302,7 +332,11 @@ fn same(ours: &[Incident], expected: &[Incident], what: &str) {
     for (place, (one, other)) in ours.iter().zip(expected).enumerate() {
         assert_eq!(one, other, "{what}: number {place} differs");
     }
-    assert_eq!(ours.len(), expected.len(), "{what}: more of one than of the other");
+    assert_eq!(
+        ours.len(),
+        expected.len(),
+        "{what}: more of one than of the other"
+    );
 }
 
 /// A record as Azure sends it, at about the time of the clock.
@@ -373,7 +407,10 @@ fn rule(rng: &mut Rng, number: u64) -> String {
         rng.choose(&wheres),
     );
     if rng.one_in(2) {
-        text += &format!("clear: {{ quiet: {}s }}\n", rng.choose(&[1, 10, 300, 4_000]));
+        text += &format!(
+            "clear: {{ quiet: {}s }}\n",
+            rng.choose(&[1, 10, 300, 4_000])
+        );
     }
     if rng.one_in(3) {
         text += &format!("patience: {}s\n", rng.choose(&[0, 60, 1_800]));

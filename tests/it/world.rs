@@ -21,7 +21,10 @@ pub const TOPIC: &str = "activity";
 pub const SETTINGS: Settings = Settings {
     patience: 900,
     lateness: 7_200,
-    limits: Limits { evidence: 3, distinct_values: 50 },
+    limits: Limits {
+        evidence: 3,
+        distinct_values: 50,
+    },
 };
 
 /// Rows of one matches partition.
@@ -65,13 +68,24 @@ impl World {
         let mut attributes = Attributes::default();
         let rules = rule::parse("rules.yaml", yaml, &mut attributes).expect("valid rules");
         let partitions = self.sources.len() as u32;
-        let sources = vec![Source { topic: TOPIC.to_owned(), partitions, epoch: 0 }];
+        let sources = vec![Source {
+            topic: TOPIC.to_owned(),
+            partitions,
+            epoch: 0,
+        }];
         let minute = self.clock.div_euclid(60_000) * 60;
-        let draft = self.catalogue.draft(&rules, &attributes, SETTINGS, sources, minute);
+        let draft = self
+            .catalogue
+            .draft(&rules, &attributes, SETTINGS, sources, minute);
         for (key, value) in &draft.entries {
-            self.catalogue.read(key, Some(value)).expect("readable entry");
+            self.catalogue
+                .read(key, Some(value))
+                .expect("readable entry");
         }
-        self.catalogue.plan(draft.plan).expect("plan was written").clone()
+        self.catalogue
+            .plan(draft.plan)
+            .expect("plan was written")
+            .clone()
     }
 
     pub fn produce(&mut self, partition: usize, payload: Vec<u8>) {
@@ -81,13 +95,19 @@ impl World {
 
     /// The log of a matches partition as a fold reads it.
     pub fn log(&self, partition: usize) -> Vec<LogMessage> {
-        (0..self.logs[partition].len()).map(|offset| self.message(partition, offset)).collect()
+        (0..self.logs[partition].len())
+            .map(|offset| self.message(partition, offset))
+            .collect()
     }
 
     fn message(&self, partition: usize, offset: usize) -> LogMessage {
         let (timestamp, bytes) = &self.logs[partition][offset];
         let message = shuffle::decode(bytes).expect("readable message");
-        LogMessage { offset: offset as i64, timestamp: *timestamp, message }
+        LogMessage {
+            offset: offset as i64,
+            timestamp: *timestamp,
+            message,
+        }
     }
 
     /// Every match that the source topics hold for `plan`, by a plain look at each message.
@@ -100,12 +120,18 @@ impl World {
         for (partition, messages) in (0_u32..).zip(&self.sources) {
             for (offset, message) in (0_i64..).zip(messages) {
                 matcher.each_record(&message.payload, Some(message.timestamp), &mut |record| {
-                    let watchfire::detect::Found::Event { matched: Some(found), .. } =
-                        record.outcome
+                    let watchfire::detect::Found::Event {
+                        matched: Some(found),
+                        ..
+                    } = record.outcome
                     else {
                         return;
                     };
-                    let position = Position { epoch: 0, offset, index: record.index };
+                    let position = Position {
+                        epoch: 0,
+                        offset,
+                        index: record.index,
+                    };
                     let found = MatchedRecord { position, ..found };
                     for part in &found.matches {
                         let rule = plan.rules[part.rule as usize].0.clone();
@@ -138,8 +164,10 @@ impl World {
         for incident in self.incidents.iter().flatten() {
             last.insert(incident.incident_id, incident.clone());
         }
-        let mut standing: Vec<Incident> =
-            last.into_values().filter(|i| i.status != Status::Retracted).collect();
+        let mut standing: Vec<Incident> = last
+            .into_values()
+            .filter(|i| i.status != Status::Retracted)
+            .collect();
         standing.sort_by_key(|incident| (incident.first_seen, incident.incident_id));
         standing
     }
@@ -153,13 +181,20 @@ pub struct DetectWorker {
 }
 
 fn place(partition: u32) -> SourcePartition {
-    SourcePartition { source: 0, partition }
+    SourcePartition {
+        source: 0,
+        partition,
+    }
 }
 
 impl DetectWorker {
     pub fn new(world: &World, plan: Arc<Plan>) -> DetectWorker {
         let detector = Detector::new(plan.clone(), world.logs.len() as u32, 600);
-        DetectWorker { plan, detector, next: BTreeMap::new() }
+        DetectWorker {
+            plan,
+            detector,
+            next: BTreeMap::new(),
+        }
     }
 
     pub fn assigned(&self) -> BTreeSet<u32> {
@@ -179,12 +214,15 @@ impl DetectWorker {
 
     /// Reads the next message of a partition, if there is one.
     pub fn read(&mut self, world: &World, partition: u32) -> bool {
-        let Some(next) = self.next.get_mut(&partition) else { return false };
+        let Some(next) = self.next.get_mut(&partition) else {
+            return false;
+        };
         let Some(message) = world.sources[partition as usize].get(*next as usize) else {
             return false;
         };
         let timestamp = Some(message.timestamp);
-        self.detector.read(place(partition), *next, timestamp, &message.payload);
+        self.detector
+            .read(place(partition), *next, timestamp, &message.payload);
         *next += 1;
         true
     }
@@ -194,9 +232,7 @@ impl DetectWorker {
         let at_end: Vec<(SourcePartition, i64)> = self
             .next
             .iter()
-            .filter(|(partition, next)| {
-                **next == world.sources[**partition as usize].len() as i64
-            })
+            .filter(|(partition, next)| **next == world.sources[**partition as usize].len() as i64)
             .map(|(partition, _)| (place(*partition), world.clock))
             .collect();
         self.detector.mark(&at_end);
@@ -257,7 +293,14 @@ impl CorrelateWorker {
             disk.clear();
             State::empty(0)
         });
-        self.open.insert(partition, Open { state, live_from: committed, said: Vec::new() });
+        self.open.insert(
+            partition,
+            Open {
+                state,
+                live_from: committed,
+                said: Vec::new(),
+            },
+        );
     }
 
     pub fn revoke(&mut self, partition: usize) {
@@ -271,13 +314,19 @@ impl CorrelateWorker {
 
     /// Folds the next message of a partition, if there is one.
     pub fn read(&mut self, world: &World, partition: usize) -> bool {
-        let Some(open) = self.open.get_mut(&partition) else { return false };
+        let Some(open) = self.open.get_mut(&partition) else {
+            return false;
+        };
         let offset = open.state.applied();
         if offset as usize >= world.logs[partition].len() {
             return false;
         }
         let message = world.message(partition, offset as usize);
-        let plan = world.catalogue.plan(message.message.plan).expect("known plan").clone();
+        let plan = world
+            .catalogue
+            .plan(message.message.plan)
+            .expect("known plan")
+            .clone();
         let mut step = advance(&mut open.state, &plan, message);
         let disk = &self.disk[&partition];
         loop {
@@ -298,14 +347,18 @@ impl CorrelateWorker {
 
     /// First half of a commit: incidents and offset, in one Kafka transaction.
     pub fn commit_kafka(&mut self, world: &mut World, partition: usize) {
-        let Some(open) = self.open.get_mut(&partition) else { return };
+        let Some(open) = self.open.get_mut(&partition) else {
+            return;
+        };
         world.incidents[partition].append(&mut open.said);
         world.folded[partition] = world.folded[partition].max(open.state.applied());
     }
 
     /// Second half: the state, in one batch. With `forget` loaded keys are dropped.
     pub fn commit_disk(&mut self, partition: usize, forget: bool) {
-        let Some(open) = self.open.get_mut(&partition) else { return };
+        let Some(open) = self.open.get_mut(&partition) else {
+            return;
+        };
         let disk = self.disk.entry(partition).or_default();
         for (key, value) in open.state.changes() {
             match value {
