@@ -177,7 +177,7 @@ fn slide(
 ) {
     let width = loaded.rule.window;
     let merge = merge_with(loaded.settings.limits.distinct_values);
-    let mut window = Sliding::new();
+    let mut window = Sliding::default();
     for (p, pane) in key
         .panes
         .range(*window::ending_at(*range.start(), width).start()..=*range.end())

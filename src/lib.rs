@@ -16,6 +16,8 @@ pub mod time;
 
 pub mod record;
 
+pub mod bytes;
+
 pub mod decode;
 
 pub mod event;

@@ -4,7 +4,7 @@
 //! [`RuleEntry`] or a [`PlanEntry`]. The hash is that of the value's bytes, so an entry never
 //! changes; a plan that is taken into use again is written again, which makes it the newest.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -216,10 +216,9 @@ impl Catalogue {
     }
 
     fn read_rule(&mut self, hash: Hash, value: &[u8]) -> Result<(), String> {
-        if !self.rules.contains_key(&hash) {
+        if let btree_map::Entry::Vacant(place) = self.rules.entry(hash) {
             let entry: RuleEntry = serde_json::from_slice(value).map_err(|e| e.to_string())?;
-            self.rules
-                .insert(hash, Arc::new(LoadedRule::new(hash, &entry)?));
+            place.insert(Arc::new(LoadedRule::new(hash, &entry)?));
         }
         Ok(())
     }

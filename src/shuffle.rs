@@ -11,6 +11,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::bytes::{self, Unreadable};
 use crate::record::{Hash, Position};
 use crate::time::Millis;
 
@@ -138,12 +139,12 @@ pub fn hash_values(hasher: &mut blake3::Hasher, values: &[Option<String>]) {
 
 /// The bytes that a record takes in a message.
 pub fn size(record: &MatchedRecord) -> usize {
-    crate::state::to_bytes(FORMAT, record).len()
+    bytes::to_bytes(FORMAT, record).len()
 }
 
 /// The bytes of `message`.
 pub fn encode(message: &Message) -> Vec<u8> {
-    crate::state::to_bytes(FORMAT, message)
+    bytes::to_bytes(FORMAT, message)
 }
 
 /// The message in `bytes`.
@@ -151,6 +152,6 @@ pub fn encode(message: &Message) -> Vec<u8> {
 /// # Errors
 ///
 /// The bytes are of another version or damaged.
-pub fn decode(bytes: &[u8]) -> Result<Message, crate::state::Unreadable> {
-    crate::state::from_bytes(FORMAT, bytes)
+pub fn decode(bytes: &[u8]) -> Result<Message, Unreadable> {
+    bytes::from_bytes(FORMAT, bytes)
 }

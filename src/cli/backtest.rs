@@ -4,14 +4,13 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Instant;
 
 use anyhow::{Context, Result, anyhow};
 
 use crate::encode::Encoding;
 use crate::event::Attributes;
 use crate::io::backtest::{self, Outcome};
-use crate::io::rule_files;
+use crate::io::{clock, rule_files};
 use crate::plan::{Limits, Plan, Settings};
 use crate::rule;
 
@@ -54,7 +53,7 @@ pub const SETTINGS: Settings = Settings {
 ///
 /// An input cannot be read, or the output not written.
 pub fn run(args: &Args) -> Result<ExitCode> {
-    let started = Instant::now();
+    let started = clock::instant();
     let plan = match plan(&args.rules) {
         Ok(plan) => plan,
         Err(error) => {

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
 use rdkafka::message::Message as _;
@@ -84,8 +84,9 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     ])?;
     let config = config(folder.path(), &brokers.address())?;
     println!(
-        "Watchfire demo: a Kafka broker inside this process, the real worker, {} rules, and a\n\
-         generated stream of Azure events. One user is about to run commands on several machines.\n",
+        "Watchfire demo: a Kafka broker inside this process, the real worker, {} rules,\n\
+         and a generated stream of Azure events. One user is about to run commands on several\n\
+         machines.\n",
         RULES.len()
     );
     let (tell, incidents) = channel();
@@ -203,12 +204,12 @@ fn show(
     worker_ended: &dyn Fn() -> bool,
 ) -> Result<()> {
     let mut table = table::on_stdout();
-    let began = Instant::now();
-    let mut heard = Instant::now();
+    let began = clock::instant();
+    let mut heard = clock::instant();
     while began.elapsed() < LONGEST && !worker_ended() {
         match incidents.recv_timeout(Duration::from_millis(200)) {
             Ok(incident) => {
-                heard = Instant::now();
+                heard = clock::instant();
                 table.print(&incident)?;
             }
             Err(RecvTimeoutError::Timeout) => {

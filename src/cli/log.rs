@@ -21,6 +21,10 @@ pub fn start(json: bool) -> Result<()> {
 ///
 /// As [`start`].
 pub fn start_at(default: &str, json: bool) -> Result<()> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the log starts before any configuration"
+    )]
     let level = std::env::var("WATCHFIRE_LOG").unwrap_or_else(|_| default.to_owned());
     let filter = EnvFilter::try_new(&level).map_err(|error| {
         anyhow!("WATCHFIRE_LOG={level}: {error}; expected a level such as info or debug")

@@ -70,7 +70,10 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn printer(format: Format) -> Box<dyn FnMut(&Incident) -> Result<()>> {
+/// Shows one incident.
+type Show = Box<dyn FnMut(&Incident) -> Result<()>>;
+
+fn printer(format: Format) -> Show {
     match format {
         Format::Table => {
             let mut table = table::on_stdout();

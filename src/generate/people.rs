@@ -90,7 +90,7 @@ impl Person {
             11 | 29 | 47 => Kind::ManagedIdentity,
             _ => Kind::User,
         };
-        let (domain, tenant_id) = company(number % 5 == 0);
+        let (domain, tenant_id) = company(number.is_multiple_of(5));
         let (given, surname) = (random.word(&GIVEN), random.word(&SURNAMES));
         let name = match kind {
             Kind::User => format!("{given}.{surname}{number}@{domain}"),
@@ -102,7 +102,8 @@ impl Person {
             Kind::ServicePrincipal | Kind::ManagedIdentity => random.guid(),
         };
         // Eight subscriptions a company.
-        let mut shared = Random::new(seed ^ u64::from(number % 5 == 0) ^ (random.below(8) << 8));
+        let mut shared =
+            Random::new(seed ^ u64::from(number.is_multiple_of(5)) ^ (random.below(8) << 8));
         Person {
             kind,
             given: given.to_owned(),

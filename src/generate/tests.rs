@@ -108,7 +108,7 @@ fn attack_is_one_user_on_several_machines() {
     };
     let commands: Vec<_> = records(5, options, 200)
         .into_iter()
-        .filter(|record| is_command(record))
+        .filter(is_command)
         .collect();
     assert_eq!(commands.len() as i64, 3 * ATTACKED_MACHINES);
     for record in &commands {

@@ -21,13 +21,14 @@ use super::status::{Correlating, Status, add_fold};
 use super::store::Store;
 use super::topics::Names;
 use super::{clock, rules_topic};
+use crate::bytes::Unreadable;
 use crate::config::Config;
 use crate::correlate::{LogMessage, advance, fold};
 use crate::encode::Encoding;
 use crate::plan::{Catalogue, Plan};
 use crate::record::Hash;
 use crate::shuffle;
-use crate::state::{Counts, Read, State, Unreadable};
+use crate::state::{Counts, Read, State};
 use crate::time::Millis;
 
 /// What is waiting to be written is written when it is this much, however early.

@@ -1,6 +1,6 @@
 //! What the demo needs of the world: brokers inside the process, and a stream sent to them.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use rdkafka::ClientConfig;
@@ -47,7 +47,7 @@ pub fn play(
         .set("bootstrap.servers", address)
         .set("linger.ms", "5");
     let producer = ThreadedProducer::<DefaultProducerContext>::from_config(&settings)?;
-    let began = Instant::now();
+    let began = clock::instant();
     for (message, partition) in messages.zip((0..partitions).cycle()) {
         let due = Duration::from_millis((message.time - start).max(0).cast_unsigned()) / speed;
         std::thread::sleep(due.saturating_sub(began.elapsed()));

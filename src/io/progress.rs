@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::clock;
+
 /// Between two lines in the log where there is no terminal.
 const LOG_INTERVAL: Duration = Duration::from_secs(10);
 
@@ -36,7 +38,7 @@ impl Progress {
             what,
             bar,
             logs: !has_terminal,
-            logged_at: Instant::now(),
+            logged_at: clock::instant(),
         }
     }
 
@@ -44,7 +46,7 @@ impl Progress {
     pub fn advance(&mut self, bytes: u64) {
         self.bar.inc(bytes);
         if self.logs && self.logged_at.elapsed() >= LOG_INTERVAL {
-            self.logged_at = Instant::now();
+            self.logged_at = clock::instant();
             let (done, total) = (self.bar.position(), self.bar.length());
             tracing::info!(
                 what = self.what,

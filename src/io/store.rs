@@ -35,6 +35,9 @@ pub struct Budget {
     pub write_buffer_bytes: usize,
 }
 
+/// Takes the key and the value of a row.
+pub type EachRow<'a> = dyn FnMut(&[u8], &[u8]) -> Result<()> + 'a;
+
 /// The state of all matches partitions.
 pub struct Store {
     db: DB,
@@ -103,7 +106,7 @@ impl Store {
         partition: u32,
         from: &[u8],
         to: &[u8],
-        each: &mut dyn FnMut(&[u8], &[u8]) -> Result<()>,
+        each: &mut EachRow<'_>,
     ) -> Result<()> {
         let start = key(partition, from);
         let mut options = ReadOptions::default();

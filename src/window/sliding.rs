@@ -14,16 +14,18 @@ pub struct Sliding<T> {
     back_merged: Option<T>,
 }
 
-impl<T: Clone> Sliding<T> {
+impl<T> Default for Sliding<T> {
     /// The window that holds nothing.
-    pub fn new() -> Sliding<T> {
+    fn default() -> Sliding<T> {
         Sliding {
             front: Vec::new(),
             back: Vec::new(),
             back_merged: None,
         }
     }
+}
 
+impl<T: Clone> Sliding<T> {
     /// Adds the value of `pane`, later than all before.
     pub fn push(&mut self, pane: Second, value: T, merge: impl Fn(&mut T, &T)) {
         match &mut self.back_merged {

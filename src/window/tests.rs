@@ -33,7 +33,7 @@ proptest! {
         width in 1_i64..12,
     ) {
         let merge = |all: &mut Vec<i64>, more: &Vec<i64>| all.extend(more);
-        let mut sliding = Sliding::new();
+        let mut sliding = Sliding::default();
         let mut panes = Vec::new();
         let mut pane = 0;
         for gap in gaps {

@@ -15,6 +15,9 @@ use crate::world::{CorrelateWorker, DetectWorker, World};
 /// Close before a UTC midnight, so that days end in most runs.
 const START: i64 = 1_767_225_600_000 - 3_600_000;
 
+/// Where an event says who acted.
+const UPN: &str = "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/upn";
+
 #[test]
 fn engine_equals_oracle() {
     match std::env::var("WATCHFIRE_SIM_SEED") {
@@ -350,7 +353,7 @@ fn event(rng: &mut Rng, clock: i64) -> String {
     let user = match rng.below(8) {
         0 => String::new(),
         n => format!(
-            "\"identity\":{{\"claims\":{{\"http://schemas.xmlsoap.org/ws/2005/05/identity/claims/upn\":\"User{}@contoso.com\"}}}},",
+            "\"identity\":{{\"claims\":{{\"{UPN}\":\"User{}@contoso.com\"}}}},",
             n % 4
         ),
     };
@@ -359,7 +362,9 @@ fn event(rng: &mut Rng, clock: i64) -> String {
         n => format!("\"number\":{},", n as i64 - 2),
     };
     format!(
-        "{{\"time\":\"{}\",\"operationName\":\"MICROSOFT.TEST/THINGS/{}\",{user}\"callerIpAddress\":\"10.0.0.{}\",\"correlationId\":\"c{}\",\"properties\":{{{number}\"x\":{}}}}}",
+        "{{\"time\":\"{}\",\"operationName\":\"MICROSOFT.TEST/THINGS/{}\",{user}\
+         \"callerIpAddress\":\"10.0.0.{}\",\"correlationId\":\"c{}\",\
+         \"properties\":{{{number}\"x\":{}}}}}",
         watchfire::time::rfc3339(time),
         ["READ", "WRITE", "DELETE"][rng.index(3)],
         rng.below(3),
@@ -402,7 +407,8 @@ fn rule(rng: &mut Rng, number: u64) -> String {
     let group_by = *rng.choose(&group_bys);
     let mut text = format!(
         "id: PH_Rule_SIM_{number}\nname: Rule {number}\nseverity: {}\ncategory: Security\n\
-         window: {window}s\npatterns:\n  - name: Filter\n    where: '{}'\n    group_by: [{group_by}]\n    having: {having}\n",
+         window: {window}s\npatterns:\n  - name: Filter\n    where: '{}'\n    \
+         group_by: [{group_by}]\n    having: {having}\n",
         1 + rng.below(10),
         rng.choose(&wheres),
     );
@@ -425,7 +431,8 @@ fn rule(rng: &mut Rng, number: u64) -> String {
     if rng.one_in(2) && !group_by.is_empty() {
         let first = group_by.split(',').next().unwrap_or_default();
         text += &format!(
-            "incident:\n  title: \"{number} by ${first}\"\n  attributes: {{ {first}: Filter.{first}, hits: \"Filter.COUNT(*)\" }}\n"
+            "incident:\n  title: \"{number} by ${first}\"\n  \
+             attributes: {{ {first}: Filter.{first}, hits: \"Filter.COUNT(*)\" }}\n"
         );
     }
     text

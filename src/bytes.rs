@@ -1,0 +1,28 @@
+//! Byte forms with a version in front: of matches on their way, and of the state.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// Bytes that are of another version or damaged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unreadable;
+
+/// A version byte and `value` in postcard's encoding.
+pub fn to_bytes(version: u8, value: &impl Serialize) -> Vec<u8> {
+    // Writing to a vector cannot fail, and no type of ours refuses to be written.
+    postcard::to_extend(value, vec![version]).unwrap_or_default()
+}
+
+/// The reverse of [`to_bytes`].
+///
+/// # Errors
+///
+/// The bytes are of another version or damaged.
+pub fn from_bytes<T: DeserializeOwned>(version: u8, bytes: &[u8]) -> Result<T, Unreadable> {
+    match bytes.split_first() {
+        Some((first, rest)) if *first == version => {
+            postcard::from_bytes(rest).map_err(|_| Unreadable)
+        }
+        Some(_) | None => Err(Unreadable),
+    }
+}

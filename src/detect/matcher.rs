@@ -1,0 +1,260 @@
+//! Records against the filters of a plan's rules.
+
+use super::index::Index;
+use crate::decode::{Decoded, Decoder};
+use crate::event::{Attribute, AttributeId, Attributes, Event, Value};
+use crate::plan::Plan;
+use crate::record::{Hash, Position};
+use crate::rule::{self, Aggregate, Function, Pattern, Rule};
+use crate::shuffle::{Input, Match, MatchedRecord, PatternMatch};
+use crate::time::{FUTURE_MAX, Millis};
+
+/// One record of a message and what became of it.
+pub struct Record<'m> {
+    /// Its place in the message.
+    pub index: u32,
+    /// Its bytes as received.
+    pub bytes: &'m [u8],
+    /// What became of it.
+    pub outcome: Found,
+}
+
+/// What became of a record.
+pub enum Found {
+    /// It was refused, for this reason.
+    Rejected(&'static str),
+    /// It is an event.
+    Event {
+        /// Event time, cut to no later than allowed.
+        time: Millis,
+        /// Its own time lay in the future.
+        future: bool,
+        /// What matched; its position is still to be filled in.
+        matched: Option<MatchedRecord>,
+    },
+}
+
+/// The rules of a plan, compiled to be tested against records.
+pub struct Matcher {
+    decoder: Decoder,
+    rules: Vec<Rule>,
+    index: Index,
+    shown: Shown,
+}
+
+/// Attributes that every match carries for its incident's evidence.
+#[derive(Clone, Copy, Debug)]
+struct Shown {
+    event_type: AttributeId,
+    correlation_id: AttributeId,
+    resource_id: AttributeId,
+}
+
+impl Matcher {
+    /// The rules of `plan`, in its order.
+    pub fn new(plan: &Plan) -> Matcher {
+        let mut attributes = Attributes::default();
+        let shown = Shown {
+            event_type: attributes.intern(Attribute::Named("eventType")),
+            correlation_id: attributes.intern(Attribute::Named("correlationId")),
+            resource_id: attributes.intern(Attribute::Named("resourceId")),
+        };
+        // The texts are those that made the plan's rules, so they parse, each to one rule.
+        let rules: Vec<Rule> = plan
+            .rules
+            .iter()
+            .filter_map(|(loaded, _)| rule::parse("rule", &loaded.rule.text, &mut attributes).ok())
+            .flatten()
+            .collect();
+        debug_assert_eq!(rules.len(), plan.rules.len());
+        Matcher {
+            decoder: Decoder::new(&attributes),
+            index: Index::new(&rules),
+            rules,
+            shown,
+        }
+    }
+
+    /// Calls `each` for every record of a message, in order.
+    pub fn each_record<'m>(
+        &mut self,
+        payload: &'m [u8],
+        timestamp: Option<Millis>,
+        each: &mut dyn FnMut(Record<'m>),
+    ) {
+        let Matcher {
+            decoder,
+            rules,
+            index,
+            shown,
+        } = self;
+        let rules = &*rules;
+        decoder.decode(
+            payload,
+            timestamp,
+            &mut |Decoded {
+                      index: place,
+                      bytes,
+                      outcome,
+                  }| {
+                let outcome = match outcome {
+                    Err(reject) => Found::Rejected(reject.reason()),
+                    Ok(event) => {
+                        let (time, future) = not_in_future(event.time, timestamp);
+                        let matches = matches(rules, index, *shown, event);
+                        let matched =
+                            (!matches.is_empty()).then(|| record(*shown, event, bytes, matches));
+                        let matched = matched.map(|record| MatchedRecord {
+                            time,
+                            future,
+                            ..record
+                        });
+                        Found::Event {
+                            time,
+                            future,
+                            matched,
+                        }
+                    }
+                };
+                each(Record {
+                    index: place,
+                    bytes,
+                    outcome,
+                });
+            },
+        );
+    }
+}
+
+fn not_in_future(time: Millis, timestamp: Option<Millis>) -> (Millis, bool) {
+    match timestamp {
+        Some(timestamp) if time > timestamp + FUTURE_MAX => (timestamp, true),
+        Some(_) | None => (time, false),
+    }
+}
+
+fn record(shown: Shown, event: &Event<'_>, bytes: &[u8], matches: Vec<Match>) -> MatchedRecord {
+    let text = |id| event.get(id).map(text_of);
+    MatchedRecord {
+        position: Position::default(),
+        time: event.time,
+        future: false,
+        hash: Hash::of(bytes),
+        event_type: text(shown.event_type),
+        correlation_id: text(shown.correlation_id),
+        resource_id: text(shown.resource_id),
+        matches,
+    }
+}
+
+fn matches(rules: &[Rule], index: &mut Index, shown: Shown, event: &Event<'_>) -> Vec<Match> {
+    let mut matches: Vec<Match> = Vec::new();
+    for place in index.candidates(event.get(shown.event_type)) {
+        let Some(rule) = rules.get(*place) else {
+            continue;
+        };
+        for (number, pattern) in (0_u32..).zip(&rule.patterns) {
+            if pattern.filter.matches(event) {
+                add_pattern(
+                    &mut matches,
+                    (*place as u32, rule),
+                    (number, pattern),
+                    event,
+                );
+            }
+        }
+    }
+    matches
+}
+
+/// Adds a pattern to the match of its rule and join key, which is made if it is the first.
+fn add_pattern(
+    matches: &mut Vec<Match>,
+    (place, rule): (u32, &Rule),
+    (number, pattern): (u32, &Pattern),
+    event: &Event<'_>,
+) {
+    let value = |place: usize| {
+        pattern
+            .group_by
+            .get(place)
+            .and_then(|id| key_value(event.get(*id)))
+    };
+    let in_key: Vec<usize> = rule
+        .join_key
+        .iter()
+        .filter_map(|part| part.places.get(number as usize).copied())
+        .collect();
+    let key: Vec<Option<String>> = in_key.iter().map(|place| value(*place)).collect();
+    let beyond = (0..pattern.group_by.len()).filter(|place| !in_key.contains(place));
+    let found = PatternMatch {
+        pattern: number,
+        group: beyond.map(value).collect(),
+        inputs: pattern
+            .aggregates
+            .iter()
+            .map(|aggregate| input(aggregate, event))
+            .collect(),
+    };
+    match matches
+        .iter_mut()
+        .find(|known| known.rule == place && known.key == key)
+    {
+        Some(known) => known.patterns.push(found),
+        None => matches.push(Match {
+            rule: place,
+            key,
+            patterns: vec![found],
+        }),
+    }
+}
+
+/// What an aggregate reads of an event.
+fn input(aggregate: &Aggregate, event: &Event<'_>) -> Input {
+    let Some(id) = aggregate.input else {
+        return Input::Present;
+    };
+    let Some(value) = event.get(id) else {
+        return Input::Absent;
+    };
+    match aggregate.function {
+        Function::Count => Input::Present,
+        Function::CountDistinct => {
+            let hash = Hash::of(text_of(value).to_ascii_lowercase().as_bytes());
+            Input::Distinct(u64::from_be_bytes(
+                hash.0.first_chunk().copied().unwrap_or_default(),
+            ))
+        }
+        Function::Sum | Function::Avg | Function::Min | Function::Max => number(value),
+    }
+}
+
+fn number(value: &Value<'_>) -> Input {
+    match value {
+        Value::Integer(value) => Input::Integer(*value),
+        Value::Float(value) => Input::Float(*value),
+        Value::Text(text) => match (text.trim().parse(), text.trim().parse::<f64>()) {
+            (Ok(integer), _) => Input::Integer(integer),
+            (Err(_), Ok(float)) if float.is_finite() => Input::Float(float),
+            (Err(_), Ok(_) | Err(_)) => Input::Absent,
+        },
+        Value::Bool(_) => Input::Absent,
+        Value::Many(values) => values.first().map_or(Input::Absent, number),
+    }
+}
+
+/// A value as keys hold it: text in ASCII lower case.
+fn key_value(value: Option<&Value<'_>>) -> Option<String> {
+    value.map(|value| text_of(value).to_ascii_lowercase())
+}
+
+/// A value as text; several values are joined by commas.
+fn text_of(value: &Value<'_>) -> String {
+    match value {
+        Value::Text(text) => text.clone().into_owned(),
+        Value::Integer(value) => value.to_string(),
+        Value::Float(value) => value.to_string(),
+        Value::Bool(value) => value.to_string(),
+        Value::Many(values) => values.iter().map(text_of).collect::<Vec<_>>().join(","),
+    }
+}

@@ -1,0 +1,148 @@
+//! What the fold does with a state.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::{InForce, State};
+use crate::incident::Incident;
+use crate::key::{Key, KeyId};
+use crate::plan::{LoadedRule, Plan};
+use crate::publish::Moment;
+use crate::record::Hash;
+use crate::time::Second;
+
+impl State {
+    /// The plan of a counting message is in use: its rules are in force.
+    pub(crate) fn take_plan(&mut self, plan: &Arc<Plan>) {
+        self.plan = Some(Arc::clone(plan));
+        for (rule, since) in &plan.rules {
+            let named = self.watermark;
+            let known = self
+                .rules
+                .entry(rule.fingerprint)
+                .or_insert_with(|| InForce {
+                    entry: rule.entry,
+                    versions: BTreeSet::new(),
+                    named,
+                    since: *since,
+                });
+            known.entry = rule.entry;
+            known.versions.insert(rule.entry);
+            known.named = named;
+            known.since = known.since.max(*since);
+            self.versions.insert(rule.entry, Arc::clone(rule));
+        }
+    }
+
+    /// Takes out of force the rules that no plan has named for patience.
+    pub(crate) fn rules_out(&mut self) -> Vec<Arc<LoadedRule>> {
+        let Some(watermark) = self.watermark else {
+            return Vec::new();
+        };
+        let versions = &self.versions;
+        let out: Vec<Arc<LoadedRule>> = self
+            .rules
+            .values_mut()
+            .filter_map(|known| {
+                let rule = versions.get(&known.entry)?;
+                let named = *known.named.get_or_insert(watermark);
+                (watermark > named + rule.settings.patience).then(|| Arc::clone(rule))
+            })
+            .collect();
+        for rule in &out {
+            let known = self.rules.remove(&rule.fingerprint);
+            for version in known.into_iter().flat_map(|known| known.versions) {
+                self.versions.remove(&version);
+            }
+        }
+        out
+    }
+
+    /// Moves the watermark as far as the plan's source partitions allow.
+    pub(crate) fn move_watermark(&mut self, plan: &Plan) {
+        self.watermark = self.watermark.max(self.sources.least_time(&plan.sources));
+        for (rule, _) in &plan.rules {
+            if let Some(known) = self.rules.get_mut(&rule.fingerprint) {
+                known.named = self.watermark;
+            }
+        }
+    }
+
+    pub(crate) fn applied_through(&mut self, offset: i64) {
+        self.applied = offset + 1;
+    }
+
+    /// The loaded keys whose timer the watermark has passed.
+    pub(crate) fn due(&self, watermark: Option<Second>) -> Vec<KeyId> {
+        self.timers
+            .iter()
+            .take_while(|(due, _)| watermark.is_some_and(|watermark| watermark > *due))
+            .map(|(_, id)| *id)
+            .collect()
+    }
+
+    /// The loaded keys of a rule.
+    pub(crate) fn keys_of(&self, fingerprint: Hash) -> Vec<KeyId> {
+        let from = KeyId {
+            rule: fingerprint,
+            key: Hash([0; 16]),
+        };
+        let to = KeyId {
+            rule: fingerprint,
+            key: Hash([0xff; 16]),
+        };
+        self.keys.range(from..=to).map(|(id, _)| *id).collect()
+    }
+
+    /// The state of a key, empty where it is new.
+    pub(crate) fn key_mut(&mut self, id: KeyId) -> &mut Key {
+        let cached = self.keys.entry(id).or_default();
+        cached.dirty = true;
+        &mut cached.key
+    }
+
+    /// Takes a key out with its rule and the rule's `since`, to be put back.
+    pub(crate) fn take_key(&mut self, id: KeyId) -> Option<(Arc<LoadedRule>, Second, Key)> {
+        let known = self.rules.get(&id.rule)?;
+        let rule = Arc::clone(self.versions.get(&known.entry)?);
+        let since = known.since;
+        let key = std::mem::take(&mut self.keys.get_mut(&id)?.key);
+        if let Some(due) = key.due {
+            self.timers.remove(&(due, id));
+        }
+        Some((rule, since, key))
+    }
+
+    /// Puts a key back.
+    pub(crate) fn put_key(&mut self, id: KeyId, key: Key) {
+        self.timers.extend(key.due.map(|due| (due, id)));
+        *self.key_mut(id) = key;
+    }
+
+    /// Forgets a key; gives what was known.
+    pub(crate) fn forget_key(&mut self, id: KeyId) -> Option<Key> {
+        let cached = self.keys.get_mut(&id)?;
+        cached.dirty = true;
+        let key = std::mem::take(&mut cached.key);
+        if let Some(due) = key.due {
+            self.timers.remove(&(due, id));
+        }
+        Some(key)
+    }
+
+    /// Calls `say` with what a publication needs to know.
+    pub(crate) fn with_moment(
+        &self,
+        rule: &Arc<LoadedRule>,
+        offset: i64,
+        say: impl FnOnce(Moment<'_>) -> Vec<Incident>,
+    ) -> Vec<Incident> {
+        say(Moment {
+            offset,
+            watermark: self.watermark,
+            rule,
+            versions: &self.versions,
+            topics: self.sources.topics(),
+        })
+    }
+}
