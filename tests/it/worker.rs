@@ -9,6 +9,7 @@ mod setup;
 use std::time::Duration;
 
 use crate::kafka::{self, login_bootstrap};
+use crate::rng::Rng;
 use process::Worker;
 use setup::{Setup, Traffic};
 
@@ -67,6 +68,40 @@ fn workers_come_go_and_freeze_while_the_stream_runs() {
     setup.wait_until_read();
     first.stop();
     third.stop();
+    assert!(setup.check() > 0);
+}
+
+/// `WATCHFIRE_CHAOS_ROUNDS=n` makes it longer, `WATCHFIRE_CHAOS_SEED=s` another.
+#[test]
+fn whatever_moment_is_hit_nothing_comes_twice_or_never() {
+    let number = |name| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    let rounds = u32::try_from(number("WATCHFIRE_CHAOS_ROUNDS").unwrap_or(6)).unwrap();
+    let seed = number("WATCHFIRE_CHAOS_SEED").unwrap_or(1);
+    println!("WATCHFIRE_CHAOS_SEED={seed}");
+    let mut random = Rng::new(seed);
+    let setup = Setup::new("chaos", "commit_interval = \"20ms\"\n");
+    let traffic = Traffic::start(&setup, 400 * rounds, Duration::from_millis(8));
+    let mut workers = ["a", "b"].map(|name| Worker::start(&setup.config(name)));
+    workers.iter().for_each(|worker| worker.wait_for("ready"));
+    for _ in 0..rounds {
+        std::thread::sleep(Duration::from_millis(200 + random.below(1500)));
+        let place = random.index(2);
+        if random.one_in(2) {
+            workers[place].signal("STOP");
+            std::thread::sleep(Duration::from_millis(500 + random.below(6000)));
+            workers[place].signal("CONT");
+        } else {
+            workers[place].crash();
+            let name = ["a", "b"][place];
+            if random.one_in(3) {
+                setup.lose_disk(name);
+            }
+            workers[place] = Worker::start(&setup.config(name));
+        }
+    }
+    traffic.finish();
+    setup.wait_until_read();
+    workers.map(Worker::stop);
     assert!(setup.check() > 0);
 }
 

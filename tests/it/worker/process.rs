@@ -60,8 +60,13 @@ impl Worker {
         assert!(sent.success(), "kill -{name} {id}");
     }
 
-    /// SIGKILL.
+    /// SIGKILL, for good.
     pub fn kill(mut self) {
+        self.crash();
+    }
+
+    /// SIGKILL.
+    pub fn crash(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }

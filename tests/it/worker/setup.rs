@@ -115,7 +115,10 @@ impl Setup {
 
     /// Takes the state of the worker `name` away.
     pub fn lose_disk(&self, name: &str) {
-        std::fs::remove_dir_all(self.dir.path().join(name)).unwrap();
+        let state = self.dir.path().join(name);
+        if state.exists() {
+            std::fs::remove_dir_all(state).unwrap();
+        }
     }
 
     /// Waits until all input is read, and all that came of it is folded.
