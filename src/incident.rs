@@ -8,8 +8,11 @@ use crate::time::Millis;
 /// What a publication says of an incident.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Status {
+    /// New, or again an incident after a retraction.
     Open,
+    /// Still open, and a field changed.
     Updated,
+    /// Over; said again if a late event changes it.
     Closed,
     /// A late event took away what it rested on, or merged it into another.
     Retracted,
@@ -38,9 +41,13 @@ impl Status {
 /// Why an incident was closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum CloseReason {
+    /// The rule is no longer in force.
     RuleRemoved,
+    /// The rule's clear pattern held.
     Clear,
+    /// A UTC midnight came.
     EndOfDay,
+    /// No trigger for the rule's quiet time.
     Quiet,
 }
 
@@ -82,14 +89,19 @@ pub struct Evidence {
     pub pattern: String,
     /// Source topic; in a backtest of files the file's name.
     pub topic: String,
+    /// Partition of the source topic; 0 for a file.
     pub partition: i32,
     /// Kafka offset; in a file the line, from 0.
     pub offset: i64,
     /// Place of the record in its message, from 0.
     pub index: u32,
+    /// When the event happened, as the record says.
     pub time: Millis,
+    /// FortiSIEM's eventType; `None`: the event has none.
     pub event_type: Option<String>,
+    /// Azure's correlationId, which the records of one action share; `None`: absent.
     pub correlation_id: Option<String>,
+    /// Azure resource that was acted on; `None`: absent.
     pub resource_id: Option<String>,
     /// BLAKE3 (128 bits) of the record's bytes as received.
     pub record_hash: Hash,
@@ -98,31 +110,53 @@ pub struct Evidence {
 /// One publication of an incident: all fields of schemas/incident.avsc.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Incident {
+    /// The same in a live run, a replay and a backtest.
     pub incident_id: Hash,
+    /// Grows with every publication of an id; 0 in a backtest.
     pub revision: i64,
+    /// What this publication says of it.
     pub status: Status,
+    /// `PH_Rule_..`, the id of the rule that found it.
     pub rule_id: String,
+    /// What the rule looks for, in a few words.
     pub rule_name: String,
+    /// Hash of the rule's meaning: all that decides what it finds.
     pub rule_fingerprint: Hash,
     /// 1..=10.
     pub severity: u8,
+    /// Name of one of FortiSIEM's categories.
     pub category: String,
+    /// FortiSIEM's finer kind, usually a MITRE ATT&CK tactic by name.
     pub subcategory: String,
+    /// What is affected: Server, Network, Application, ..
     pub impacts: String,
+    /// MITRE ATT&CK tactic ids, e.g. TA0002.
     pub tactics: Vec<String>,
+    /// MITRE ATT&CK technique ids, e.g. T1059.006.
     pub techniques: Vec<String>,
+    /// One line for people, with the attributes filled in.
     pub title: String,
+    /// The rule's window, in milliseconds.
     pub window_ms: i64,
+    /// Second of the first trigger, in event time.
     pub first_seen: Millis,
+    /// Second of the last trigger, in event time.
     pub last_seen: Millis,
+    /// Distinct events that it rests on.
     pub event_count: u64,
+    /// Windows in which the rule triggered.
     pub trigger_count: u64,
     /// In the rule's order.
     pub attributes: Vec<(String, AttributeValue)>,
+    /// The first events of each pattern, in order of time.
     pub evidence: Vec<Evidence>,
+    /// It rests on events that came later than the rule's lateness, and was found apart.
     pub late: bool,
+    /// Why it is over; `None` while it is not.
     pub close_reason: Option<CloseReason>,
+    /// For a retracted one, the incident that it became part of, if any.
     pub replaced_by: Option<Hash>,
+    /// Incidents that became part of this one and were retracted with this publication.
     pub replaces: Vec<Hash>,
 }
 

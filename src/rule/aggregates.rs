@@ -7,12 +7,15 @@ use super::{Aggregate, FilterError, Function};
 
 /// How an aggregate is written, for the parser, the reference and the tests.
 pub struct AggregateDoc {
+    /// Several entries may share one.
     pub function: Function,
     /// `a` stands for an attribute.
     pub written: &'static str,
+    /// What it computes, as the reference says it.
     pub meaning: &'static str,
 }
 
+/// Every aggregate that is supported, in the order of the reference.
 pub const AGGREGATES: &[AggregateDoc] = &[
     AggregateDoc {
         function: Function::Count,

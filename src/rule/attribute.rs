@@ -8,6 +8,7 @@ use crate::normalise;
 /// What an attribute can be compared with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
+    /// Compared as text, or as the number that it spells.
     Text,
     /// An IP address: `cidr` applies, and an address equals its other spellings.
     Address,

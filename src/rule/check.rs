@@ -14,16 +14,27 @@ use crate::event::Value;
 pub enum Check {
     /// `=` and `IN`.
     In(Set),
+    /// `>`, for numbers and text that spells one; so for all that compare with a number.
     Greater(Number),
+    /// `>=`
     GreaterOrEqual(Number),
+    /// `<`
     Less(Number),
+    /// `<=`
     LessOrEqual(Number),
+    /// `BETWEEN` two numbers, both included.
     Between(Number, Number),
+    /// `BETWEEN` two addresses, both included.
     BetweenAddresses(IpAddr, IpAddr),
+    /// Has this text in it.
     Contain(String),
+    /// Begins with this text.
     StartsWith(String),
+    /// Ends with this text.
     EndsWith(String),
+    /// A part of the text matches.
     Regexp(Pattern),
+    /// There is no value.
     IsNull,
 }
 

@@ -9,18 +9,24 @@ use crate::event::{AttributeId, Attributes, Event, Value};
 /// same kind; `Not` holds only an `And` or an `Or`.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Expression {
+    /// All of them hold.
     And(Vec<Expression>),
+    /// One of them holds.
     Or(Vec<Expression>),
+    /// It does not hold.
     Not(Box<Expression>),
+    /// One attribute passes its test.
     Test(Test),
 }
 
 /// A test of one attribute.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Test {
+    /// Whose value is tested.
     pub attribute: AttributeId,
     /// Holds when the check does not, as for an absent attribute.
     pub negated: bool,
+    /// What the value is held against.
     pub check: Check,
 }
 

@@ -10,7 +10,9 @@ use crate::event::Value;
 /// A number, exact while it is whole.
 #[derive(Clone, Copy, Debug)]
 pub enum Number {
+    /// A whole number that fits 64 bits.
     Integer(i64),
+    /// Any other finite number.
     Float(f64),
 }
 
@@ -40,6 +42,7 @@ impl Number {
         }
     }
 
+    /// The order of two numbers; `None` if one is not a number.
     pub fn compare(self, other: Number) -> Option<Ordering> {
         match (self, other) {
             (Number::Integer(a), Number::Integer(b)) => Some(a.cmp(&b)),
@@ -86,7 +89,9 @@ impl std::fmt::Display for Number {
 /// One operand as written.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Literal {
+    /// In quotes, letter case as written.
     Text(String),
+    /// A decimal number.
     Number(Number),
     /// `cidr("10.0.0.0/8")`, or an address compared with an address attribute.
     Network(IpNet),
@@ -125,6 +130,7 @@ pub struct Set {
 }
 
 impl Set {
+    /// The set of these; text is kept in lower case and what is said twice once.
     pub fn new(literals: Vec<Literal>) -> Set {
         let mut set = Set {
             texts: Vec::new(),
@@ -238,11 +244,13 @@ pub fn contains(text: &str, lower: &str) -> bool {
     })
 }
 
+/// Whether `text` begins with `lower`, which is in lower case, without regard to ASCII case.
 pub fn starts_with(text: &str, lower: &str) -> bool {
     let beginning = text.as_bytes().get(..lower.len());
     beginning.is_some_and(|part| part.eq_ignore_ascii_case(lower.as_bytes()))
 }
 
+/// Whether `text` ends with `lower`, which is in lower case, without regard to ASCII case.
 pub fn ends_with(text: &str, lower: &str) -> bool {
     let begin = text.len().checked_sub(lower.len());
     let end = begin.and_then(|begin| text.as_bytes().get(begin..));

@@ -10,26 +10,41 @@ use super::attribute::Kind;
 use super::check::{Check, Pattern};
 use super::literal::{self, Literal, Number, Set};
 
+/// A FortiSIEM filter operator; negations such as `!=` are not operators of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operator {
+    /// `=`
     Equal,
+    /// `>`
     Greater,
+    /// `>=`
     GreaterOrEqual,
+    /// `<`
     Less,
+    /// `<=`
     LessOrEqual,
+    /// `IN`: equals a member of a list.
     In,
+    /// `BETWEEN`: in a range, both ends included.
     Between,
+    /// `CONTAIN`: has a text in it.
     Contain,
+    /// `STARTS_WITH`
     StartsWith,
+    /// `ENDS_WITH`
     EndsWith,
+    /// `REGEXP`: a part of it matches a regular expression.
     Regexp,
+    /// `IS NULL`: the event lacks the attribute.
     IsNull,
 }
 
 /// What stands to the right of an operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operands {
+    /// Nothing, as after `IS NULL`.
     None,
+    /// A single literal.
     One,
     /// `(a, b, ..)`
     List,
@@ -39,10 +54,13 @@ pub enum Operands {
 
 /// How an operator is written, for the parser, the reference and the tests.
 pub struct OperatorDoc {
+    /// What is documented.
     pub operator: Operator,
+    /// As filters write it, in upper case.
     pub name: &'static str,
     /// How its negation is written, where that is not `NOT attribute ..`.
     pub negation: Option<&'static str>,
+    /// What must follow it.
     pub operands: Operands,
     /// In the reference.
     pub meaning: &'static str,
@@ -51,6 +69,7 @@ pub struct OperatorDoc {
     pub examples: &'static [(&'static str, Option<&'static str>, bool)],
 }
 
+/// Every operator, in the order of the reference.
 pub const OPERATORS: &[OperatorDoc] = &[
     OperatorDoc {
         operator: Operator::Equal,

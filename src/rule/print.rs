@@ -19,6 +19,7 @@ pub fn name(attributes: &Attributes, id: AttributeId) -> String {
         .unwrap_or_default()
 }
 
+/// The text of a filter.
 pub fn filter(expression: &Expression, name: NameOf<'_>) -> String {
     match expression {
         Expression::And(parts) => {
@@ -63,6 +64,7 @@ fn test(test: &Test, name: NameOf<'_>) -> String {
     format!("{prefix}{} {word}{operands}", name(test.attribute))
 }
 
+/// The text of a `having`, whose places are those in `aggregates`.
 pub fn having(having: &Having, aggregates: &[Aggregate], name: NameOf<'_>) -> String {
     let join = |parts: &[Having], word: &str| {
         let part = |part: &Having| match part {

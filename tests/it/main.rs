@@ -11,6 +11,7 @@
 mod corpus;
 mod deploy;
 mod golden;
+mod incidents;
 mod kafka;
 mod oracle;
 mod reader;

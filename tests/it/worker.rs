@@ -3,8 +3,9 @@
 //! What it must have published is known from the logs alone: [`Setup::check`] folds the matches
 //! topic as far as it was committed, in this process and undisturbed, and compares.
 
-mod process;
-mod setup;
+pub mod process;
+pub mod setup;
+mod small_disk;
 
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use crate::kafka::{self, login_bootstrap};
 use crate::rng::Rng;
 use process::Worker;
 use setup::{Setup, Traffic};
+use small_disk::SmallDisk;
 
 /// Longer than the session time-out that the workers have here.
 const FROZEN: Duration = Duration::from_secs(12);
@@ -74,7 +76,11 @@ fn workers_come_go_and_freeze_while_the_stream_runs() {
 /// `WATCHFIRE_CHAOS_ROUNDS=n` makes it longer, `WATCHFIRE_CHAOS_SEED=s` another.
 #[test]
 fn whatever_moment_is_hit_nothing_comes_twice_or_never() {
-    let number = |name| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    let number = |name| {
+        std::env::var(name)
+            .ok()
+            .and_then(|text| text.parse::<u64>().ok())
+    };
     let rounds = u32::try_from(number("WATCHFIRE_CHAOS_ROUNDS").unwrap_or(6)).unwrap();
     let seed = number("WATCHFIRE_CHAOS_SEED").unwrap_or(1);
     println!("WATCHFIRE_CHAOS_SEED={seed}");
@@ -101,7 +107,9 @@ fn whatever_moment_is_hit_nothing_comes_twice_or_never() {
     }
     traffic.finish();
     setup.wait_until_read();
-    workers.map(Worker::stop);
+    for worker in workers {
+        worker.stop();
+    }
     assert!(setup.check() > 0);
 }
 
@@ -186,4 +194,40 @@ fn what_cannot_start_says_why() {
     check(&wrong, 2, "unknown field `sauces`");
     setup.write_rule("window: soon");
     check(&setup.config("a"), 2, "rule.yaml:");
+}
+
+#[test]
+fn a_broker_that_is_down_is_named_after_a_while() {
+    let setup = Setup::new("down", "");
+    let config = setup.config_with("a", |text| text.replace(&setup.bootstrap, "127.0.0.1:9"));
+    let (code, log) = Worker::start(&config).wait();
+    assert_eq!(code, Some(1), "{log}");
+    assert!(log.contains("127.0.0.1:9"), "{log}");
+    assert!(log.contains("no broker answers"), "{log}");
+}
+
+#[test]
+fn a_full_disk_ends_the_worker_and_loses_nothing() {
+    let setup = Setup::new("disk", "");
+    let Some(disk) = SmallDisk::mount(&setup.path("a")) else {
+        println!("skipped: a small file system cannot be mounted here (that needs root)");
+        return;
+    };
+    let worker = Worker::start(&setup.config("a"));
+    worker.wait_for("ready");
+    disk.fill();
+    let traffic = Traffic::start(&setup, 100, Duration::from_millis(20));
+    let (code, log) = worker.wait();
+    assert_eq!(code, Some(1), "{log}");
+    assert!(log.contains("No space left on device"), "{log}");
+    assert!(
+        log.contains(&setup.path("a").display().to_string()),
+        "{log}"
+    );
+    traffic.finish();
+    disk.free();
+    let worker = Worker::start(&setup.config("a"));
+    setup.wait_until_read();
+    worker.stop();
+    assert!(setup.check() > 0);
 }

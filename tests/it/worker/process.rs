@@ -71,8 +71,8 @@ impl Worker {
         self.child.wait().unwrap();
     }
 
-    /// Ends it with SIGTERM, and holds that it ends cleanly and in time.
-    pub fn stop(mut self) {
+    /// Ends it with SIGTERM, and holds that it ends cleanly and in time. Gives its log.
+    pub fn stop(mut self) -> String {
         self.signal("TERM");
         let start = Instant::now();
         let code = self.child.wait().unwrap().code();
@@ -83,6 +83,7 @@ impl Worker {
             start.elapsed()
         );
         assert!(!self.log().contains("ERROR"), "{}", self.log());
+        self.log()
     }
 
     /// Waits until it ends by itself: its exit code and its log.

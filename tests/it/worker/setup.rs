@@ -25,6 +25,9 @@ use crate::kafka::{bootstrap, create_topic, read_committed, unique, until};
 const SOURCE_PARTITIONS: i32 = 3;
 const MATCHES_PARTITIONS: i32 = 4;
 
+/// Where a record says who acted.
+const UPN: &str = "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/upn";
+
 /// A source partition and a position in it.
 type Place = (u32, u32, Position);
 
@@ -96,8 +99,13 @@ impl Setup {
         self.file(&format!("{name}.toml"), &change(&text))
     }
 
+    /// Where the worker or file `name` has its place.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
     pub fn file(&self, name: &str, text: &str) -> PathBuf {
-        let path = self.dir.path().join(name);
+        let path = self.path(name);
         std::fs::write(&path, text).unwrap();
         path
     }
@@ -105,7 +113,8 @@ impl Setup {
     pub fn write_rule(&self, window: &str) {
         let text = format!(
             "id: PH_Rule_TEST\nname: Commands on machines\ndescription: For tests.\nseverity: 5\n\
-             category: Security\nsubcategory: Execution\n{window}\npatterns:\n  - name: Command\n    \
+             category: Security\nsubcategory: Execution\n{window}\npatterns:\n  \
+             - name: Command\n    \
              where: eventType = \"MS_EvtHub_compute_virtualmachines_runcommand_action\"\n    \
              group_by: [user]\n    having: COUNT(*) >= 2\nincident:\n  title: \"$user\"\n  \
              attributes: {{ user: Command.user }}\nclear: {{ quiet: 4s }}\n"
@@ -414,7 +423,9 @@ fn envelope(number: u32) -> String {
             let operation = ["RUNCOMMAND/ACTION", "READ", "RUNCOMMAND/ACTION"][index];
             let user = (number / 7 + index as u32) % 11;
             format!(
-                r#"{{"time":"{}","operationName":"MICROSOFT.COMPUTE/VIRTUALMACHINES/{operation}","correlationId":"{number}-{index}","identity":{{"claims":{{"http://schemas.xmlsoap.org/ws/2005/05/identity/claims/upn":"user{user}@example.com"}}}}}}"#,
+                r#"{{"time":"{}","operationName":"MICROSOFT.COMPUTE/VIRTUALMACHINES/{operation}",
+                "correlationId":"{number}-{index}",
+                "identity":{{"claims":{{"{UPN}":"user{user}@example.com"}}}}}}"#,
                 watchfire::time::rfc3339(now())
             )
         })
@@ -422,7 +433,8 @@ fn envelope(number: u32) -> String {
     format!(r#"{{"records":[{}]}}"#, records.join(","))
 }
 
-fn now() -> i64 {
+/// Milliseconds since 1970.
+pub fn now() -> i64 {
     let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     i64::try_from(since_1970.as_millis()).unwrap()
 }
