@@ -11,6 +11,7 @@ use std::time::Duration;
 use crate::kafka::{self, login_bootstrap};
 use crate::rng::Rng;
 use process::Worker;
+use rdkafka::mocking::MockCluster;
 use setup::{Setup, Traffic};
 
 /// Longer than the session time-out that the workers have here.
@@ -74,7 +75,11 @@ fn workers_come_go_and_freeze_while_the_stream_runs() {
 /// `WATCHFIRE_CHAOS_ROUNDS=n` makes it longer, `WATCHFIRE_CHAOS_SEED=s` another.
 #[test]
 fn whatever_moment_is_hit_nothing_comes_twice_or_never() {
-    let number = |name| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    let number = |name| {
+        std::env::var(name)
+            .ok()
+            .and_then(|text| text.parse::<u64>().ok())
+    };
     let rounds = u32::try_from(number("WATCHFIRE_CHAOS_ROUNDS").unwrap_or(6)).unwrap();
     let seed = number("WATCHFIRE_CHAOS_SEED").unwrap_or(1);
     println!("WATCHFIRE_CHAOS_SEED={seed}");
@@ -135,6 +140,30 @@ fn without_transactions_a_revision_may_come_twice_with_equal_bytes() {
     }
     let worker = Worker::start(&setup.config("a"));
     traffic.finish();
+    setup.wait_until_read();
+    worker.stop();
+    assert!(setup.check_at_least_once() > 0);
+}
+
+#[test]
+fn a_cluster_without_transactions_will_do() {
+    let cluster = MockCluster::new(1).unwrap();
+    let more = "delivery = \"at_least_once\"\n";
+    let setup = Setup::without_topics(&cluster.bootstrap_servers(), "mock", more);
+    cluster.create_topic(&setup.source, 3, 1).unwrap();
+    for (kind, partitions) in [
+        ("matches", 4),
+        ("incidents", 1),
+        ("dead-letters", 1),
+        ("rules", 1),
+    ] {
+        cluster
+            .create_topic(&format!("{}.{kind}", setup.app), partitions, 1)
+            .unwrap();
+    }
+    let worker = Worker::start(&setup.config("a"));
+    worker.wait_for("ready");
+    Traffic::start(&setup, 60, Duration::from_millis(10)).finish();
     setup.wait_until_read();
     worker.stop();
     assert!(setup.check_at_least_once() > 0);

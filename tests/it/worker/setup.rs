@@ -43,6 +43,20 @@ impl Setup {
 
     /// On the broker at `bootstrap`; `more`: lines of the configuration.
     pub fn at(bootstrap: &str, name: &str, more: &str) -> Setup {
+        let setup = Setup::without_topics(bootstrap, name, more);
+        create_topic(bootstrap, &setup.source, SOURCE_PARTITIONS, &[]);
+        let made = Command::new(env!("CARGO_BIN_EXE_watchfire"))
+            .args(["topics", "create", "--config"])
+            .arg(setup.config("topics"))
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&made.stderr);
+        assert!(made.status.success(), "{said}");
+        setup
+    }
+
+    /// The files alone.
+    pub fn without_topics(bootstrap: &str, name: &str, more: &str) -> Setup {
         let app = unique(name);
         let setup = Setup {
             bootstrap: bootstrap.to_owned(),
@@ -52,17 +66,6 @@ impl Setup {
             more: more.to_owned(),
         };
         setup.write_rule("window: 300s");
-        create_topic(bootstrap, &setup.source, SOURCE_PARTITIONS, &[]);
-        let made = Command::new(env!("CARGO_BIN_EXE_watchfire"))
-            .args(["topics", "create", "--config"])
-            .arg(setup.config("topics"))
-            .output()
-            .unwrap();
-        assert!(
-            made.status.success(),
-            "{}",
-            String::from_utf8_lossy(&made.stderr)
-        );
         setup
     }
 
