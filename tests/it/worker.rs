@@ -106,7 +106,7 @@ fn whatever_moment_is_hit_nothing_comes_twice_or_never() {
     }
     traffic.finish();
     setup.wait_until_read();
-    workers.map(Worker::stop);
+    workers.into_iter().for_each(Worker::stop);
     assert!(setup.check() > 0);
 }
 

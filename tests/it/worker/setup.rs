@@ -25,6 +25,9 @@ use crate::kafka::{bootstrap, create_topic, read_committed, unique, until};
 const SOURCE_PARTITIONS: i32 = 3;
 const MATCHES_PARTITIONS: i32 = 4;
 
+/// The claim that names the user.
+const UPN: &str = "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/upn";
+
 /// A source partition and a position in it.
 type Place = (u32, u32, Position);
 
@@ -107,8 +110,8 @@ impl Setup {
 
     pub fn write_rule(&self, window: &str) {
         let text = format!(
-            "id: PH_Rule_TEST\nname: Commands on machines\ndescription: For tests.\nseverity: 5\n\
-             category: Security\nsubcategory: Execution\n{window}\npatterns:\n  - name: Command\n    \
+            "id: PH_Rule_TEST\nname: Commands on machines\ndescription: For tests.\n\
+             severity: 5\ncategory: Security\nsubcategory: Execution\n{window}\npatterns:\n  - name: Command\n    \
              where: eventType = \"MS_EvtHub_compute_virtualmachines_runcommand_action\"\n    \
              group_by: [user]\n    having: COUNT(*) >= 2\nincident:\n  title: \"$user\"\n  \
              attributes: {{ user: Command.user }}\nclear: {{ quiet: 4s }}\n"
@@ -416,10 +419,13 @@ fn envelope(number: u32) -> String {
         .map(|index| {
             let operation = ["RUNCOMMAND/ACTION", "READ", "RUNCOMMAND/ACTION"][index];
             let user = (number / 7 + index as u32) % 11;
-            format!(
-                r#"{{"time":"{}","operationName":"MICROSOFT.COMPUTE/VIRTUALMACHINES/{operation}","correlationId":"{number}-{index}","identity":{{"claims":{{"http://schemas.xmlsoap.org/ws/2005/05/identity/claims/upn":"user{user}@example.com"}}}}}}"#,
-                watchfire::time::rfc3339(now())
-            )
+            let record = serde_json::json!({
+                "time": watchfire::time::rfc3339(now()),
+                "operationName": format!("MICROSOFT.COMPUTE/VIRTUALMACHINES/{operation}"),
+                "correlationId": format!("{number}-{index}"),
+                "identity": { "claims": { UPN: format!("user{user}@example.com") } },
+            });
+            record.to_string()
         })
         .collect();
     format!(r#"{{"records":[{}]}}"#, records.join(","))
