@@ -111,7 +111,8 @@ impl Setup {
     pub fn write_rule(&self, window: &str) {
         let text = format!(
             "id: PH_Rule_TEST\nname: Commands on machines\ndescription: For tests.\n\
-             severity: 5\ncategory: Security\nsubcategory: Execution\n{window}\npatterns:\n  - name: Command\n    \
+             severity: 5\ncategory: Security\nsubcategory: Execution\n{window}\n\
+             patterns:\n  - name: Command\n    \
              where: eventType = \"MS_EvtHub_compute_virtualmachines_runcommand_action\"\n    \
              group_by: [user]\n    having: COUNT(*) >= 2\nincident:\n  title: \"$user\"\n  \
              attributes: {{ user: Command.user }}\nclear: {{ quiet: 4s }}\n"
