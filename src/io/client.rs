@@ -120,10 +120,12 @@ impl Health {
                 "the brokers at {} deny a permission: {reason}. Grant this user what it needs",
                 self.brokers
             )),
+            Some(Code::AllBrokersDown) if self.stopping() => (),
             Some(Code::AllBrokersDown) => {
                 let mut down = lock(&self.down);
                 if down.is_none() {
                     *down = Some(clock::instant());
+                    let reason = lock(&self.reason).clone();
                     tracing::warn!(brokers = self.brokers, reason, "no broker answers; waiting");
                 }
             }
@@ -254,11 +256,16 @@ impl ClientContext for Callbacks {
 
 impl ConsumerContext for Callbacks {}
 
-/// Passes librdkafka's log on. That a property is for other kinds of clients is no news: all
-/// clients get all properties.
+/// Connections that fail come again with the error callback, which says it once; and all clients
+/// get all properties, also those for other kinds of clients.
+const QUIET: [&str; 3] = ["FAIL", "REQTMOUT", "CONFWARN"];
+
+/// Passes librdkafka's log on.
 pub fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
     match level {
-        _ if facility == "CONFWARN" => tracing::debug!(target: "librdkafka", facility, message),
+        _ if QUIET.contains(&facility) => {
+            tracing::debug!(target: "librdkafka", facility, message);
+        }
         RDKafkaLogLevel::Emerg
         | RDKafkaLogLevel::Alert
         | RDKafkaLogLevel::Critical

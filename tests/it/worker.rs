@@ -12,6 +12,7 @@ use std::time::Duration;
 use crate::kafka::{self, login_bootstrap};
 use crate::rng::Rng;
 use process::Worker;
+use rdkafka::mocking::MockCluster;
 use setup::{Setup, Traffic};
 use small_disk::SmallDisk;
 
@@ -143,6 +144,30 @@ fn without_transactions_a_revision_may_come_twice_with_equal_bytes() {
     }
     let worker = Worker::start(&setup.config("a"));
     traffic.finish();
+    setup.wait_until_read();
+    worker.stop();
+    assert!(setup.check_at_least_once() > 0);
+}
+
+#[test]
+fn a_cluster_without_transactions_will_do() {
+    let cluster = MockCluster::new(1).unwrap();
+    let more = "delivery = \"at_least_once\"\n";
+    let setup = Setup::without_topics(&cluster.bootstrap_servers(), "mock", more);
+    cluster.create_topic(&setup.source, 3, 1).unwrap();
+    for (kind, partitions) in [
+        ("matches", 4),
+        ("incidents", 1),
+        ("dead-letters", 1),
+        ("rules", 1),
+    ] {
+        cluster
+            .create_topic(&format!("{}.{kind}", setup.app), partitions, 1)
+            .unwrap();
+    }
+    let worker = Worker::start(&setup.config("a"));
+    worker.wait_for("ready");
+    Traffic::start(&setup, 60, Duration::from_millis(10)).finish();
     setup.wait_until_read();
     worker.stop();
     assert!(setup.check_at_least_once() > 0);

@@ -25,7 +25,7 @@ use crate::kafka::{bootstrap, create_topic, read_committed, unique, until};
 const SOURCE_PARTITIONS: i32 = 3;
 const MATCHES_PARTITIONS: i32 = 4;
 
-/// Where a record says who acted.
+/// The claim that names the user.
 const UPN: &str = "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/upn";
 
 /// A source partition and a position in it.
@@ -46,6 +46,20 @@ impl Setup {
 
     /// On the broker at `bootstrap`; `more`: lines of the configuration.
     pub fn at(bootstrap: &str, name: &str, more: &str) -> Setup {
+        let setup = Setup::without_topics(bootstrap, name, more);
+        create_topic(bootstrap, &setup.source, SOURCE_PARTITIONS, &[]);
+        let made = Command::new(env!("CARGO_BIN_EXE_watchfire"))
+            .args(["topics", "create", "--config"])
+            .arg(setup.config("topics"))
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&made.stderr);
+        assert!(made.status.success(), "{said}");
+        setup
+    }
+
+    /// The files alone.
+    pub fn without_topics(bootstrap: &str, name: &str, more: &str) -> Setup {
         let app = unique(name);
         let setup = Setup {
             bootstrap: bootstrap.to_owned(),
@@ -55,17 +69,6 @@ impl Setup {
             more: more.to_owned(),
         };
         setup.write_rule("window: 300s");
-        create_topic(bootstrap, &setup.source, SOURCE_PARTITIONS, &[]);
-        let made = Command::new(env!("CARGO_BIN_EXE_watchfire"))
-            .args(["topics", "create", "--config"])
-            .arg(setup.config("topics"))
-            .output()
-            .unwrap();
-        assert!(
-            made.status.success(),
-            "{}",
-            String::from_utf8_lossy(&made.stderr)
-        );
         setup
     }
 
@@ -112,9 +115,9 @@ impl Setup {
 
     pub fn write_rule(&self, window: &str) {
         let text = format!(
-            "id: PH_Rule_TEST\nname: Commands on machines\ndescription: For tests.\nseverity: 5\n\
-             category: Security\nsubcategory: Execution\n{window}\npatterns:\n  \
-             - name: Command\n    \
+            "id: PH_Rule_TEST\nname: Commands on machines\ndescription: For tests.\n\
+             severity: 5\ncategory: Security\nsubcategory: Execution\n{window}\n\
+             patterns:\n  - name: Command\n    \
              where: eventType = \"MS_EvtHub_compute_virtualmachines_runcommand_action\"\n    \
              group_by: [user]\n    having: COUNT(*) >= 2\nincident:\n  title: \"$user\"\n  \
              attributes: {{ user: Command.user }}\nclear: {{ quiet: 4s }}\n"
@@ -422,12 +425,13 @@ fn envelope(number: u32) -> String {
         .map(|index| {
             let operation = ["RUNCOMMAND/ACTION", "READ", "RUNCOMMAND/ACTION"][index];
             let user = (number / 7 + index as u32) % 11;
-            format!(
-                r#"{{"time":"{}","operationName":"MICROSOFT.COMPUTE/VIRTUALMACHINES/{operation}",
-                "correlationId":"{number}-{index}",
-                "identity":{{"claims":{{"{UPN}":"user{user}@example.com"}}}}}}"#,
-                watchfire::time::rfc3339(now())
-            )
+            let record = serde_json::json!({
+                "time": watchfire::time::rfc3339(now()),
+                "operationName": format!("MICROSOFT.COMPUTE/VIRTUALMACHINES/{operation}"),
+                "correlationId": format!("{number}-{index}"),
+                "identity": { "claims": { UPN: format!("user{user}@example.com") } },
+            });
+            record.to_string()
         })
         .collect();
     format!(r#"{{"records":[{}]}}"#, records.join(","))
