@@ -8,7 +8,6 @@ use std::fs::File;
 use std::hint::black_box;
 use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::Path;
-use std::time::Instant;
 
 use anyhow::Context;
 use clap::Parser;
@@ -17,7 +16,7 @@ use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use watchfire::cli;
 use watchfire::generate::{Generator, Options};
-use watchfire::io::backtest;
+use watchfire::io::{backtest, clock};
 
 /// 2026-03-01T09:00:00Z.
 const START: i64 = 1_772_355_600_000;
@@ -172,7 +171,7 @@ impl Timed {
 }
 
 fn timed(work: impl FnOnce() -> anyhow::Result<u64>) -> anyhow::Result<Timed> {
-    let start = Instant::now();
+    let start = clock::instant();
     let records = work()?;
     Ok(Timed {
         seconds: start.elapsed().as_secs_f64(),

@@ -127,7 +127,6 @@ impl Stage {
             }
         }
         self.commit(&group)?;
-        group.leave();
         Ok(())
     }
 

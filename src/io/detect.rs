@@ -125,7 +125,6 @@ impl Stage {
         }
         self.commit(&group)?;
         self.ends.stop();
-        group.leave();
         Ok(())
     }
 

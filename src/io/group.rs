@@ -273,9 +273,13 @@ impl Group {
     pub fn commit(&self, offsets: &TopicPartitionList) -> KafkaResult<()> {
         self.consumer.commit(offsets, CommitMode::Sync)
     }
+}
 
-    /// Leaves the group. What was not committed is read again by others.
-    pub fn leave(self) {
+/// Leaving the group, also where a stage ends with an error. What was not committed is read
+/// again by others. From here on nobody asks for events, so the client must answer them itself:
+/// else it would wait for an answer for ever.
+impl Drop for Group {
+    fn drop(&mut self) {
         self.consumer
             .context()
             .leaving
@@ -283,7 +287,6 @@ impl Group {
         if let Err(error) = self.consumer.unassign() {
             tracing::warn!(group = self.name, %error, "partitions could not be given back");
         }
-        drop(self.consumer);
     }
 }
 

@@ -88,9 +88,13 @@ impl Worker {
 
     /// Waits until it ends by itself: its exit code and its log.
     pub fn wait(mut self) -> (Option<i32>, String) {
-        let code = self.child.wait().unwrap().code();
+        let mut code = None;
+        until("a worker ends by itself", || {
+            code = self.child.try_wait().unwrap();
+            code.is_some()
+        });
         std::thread::sleep(Duration::from_millis(100));
-        (code, self.log())
+        (code.and_then(|code| code.code()), self.log())
     }
 }
 

@@ -1,4 +1,4 @@
-//! A file system that is soon full.
+//! A file system that is soon full: too small for RocksDB to reserve room for its log.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ impl SmallDisk {
     pub fn mount(path: &Path) -> Option<SmallDisk> {
         std::fs::create_dir_all(path).unwrap();
         let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=48m", "tmpfs"])
+            .args(["-t", "tmpfs", "-o", "size=8m", "tmpfs"])
             .arg(path)
             .status();
         mounted
