@@ -114,11 +114,13 @@ fn spawn_worker(
     stopped: tokio::sync::oneshot::Receiver<()>,
 ) -> JoinHandle<Result<(), Failure>> {
     std::thread::spawn(move || {
-        worker::run_until(&config, Properties::Trusted, async {
-            // An error says that the sender is gone: the demo is over, too.
-            match stopped.await {
-                Ok(()) | Err(_) => "the demo is over",
-            }
+        worker::run_until(&config, Properties::Trusted, || {
+            Ok(async {
+                // An error says that the sender is gone: the demo is over, too.
+                match stopped.await {
+                    Ok(()) | Err(_) => "the demo is over",
+                }
+            })
         })
     })
 }

@@ -54,15 +54,9 @@ enum Report {
 ///
 /// As [`run_until`] says.
 pub fn run(config: &Config) -> Result<(), Failure> {
-    run_until(config, Properties::Checked, async {
-        // Without handlers the signals end the process at once, which loses nothing either.
-        match Signals::new() {
-            Ok(mut signals) => signals.received().await,
-            Err(error) => {
-                tracing::warn!(%error, "signals cannot be handled");
-                std::future::pending().await
-            }
-        }
+    run_until(config, Properties::Checked, || {
+        let mut signals = Signals::new()?;
+        Ok(async move { signals.received().await })
     })
 }
 
@@ -75,16 +69,17 @@ pub enum Properties {
     Trusted,
 }
 
-/// Runs a worker until `stop` says why it should end.
+/// Runs a worker until what `stop` gives says why it should end. `stop` is called first of all,
+/// so that a signal is noticed from the beginning.
 ///
 /// # Errors
 ///
 /// It could not start, or one of its stages failed. Nothing is lost: what was not committed is
 /// done again by the next worker.
-pub fn run_until(
+pub fn run_until<S: Future<Output = &'static str>>(
     config: &Config,
     properties: Properties,
-    stop: impl Future<Output = &'static str>,
+    stop: impl FnOnce() -> Result<S>,
 ) -> Result<(), Failure> {
     for warning in &config.warnings {
         tracing::warn!("{warning}");
@@ -93,16 +88,37 @@ pub fn run_until(
     if !missing.is_empty() {
         return Err(Failure::Input(missing));
     }
-    let (rules, attributes) = load_rules(&config.rules)?;
-    let health = Health::new(config.kafka.brokers());
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
         .build()
         .context("no runtime could be started")?;
-    let started = start(config, &health, properties, &rules, &attributes)?;
-    runtime.block_on(supervise(config, &health, started, stop))?;
-    Ok(())
+    let stop = {
+        let _inside = runtime.enter();
+        stop()?
+    };
+    let (rules, attributes) = load_rules(&config.rules)?;
+    let health = Health::new(config.kafka.brokers());
+    let starting = {
+        let (config, health) = (config.clone(), Arc::clone(&health));
+        runtime.spawn_blocking(move || start(&config, &health, properties, &rules, &attributes))
+    };
+    let ended = runtime.block_on(async {
+        let mut stop = std::pin::pin!(stop);
+        tokio::select! {
+            started = starting => {
+                let started = started.context("the worker panicked while it started")??;
+                supervise(config, &health, started, stop).await
+            }
+            why = &mut stop => {
+                tracing::info!(why, "stopping before anything was begun");
+                Ok(())
+            }
+        }
+    });
+    // What still waits for a broker need not be waited for.
+    runtime.shutdown_background();
+    Ok(ended?)
 }
 
 /// The enabled rules at the paths, or every error in them.
@@ -241,9 +257,8 @@ async fn supervise(
     config: &Config,
     health: &Health,
     mut started: Started,
-    stop: impl Future<Output = &'static str>,
+    mut stop: std::pin::Pin<&mut impl Future<Output = &'static str>>,
 ) -> Result<()> {
-    let mut stop = std::pin::pin!(stop);
     let mut asked = false;
     let mut ticks = tokio::time::interval(config.status_interval);
     ticks.tick().await;

@@ -6,6 +6,7 @@ use std::process::Command;
 
 use saphyr_parser::{Event, Parser};
 use serde_json::{Map, Value};
+use watchfire::config::{Config, Input, Written};
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -205,4 +206,31 @@ fn the_examples_are_toml_without_secrets() {
             Some("/etc/watchfire/rules/azure")
         );
     }
+}
+
+#[test]
+fn the_example_configurations_are_valid() {
+    fn check(file: &str, environment: &[(&str, &str)]) {
+        let text = deploy(file);
+        let environment = environment
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        let config = Config::build(Input {
+            file: Some((file, &text)),
+            environment: &environment,
+            flags: Written::default(),
+            read_secret: &|path| Err(format!("{path} is not to be read")),
+        });
+        let config = config.unwrap_or_else(|problems| panic!("{file}: {problems:?}"));
+        assert!(config.missing_for_run().is_empty(), "{file}");
+        assert!(config.warnings.is_empty(), "{file}: {:?}", config.warnings);
+    }
+    let login = "Endpoint=sb://example.servicebus.windows.net/;SharedAccessKeyName=listen;\
+                 SharedAccessKey=c2VjcmV0";
+    check(
+        "watchfire.eventhubs.toml",
+        &[("EVENTHUBS_CONNECTION_STRING", login)],
+    );
+    check("watchfire.kafka.toml", &[]);
 }

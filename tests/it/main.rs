@@ -4,8 +4,11 @@
     clippy::disallowed_types,
     clippy::expect_used,
     clippy::indexing_slicing,
+    clippy::too_many_lines,
     clippy::unwrap_used,
-    reason = "a test may ask the clock, share a broker, and say what went wrong by panicking"
+    clippy::wildcard_enum_match_arm,
+    reason = "a test may ask the clock, share a broker, panic to say what went wrong, and keep a \
+              definition in one piece"
 )]
 
 mod corpus;

@@ -54,9 +54,9 @@ fn token(text: &str, before: &str) -> (bool, usize) {
     if text.starts_with('"') {
         return (true, quoted(text, '"'));
     }
-    if text.starts_with('\'') {
-        let second = text[1..].chars().next().unwrap_or(' ');
-        let is_character = second == '\\' || text[1 + second.len_utf8()..].starts_with('\'');
+    if let Some(rest) = text.strip_prefix('\'') {
+        let second = rest.chars().next().unwrap_or(' ');
+        let is_character = second == '\\' || rest[second.len_utf8()..].starts_with('\'');
         return (true, if is_character { quoted(text, '\'') } else { 0 });
     }
     (false, 0)

@@ -109,7 +109,7 @@ fn children(files: &Files, parent: &Module) -> Vec<Module> {
             let path = candidates.iter().filter_map(|path| path.to_str());
             let path = path
                 .filter(|path| files.contains_key(*path))
-                .last()?
+                .next_back()?
                 .to_owned();
             Some(Module {
                 path,

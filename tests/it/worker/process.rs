@@ -73,6 +73,7 @@ impl Worker {
 
     /// Ends it with SIGTERM, and holds that it ends cleanly and in time. Gives its log.
     pub fn stop(mut self) -> String {
+        self.wait_for("ready");
         self.signal("TERM");
         let start = Instant::now();
         let code = self.child.wait().unwrap().code();
