@@ -106,11 +106,8 @@ fn children(files: &Files, parent: &Module) -> Vec<Module> {
                     home.join(name).join("mod.rs"),
                 ],
             };
-            let path = candidates.iter().filter_map(|path| path.to_str());
-            let path = path
-                .filter(|path| files.contains_key(*path))
-                .next_back()?
-                .to_owned();
+            let mut paths = candidates.iter().filter_map(|path| path.to_str());
+            let path = paths.rfind(|path| files.contains_key(*path))?.to_owned();
             Some(Module {
                 path,
                 test: parent.test || captures.get(1).is_some(),
