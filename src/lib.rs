@@ -7,8 +7,9 @@
 //!
 //! One event's way: [`decode`] cuts a Kafka message into records, [`normalise`] makes each one an
 //! [`event`], [`detect`] tests it against the [`plan`]'s rules, [`shuffle`] packs what matched for
-//! the matches topic, [`correlate`] folds that topic into [`state`], [`condition`] and
-//! [`incident`] say what the state means, [`publish`] what of it is news, [`encode`] writes it.
+//! the matches topic, [`correlate`] folds that topic into the [`key`]s of the [`state`],
+//! [`condition`] and [`episode`] say which [`incident`]s follow, [`publish`] what of them is news,
+//! [`encode`] writes it. [`replay`] does the same for an input that ends.
 //!
 //! [`generate`] stands beside the path: a realistic stream of events, from a seed.
 

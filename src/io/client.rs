@@ -287,6 +287,9 @@ pub fn notice(health: &Health, error: &KafkaError, reason: &str) {
 pub fn settings(config: &Config) -> ClientConfig {
     let mut settings = ClientConfig::new();
     settings.set("client.id", &config.app);
+    // By default a client waits up to 10 s between two attempts to reach a broker that was away,
+    // for each kind of connection: incidents would wait for all of them.
+    settings.set("reconnect.backoff.max.ms", "2000");
     settings.set_log_level(RDKafkaLogLevel::Info);
     settings
 }

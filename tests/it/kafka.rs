@@ -23,7 +23,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 pub use broker::{Broker, PASSWORD, USER};
 
 /// The longest that a broker may take for anything a test asks of it.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A message as a consumer got it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -169,10 +169,16 @@ impl Setup {
     fn committed(&self, group: &str, topic: &str, partitions: i32) -> BTreeMap<i32, i64> {
         let mut list = TopicPartitionList::new();
         list.add_partition_range(topic, 0, partitions - 1);
-        let found = self
-            .client(group)
-            .committed_offsets(list, Duration::from_secs(30))
-            .unwrap();
+        let client = self.client(group);
+        let mut found = None;
+        // Brokers tell no offsets while a transaction with new ones is being completed.
+        until("the offsets are told", || {
+            found = client
+                .committed_offsets(list.clone(), Duration::from_secs(5))
+                .ok();
+            found.is_some()
+        });
+        let found = found.unwrap();
         let offsets = found.elements().into_iter().filter_map(|element| {
             let Offset::Offset(offset) = element.offset() else {
                 return None;
