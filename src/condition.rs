@@ -3,25 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
-use serde::{Deserialize, Serialize};
-
 use crate::aggregate::Fold;
-use crate::key::{GroupPane, Key};
+use crate::key::{GroupPane, Key, Trigger};
 use crate::plan::LoadedRule;
 use crate::rule::{Condition, Pattern, Rule};
-use crate::time::{Millis, Second};
+use crate::time::Second;
 use crate::window::{self, Sliding};
-
-/// What fulfilled a condition; it is kept under the last of its panes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Trigger {
-    /// The first of its panes.
-    pub first: Second,
-    /// The earliest instant that orders it before others.
-    pub earliest: Millis,
-    /// The latest instant that orders it after others.
-    pub latest: Millis,
-}
 
 /// What decides when a trigger is certain.
 #[derive(Clone, Copy, Debug)]

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::aggregate::Fold;
-use crate::condition::Trigger;
 use crate::incident::Incident;
 use crate::record::{Hash, Position};
 use crate::rule::Rule;
@@ -68,6 +67,17 @@ pub struct GroupPane {
     /// Earliest match.
     pub earliest: Millis,
     /// Latest match.
+    pub latest: Millis,
+}
+
+/// What fulfilled a condition; it is kept under the last of its panes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trigger {
+    /// The first of its panes.
+    pub first: Second,
+    /// The earliest instant that orders it before others.
+    pub earliest: Millis,
+    /// The latest instant that orders it after others.
     pub latest: Millis,
 }
 

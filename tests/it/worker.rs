@@ -177,9 +177,18 @@ fn a_cluster_without_transactions_will_do() {
 fn a_broker_that_comes_back_is_waited_for() {
     let mut broker = kafka::Broker::start();
     let setup = Setup::at(broker.bootstrap(), "outage", "");
-    let worker = Worker::start(&setup.config("a"));
+    // The broker is killed between transactions: what becomes of one that it was completing is
+    // the broker's affair.
+    let config = setup.config_with("a", |text| {
+        text.replace(
+            "watermark_interval = \"500ms\"",
+            "watermark_interval = \"60s\"",
+        )
+    });
+    let worker = Worker::start(&config);
     worker.wait_for("ready");
     Traffic::start(&setup, 20, Duration::from_millis(10)).finish();
+    setup.wait_until_read();
     broker.kill();
     std::thread::sleep(Duration::from_secs(15));
     broker.revive();
