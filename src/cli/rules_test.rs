@@ -199,3 +199,43 @@ fn brief(incident: &Value) -> String {
         field("last_seen"),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shipped() -> Vec<Rule> {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/rules");
+        let files = rule_files::load(&[folder.into()]).unwrap();
+        rule::parse_all(&files, &mut Attributes::default()).unwrap()
+    }
+
+    #[test]
+    fn the_rules_shipped_pass_their_tests() {
+        for Verdict { rule, test, faults } in verdicts(&shipped()) {
+            assert!(faults.is_empty(), "{rule}: {test}: {faults:?}");
+        }
+    }
+
+    #[test]
+    fn what_differs_is_a_fault() {
+        fn check(change: impl Fn(&mut RuleTest), expected: &[&str]) {
+            let rules = shipped();
+            let rule = rules.iter().find(|rule| rule.id.ends_with("_8")).unwrap();
+            let mut test = rule.tests.first().unwrap().clone();
+            change(&mut test);
+            let found = faults(rule, &test);
+            assert_eq!(found.len(), expected.len(), "{found:?}");
+            for (fault, part) in found.iter().zip(expected) {
+                assert!(fault.contains(part), "{part} is not in {fault}");
+            }
+        }
+        check(|_| {}, &[]);
+        check(|test| test.incidents.clear(), &["an incident more"]);
+        check(
+            |test| test.incidents = vec![vec![("event_count".to_owned(), json!(99))]],
+            &["no incident with event_count 99", "an incident more"],
+        );
+        check(|test| test.events.push("{".to_owned()), &["event 4: "]);
+    }
+}
