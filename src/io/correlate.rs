@@ -243,7 +243,8 @@ impl Stage {
 
     fn assign(&mut self, group: &Group, partitions: &[Partition]) -> Result<()> {
         tracing::info!(partitions = partitions.len(), "matches partitions assigned");
-        self.open(group, partitions)?;
+        let offsets = self.open(group, partitions)?;
+        group.assign(&offsets)?;
         if let Some(ready) = self.ready.take() {
             ready();
         }
@@ -264,8 +265,13 @@ impl Stage {
         group.unassign()
     }
 
-    /// Folds `partitions`, and nothing else, from what the store has.
-    fn open(&mut self, group: &Group, partitions: &[Partition]) -> Result<()> {
+    /// Is ready to fold `partitions`, and nothing else, from what the store has; the offsets where
+    /// that begins.
+    fn open(
+        &mut self,
+        group: &Group,
+        partitions: &[Partition],
+    ) -> Result<BTreeMap<Partition, i64>> {
         self.close();
         let committed = group.committed(partitions)?;
         let bounds = group.bounds(partitions)?;
@@ -276,9 +282,8 @@ impl Stage {
             offsets.insert(partition.clone(), folding.state.applied());
             self.folding.insert(partition.1, folding);
         }
-        group.assign(&offsets)?;
         self.report();
-        Ok(())
+        Ok(offsets)
     }
 
     fn close(&mut self) {
@@ -296,7 +301,8 @@ impl Stage {
                 .keys()
                 .map(|number| (matches.to_string(), *number))
                 .collect();
-            self.open(group, &partitions)?;
+            let offsets = self.open(group, &partitions)?;
+            group.seek(&offsets)?;
         }
         Ok(())
     }

@@ -212,7 +212,8 @@ impl Stage {
 
     fn assign(&mut self, group: &Group, partitions: &[Partition]) -> Result<()> {
         tracing::info!(partitions = partitions.len(), "source partitions assigned");
-        self.open(group, partitions)?;
+        let offsets = self.open(group, partitions)?;
+        group.assign(&offsets)?;
         if let Some(ready) = self.ready.take() {
             ready();
         }
@@ -233,8 +234,12 @@ impl Stage {
         group.unassign()
     }
 
-    /// Begins to read `partitions`, and nothing else, where the last commit ended.
-    fn open(&mut self, group: &Group, partitions: &[Partition]) -> Result<()> {
+    /// Is ready to read `partitions`, and nothing else, where the last commit ended; these offsets.
+    fn open(
+        &mut self,
+        group: &Group,
+        partitions: &[Partition],
+    ) -> Result<BTreeMap<Partition, i64>> {
         self.close();
         let committed = group.committed(partitions)?;
         let bounds = group.bounds(partitions)?;
@@ -256,9 +261,8 @@ impl Stage {
                 },
             );
         }
-        group.assign(&offsets)?;
         self.report(Counts::default(), 0);
-        Ok(())
+        Ok(offsets)
     }
 
     fn close(&mut self) {
@@ -338,7 +342,8 @@ impl Stage {
         if self.has_work() && !self.write(group)? {
             let partitions: BTreeSet<Partition> = self.readings.keys().cloned().collect();
             let partitions: Vec<Partition> = partitions.into_iter().collect();
-            self.open(group, &partitions)?;
+            let offsets = self.open(group, &partitions)?;
+            group.seek(&offsets)?;
         }
         Ok(())
     }

@@ -207,15 +207,31 @@ impl Group {
         lock(&self.membership).as_ref().map(with)
     }
 
-    /// Begins to read at these offsets; replaces what was assigned before.
+    /// Begins to read at these offsets.
     pub fn assign(&self, offsets: &BTreeMap<Partition, i64>) -> Result<()> {
-        let mut list = TopicPartitionList::with_capacity(offsets.len());
-        for ((topic, partition), offset) in offsets {
-            list.add_partition_offset(topic, *partition, Offset::Offset(*offset))?;
-        }
         self.consumer
-            .assign(&list)
+            .assign(&starts(offsets)?)
             .with_context(|| format!("{}: could not assign", self.name))
+    }
+
+    /// Reads the assigned partitions again from these offsets. They stay assigned: librdkafka
+    /// aborts the process when partitions are assigned anew and given back before it has stopped
+    /// reading them (2.12, `rd_kafka_assignment_partition_stopped`), as happens to a worker that
+    /// finds out that others have taken its place.
+    pub fn seek(&self, offsets: &BTreeMap<Partition, i64>) -> Result<()> {
+        let what = format!("read {} again", self.name);
+        let sought = self.health.patiently(self.patience, &what, || {
+            let sought = self.consumer.seek_partitions(starts(offsets)?, CALL)?;
+            let elements = sought.elements();
+            elements.iter().try_for_each(|element| element.error())
+        });
+        match sought {
+            Err(error) if self.is_lost() => {
+                tracing::debug!(group = self.name, %error, "partitions are lost, not read again");
+                Ok(())
+            }
+            sought => sought,
+        }
     }
 
     /// Gives all partitions back.
@@ -312,6 +328,14 @@ pub fn look_up<C: ConsumerContext>(
         }
     }
     Ok(offsets)
+}
+
+fn starts(offsets: &BTreeMap<Partition, i64>) -> KafkaResult<TopicPartitionList> {
+    let mut list = TopicPartitionList::with_capacity(offsets.len());
+    for ((topic, partition), offset) in offsets {
+        list.add_partition_offset(topic, *partition, Offset::Offset(*offset))?;
+    }
+    Ok(list)
 }
 
 fn list(partitions: &[Partition]) -> KafkaResult<TopicPartitionList> {
