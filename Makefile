@@ -4,13 +4,15 @@ SHELL := /bin/bash
 # rustup's place, for shells that were not told of it.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 SEEDS ?= 200
+SECONDS ?= 60
 
-.PHONY: help setup demo test bench sim lint
+.PHONY: help setup demo test bench sim fuzz lint
 
 help:
 	@echo "make demo          set up what is missing, then show Watchfire at work (no broker needed)"
 	@echo "make test          set up what is missing, then run all tests, on a real Kafka too"
 	@echo "make sim SEEDS=n   run the simulation with n seeds (default $(SEEDS))"
+	@echo "make fuzz SECONDS=n  look for input that breaks it, n seconds a target (default $(SECONDS))"
 	@echo "make bench         measure the speed of a backtest against that of a JSON parser"
 	@echo "make lint          check format, lints, licences and advisories"
 	@echo "make setup         only set up what building needs"
@@ -27,11 +29,14 @@ test:
 	@scripts/kafka.sh
 	@scripts/reader.sh
 	@echo "==> Running the tests; the first build takes some minutes"
-	cargo test --locked
+	cargo test --locked --features canary
 
 sim: setup
 	@echo "==> Running the simulation with $(SEEDS) seeds"
-	WATCHFIRE_SIM_SEEDS=$(SEEDS) cargo test --locked --test it sim:: -- --nocapture
+	WATCHFIRE_SIM_SEEDS=$(SEEDS) cargo test --locked --features canary --test it sim:: -- --nocapture
+
+fuzz: setup
+	@scripts/fuzz.sh $(SECONDS)
 
 bench: setup
 	@echo "==> Running the benchmark (release build)"

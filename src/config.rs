@@ -70,8 +70,10 @@ pub struct Topics {
     pub matches_partitions: u32,
     /// Partitions of the incidents topic.
     pub incidents_partitions: u32,
-    /// How long the matches topic keeps messages.
-    pub matches_retention: Duration,
+    /// How long the matches topic keeps messages; `None`: as long as the state needs.
+    pub matches_retention: Option<Duration>,
+    /// How long nothing may run before a lost state can no longer be made anew.
+    pub longest_outage: Duration,
 }
 
 /// All that a configuration is read from.
@@ -154,7 +156,8 @@ impl Config {
             topics: Topics {
                 matches_partitions: written.matches_partitions.unwrap_or(16),
                 incidents_partitions: written.incidents_partitions.unwrap_or(4),
-                matches_retention: time(written.matches_retention, "3d"),
+                matches_retention: written.matches_retention.map(|time| time.0),
+                longest_outage: time(written.longest_outage, "1d"),
             },
             accept_incomplete_state: written.accept_incomplete_state.unwrap_or(false),
             kafka,

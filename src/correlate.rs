@@ -6,19 +6,20 @@
 //! configuration, no batch.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use crate::condition::{self, Horizon};
-use crate::episode;
 use crate::incident::Incident;
-use crate::key::{Caps, Key, KeyId, Origin};
+use crate::key::{Key, KeyId, Origin};
+use crate::late;
 use crate::plan::{LoadedRule, Plan};
 use crate::publish;
+use crate::settle;
 use crate::shuffle::{self, Match, MatchedRecord, Message};
 use crate::state::State;
-use crate::time::{FUTURE_MAX, Millis, Second, day_start, second_of};
+use crate::time::{FUTURE_MAX, Millis, Second, second_of};
 use crate::watermark::Hearing;
+use crate::window::Ranges;
 
 /// A message of the matches topic, as it was read.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,15 +58,26 @@ pub(crate) enum Asked {
 struct Accepted {
     record: MatchedRecord,
     origin: Origin,
-    found: Vec<(KeyId, Arc<LoadedRule>, Match)>,
+    found: Vec<(KeyId, Match)>,
 }
 
 impl Step {
+    /// The message's matches by key.
+    fn by_key(&self) -> BTreeMap<KeyId, Vec<(&Accepted, &Match)>> {
+        let mut by_key: BTreeMap<KeyId, Vec<(&Accepted, &Match)>> = BTreeMap::new();
+        for accepted in &self.matches {
+            for (id, found) in &accepted.found {
+                by_key.entry(*id).or_default().push((accepted, found));
+            }
+        }
+        by_key
+    }
+
     /// The keys that the message's matches belong to.
     pub(crate) fn touched(&self) -> BTreeSet<KeyId> {
         self.matches
             .iter()
-            .flat_map(|m| m.found.iter().map(|(id, _, _)| *id))
+            .flat_map(|m| m.found.iter().map(|(id, _)| *id))
             .collect()
     }
 }
@@ -78,8 +90,9 @@ pub fn advance(state: &mut State, plan: &Arc<Plan>, log: LogMessage) -> Step {
         timestamp,
         message,
     } = log;
-    let mut matches = Vec::new();
+    let mut matches: Vec<Accepted> = Vec::new();
     let mut counts = false;
+    let mut greatest = None;
     for section in message.sections {
         let Some(source) = plan.sources.get(section.source as usize) else {
             continue;
@@ -95,6 +108,7 @@ pub fn advance(state: &mut State, plan: &Arc<Plan>, log: LogMessage) -> Step {
             Hearing::Stale => state.counts.repeated += section.records.len() as u64,
             Hearing::Counts(beyond) => {
                 counts = true;
+                greatest = greatest.max(time);
                 for record in section.records {
                     if beyond.is_some_and(|beyond| record.position <= beyond) {
                         state.counts.repeated += 1;
@@ -111,6 +125,8 @@ pub fn advance(state: &mut State, plan: &Arc<Plan>, log: LogMessage) -> Step {
     let out = state.rules_out();
     if counts {
         state.move_watermark(plan);
+        greatest = greatest.max(matches.iter().map(|m| m.record.time).max());
+        state.reached(greatest.map(second_of), offset, plan);
     }
     state.applied_through(offset);
     Step {
@@ -130,15 +146,16 @@ pub fn fold(state: &mut State, step: Step) -> Vec<Incident> {
     for rule in &step.out {
         close_rule(state, rule, &step, &mut said);
     }
-    let mut changed = add(state, &step);
+    let mut added = step.by_key();
     for id in state.due(step.after) {
-        changed.entry(id).or_default();
+        added.entry(id).or_default();
     }
-    for (id, seconds) in changed {
-        let news = evaluate(state, id, &seconds, &step);
+    for (id, matches) in added {
+        let news = fold_key(state, id, &matches, &step);
         said.entry(id).or_default().extend(news);
     }
     let said: Vec<Incident> = said.into_values().flatten().collect();
+    state.forget_log();
     state.counts.messages += 1;
     state.counts.published += said.len() as u64;
     said
@@ -160,14 +177,15 @@ fn accept(
         .filter_map(|found| {
             let (rule, _) = plan.rules.get(found.rule as usize)?;
             let key = shuffle::key_hash(rule.fingerprint, &found.key);
-            Some((
-                KeyId {
-                    rule: rule.fingerprint,
-                    key,
-                },
-                Arc::clone(rule),
-                found,
-            ))
+            state.counts.matches += 1;
+            if is_late(rule, record.time, state.watermark()) {
+                state.counts.late += 1;
+                if rule.rule.condition.has_absence() {
+                    return None;
+                }
+            }
+            let rule = rule.fingerprint;
+            Some((KeyId { rule, key }, found))
         })
         .collect();
     Accepted {
@@ -177,110 +195,123 @@ fn accept(
     }
 }
 
-/// Adds the step's matches; gives the seconds in which each key changed.
-fn add(state: &mut State, step: &Step) -> BTreeMap<KeyId, BTreeSet<Second>> {
-    let mut changed: BTreeMap<KeyId, BTreeSet<Second>> = BTreeMap::new();
-    for Accepted {
-        record,
-        origin,
-        found,
-    } in &step.matches
-    {
-        let second = second_of(record.time);
-        for (id, rule, part) in found {
-            state.counts.matches += 1;
-            let lateness = rule.settings.lateness;
-            if step
-                .before
-                .is_some_and(|watermark| second < watermark - lateness)
-            {
-                state.counts.late += 1;
-            }
-            let limits = rule.settings.limits;
-            let caps = Caps {
-                evidence: limits.evidence,
-                distinct_values: limits.distinct_values,
-            };
-            let key = state.key_mut(*id);
-            if key.values.is_empty() {
-                key.values.clone_from(&part.key);
-            }
-            key.add(&rule.rule, record, part, *origin, caps);
-            changed.entry(*id).or_default().insert(second);
-        }
-    }
-    changed
-}
-
-/// Says what is news of one key whose panes changed at `seconds`, or that is due.
-fn evaluate(
+/// Adds a message's matches of one key, and says what is news of it.
+fn fold_key(
     state: &mut State,
     id: KeyId,
-    seconds: &BTreeSet<Second>,
+    matches: &[(&Accepted, &Match)],
     step: &Step,
 ) -> Vec<Incident> {
     let Some((rule, since, mut key)) = state.take_key(id) else {
         return Vec::new();
     };
+    settle::catch_up(&mut key, &rule, step.before);
+    let arrived = add(&mut key, &rule, matches, step.before);
     let horizon = Horizon {
         watermark: step.after,
-        since,
+        since: key.since,
     };
-    let ranges = affected(&key, &rule, seconds);
-    let mut days: BTreeSet<Second> = ranges
-        .iter()
-        .flat_map(|range| [*range.start(), *range.end()])
-        .map(day_start)
-        .collect();
-    days.extend(days_over(&key, &rule, step.after));
-    if key.entry != rule.entry {
-        days.extend(episode::days(&key));
-        days.extend(key.published.keys().map(|(day, _)| *day));
-        key.entry = rule.entry;
+    let mut changed = condition::update(&mut key, &rule, horizon);
+    let touched = !arrived.on_time.is_empty() || !arrived.late.is_empty();
+    let mut news = Vec::new();
+    if touched || !changed.is_empty() || publish::is_over(&key, &rule, step.after) {
+        let horizon = Horizon { since, ..horizon };
+        if key.since != since {
+            key.since = since;
+            changed = changed.with(&condition::update(&mut key, &rule, horizon));
+        }
+        news = evaluate(
+            state,
+            (id, &mut key, &rule),
+            (changed, &arrived),
+            (step, horizon),
+        );
     }
-    condition::update(&mut key, &rule, horizon, &ranges);
-    let news = state.with_moment(&rule, step.offset, |moment| {
-        publish::news(id, &mut key, &days, moment)
-    });
+    settle::settle(&mut key, &rule, step.after);
+    let patterns = key.view.iter_mut().flat_map(|view| &mut view.patterns);
+    state.counts.capped += patterns
+        .map(|view| std::mem::take(&mut view.capped))
+        .sum::<u64>();
+    let view = key.view.as_ref();
+    key.due = view.and_then(|view| publish::due(&key, view, &rule, step.after));
     state.put_key(id, key);
     news
 }
 
-/// The panes whose triggers may differ: those that a changed pane reaches, and the undecided.
-fn affected(
-    key: &Key,
-    rule: &LoadedRule,
-    seconds: &BTreeSet<Second>,
-) -> Vec<RangeInclusive<Second>> {
-    let reached = seconds
-        .iter()
-        .map(|p| condition::reached_by(&rule.rule, *p));
-    let undecided = key.undecided.iter().map(|t| *t..=*t);
-    let mut all: Vec<RangeInclusive<Second>> = reached.chain(undecided).collect();
-    all.sort_by_key(|range| *range.start());
-    let mut ranges: Vec<RangeInclusive<Second>> = Vec::with_capacity(all.len());
-    for range in all {
-        match ranges.last_mut() {
-            Some(last) if range.start() <= last.end() => {
-                *last = *last.start()..=*last.end().max(range.end());
-            }
-            Some(_) | None => ranges.push(range),
-        }
+/// Says what is news of a key, in which something has changed at these seconds.
+fn evaluate(
+    state: &State,
+    (id, key, rule): (KeyId, &mut Key, &Arc<LoadedRule>),
+    (changed, arrived): (Ranges, &Arrived),
+    (step, horizon): (&Step, Horizon),
+) -> Vec<Incident> {
+    let Some(view) = key.view.take() else {
+        return Vec::new();
+    };
+    let reached = 2 * rule.rule.window - 1;
+    let shown = arrived.on_time.iter().map(|p| *p..=p + reached);
+    let mut changed = changed.with(&Ranges::union(shown));
+    if key.entry != rule.entry {
+        changed = Ranges::union([i64::MIN / 4..=i64::MAX / 4]);
+        key.entry = rule.entry;
     }
-    ranges
+    let news = state.with_moment(rule, (step.offset, step.after), |moment| {
+        let mut news = publish::news(id, key, &view, &changed, moment);
+        if let Some(before) = step.before.filter(|_| !arrived.late.is_empty()) {
+            news.extend(late::news(
+                id,
+                key,
+                &arrived.late,
+                (before, horizon),
+                moment,
+            ));
+        }
+        news.sort_by_key(|incident| (incident.incident_id, incident.revision));
+        news
+    });
+    key.view = Some(view);
+    news
 }
 
-/// The days of open incidents that the watermark may have ended.
-fn days_over(key: &Key, rule: &LoadedRule, watermark: Option<Second>) -> BTreeSet<Second> {
-    let passed = |last: Second| {
-        watermark.is_some_and(|watermark| watermark > episode::over_after(last, rule).0)
-    };
-    key.published
-        .iter()
-        .filter(|(_, last)| last.incident.close_reason.is_none())
-        .filter(|(_, last)| passed(second_of(last.incident.last_seen)))
-        .map(|((day, _), _)| *day)
-        .collect()
+/// The seconds of a message's matches of one key.
+#[derive(Default)]
+struct Arrived {
+    on_time: BTreeSet<Second>,
+    late: BTreeSet<Second>,
+}
+
+/// Whether a match is further behind the watermark before its message than is on time.
+fn is_late(rule: &LoadedRule, time: Millis, before: Option<Second>) -> bool {
+    before.is_some_and(|before| second_of(time) < before - rule.settings.lateness)
+}
+
+/// Adds matches to a key; `before` is the watermark before their message.
+fn add(
+    key: &mut Key,
+    rule: &LoadedRule,
+    matches: &[(&Accepted, &Match)],
+    before: Option<Second>,
+) -> Arrived {
+    let mut arrived = Arrived::default();
+    for (Accepted { record, origin, .. }, found) in matches {
+        if key.is_empty() {
+            key.values.clone_from(&found.key);
+        }
+        let second = second_of(record.time);
+        match before.filter(|_| is_late(rule, record.time, before)) {
+            None => {
+                key.add(rule, record, found, *origin);
+                arrived.on_time.insert(second);
+            }
+            Some(before) => {
+                let hour = key.late.entry(late::hour(before)).or_default();
+                let pane = hour.entry(second).or_default();
+                pane.add(rule, record, found, *origin);
+                arrived.late.insert(second);
+            }
+        }
+    }
+    arrived
 }
 
 /// Closes the incidents of a rule that is no longer in force, and forgets its keys.
@@ -290,12 +321,13 @@ fn close_rule(
     step: &Step,
     said: &mut BTreeMap<KeyId, Vec<Incident>>,
 ) {
-    for id in state.keys_of(rule.fingerprint) {
-        let Some(key) = state.forget_key(id) else {
+    for (id, mut key) in state.forget_rule(rule.fingerprint) {
+        settle::catch_up(&mut key, rule, step.before);
+        let Some(view) = key.view.take() else {
             continue;
         };
-        let closed = state.with_moment(rule, step.offset, |moment| {
-            publish::close_all(id, &key, moment)
+        let closed = state.with_moment(rule, (step.offset, step.before), |moment| {
+            publish::close_all(id, &key, &view, moment)
         });
         said.entry(id).or_default().extend(closed);
     }

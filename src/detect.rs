@@ -8,6 +8,8 @@ mod outbox;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+#[cfg(test)]
+pub(crate) use matcher::input;
 pub use matcher::{Found, Matcher, Record};
 
 use crate::plan::Plan;

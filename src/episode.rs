@@ -1,67 +1,16 @@
 //! Triggers to incidents: which belong together, and what follows from them.
 
-use std::collections::BTreeSet;
-use std::ops::RangeInclusive;
-
-use crate::aggregate::Fold;
-use crate::condition;
-use crate::incident::{AttributeValue, CloseReason, Evidence, Incident, Status};
-use crate::key::{Key, KeyId, Mark, Pane};
+use crate::condition::{self, Clears};
+use crate::incident::{CloseReason, Evidence, Incident, Status};
+use crate::key::{Key, KeyId, Mark};
 use crate::plan::LoadedRule;
 use crate::record::Hash;
-use crate::rule::{self, IncidentValue, Rule};
+use crate::rule::{self, shown::Shown};
 use crate::shuffle::hash_values;
-use crate::time::{DAY, Second, day_start};
+use crate::tally::{Ground, Tally};
+use crate::time::{Second, day_start};
+use crate::view::View;
 use crate::window;
-
-/// Triggers that form one incident: the second of the last pane of each, ascending.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Episode {
-    first: Second,
-    later: Vec<Second>,
-}
-
-impl Episode {
-    /// The first trigger.
-    pub fn first(&self) -> Second {
-        self.first
-    }
-
-    /// The last trigger.
-    pub fn last(&self) -> Second {
-        self.later.last().copied().unwrap_or(self.first)
-    }
-
-    /// All triggers, ascending.
-    pub fn triggers(&self) -> impl Iterator<Item = Second> + '_ {
-        std::iter::once(self.first).chain(self.later.iter().copied())
-    }
-
-    /// Whether a trigger lies between `first` and `last`.
-    pub fn triggers_within(&self, first: Second, last: Second) -> bool {
-        self.triggers().any(|t| (first..=last).contains(&t))
-    }
-}
-
-/// The UTC days in which `key` has triggers.
-pub fn days(key: &Key) -> BTreeSet<Second> {
-    key.triggers.keys().map(|t| day_start(*t)).collect()
-}
-
-/// The incidents of one UTC day, in order.
-pub fn of_day(key: &Key, day: Second, quiet: Second) -> Vec<Episode> {
-    let mut episodes: Vec<Episode> = Vec::new();
-    for (t, _) in key.triggers.range(day..day + DAY) {
-        match episodes.last_mut() {
-            Some(open) if window::same_episode(open.last(), *t, quiet) => open.later.push(*t),
-            Some(_) | None => episodes.push(Episode {
-                first: *t,
-                later: Vec::new(),
-            }),
-        }
-    }
-    episodes
-}
 
 /// The second that the watermark must pass before an episode is over, and why it then is.
 pub fn over_after(last: Second, loaded: &LoadedRule) -> (Second, CloseReason) {
@@ -74,123 +23,137 @@ pub fn over_after(last: Second, loaded: &LoadedRule) -> (Second, CloseReason) {
     (condition::decided_after(loaded, end), reason)
 }
 
-/// The name of the incident of `key` that begins at `first`: the same while late events move its
-/// start only within a span as long as `quiet`.
-pub fn incident_id(rule: Hash, values: &[Option<String>], first: Second, quiet: Second) -> Hash {
-    let day = day_start(first);
-    let clear: Second = 0;
+/// Why an episode that last triggered at `last` is over; `None`: it is not. `clears` are those
+/// of the rule, as they are at `watermark`.
+pub fn over(
+    last: Second,
+    loaded: &LoadedRule,
+    clears: Clears<'_>,
+    watermark: Option<Second>,
+) -> Option<CloseReason> {
+    if clears
+        .last_before(Second::MAX)
+        .is_some_and(|clear| clear >= last)
+    {
+        return Some(CloseReason::Clear);
+    }
+    let (after, reason) = over_after(last, loaded);
+    watermark
+        .is_some_and(|watermark| watermark > after)
+        .then_some(reason)
+}
+
+/// What tells incidents of one rule and join key apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Start {
+    /// The last pane of the first trigger.
+    pub first: Second,
+    /// The last pane before `first` at which the clear pattern held; 0: none within the span of
+    /// `quiet` that `first` lies in.
+    pub clear: Second,
+    /// It was found apart from what is on time.
+    pub late: bool,
+}
+
+/// The name of the incident of a key: the same while late events move its start only within a
+/// span as long as `quiet`.
+pub fn incident_id(rule: Hash, values: &[Option<String>], start: Start, quiet: Second) -> Hash {
+    let day = day_start(start.first);
     let mut hasher = blake3::Hasher::new();
     hasher.update(&rule.0);
     hasher.update(&day.to_be_bytes());
-    hasher.update(&((first - day) / quiet).to_be_bytes());
-    hasher.update(&clear.to_be_bytes());
+    hasher.update(&((start.first - day) / quiet).to_be_bytes());
+    hasher.update(&start.clear.to_be_bytes());
+    if start.late {
+        hasher.update(b"late");
+    }
     hash_values(&mut hasher, values);
     Hash::finish(&hasher)
 }
 
-/// All that follows from the episode: an OPEN incident of revision 0.
+/// The first second of the span of `quiet` that `first` lies in.
+pub fn span_start(first: Second, quiet: Second) -> Second {
+    let day = day_start(first);
+    day + (first - day) / quiet * quiet
+}
+
+/// What the triggers from `first` through `last` come to, which belong together. `clears` are
+/// those of the rule.
+pub fn tally(ground: Ground<'_>, (first, last): (Second, Second), clears: Clears<'_>) -> Tally {
+    let mut tally = match ground.key.settled_incidents.get(&first) {
+        Some(settled) => settled.clone(),
+        None => {
+            let span = span_start(first, ground.loaded.rule.quiet);
+            let clear = clears.last_before(first).filter(|clear| *clear >= span);
+            Tally::begin(ground, first, clear.unwrap_or(0))
+        }
+    };
+    if last > tally.last {
+        tally.extend(ground, last);
+    }
+    tally
+}
+
+/// All that follows from a tally: an OPEN incident of revision 0. `late`: it was found apart from
+/// what is on time.
 pub fn describe(
     id: KeyId,
     key: &Key,
     loaded: &LoadedRule,
-    episode: &Episode,
-    topics: &[String],
+    tally: Tally,
+    (late, topics): (bool, &[String]),
 ) -> Incident {
     let rule = &loaded.rule;
-    let windows = window::union(episode.triggers(), rule.window);
-    let numbers: BTreeSet<Second> = episode
-        .triggers()
-        .map(|t| window::number(episode.first, t, rule.window))
-        .collect();
-    let attributes = attributes(key, loaded, episode.last());
-    let shown = |name: &str| {
-        let (_, value) = attributes.iter().find(|(known, _)| known == name)?;
-        Some(value.to_string())
+    let names = rule.attributes.iter().map(|(name, _)| name.clone());
+    let start = Start {
+        first: tally.first,
+        clear: tally.clear,
+        late,
     };
-    Incident {
-        incident_id: incident_id(id.rule, &key.values, episode.first, rule.quiet),
+    let mut incident = Incident {
+        incident_id: incident_id(id.rule, &key.values, start, rule.quiet),
         revision: 0,
         status: Status::Open,
         rule_id: rule.id.clone(),
         rule_name: rule.name.clone(),
         rule_fingerprint: id.rule,
-        severity: rule.severity,
+        severity: rule.severity.otherwise,
         category: rule.category.name().to_owned(),
         subcategory: rule.subcategory.clone(),
         impacts: rule.impacts.clone(),
         tactics: rule.tactics.clone(),
         techniques: rule.techniques.clone(),
-        title: rule::title::title(&rule.title, &shown),
+        title: String::new(),
         window_ms: rule.window * 1000,
-        first_seen: episode.first * 1000,
-        last_seen: episode.last() * 1000,
-        event_count: panes(key, &windows).map(|pane| pane.events).sum(),
-        trigger_count: numbers.len() as u64,
-        evidence: evidence(key, loaded, &windows, topics),
-        attributes,
-        late: false,
+        first_seen: tally.first * 1000,
+        last_seen: tally.last * 1000,
+        event_count: tally.events,
+        trigger_count: tally.windows,
+        evidence: evidence(&tally, loaded, topics),
+        attributes: names.zip(tally.values).collect(),
+        late,
         close_reason: None,
         replaced_by: None,
         replaces: Vec::new(),
-    }
-}
-
-fn panes<'k>(
-    key: &'k Key,
-    windows: &'k [RangeInclusive<Second>],
-) -> impl Iterator<Item = &'k Pane> {
-    windows
-        .iter()
-        .flat_map(|window| key.panes.range(window.clone()).map(|(_, pane)| pane))
-}
-
-fn attributes(key: &Key, loaded: &LoadedRule, last: Second) -> Vec<(String, AttributeValue)> {
-    let rule = &loaded.rule;
-    let value = |from: &IncidentValue| match from {
-        IncidentValue::GroupBy(pattern, place) => group_value(key, rule, *pattern, *place),
-        IncidentValue::Aggregate(pattern, place) => {
-            let folds = condition::over_window(key, loaded, (*pattern as u32, &Vec::new()), last);
-            folds
-                .and_then(|folds| folds.get(*place).and_then(Fold::value))
-                .map_or(AttributeValue::Null, AttributeValue::Number)
-        }
     };
-    rule.attributes
-        .iter()
-        .map(|(name, from)| (name.clone(), value(from)))
+    incident.severity = rule.severity_of(&Shown::of(&incident));
+    incident.title = title(&rule.title, &incident);
+    incident
+}
+
+fn title(template: &str, incident: &Incident) -> String {
+    rule::title::title(template, &|name| {
+        let mut attributes = incident.attributes.iter();
+        let (_, value) = attributes.find(|(known, _)| known == name)?;
+        Some(value.to_string())
+    })
+}
+
+fn evidence(tally: &Tally, loaded: &LoadedRule, topics: &[String]) -> Vec<Evidence> {
+    let patterns = loaded.rule.patterns.iter().zip(&tally.evidence);
+    patterns
+        .flat_map(|(pattern, marks)| marks.iter().map(|mark| shown(mark, &pattern.name, topics)))
         .collect()
-}
-
-fn group_value(key: &Key, rule: &Rule, pattern: usize, place: usize) -> AttributeValue {
-    rule.join_key
-        .iter()
-        .position(|part| part.places.get(pattern) == Some(&place))
-        .and_then(|part| key.values.get(part).cloned().flatten())
-        .map_or(AttributeValue::Null, AttributeValue::Text)
-}
-
-fn evidence(
-    key: &Key,
-    loaded: &LoadedRule,
-    windows: &[RangeInclusive<Second>],
-    topics: &[String],
-) -> Vec<Evidence> {
-    let most = loaded.settings.limits.evidence as usize;
-    let mut all = Vec::new();
-    for (place, pattern) in (0_u32..).zip(&loaded.rule.patterns) {
-        let mut marks: Vec<&Mark> = panes(key, windows)
-            .filter_map(|pane| pane.patterns.get(&place))
-            .flat_map(|share| &share.marks)
-            .collect();
-        marks.sort();
-        all.extend(
-            marks
-                .into_iter()
-                .take(most)
-                .map(|mark| shown(mark, &pattern.name, topics)),
-        );
-    }
-    all
 }
 
 fn shown(mark: &Mark, pattern: &str, topics: &[String]) -> Evidence {
@@ -206,4 +169,14 @@ fn shown(mark: &Mark, pattern: &str, topics: &[String]) -> Evidence {
         resource_id: mark.resource_id.clone(),
         record_hash: mark.hash,
     }
+}
+
+/// The clear panes of a key as they are at `watermark`.
+pub fn clears<'v>(
+    key: &Key,
+    view: &'v View,
+    loaded: &LoadedRule,
+    watermark: Option<Second>,
+) -> Clears<'v> {
+    Clears::new(key, &view.patterns, loaded, watermark)
 }

@@ -4,12 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::aggregate::Fold;
+use crate::aggregate::{Fold, Rank};
 use crate::incident::Incident;
+use crate::plan::LoadedRule;
 use crate::record::{Hash, Position};
-use crate::rule::Rule;
+use crate::rule::Pattern;
 use crate::shuffle::{Match, MatchedRecord, PatternMatch};
-use crate::time::{Millis, Second};
+use crate::tally::Tally;
+use crate::time::{Millis, Second, second_of};
+use crate::view::View;
 
 /// Names a key: the fingerprint of its rule, and the hash of fingerprint and values.
 #[derive(
@@ -22,29 +25,50 @@ pub struct KeyId {
     pub key: Hash,
 }
 
-/// The state of one rule and join key.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+/// The state of one rule and join key. Its panes have rows of their own in the store, and
+/// [`View`] follows from them.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Key {
     /// Values of the join key, in lower case; `None`: absent.
     pub values: Vec<Option<String>>,
     /// What matched, by second of event time.
+    #[serde(skip)]
     pub panes: BTreeMap<Second, Pane>,
-    /// Where the condition triggered, by the last pane of what made it.
-    pub triggers: BTreeMap<Second, Trigger>,
-    /// Panes at which it would trigger if no more came, which is not certain yet.
-    pub undecided: BTreeSet<Second>,
-    /// What was said of this key's incidents, by UTC day and incident id.
-    pub published: BTreeMap<(Second, Hash), Published>,
+    /// Triggers before this second are final, and no longer remembered one by one.
+    pub settled: Option<Second>,
+    /// Incidents that have final triggers and may still be told of, as far as they are final, by
+    /// their first trigger.
+    pub settled_incidents: BTreeMap<Second, Tally>,
+    /// The last pane before `settled` at which the clear pattern held.
+    pub settled_clear: Option<Second>,
+    /// Of each combination that a `new` pattern asks for, by the pattern's place: when it was last
+    /// seen before the panes that are kept.
+    pub seen_before: BTreeMap<(u32, Hash), Millis>,
+    /// Matches that came too late, by the hour of the watermark at which they came.
+    pub late: BTreeMap<Second, BTreeMap<Second, Pane>>,
+    /// What was said of incidents that are not final, by id.
+    pub published: BTreeMap<Hash, Published>,
     /// Hash of the rule's entry with which incidents were last evaluated.
     pub entry: Hash,
-    /// When the watermark has passed this second, something is to be decided or closed.
+    /// The rule's `since` with which they were.
+    pub since: Second,
+    /// When the watermark has passed this second, something is to be decided, closed or forgotten.
     pub due: Option<Second>,
+    /// Panes changed since they were last written.
+    #[serde(skip)]
+    pub changed: BTreeSet<Second>,
+    /// What follows from the panes; `None`: to be made.
+    #[serde(skip)]
+    pub view: Option<View>,
 }
+
+/// Group-by values of a pattern beyond the join key, in lower case; `None`: absent.
+pub type Group = Vec<Option<String>>;
 
 /// What one second of event time has seen.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Pane {
-    /// Distinct events that match an un-negated pattern.
+    /// Distinct events that match a pattern of the condition that is not negated.
     pub events: u64,
     /// By the pattern's place in the rule.
     pub patterns: BTreeMap<u32, PatternPane>,
@@ -54,8 +78,9 @@ pub struct Pane {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct PatternPane {
     /// By the group-by values beyond the join key.
-    pub groups: BTreeMap<Vec<Option<String>>, GroupPane>,
-    /// The first events, at most as many as an incident names.
+    pub groups: BTreeMap<Group, GroupPane>,
+    /// The first events, at most as many as an incident names; none where the pattern gives no
+    /// evidence.
     pub marks: Vec<Mark>,
 }
 
@@ -68,6 +93,8 @@ pub struct GroupPane {
     pub earliest: Millis,
     /// Latest match.
     pub latest: Millis,
+    /// Of each combination that `new` asks for: its earliest and its latest match.
+    pub combinations: BTreeMap<Hash, (Millis, Millis)>,
 }
 
 /// What fulfilled a condition; it is kept under the last of its panes.
@@ -120,56 +147,81 @@ pub struct Origin {
     pub partition: u32,
 }
 
-/// Limits on what a pane remembers.
-#[derive(Clone, Copy, Debug)]
-pub struct Caps {
-    /// Marks for each pattern.
-    pub evidence: u32,
-    /// Values for each distinct count.
-    pub distinct_values: u32,
-}
-
 impl Key {
-    /// Adds one record's match at event time `time`.
+    /// Adds one record's match.
     pub fn add(
         &mut self,
-        rule: &Rule,
+        loaded: &LoadedRule,
         record: &MatchedRecord,
         found: &Match,
         origin: Origin,
-        caps: Caps,
     ) {
-        let pane = self
-            .panes
-            .entry(crate::time::second_of(record.time))
-            .or_default();
-        pane.events += 1;
-        for part in &found.patterns {
-            let Some(pattern) = rule.patterns.get(part.pattern as usize) else {
-                continue;
-            };
-            let share = pane.patterns.entry(part.pattern).or_default();
-            share.mark(mark(record, origin), caps.evidence);
-            let empty = || GroupPane {
-                folds: pattern
-                    .aggregates
-                    .iter()
-                    .map(|a| Fold::empty(a.function))
-                    .collect(),
-                earliest: record.time,
-                latest: record.time,
-            };
-            share
-                .groups
-                .entry(part.group.clone())
-                .or_insert_with(empty)
-                .add(record.time, part, caps.distinct_values);
+        let second = second_of(record.time);
+        let pane = self.panes.entry(second).or_default();
+        pane.add(loaded, record, found, origin);
+        self.changed.insert(second);
+        if let Some(view) = &mut self.view {
+            view.add(loaded, record, found, origin);
         }
     }
 
     /// Nothing is remembered: the key needs no place in the store.
     pub fn is_empty(&self) -> bool {
-        self.panes.is_empty() && self.published.is_empty()
+        self.panes.is_empty()
+            && self.published.is_empty()
+            && self.settled_incidents.is_empty()
+            && self.seen_before.is_empty()
+            && self.late.is_empty()
+    }
+}
+
+impl Pane {
+    /// Adds one record's match.
+    pub fn add(
+        &mut self,
+        loaded: &LoadedRule,
+        record: &MatchedRecord,
+        found: &Match,
+        origin: Origin,
+    ) {
+        let rule = &loaded.rule;
+        let mut counts = false;
+        for part in &found.patterns {
+            let place = part.pattern as usize;
+            let Some(pattern) = rule.patterns.get(place) else {
+                continue;
+            };
+            let share = self.patterns.entry(part.pattern).or_default();
+            if rule.is_positive(place) {
+                counts = true;
+                share.mark(mark(record, origin), loaded.settings.limits.evidence);
+            }
+            share
+                .groups
+                .entry(part.group.clone())
+                .or_insert_with(|| GroupPane::empty(pattern, record.time))
+                .add(rank(record, origin), part, loaded.caps_of(place));
+        }
+        self.events += u64::from(counts);
+    }
+
+    /// Adds all that `other` has seen.
+    pub fn merge(&mut self, other: &Pane, loaded: &LoadedRule) {
+        self.events += other.events;
+        for (place, theirs) in &other.patterns {
+            let ours = self.patterns.entry(*place).or_default();
+            for mark in &theirs.marks {
+                ours.mark(mark.clone(), loaded.settings.limits.evidence);
+            }
+            for (group, more) in &theirs.groups {
+                match ours.groups.get_mut(group) {
+                    Some(known) => known.merge(more, loaded.caps_of(*place as usize)),
+                    None => {
+                        ours.groups.insert(group.clone(), more.clone());
+                    }
+                }
+            }
+        }
     }
 }
 
@@ -183,12 +235,79 @@ impl PatternPane {
 }
 
 impl GroupPane {
-    fn add(&mut self, time: Millis, part: &PatternMatch, distinct_max: u32) {
-        self.earliest = self.earliest.min(time);
-        self.latest = self.latest.max(time);
-        for (fold, input) in self.folds.iter_mut().zip(&part.inputs) {
-            fold.add(input, distinct_max);
+    fn empty(pattern: &Pattern, time: Millis) -> GroupPane {
+        GroupPane {
+            folds: empty_folds(pattern),
+            earliest: time,
+            latest: time,
+            combinations: BTreeMap::new(),
         }
+    }
+
+    fn add(&mut self, rank: Rank, part: &PatternMatch, caps: &[u32]) {
+        self.earliest = self.earliest.min(rank.order);
+        self.latest = self.latest.max(rank.order);
+        add_inputs(&mut self.folds, part, rank, caps);
+        if let Some(combination) = part.combination {
+            self.seen(combination, (rank.order, rank.order));
+        }
+    }
+
+    fn merge(&mut self, other: &GroupPane, caps: &[u32]) {
+        self.earliest = self.earliest.min(other.earliest);
+        self.latest = self.latest.max(other.latest);
+        merge_folds(&mut self.folds, &other.folds, caps);
+        for (combination, times) in &other.combinations {
+            self.seen(*combination, *times);
+        }
+    }
+
+    fn seen(&mut self, combination: Hash, (earliest, latest): (Millis, Millis)) {
+        let times = self
+            .combinations
+            .entry(combination)
+            .or_insert((earliest, latest));
+        *times = (times.0.min(earliest), times.1.max(latest));
+    }
+}
+
+/// Adds to each fold what a match gives it.
+pub fn add_inputs(folds: &mut [Fold], part: &PatternMatch, rank: Rank, caps: &[u32]) {
+    for ((fold, input), cap) in folds.iter_mut().zip(&part.inputs).zip(caps) {
+        fold.add(input, rank, *cap);
+    }
+}
+
+/// Adds to each fold what another of its aggregate has seen.
+pub fn merge_folds(folds: &mut [Fold], others: &[Fold], caps: &[u32]) {
+    for ((fold, other), cap) in folds.iter_mut().zip(others).zip(caps) {
+        fold.merge(other, *cap);
+    }
+}
+
+/// The folds of a pattern's aggregates that have seen nothing.
+pub fn empty_folds(pattern: &Pattern) -> Vec<Fold> {
+    let aggregates = pattern.aggregates.iter();
+    aggregates.map(|a| Fold::empty(a.function)).collect()
+}
+
+/// The place of a record among all others, whatever the order in which they came.
+pub fn rank(record: &MatchedRecord, origin: Origin) -> Rank {
+    let Position {
+        epoch,
+        offset,
+        index,
+    } = record.position;
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&origin.partition.to_be_bytes());
+    hasher.update(&epoch.to_be_bytes());
+    hasher.update(&offset.to_be_bytes());
+    hasher.update(&index.to_be_bytes());
+    hasher.update(&record.hash.0);
+    Rank {
+        order: record.time,
+        tie: record.hash,
+        event: Hash::finish(&hasher).first_bytes(),
     }
 }
 

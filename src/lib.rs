@@ -7,11 +7,14 @@
 //!
 //! One event's way: [`decode`] cuts a Kafka message into records, [`normalise`] makes each one an
 //! [`event`], [`detect`] tests it against the [`plan`]'s rules, [`shuffle`] packs what matched for
-//! the matches topic, [`correlate`] folds that topic into the [`key`]s of the [`state`],
-//! [`condition`] and [`episode`] say which [`incident`]s follow, [`publish`] what of them is news,
-//! [`encode`] writes it. [`replay`] does the same for an input that ends.
+//! the matches topic, [`correlate`] folds that topic into the [`key`]s of the [`state`]. The key's
+//! [`view`] says where patterns hold, [`condition`] where the rule triggers, [`tally`] and
+//! [`episode`] which [`incident`]s follow, [`publish`] what of them is news; [`settle`] forgets
+//! what is final, [`late`] looks at what came too late. [`encode`] writes incidents. [`replay`]
+//! does the same for an input that ends, and [`explain`] says why.
 //!
-//! [`generate`] stands beside the path: a realistic stream of events, from a seed.
+//! Beside the path stand [`generate`], a realistic stream of events from a seed, and [`canary`],
+//! faults for tests to switch on.
 
 pub mod time;
 
@@ -41,17 +44,27 @@ pub mod aggregate;
 
 pub mod key;
 
+pub mod view;
+
 pub mod condition;
 
-pub mod correlate;
-
 pub mod incident;
+
+pub mod tally;
 
 pub mod episode;
 
 pub mod publish;
 
+pub mod settle;
+
+pub mod late;
+
+pub mod correlate;
+
 pub mod replay;
+
+pub mod explain;
 
 pub mod encode;
 
@@ -59,8 +72,12 @@ pub mod state;
 
 pub mod generate;
 
+pub mod canary;
+
 pub mod config;
 
+#[cfg(feature = "shell")]
 pub mod io;
 
+#[cfg(feature = "shell")]
 pub mod cli;

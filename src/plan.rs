@@ -1,8 +1,15 @@
 //! What the log names: rules and sources by their hashes, as `<app>.rules` holds them.
 //!
-//! The topic is compacted. Its keys are `rule/<hash>` and `plan/<hash>`, its values JSON: a
-//! [`RuleEntry`] or a [`PlanEntry`]. The hash is that of the value's bytes, so an entry never
-//! changes; a plan that is taken into use again is written again, which makes it the newest.
+//! The topic is compacted. Its keys are `list/<hash>`, `rule/<hash>` and `plan/<hash>`, its values
+//! JSON: a [`List`], a [`RuleEntry`] or a [`PlanEntry`]. The hash is that of the value's bytes, so
+//! an entry never changes; a plan that is taken into use again is written again, which makes it
+//! the newest.
+
+pub mod changes;
+
+pub mod retention;
+
+pub mod history;
 
 use std::collections::{BTreeMap, btree_map};
 use std::sync::Arc;
@@ -11,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::Attributes;
 use crate::record::Hash;
+use crate::rule::lists::{List, Lists};
 use crate::rule::{self, Rule};
 use crate::time::Second;
 
@@ -41,8 +49,12 @@ pub struct RuleEntry {
     pub text: String,
     /// The settings that apply to it.
     pub settings: Settings,
-    /// Hash of its meaning and settings, computed once by whoever wrote the entry.
+    /// Hash of its meaning and settings, computed once by whoever wrote the entry. What is in the
+    /// lists is no part of it: a rule keeps its state when they change.
     pub fingerprint: Hash,
+    /// The hashes of the lists that it names.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub lists: BTreeMap<String, Hash>,
 }
 
 /// A source topic in a plan.
@@ -85,6 +97,8 @@ pub struct LoadedRule {
     pub settings: Settings,
     /// The rule itself. Its attribute places are its own, not those of a table in use.
     pub rule: Rule,
+    /// By pattern: how many values each of its aggregates keeps.
+    pub caps: Vec<Vec<u32>>,
 }
 
 /// A plan with its rules read and checked.
@@ -101,6 +115,7 @@ pub struct Plan {
 /// Everything that `<app>.rules` holds, as far as it was read.
 #[derive(Debug, Default)]
 pub struct Catalogue {
+    lists: BTreeMap<Hash, Arc<List>>,
     rules: BTreeMap<Hash, Arc<LoadedRule>>,
     plans: BTreeMap<Hash, Arc<Plan>>,
     newest: Option<Hash>,
@@ -133,6 +148,9 @@ impl Catalogue {
             return Ok(());
         };
         match kind {
+            "list" => List::from_json(value).map(|list| {
+                self.lists.insert(Hash::of(value), Arc::new(list));
+            }),
             "rule" => self.read_rule(Hash::of(value), value),
             "plan" => self.read_plan(Hash::of(value), value),
             "source" => serde_json::from_slice(value)
@@ -189,6 +207,7 @@ impl Catalogue {
                 since: self.since(entry.fingerprint, minute),
             });
             if !self.rules.contains_key(&hash) {
+                self.draft_lists(rule, &mut entries);
                 entries.push((format!("rule/{hash}"), value));
             }
         }
@@ -201,6 +220,18 @@ impl Catalogue {
             entries.push((format!("plan/{plan}"), value));
         }
         Draft { plan, entries }
+    }
+
+    /// The lists that a rule names, where neither the topic nor these entries have them.
+    fn draft_lists(&self, rule: &Rule, entries: &mut Vec<(String, Vec<u8>)>) {
+        for (_, list) in rule.lists.iter() {
+            let value = list.to_json();
+            let hash = Hash::of(&value);
+            let key = format!("list/{hash}");
+            if !self.lists.contains_key(&hash) && entries.iter().all(|(known, _)| *known != key) {
+                entries.push((key, value));
+            }
+        }
     }
 
     /// What the newest plan says of a rule of this meaning, else `minute`; 0 without any plan.
@@ -218,7 +249,8 @@ impl Catalogue {
     fn read_rule(&mut self, hash: Hash, value: &[u8]) -> Result<(), String> {
         if let btree_map::Entry::Vacant(place) = self.rules.entry(hash) {
             let entry: RuleEntry = serde_json::from_slice(value).map_err(|e| e.to_string())?;
-            place.insert(Arc::new(LoadedRule::new(hash, &entry)?));
+            let lists = lists_of(&entry, &self.lists)?;
+            place.insert(Arc::new(LoadedRule::new(hash, &entry, &lists)?));
         }
         Ok(())
     }
@@ -291,35 +323,65 @@ impl RuleEntry {
             text: rule.text.clone(),
             settings,
             fingerprint: Hash::of(meaning.as_bytes()),
+            lists: rule
+                .lists
+                .iter()
+                .map(|(name, list)| (name.to_owned(), Hash::of(&list.to_json())))
+                .collect(),
         }
     }
 }
 
 impl LoadedRule {
-    /// The rule of an entry whose bytes have the hash `entry_hash`.
+    /// How many values each aggregate of a pattern keeps.
+    pub fn caps_of(&self, pattern: usize) -> &[u32] {
+        self.caps.get(pattern).map_or(&[], Vec::as_slice)
+    }
+
+    /// The rule of an entry whose bytes have the hash `entry_hash`, with the lists it names.
     ///
     /// # Errors
     ///
     /// The text is not exactly one valid rule: says where and why.
-    pub fn new(entry_hash: Hash, entry: &RuleEntry) -> Result<LoadedRule, String> {
-        let rules =
-            rule::parse("rule", &entry.text, &mut Attributes::default()).map_err(|errors| {
-                let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
-                errors.join("; ")
-            })?;
+    pub fn new(entry_hash: Hash, entry: &RuleEntry, lists: &Lists) -> Result<LoadedRule, String> {
+        let rules = rule::parse_with("rule", &entry.text, lists, &mut Attributes::default());
+        let rules = rules.map_err(|errors| {
+            let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
+            errors.join("; ")
+        })?;
         let [rule]: [Rule; 1] = rules
             .try_into()
             .map_err(|rules: Vec<Rule>| format!("{} rules in one", rules.len()))?;
+        let limit = entry.settings.limits.distinct_values;
         Ok(LoadedRule {
             entry: entry_hash,
             fingerprint: entry.fingerprint,
             settings: entry.settings,
+            caps: rule
+                .patterns
+                .iter()
+                .map(|pattern| pattern.caps(limit))
+                .collect(),
             rule,
         })
     }
+}
+
+/// The lists that a rule's entry names, out of those in the topic.
+fn lists_of(entry: &RuleEntry, known: &BTreeMap<Hash, Arc<List>>) -> Result<Lists, String> {
+    let mut lists = Lists::default();
+    for (name, hash) in &entry.lists {
+        let list = known.get(hash);
+        let list = list.ok_or(format!("it names list {hash}, not there"))?;
+        lists.insert(name.clone(), Arc::clone(list));
+    }
+    Ok(lists)
 }
 
 fn json(entry: &impl Serialize) -> Vec<u8> {
     // Entries are plain structures of text and numbers, which JSON can always hold.
     serde_json::to_vec(entry).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,13 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::episode::{self, Episode};
-use crate::event::Value;
-use crate::incident::{AttributeValue, CloseReason, Incident, Status};
+use crate::condition;
+use crate::episode;
+use crate::incident::{CloseReason, Incident, Status};
 use crate::key::{Key, KeyId, Published};
 use crate::plan::LoadedRule;
 use crate::record::Hash;
-use crate::time::{Second, day_start, second_of};
+use crate::rule::shown::Shown;
+use crate::settle;
+use crate::tally::Ground;
+use crate::time::{Second, second_of};
+use crate::view::View;
+use crate::window::Ranges;
 
 /// Where in the log the saying happens, and with which rule.
 #[derive(Clone, Copy, Debug)]
@@ -28,7 +33,8 @@ pub struct Moment<'a> {
 
 /// An incident as it stands now.
 struct Standing {
-    episode: Episode,
+    /// The first and the last trigger, in seconds.
+    span: (Second, Second),
     incident: Incident,
     /// `Some`: it is over, for this reason.
     over: Option<CloseReason>,
@@ -36,69 +42,133 @@ struct Standing {
     replaces: Vec<Hash>,
 }
 
-/// Says what is news of `key`'s incidents on `days`, and remembers that it was said.
+impl Standing {
+    /// Whether it triggers between `first` and `last`. What is final cannot have been part of an
+    /// incident that is there no more.
+    fn triggers_within(&self, view: &View, first: Second, last: Second) -> bool {
+        let (start, end) = (first.max(self.span.0), last.min(self.span.1));
+        start <= end && view.triggers.range(start..=end).next().is_some()
+    }
+}
+
+/// Says what is news of `key`'s incidents after a change at some seconds, or that are over by
+/// now, and remembers that it was said. `view`: the key's.
 pub fn news(
     id: KeyId,
     key: &mut Key,
-    days: &BTreeSet<Second>,
+    view: &View,
+    changed: &Ranges,
     moment: Moment<'_>,
 ) -> Vec<Incident> {
-    let mut said = Vec::new();
-    for day in days {
-        let mut standing = standing(id, key, *day, moment);
-        retract(key, *day, &mut standing, moment, &mut said);
-        for now in standing.into_values() {
-            say(key, *day, now, moment, &mut said);
+    let quiet = moment.rule.rule.quiet;
+    let around = changed.widened(quiet, quiet);
+    let mut firsts: BTreeSet<Second> = around
+        .iter()
+        .flat_map(|range| view.spans.touching(range).map(|(first, _)| first))
+        .collect();
+    let begins = |second: Second| around.iter().any(|range| range.contains(&second));
+    let mut gone: Vec<Hash> = Vec::new();
+    let clears = episode::clears(key, view, moment.rule, moment.watermark);
+    for (known, last) in &key.published {
+        let first = second_of(last.incident.first_seen);
+        if begins(first) || firsts.contains(&first) {
+            gone.push(*known);
+        }
+        let open = last.incident.status != Status::Closed;
+        let over = |last| episode::over(last, moment.rule, clears, moment.watermark).is_some();
+        if view
+            .spans
+            .last_of(first)
+            .is_some_and(|last| over(last) == open)
+        {
+            firsts.insert(first);
         }
     }
-    key.due = due(key, moment.rule);
+    let mut standing = standing(id, key, view, &firsts, moment);
+    gone.retain(|known| !standing.contains_key(known));
+    let mut said = Vec::new();
+    retract((key, view), &gone, &mut standing, moment, &mut said);
+    for now in standing.into_values() {
+        say(key, now, moment, &mut said);
+    }
     said.sort_by_key(|incident| (incident.incident_id, incident.revision));
     said
 }
 
+/// Whether an incident that was said and not closed is over.
+pub fn is_over(key: &Key, loaded: &LoadedRule, watermark: Option<Second>) -> bool {
+    let Some(view) = &key.view else { return false };
+    let clears = episode::clears(key, view, loaded, watermark);
+    let open = key.published.values().map(|last| &last.incident);
+    open.filter(|incident| incident.status != Status::Closed)
+        .filter_map(|incident| view.spans.last_of(second_of(incident.first_seen)))
+        .any(|last| episode::over(last, loaded, clears, watermark).is_some())
+}
+
 /// Closes what is open of `key`, whose rule is no longer in force.
-pub fn close_all(id: KeyId, key: &Key, moment: Moment<'_>) -> Vec<Incident> {
-    let mut said = Vec::new();
-    let open: BTreeSet<Hash> = key
-        .published
-        .values()
-        .filter(|last| last.incident.status != Status::Closed)
-        .map(|last| last.incident.incident_id)
+pub fn close_all(id: KeyId, key: &Key, view: &View, moment: Moment<'_>) -> Vec<Incident> {
+    let open = key.published.values().map(|last| &last.incident);
+    let open = open.filter(|incident| incident.status != Status::Closed);
+    let firsts: BTreeSet<Second> = open.map(|i| second_of(i.first_seen)).collect();
+    let loaded = &**moment.rule;
+    let watermark = moment.watermark;
+    let clears = episode::clears(key, view, loaded, watermark);
+    let ground = Ground {
+        key,
+        view,
+        loaded,
+        watermark,
+    };
+    let mut said: Vec<Incident> = firsts
+        .iter()
+        .filter_map(|first| {
+            let span = (*first, view.spans.last_of(*first)?);
+            let tally = episode::tally(ground, span, clears);
+            let incident = episode::describe(id, key, loaded, tally, (false, moment.topics));
+            Some(closed(incident, CloseReason::RuleRemoved, moment))
+        })
         .collect();
-    for day in episode::days(key) {
-        for episode in episode::of_day(key, day, moment.rule.rule.quiet) {
-            let incident = episode::describe(id, key, moment.rule, &episode, moment.topics);
-            if open.contains(&incident.incident_id) {
-                said.push(closed(incident, CloseReason::RuleRemoved, moment));
-            }
-        }
-    }
     said.sort_by_key(|incident| incident.incident_id);
     said
 }
 
-/// The incidents of one day that are to be told of, by id.
-fn standing(id: KeyId, key: &Key, day: Second, moment: Moment<'_>) -> BTreeMap<Hash, Standing> {
+/// The incidents with these first triggers that are to be told of, by id.
+fn standing(
+    id: KeyId,
+    key: &Key,
+    view: &View,
+    firsts: &BTreeSet<Second>,
+    moment: Moment<'_>,
+) -> BTreeMap<Hash, Standing> {
+    let loaded = &**moment.rule;
+    let watermark = moment.watermark;
+    let clears = episode::clears(key, view, loaded, watermark);
+    let ground = Ground {
+        key,
+        view,
+        loaded,
+        watermark,
+    };
     let mut standing = BTreeMap::new();
-    for episode in episode::of_day(key, day, moment.rule.rule.quiet) {
-        let incident = episode::describe(id, key, moment.rule, &episode, moment.topics);
+    for first in firsts {
+        let Some(last) = view.spans.last_of(*first) else {
+            continue;
+        };
+        let span = (*first, last);
+        let tally = episode::tally(ground, span, clears);
+        let incident = episode::describe(id, key, loaded, tally, (false, moment.topics));
         let rules = key
             .published
-            .get(&(day, incident.incident_id))
+            .get(&incident.incident_id)
             .and_then(|last| moment.versions.get(&last.exceptions))
             .unwrap_or(moment.rule);
         if excepted(rules, &incident) {
             continue;
         }
-        let (after, reason) = episode::over_after(episode.last(), moment.rule);
-        let over = moment
-            .watermark
-            .is_some_and(|watermark| watermark > after)
-            .then_some(reason);
         let now = Standing {
-            episode,
+            span,
+            over: episode::over(last, loaded, clears, moment.watermark),
             incident,
-            over,
             replaces: Vec::new(),
         };
         standing.insert(now.incident.incident_id, now);
@@ -108,20 +178,14 @@ fn standing(id: KeyId, key: &Key, day: Second, moment: Moment<'_>) -> BTreeMap<H
 
 /// Takes back what was said of incidents that are there no more.
 fn retract(
-    key: &mut Key,
-    day: Second,
+    (key, view): (&mut Key, &View),
+    gone: &[Hash],
     standing: &mut BTreeMap<Hash, Standing>,
     moment: Moment<'_>,
     said: &mut Vec<Incident>,
 ) {
-    let gone: Vec<Hash> = key
-        .published
-        .range((day, Hash([0; 16]))..=(day, Hash([0xff; 16])))
-        .map(|((_, id), _)| *id)
-        .filter(|id| !standing.contains_key(id))
-        .collect();
     for id in gone {
-        let Some(last) = key.published.remove(&(day, id)) else {
+        let Some(last) = key.published.remove(id) else {
             continue;
         };
         let mut incident = last.incident;
@@ -131,11 +195,11 @@ fn retract(
         );
         let heir = standing
             .values_mut()
-            .filter(|now| now.episode.triggers_within(first, last))
-            .min_by_key(|now| now.episode.first());
+            .filter(|now| now.triggers_within(view, first, last))
+            .min_by_key(|now| now.span.0);
         incident.replaced_by = heir.as_ref().map(|now| now.incident.incident_id);
         if let Some(heir) = heir {
-            heir.replaces.push(id);
+            heir.replaces.push(*id);
         }
         incident.status = Status::Retracted;
         incident.revision = 2 * moment.offset;
@@ -146,7 +210,7 @@ fn retract(
 }
 
 /// Says of one incident what differs from what was last said.
-fn say(key: &mut Key, day: Second, now: Standing, moment: Moment<'_>, said: &mut Vec<Incident>) {
+fn say(key: &mut Key, now: Standing, moment: Moment<'_>, said: &mut Vec<Incident>) {
     let Standing {
         mut incident,
         over,
@@ -154,8 +218,7 @@ fn say(key: &mut Key, day: Second, now: Standing, moment: Moment<'_>, said: &mut
         ..
     } = now;
     incident.replaces = replaces;
-    let place = (day, incident.incident_id);
-    let last = key.published.get(&place);
+    let last = key.published.get(&incident.incident_id);
     let exceptions = last.map_or(moment.rule.entry, |last| last.exceptions);
     let before = said.len();
     match (last.map(|last| &last.incident), over) {
@@ -176,13 +239,11 @@ fn say(key: &mut Key, day: Second, now: Standing, moment: Moment<'_>, said: &mut
         }
     }
     if let Some(incident) = said.get(before..).and_then(<[Incident]>::last) {
-        key.published.insert(
-            place,
-            Published {
-                incident: incident.clone(),
-                exceptions,
-            },
-        );
+        let published = Published {
+            incident: incident.clone(),
+            exceptions,
+        };
+        key.published.insert(incident.incident_id, published);
     }
 }
 
@@ -222,47 +283,30 @@ fn same_content(last: &Incident, now: &Incident) -> bool {
 
 /// Whether one of the rule's exceptions covers the incident.
 pub fn excepted(loaded: &LoadedRule, incident: &Incident) -> bool {
-    let values: Vec<Option<Value<'_>>> = incident
-        .attributes
-        .iter()
-        .map(|(_, value)| match value {
-            AttributeValue::Null => None,
-            AttributeValue::Text(text) => Some(Value::Text(text.as_str().into())),
-            AttributeValue::Number(number) => Some(Value::Float(*number)),
-        })
-        .collect();
-    loaded.rule.exceptions.iter().any(|exception| {
-        exception
-            .from
-            .is_none_or(|from| from <= incident.first_seen)
-            && exception
-                .until
-                .is_none_or(|until| incident.first_seen < until)
-            && exception
-                .filter
-                .matches_with(&|id| values.get(usize::from(id.0)).and_then(Option::as_ref))
-    })
+    loaded.rule.excepts(&Shown::of(incident))
 }
 
-/// The second that the watermark must pass for something of `key` to be decided or closed.
-fn due(key: &Key, loaded: &LoadedRule) -> Option<Second> {
+/// The second that the watermark must pass for something of `key` to be decided, closed or
+/// forgotten, if nothing is added to it.
+pub fn due(
+    key: &Key,
+    view: &View,
+    loaded: &LoadedRule,
+    watermark: Option<Second>,
+) -> Option<Second> {
     let closings = key
         .published
         .values()
         .filter(|last| last.incident.status != Status::Closed)
-        .map(|last| episode::over_after(second_of_last(key, last, loaded), loaded).0);
-    let decisions = key
-        .undecided
-        .iter()
-        .map(|t| crate::condition::decided_after(loaded, *t));
-    closings.chain(decisions).min()
-}
-
-/// The last trigger of a published incident as it stands now: updates of it are not all said.
-fn second_of_last(key: &Key, published: &Published, loaded: &LoadedRule) -> Second {
-    let first = second_of(published.incident.first_seen);
-    episode::of_day(key, day_start(first), loaded.rule.quiet)
-        .iter()
-        .find(|episode| episode.first() == first)
-        .map_or(second_of(published.incident.last_seen), Episode::last)
+        .filter_map(|last| view.spans.last_of(second_of(last.incident.first_seen)))
+        .map(|last| episode::over_after(last, loaded).0);
+    let undecided = condition::delays(loaded).into_iter().filter_map(|delay| {
+        let from = watermark.map_or(Second::MIN, |watermark| watermark - delay);
+        let (p, _) = key.panes.range(from..).next()?;
+        Some(p + delay)
+    });
+    closings
+        .chain(undecided)
+        .chain(settle::forgotten_after(key, view, loaded))
+        .min()
 }

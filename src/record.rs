@@ -24,6 +24,11 @@ impl Hash {
         Hash(first)
     }
 
+    /// The first 64 bits, as a number.
+    pub fn first_bytes(self) -> u64 {
+        u64::from_be_bytes(self.0.first_chunk().copied().unwrap_or_default())
+    }
+
     /// The hash written as 32 hexadecimal digits.
     pub fn parse(text: &str) -> Option<Hash> {
         let mut hash = Hash::default();

@@ -7,17 +7,17 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::condition::{self, Horizon};
-use crate::episode;
-use crate::incident::{Incident, Status};
-use crate::key::{Caps, Key, KeyId, Origin};
+use crate::condition::Horizon;
+use crate::incident::Incident;
+use crate::key::{Key, KeyId, Origin};
+use crate::late;
 use crate::plan::{LoadedRule, Plan};
 use crate::publish;
 use crate::shuffle::{self, MatchedRecord};
 use crate::time::Second;
 
 /// Later than any event, with room to add to.
-const END_OF_TIME: Second = i64::MAX / 4;
+const END_OF_TIME: Second = i64::MAX / 8;
 
 /// The matches of a backtest, by key.
 #[derive(Debug)]
@@ -68,53 +68,27 @@ impl Replay {
                 };
                 (Arc::clone(rule), key)
             });
-            let limits = rule.settings.limits;
-            let caps = Caps {
-                evidence: limits.evidence,
-                distinct_values: limits.distinct_values,
-            };
-            key.add(&rule.rule, record, found, origin, caps);
+            key.add(rule, record, found, origin);
         }
     }
 
     /// The incidents that stand at the end, by first_seen and id; all are closed.
     pub fn finish(self) -> Vec<Incident> {
         let mut incidents: Vec<Incident> = Vec::new();
-        for (id, (rule, mut key)) in self.keys {
-            incidents.extend(close(id, &rule, &mut key, &self.topics));
+        for (id, (rule, key)) in self.keys {
+            incidents.extend(close(id, &rule, key, &self.topics));
         }
         incidents.sort_by_key(|incident| (incident.first_seen, incident.incident_id));
         incidents
     }
 }
 
-fn close(id: KeyId, rule: &LoadedRule, key: &mut Key, topics: &[String]) -> Vec<Incident> {
-    let (Some((first, _)), Some((last, _))) =
-        (key.panes.first_key_value(), key.panes.last_key_value())
-    else {
-        return Vec::new();
-    };
-    let all = *condition::reached_by(&rule.rule, *first).start()
-        ..=*condition::reached_by(&rule.rule, *last).end();
+fn close(id: KeyId, rule: &LoadedRule, key: Key, topics: &[String]) -> Vec<Incident> {
     let horizon = Horizon {
         watermark: Some(END_OF_TIME),
         since: 0,
     };
-    condition::update(key, rule, horizon, &[all]);
-    let mut incidents = Vec::new();
-    for day in episode::days(key) {
-        for episode in episode::of_day(key, day, rule.rule.quiet) {
-            let incident = episode::describe(id, key, rule, &episode, topics);
-            if !publish::excepted(rule, &incident) {
-                let (_, reason) = episode::over_after(episode.last(), rule);
-                let close_reason = Some(reason);
-                incidents.push(Incident {
-                    status: Status::Closed,
-                    close_reason,
-                    ..incident
-                });
-            }
-        }
-    }
+    let mut incidents = late::incidents(id, key, rule, horizon, (false, topics));
+    incidents.retain(|incident| !publish::excepted(rule, incident));
     incidents
 }

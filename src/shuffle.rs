@@ -84,10 +84,12 @@ pub struct PatternMatch {
     pub group: Vec<Option<String>>,
     /// What the pattern's aggregates read, one for each in their order; COUNT(*) reads presence.
     pub inputs: Vec<Input>,
+    /// Hash of the values that the pattern's `new` names; `None`: it has no `new`.
+    pub combination: Option<Hash>,
 }
 
 /// What an aggregate reads of one record.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Input {
     /// Nothing: the attribute is absent.
     Absent,
@@ -99,17 +101,13 @@ pub enum Input {
     Integer(i64),
     /// Any other number, finite.
     Float(f64),
+    /// A value as text, in lower case.
+    Text(String),
 }
 
 /// The partition of the matches topic that owns a rule's join key.
 pub fn partition_of(fingerprint: Hash, key: &[Option<String>], partitions: u32) -> u32 {
-    let hash = u64::from_be_bytes(
-        key_hash(fingerprint, key)
-            .0
-            .first_chunk()
-            .copied()
-            .unwrap_or_default(),
-    );
+    let hash = key_hash(fingerprint, key).first_bytes();
     u32::try_from(hash % u64::from(partitions.max(1))).unwrap_or(0)
 }
 

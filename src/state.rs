@@ -5,15 +5,17 @@
 //! | key | value |
 //! | --- | --- |
 //! | `m` | all but the keys (plan, positions, rules): [`FORMAT`], then postcard |
-//! | `k` fingerprint key-hash | one [`Key`]: [`FORMAT`], then postcard |
+//! | `k` fingerprint key-hash | one [`Key`] without its panes: [`FORMAT`], then postcard |
+//! | `k` fingerprint key-hash number | its panes in 64 seconds: [`FORMAT`], then postcard |
 //! | `t` due fingerprint key-hash | empty |
 //!
-//! A `t` row says that its key has something to decide once the watermark has passed `due`, which
-//! is written big-endian with its sign bit turned, so that rows stand in order of time.
+//! Numbers are written big-endian with their sign bit turned, so that rows stand in order of
+//! time. A `t` row says that its key has something to decide once the watermark has passed `due`.
 //! Keys are loaded as messages need them, and written back in one batch with the offset that
 //! they stand for.
 
 mod fold;
+mod recovery;
 mod rows;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,15 +25,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::bytes::{Unreadable, from_bytes, to_bytes};
 use crate::correlate::{Asked, Step};
-use crate::key::{Key, KeyId};
+use crate::key::{Key, KeyId, Pane};
 use crate::plan::{Catalogue, LoadedRule, Plan};
 use crate::record::Hash;
 use crate::time::{Millis, Second};
 use crate::watermark::Sources;
-use rows::{key_id, key_row, rows_of, timer_row};
+use recovery::Hours;
+use rows::{chunk_of, chunk_row, key_id, key_row, rows_of, rows_of_key, seconds_of, timer_row};
 
 /// Version of the rows' values.
-pub const FORMAT: u8 = 1;
+pub const FORMAT: u8 = 2;
 
 /// Rows that the next step needs from the store, all within one matches partition.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,6 +77,8 @@ pub struct Counts {
     pub late: u64,
     /// Matched records whose time lay after the message's timestamp.
     pub future: u64,
+    /// Tests of windows that held more different values than are counted exactly.
+    pub capped: u64,
     /// Publications.
     pub published: u64,
 }
@@ -94,7 +99,7 @@ struct InForce {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Meta {
     applied: i64,
-    recovery: i64,
+    hours: Hours,
     watermark: Option<Second>,
     plan: Option<Hash>,
     sources: Sources,
@@ -109,7 +114,7 @@ struct Cached {
     dirty: bool,
     /// The timer row that the store has.
     stored_due: Option<Second>,
-    /// Bytes of its row when it was last read or written.
+    /// Bytes of its rows, about: what was read and written of it.
     bytes: usize,
 }
 
@@ -117,7 +122,7 @@ struct Cached {
 #[derive(Debug)]
 pub struct State {
     applied: i64,
-    recovery: i64,
+    hours: Hours,
     watermark: Option<Second>,
     plan: Option<Arc<Plan>>,
     rules: BTreeMap<Hash, InForce>,
@@ -128,6 +133,8 @@ pub struct State {
     timers: BTreeSet<(Second, KeyId)>,
     /// Keys that a timer row named and that are still to be loaded.
     named_by_timer: BTreeSet<KeyId>,
+    /// Keys whose rows are being loaded.
+    loading: BTreeSet<KeyId>,
     /// Positions and times of the source partitions.
     pub sources: Sources,
     /// What the fold has counted since it was opened.
@@ -142,7 +149,7 @@ impl State {
     pub fn empty(first_offset: i64) -> State {
         State {
             applied: first_offset,
-            recovery: first_offset,
+            hours: Hours::new(first_offset),
             watermark: None,
             plan: None,
             rules: BTreeMap::new(),
@@ -150,6 +157,7 @@ impl State {
             keys: BTreeMap::new(),
             timers: BTreeSet::new(),
             named_by_timer: BTreeSet::new(),
+            loading: BTreeSet::new(),
             sources: Sources::default(),
             counts: Counts::default(),
         }
@@ -162,7 +170,7 @@ impl State {
     /// The row is unreadable, or names a rule or plan that the catalogue does not have.
     pub fn open(meta: &[u8], catalogue: &Catalogue) -> Result<State, OpenError> {
         let meta: Meta = from_bytes(FORMAT, meta).map_err(|Unreadable| OpenError::Unreadable)?;
-        let mut state = State::empty(meta.recovery);
+        let mut state = State::empty(meta.applied);
         for hash in meta.rules.values().flat_map(|rule| &rule.versions) {
             let rule = catalogue.rule(*hash).ok_or(OpenError::UnknownRule(*hash))?;
             state.versions.insert(*hash, Arc::clone(rule));
@@ -171,7 +179,7 @@ impl State {
             let plan = catalogue.plan(hash).ok_or(OpenError::UnknownPlan(hash))?;
             state.plan = Some(Arc::clone(plan));
         }
-        state.applied = meta.applied;
+        state.hours = meta.hours;
         state.watermark = meta.watermark;
         state.rules = meta.rules;
         state.sources = meta.sources;
@@ -186,7 +194,7 @@ impl State {
     /// The offset from which a fold must begin to give this state; goes into the metadata of the
     /// committed offset.
     pub fn recovery_offset(&self) -> i64 {
-        self.recovery
+        self.hours.offset(self.needed_from())
     }
 
     /// Event time, in seconds, up to which the source partitions are thought complete.
@@ -202,6 +210,7 @@ impl State {
     /// What must be loaded before `step` can be folded; to be asked again after loading, until
     /// it is empty.
     pub fn wants(&mut self, step: &mut Step) -> Vec<Read> {
+        self.loading.clear();
         match step.asked {
             Asked::Nothing => {
                 step.asked = Asked::Rows;
@@ -232,22 +241,7 @@ impl State {
     /// The row is unreadable.
     pub fn load(&mut self, row: &[u8], value: &[u8]) -> Result<(), Unreadable> {
         match row.split_first() {
-            Some((b'k', rest)) => {
-                let id = key_id(rest).ok_or(Unreadable)?;
-                if !self.keys.contains_key(&id) {
-                    let key: Key = from_bytes(FORMAT, value)?;
-                    self.timers.extend(key.due.map(|due| (due, id)));
-                    let stored_due = key.due;
-                    let cached = Cached {
-                        key,
-                        dirty: false,
-                        stored_due,
-                        bytes: value.len(),
-                    };
-                    self.keys.insert(id, cached);
-                }
-                Ok(())
-            }
+            Some((b'k', rest)) => self.load_key(rest, value),
             Some((b't', rest)) => {
                 let id = rest.get(8..).and_then(key_id).ok_or(Unreadable)?;
                 self.named_by_timer.insert(id);
@@ -255,6 +249,32 @@ impl State {
             }
             Some(_) | None => Err(Unreadable),
         }
+    }
+
+    fn load_key(&mut self, row: &[u8], value: &[u8]) -> Result<(), Unreadable> {
+        let (name, panes) = row.split_at_checked(32).ok_or(Unreadable)?;
+        let id = key_id(name).ok_or(Unreadable)?;
+        if !panes.is_empty() {
+            if self.loading.contains(&id) {
+                let cached = self.keys.get_mut(&id).ok_or(Unreadable)?;
+                let panes: BTreeMap<Second, Pane> = from_bytes(FORMAT, value)?;
+                cached.key.panes.extend(panes);
+                cached.bytes += value.len();
+            }
+        } else if !self.keys.contains_key(&id) {
+            let key: Key = from_bytes(FORMAT, value)?;
+            self.timers.extend(key.due.map(|due| (due, id)));
+            let stored_due = key.due;
+            let cached = Cached {
+                key,
+                dirty: false,
+                stored_due,
+                bytes: value.len(),
+            };
+            self.keys.insert(id, cached);
+            self.loading.insert(id);
+        }
+        Ok(())
     }
 
     /// All changes since the last call (the meta row always among them): to be written in one
@@ -273,9 +293,17 @@ impl State {
                 cached.stored_due = cached.key.due;
             }
             let value = (!cached.key.is_empty()).then(|| to_bytes(FORMAT, &cached.key));
-            cached.bytes = value.as_ref().map_or(0, Vec::len);
             cached.dirty = false;
             changes.push((key_row(*id), value));
+            let chunks: BTreeSet<Second> = cached.key.changed.iter().map(chunk_of).collect();
+            cached.key.changed.clear();
+            for chunk in chunks {
+                let panes: BTreeMap<&Second, &Pane> =
+                    cached.key.panes.range(seconds_of(chunk)).collect();
+                let value = (!panes.is_empty()).then(|| to_bytes(FORMAT, &panes));
+                cached.bytes += value.as_ref().map_or(0, Vec::len);
+                changes.push((chunk_row(*id, chunk), value));
+            }
         }
         self.keys.retain(|_, cached| !cached.key.is_empty());
         changes
@@ -295,7 +323,7 @@ impl State {
     fn meta(&self) -> Vec<u8> {
         let meta = Meta {
             applied: self.applied,
-            recovery: self.recovery,
+            hours: self.hours.clone(),
             watermark: self.watermark,
             plan: self.plan.as_ref().map(|plan| plan.hash),
             sources: self.sources.clone(),
@@ -307,7 +335,7 @@ impl State {
     fn missing(&self, ids: &BTreeSet<KeyId>) -> Vec<Read> {
         ids.iter()
             .filter(|id| !self.keys.contains_key(id))
-            .map(|id| Read::Row(key_row(*id)))
+            .map(|id| rows_of_key(*id))
             .collect()
     }
 }

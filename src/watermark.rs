@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::canary::{self, Canary};
 use crate::plan::Source;
 use crate::record::Position;
 use crate::time::{Millis, Second, second_of};
@@ -77,7 +78,36 @@ impl Sources {
                 offset,
             },
         );
-        Hearing::Counts(before.map(|before| before.position))
+        let beyond = before.map(|before| before.position);
+        Hearing::Counts(beyond.filter(|_| !canary::is(Canary::DedupOff)))
+    }
+
+    /// The least, over all partitions of `sources`, of the offset of the log message that last
+    /// counted; `None`: none of them was heard of.
+    pub fn least_offset(&self, sources: &[Source]) -> Option<i64> {
+        let heard = |source: &Source, partition| {
+            let topic = self
+                .topics
+                .iter()
+                .position(|known| *known == source.topic)?;
+            self.heard.get(&(topic as u32, partition))
+        };
+        let offsets = sources.iter().flat_map(|source| {
+            (0..source.partitions).filter_map(move |partition| heard(source, partition))
+        });
+        offsets.map(|heard| heard.offset).min()
+    }
+
+    /// Forgets the partitions that are not of `sources` and were last heard of before `offset`.
+    pub fn forget_before(&mut self, offset: i64, sources: &[Source]) {
+        let topics = &self.topics;
+        self.heard.retain(|(topic, partition), heard| {
+            let topic = topics.get(*topic as usize);
+            let in_use = sources
+                .iter()
+                .any(|source| Some(&source.topic) == topic && *partition < source.partitions);
+            in_use || heard.offset >= offset
+        });
     }
 
     /// The least, over all partitions of `sources`, of the greatest entry of each; `None` while

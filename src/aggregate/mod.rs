@@ -1,28 +1,36 @@
 //! What a pane remembers of its matches for each aggregate: mergeable, and blind to time.
 //!
-//! Adding values one by one, or merging parts in any order, gives the same value: counts and
-//! extremes by nature, sums because they are exact, distinct values because a full set keeps the
-//! smallest hashes.
+//! Adding values one by one, or merging parts in any order, gives the same fold: counts and
+//! extremes by nature, sums because they are exact, first and last by rank. What must remember
+//! many values has a cap, beyond which it keeps those with the smallest hashes.
 
-mod distinct;
+mod ends;
+mod exact;
+mod percentile;
+mod smallest;
 mod sum;
 #[cfg(test)]
 mod tests;
 
 use serde::{Deserialize, Serialize};
 
+use crate::record::Hash;
 use crate::rule::Function;
+use crate::rule::literal::Number;
 use crate::shuffle::Input;
-use distinct::Distinct;
-use sum::Sum;
+use ends::{Ends, Placed, keep_first, keep_last};
+use exact::Exact;
+use percentile::percentile;
+use smallest::Smallest;
+use sum::{Moments, Sum};
 
 /// The values that one aggregate has seen.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Fold {
     /// How many were present.
     Count(u64),
-    /// How many different ones there were.
-    CountDistinct(Distinct),
+    /// Which different ones there were; capped.
+    CountDistinct(Smallest<()>),
     /// Their sum.
     Sum(Sum),
     /// Their mean.
@@ -31,6 +39,49 @@ pub enum Fold {
     Min(Option<f64>),
     /// The greatest; none yet: `None`.
     Max(Option<f64>),
+    /// The first; none yet: `None`.
+    First(Option<Placed<String>>),
+    /// The last; none yet: `None`.
+    Last(Option<Placed<String>>),
+    /// How often each one came; capped.
+    Mode(Smallest<Tally>),
+    /// The percentile in thousandths, and all of them; capped.
+    Percentile(u32, Smallest<f64>),
+    /// Their standard deviation.
+    Stddev(Moments),
+    /// Their variance.
+    Variance(Moments),
+    /// By how many percent the last differs from the first.
+    PctChange(Ends),
+}
+
+/// How often one value came.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tally {
+    text: String,
+    count: u64,
+}
+
+/// The place of an event among others, for aggregates that depend on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Rank {
+    /// What comes first: for events their time, in milliseconds.
+    pub order: i64,
+    /// Decides between those of the same order: for events the hash of the record's bytes.
+    pub tie: Hash,
+    /// Tells events apart that are equal otherwise: a hash of where the event was read.
+    pub event: u64,
+}
+
+/// A value as an incident shows it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Shown {
+    /// It is undefined.
+    Null,
+    /// A finite number.
+    Number(f64),
+    /// Text that is not the usual spelling of a number.
+    Text(String),
 }
 
 impl Fold {
@@ -38,74 +89,229 @@ impl Fold {
     pub fn empty(function: Function) -> Fold {
         match function {
             Function::Count => Fold::Count(0),
-            Function::CountDistinct => Fold::CountDistinct(Distinct::default()),
+            Function::CountDistinct => Fold::CountDistinct(Smallest::default()),
             Function::Sum => Fold::Sum(Sum::default()),
             Function::Avg => Fold::Avg(Sum::default()),
             Function::Min => Fold::Min(None),
             Function::Max => Fold::Max(None),
+            Function::First => Fold::First(None),
+            Function::Last => Fold::Last(None),
+            Function::Mode => Fold::Mode(Smallest::default()),
+            Function::Median => Fold::Percentile(50_000, Smallest::default()),
+            Function::Percentile(thousandths) => Fold::Percentile(thousandths, Smallest::default()),
+            Function::Stddev => Fold::Stddev(Moments::default()),
+            Function::Variance => Fold::Variance(Moments::default()),
+            Function::PctChange => Fold::PctChange(Ends::default()),
         }
     }
 
-    /// Adds what one record gives. A distinct count keeps at most `distinct_max` values.
-    pub fn add(&mut self, input: &Input, distinct_max: u32) {
+    /// Adds what one record gives. What is capped keeps at most `max` values.
+    pub fn add(&mut self, input: &Input, rank: Rank, max: u32) {
         match self {
             Fold::Count(count) => *count += u64::from(*input != Input::Absent),
             Fold::CountDistinct(set) => {
                 if let Input::Distinct(hash) = input {
-                    set.add(*hash, distinct_max);
+                    set.add(*hash, (), max, same);
                 }
             }
-            Fold::Sum(sum) | Fold::Avg(sum) => match input {
-                Input::Integer(value) => sum.add_integer(*value),
-                Input::Float(value) => sum.add(*value),
-                Input::Absent | Input::Present | Input::Distinct(_) => {}
-            },
+            Fold::Sum(sum) | Fold::Avg(sum) => exact(input).iter().for_each(|term| sum.add(term)),
+            Fold::Stddev(moments) | Fold::Variance(moments) => {
+                exact(input).iter().for_each(|term| moments.add(term));
+            }
             Fold::Min(least) => *least = extreme(*least, number(input), f64::min),
             Fold::Max(greatest) => *greatest = extreme(*greatest, number(input), f64::max),
+            Fold::First(first) => {
+                if let Input::Text(text) = input {
+                    keep_first(first, Placed::at(rank, text.clone()));
+                }
+            }
+            Fold::Last(last) => {
+                if let Input::Text(text) = input {
+                    keep_last(last, Placed::at(rank, text.clone()));
+                }
+            }
+            Fold::Mode(tallies) => {
+                if let Input::Text(text) = input {
+                    let hash = Hash::of(text.as_bytes()).first_bytes();
+                    let text = text.clone();
+                    tallies.add(hash, Tally { text, count: 1 }, max, counted);
+                }
+            }
+            Fold::Percentile(_, values) => {
+                if let Some(value) = number(input) {
+                    values.add(rank.event, value, max, least);
+                }
+            }
+            Fold::PctChange(ends) => {
+                let value = number(input).map(|value| Placed::at(rank, value));
+                value.into_iter().for_each(|value| ends.add(value));
+            }
         }
     }
 
     /// Adds all that `other`, a fold of the same function, has seen.
-    pub fn merge(&mut self, other: &Fold, distinct_max: u32) {
+    pub fn merge(&mut self, other: &Fold, max: u32) {
         match (self, other) {
             (Fold::Count(count), Fold::Count(more)) => *count += more,
-            (Fold::CountDistinct(set), Fold::CountDistinct(more)) => set.merge(more, distinct_max),
+            (Fold::CountDistinct(set), Fold::CountDistinct(more)) => set.merge(more, max, same),
             (Fold::Sum(sum), Fold::Sum(more)) | (Fold::Avg(sum), Fold::Avg(more)) => {
                 sum.merge(more);
             }
+            (Fold::Stddev(moments), Fold::Stddev(more))
+            | (Fold::Variance(moments), Fold::Variance(more)) => moments.merge(more),
             (Fold::Min(least), Fold::Min(other)) => *least = extreme(*least, *other, f64::min),
             (Fold::Max(greatest), Fold::Max(other)) => {
                 *greatest = extreme(*greatest, *other, f64::max);
             }
+            (Fold::First(first), Fold::First(other)) => {
+                other.iter().for_each(|new| keep_first(first, new.clone()));
+            }
+            (Fold::Last(last), Fold::Last(other)) => {
+                other.iter().for_each(|new| keep_last(last, new.clone()));
+            }
+            (Fold::Mode(tallies), Fold::Mode(more)) => tallies.merge(more, max, counted),
+            (Fold::Percentile(_, values), Fold::Percentile(_, more)) => {
+                values.merge(more, max, least);
+            }
+            (Fold::PctChange(ends), Fold::PctChange(more)) => ends.merge(more),
             (
                 Fold::Count(_)
                 | Fold::CountDistinct(_)
                 | Fold::Sum(_)
                 | Fold::Avg(_)
                 | Fold::Min(_)
-                | Fold::Max(_),
+                | Fold::Max(_)
+                | Fold::First(_)
+                | Fold::Last(_)
+                | Fold::Mode(_)
+                | Fold::Percentile(..)
+                | Fold::Stddev(_)
+                | Fold::Variance(_)
+                | Fold::PctChange(_),
                 _,
             ) => debug_assert!(false, "folds of two functions merged"),
         }
     }
 
-    /// The aggregate's value; `None` where nothing was seen that it could be made of.
+    /// The aggregate's value, finite; `None` where nothing was seen that it could be made of, or
+    /// where it is text that does not spell a number.
     pub fn value(&self) -> Option<f64> {
-        match self {
+        let value = match self {
             Fold::Count(count) => Some(*count as f64),
-            Fold::CountDistinct(set) => Some(set.len() as f64),
+            Fold::CountDistinct(set) => Some(set.count()),
             Fold::Sum(sum) => sum.value(),
             Fold::Avg(sum) => sum.mean(),
             Fold::Min(value) | Fold::Max(value) => *value,
+            Fold::First(_) | Fold::Last(_) | Fold::Mode(_) => spelled(self.text()?),
+            Fold::Percentile(thousandths, values) => {
+                percentile(values.values().copied().collect(), *thousandths)
+            }
+            Fold::Stddev(moments) => moments.variance().map(f64::sqrt),
+            Fold::Variance(moments) => moments.variance(),
+            Fold::PctChange(ends) => ends.change(),
+        };
+        value.filter(|value| value.is_finite())
+    }
+
+    /// The aggregate's value for an incident, where text is a value as well.
+    pub fn shown(&self) -> Shown {
+        let value = self.value();
+        match (self.text(), value) {
+            // Digits that a number would lose stay, as in 007 or in a long identifier.
+            (Some(text), Some(number)) if number.to_string() != text => Shown::Text(text.into()),
+            (_, Some(number)) => Shown::Number(number),
+            (Some(text), None) => Shown::Text(text.into()),
+            (None, None) => Shown::Null,
         }
     }
+
+    /// Whether it saw more than it could keep, so that its value is not exact. It stays so.
+    pub fn is_capped(&self) -> bool {
+        match self {
+            Fold::CountDistinct(set) => set.is_capped(),
+            Fold::Mode(tallies) => tallies.is_capped(),
+            Fold::Percentile(_, values) => values.is_capped(),
+            Fold::Count(_)
+            | Fold::Sum(_)
+            | Fold::Avg(_)
+            | Fold::Min(_)
+            | Fold::Max(_)
+            | Fold::First(_)
+            | Fold::Last(_)
+            | Fold::Stddev(_)
+            | Fold::Variance(_)
+            | Fold::PctChange(_) => false,
+        }
+    }
+
+    /// The value, where it is one that may be text.
+    fn text(&self) -> Option<&str> {
+        match self {
+            Fold::First(placed) | Fold::Last(placed) => Some(&placed.as_ref()?.value),
+            Fold::Mode(tallies) => most_frequent(tallies),
+            Fold::Count(_)
+            | Fold::CountDistinct(_)
+            | Fold::Sum(_)
+            | Fold::Avg(_)
+            | Fold::Min(_)
+            | Fold::Max(_)
+            | Fold::Percentile(..)
+            | Fold::Stddev(_)
+            | Fold::Variance(_)
+            | Fold::PctChange(_) => None,
+        }
+    }
+}
+
+/// Of the most frequent values the least: numbers by their value, then text by its bytes.
+fn most_frequent(tallies: &Smallest<Tally>) -> Option<&str> {
+    let order = |one: &&Tally, other: &&Tally| {
+        let number = |tally: &Tally| spelled(&tally.text).unwrap_or(f64::INFINITY);
+        other
+            .count
+            .cmp(&one.count)
+            .then_with(|| number(one).total_cmp(&number(other)))
+            .then_with(|| one.text.cmp(&other.text))
+    };
+    tallies
+        .values()
+        .min_by(order)
+        .map(|tally| tally.text.as_str())
+}
+
+fn same((): &mut (), (): ()) {}
+
+fn counted(tally: &mut Tally, more: Tally) {
+    tally.count += more.count;
+    // Two texts of one hash: not to be expected, but to be joined alike in any order.
+    if more.text < tally.text {
+        tally.text = more.text;
+    }
+}
+
+fn least(value: &mut f64, other: f64) {
+    *value = value.min(other);
+}
+
+/// The finite number that a text spells.
+fn spelled(text: &str) -> Option<f64> {
+    Number::parse(text.trim()).map(Number::as_f64)
 }
 
 fn number(input: &Input) -> Option<f64> {
     match input {
         Input::Integer(value) => Some(*value as f64),
-        Input::Float(value) => Some(*value),
-        Input::Absent | Input::Present | Input::Distinct(_) => None,
+        // Of the two zeros only one is used, so that equal values have equal bytes.
+        Input::Float(value) => value.is_finite().then_some(*value + 0.0),
+        Input::Absent | Input::Present | Input::Distinct(_) | Input::Text(_) => None,
+    }
+}
+
+fn exact(input: &Input) -> Option<Exact> {
+    match input {
+        Input::Integer(value) => Some(Exact::integer(*value)),
+        Input::Float(value) => value.is_finite().then(|| Exact::float(*value)),
+        Input::Absent | Input::Present | Input::Distinct(_) | Input::Text(_) => None,
     }
 }
 

@@ -12,7 +12,7 @@ use crate::event::Attributes;
 use crate::io::backtest::{self, Outcome};
 use crate::io::{clock, rule_files};
 use crate::plan::{Limits, Plan, Settings};
-use crate::rule;
+use crate::rule::{self, Texts};
 
 /// Run rules over files and write the incidents that stand at the end.
 ///
@@ -80,14 +80,14 @@ pub fn plan(paths: &[PathBuf]) -> Result<std::sync::Arc<Plan>> {
     plan_of(&rule_files::load(paths)?)
 }
 
-/// The plan of all rules in these files, names and texts, that are enabled.
+/// The plan of all rules in these texts that are enabled.
 ///
 /// # Errors
 ///
 /// Rules have errors: one line for each.
-pub fn plan_of(files: &[(String, String)]) -> Result<std::sync::Arc<Plan>> {
+pub fn plan_of(texts: &Texts) -> Result<std::sync::Arc<Plan>> {
     let mut attributes = Attributes::default();
-    let rules = rule::parse_all(files, &mut attributes).map_err(|errors| {
+    let (rules, _) = texts.parse(&mut attributes).map_err(|errors| {
         let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
         anyhow!(lines.join("\n"))
     })?;

@@ -24,6 +24,7 @@ use crate::io::worker::{self, Failure, Properties};
 use crate::key::Origin;
 use crate::record::Position;
 use crate::replay::Replay;
+use crate::rule::Texts;
 use crate::shuffle::MatchedRecord;
 
 /// Watch the worker at work: a generated stream of Azure events with an attack in it.
@@ -114,7 +115,7 @@ fn spawn_worker(
     stopped: tokio::sync::oneshot::Receiver<()>,
 ) -> JoinHandle<Result<(), Failure>> {
     std::thread::spawn(move || {
-        worker::run_until(&config, Properties::Trusted, || {
+        worker::run_until(&config, Properties::Trusted, |_| {
             Ok(async {
                 // An error says that the sender is gone: the demo is over, too.
                 match stopped.await {
@@ -263,11 +264,13 @@ fn conclude(sent: &[Vec<u8>]) -> Result<ExitCode> {
 
 /// The number of records in the messages, and the incidents that they make.
 fn replay(sent: &[Vec<u8>]) -> Result<(u64, Vec<Incident>)> {
-    let files: Vec<(String, String)> = RULES
-        .iter()
-        .map(|text| ("rules".to_owned(), (*text).to_owned()))
-        .collect();
-    let plan = backtest::plan_of(&files)?;
+    let rules = RULES.iter();
+    let plan = backtest::plan_of(&Texts {
+        rules: rules
+            .map(|text| ("rules".to_owned(), (*text).to_owned()))
+            .collect(),
+        lists: Vec::new(),
+    })?;
     let mut matcher = Matcher::new(&plan);
     let mut replay = Replay::new(plan);
     let topic = replay.topic(TOPIC);

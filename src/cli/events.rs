@@ -136,20 +136,22 @@ fn show(
     Ok(())
 }
 
-/// One line: the time, then what the event has of the attributes, in their order. The text of the
-/// whole record is left out.
+/// One line: the time, then what the event has of the attributes, in their order.
 fn write_event(event: &Event<'_>, attributes: &Attributes, out: &mut dyn Write) -> Result<()> {
     write!(out, "{{\"time\":\"{}\"", time::rfc3339(event.time))?;
-    for (attribute, value) in attributes.list().iter().zip(&event.values) {
-        if let Some(value) = value
-            && *attribute != Attribute::Named("rawEventMsg")
-        {
-            let name = serde_json::Value::from(attribute.to_string());
-            write!(out, ",{name}:{}", json(value))?;
-        }
+    for (name, value) in values(event, attributes) {
+        write!(out, ",{}:{value}", serde_json::Value::from(name))?;
     }
     writeln!(out, "}}")?;
     Ok(())
+}
+
+/// What the event has of the attributes, by their names. The text of the whole record is left out.
+pub fn values(event: &Event<'_>, attributes: &Attributes) -> Vec<(String, serde_json::Value)> {
+    let all = attributes.list().iter().zip(&event.values);
+    all.filter(|(attribute, _)| **attribute != Attribute::Named("rawEventMsg"))
+        .filter_map(|(attribute, value)| Some((attribute.to_string(), json(value.as_ref()?))))
+        .collect()
 }
 
 fn json(value: &Value<'_>) -> serde_json::Value {

@@ -18,6 +18,8 @@ pub mod rules_check;
 
 pub mod rules_test;
 
+pub mod rules_show;
+
 pub mod table;
 
 pub mod settings;
@@ -50,7 +52,7 @@ enum Command {
     Backtest(backtest::Args),
     Events(events::Args),
     Generate(generate::Args),
-    /// Check rules, and run their tests.
+    /// Check rules, run their tests, look up those behind incidents.
     #[command(subcommand)]
     Rules(Rules),
 }
@@ -63,9 +65,19 @@ enum Incidents {
 #[derive(Subcommand, Debug)]
 enum Rules {
     /// Say every error of the rules, with its place.
-    Check(RulePaths),
+    Check(Check),
     /// Run the tests that the rules bring along.
-    Test(RulePaths),
+    Test(TestArgs),
+    Show(rules_show::Args),
+}
+
+#[derive(clap::Args, Debug)]
+struct Check {
+    #[command(flatten)]
+    rules: RulePaths,
+    /// Write the rules themselves, in canonical form, when they are valid.
+    #[arg(long, conflicts_with = "json")]
+    print: bool,
 }
 
 #[derive(clap::Args, Debug)]
@@ -78,6 +90,15 @@ struct RulePaths {
     json: bool,
 }
 
+#[derive(clap::Args, Debug)]
+struct TestArgs {
+    #[command(flatten)]
+    rules: RulePaths,
+    /// Say of passing tests, too, what each window held and where the rule triggered.
+    #[arg(long)]
+    explain: bool,
+}
+
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
     let done = match Cli::parse().command {
@@ -88,8 +109,22 @@ pub fn main() -> ExitCode {
         Command::Backtest(args) => backtest::run(&args),
         Command::Events(args) => events::run(&args),
         Command::Generate(args) => generate::run(&args),
-        Command::Rules(Rules::Check(args)) => Ok(rules_check::run(&args.paths, args.json)),
-        Command::Rules(Rules::Test(args)) => Ok(rules_test::run(&args.paths, args.json)),
+        Command::Rules(Rules::Check(args)) => {
+            let form = match (args.rules.json, args.print) {
+                (true, _) => rules_check::Form::Json,
+                (false, true) => rules_check::Form::Rules,
+                (false, false) => rules_check::Form::Text,
+            };
+            Ok(rules_check::run(&args.rules.paths, form))
+        }
+        Command::Rules(Rules::Show(args)) => rules_show::run(&args),
+        Command::Rules(Rules::Test(args)) => {
+            let style = rules_test::Style {
+                json: args.rules.json,
+                explain: args.explain,
+            };
+            Ok(rules_test::run(&args.rules.paths, style))
+        }
     };
     done.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

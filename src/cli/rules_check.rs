@@ -3,18 +3,33 @@
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use serde_json::json;
 
+use super::backtest::SETTINGS;
 use crate::event::Attributes;
 use crate::io::rule_files;
-use crate::rule;
+use crate::plan::retention;
+use crate::rule::lists::{List, Lists};
+use crate::rule::{Rule, RuleError, Texts};
 
-/// Reads all rules under `paths` and writes every error, or one line of what there is, to
-/// standard output; with `json` both as one JSON object. Fails when there are errors.
-pub fn run(paths: &[PathBuf], json: bool) -> ExitCode {
+/// What is written of rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// Lines for people.
+    Text,
+    /// One JSON object.
+    Json,
+    /// The rules themselves, in canonical form; errors as text.
+    Rules,
+}
+
+/// Reads all rules under `paths` and writes every error, or what there is and what to know about
+/// it, to standard output. Fails when there are errors.
+pub fn run(paths: &[PathBuf], form: Form) -> ExitCode {
     let (text, valid) = match rule_files::load(paths) {
-        Ok(files) => report(&files, json),
+        Ok(texts) => report(&texts, form),
         Err(error) => {
             eprintln!("error: {error:#}");
             return ExitCode::FAILURE;
@@ -32,50 +47,87 @@ pub fn run(paths: &[PathBuf], json: bool) -> ExitCode {
 }
 
 /// What to write, and whether the rules are valid.
-fn report(files: &[(String, String)], json: bool) -> (String, bool) {
-    let found = rule::parse_all(files, &mut Attributes::default());
-    let text = if json {
-        as_json(files.len(), &found)
-    } else {
-        as_text(files.len(), &found)
+fn report(texts: &Texts, form: Form) -> (String, bool) {
+    let mut attributes = Attributes::default();
+    let found = texts.parse(&mut attributes);
+    let files = texts.rules.len();
+    let text = match &found {
+        Ok((rules, lists)) => match form {
+            Form::Text => valid_as_text(files, rules, lists),
+            Form::Json => valid_as_json(files, rules, lists),
+            Form::Rules => printed(rules, &attributes),
+        },
+        Err(errors) => match form {
+            Form::Text | Form::Rules => errors_as_text(files + texts.lists.len(), errors),
+            Form::Json => errors_as_json(files, errors),
+        },
     };
     (text, found.is_ok())
 }
 
-type Found = Result<Vec<rule::Rule>, Vec<rule::RuleError>>;
+/// The rules in canonical form, one document each.
+fn printed(rules: &[Rule], attributes: &Attributes) -> String {
+    let texts: Vec<String> = rules.iter().map(|rule| rule.to_yaml(attributes)).collect();
+    texts.join("---\n")
+}
 
-fn tests(rules: &[rule::Rule]) -> usize {
+fn tests(rules: &[Rule]) -> usize {
     rules.iter().map(|rule| rule.tests.len()).sum()
 }
 
-fn as_text(files: usize, found: &Found) -> String {
-    match found {
-        Ok(rules) => {
-            let (rules, tests) = (count(rules.len(), "rule"), count(tests(rules), "test"));
-            format!("{rules}, {tests} in {}: valid\n", count(files, "file"))
-        }
-        Err(errors) => {
-            let lines: String = errors.iter().map(|error| format!("{error}\n")).collect();
-            format!(
-                "{lines}{} in {}\n",
-                count(errors.len(), "error"),
-                count(files, "file")
-            )
-        }
-    }
+/// What to know about rules, by their ids.
+fn advice(rules: &[Rule]) -> impl Iterator<Item = (&str, String)> {
+    let of_rule = |rule: &'_ Rule| retention::advice(rule, SETTINGS);
+    rules
+        .iter()
+        .filter_map(move |rule| Some((rule.id.as_str(), of_rule(rule)?)))
+}
+
+fn valid_as_text(files: usize, rules: &[Rule], lists: &Lists) -> String {
+    let advice = advice(rules).map(|(rule, advice)| format!("{rule}: {advice}\n"));
+    let lists = lists
+        .iter()
+        .map(|(name, list)| format!("list {name}: {}\n", count(list.len(), "value")));
+    let lines: String = advice.chain(lists).collect();
+    let (rules, tests) = (count(rules.len(), "rule"), count(tests(rules), "test"));
+    format!(
+        "{lines}{rules}, {tests} in {}: valid\n",
+        count(files, "file")
+    )
+}
+
+fn errors_as_text(files: usize, errors: &[RuleError]) -> String {
+    let lines: String = errors.iter().map(|error| format!("{error}\n")).collect();
+    let errors = count(errors.len(), "error");
+    format!("{lines}{errors} in {}\n", count(files, "file"))
 }
 
 fn count(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
-fn as_json(files: usize, found: &Found) -> String {
-    let (rules, errors) = match found {
-        Ok(rules) => (rules.as_slice(), [].as_slice()),
-        Err(errors) => ([].as_slice(), errors.as_slice()),
-    };
+fn valid_as_json(files: usize, rules: &[Rule], lists: &Lists) -> String {
     let ids: Vec<&str> = rules.iter().map(|rule| rule.id.as_str()).collect();
-    let error = |error: &rule::RuleError| {
+    let of_list = |(name, list): (&str, &Arc<List>)| {
+        let (columns, values) = (list.columns(), list.len());
+        json!({ "name": name, "columns": columns, "values": values })
+    };
+    let report = json!({
+        "valid": true,
+        "files": files,
+        "rules": ids,
+        "tests": tests(rules),
+        "errors": [],
+        "lists": lists.iter().map(of_list).collect::<Vec<_>>(),
+        "advice": advice(rules)
+            .map(|(rule, text)| json!({ "rule": rule, "text": text }))
+            .collect::<Vec<_>>(),
+    });
+    format!("{report}\n")
+}
+
+fn errors_as_json(files: usize, errors: &[RuleError]) -> String {
+    let error = |error: &RuleError| {
         json!({
             "file": error.file,
             "line": error.line,
@@ -84,60 +136,112 @@ fn as_json(files: usize, found: &Found) -> String {
         })
     };
     let report = json!({
-        "valid": found.is_ok(),
+        "valid": false,
         "files": files,
-        "rules": ids,
-        "tests": tests(rules),
+        "rules": [],
+        "tests": 0,
         "errors": errors.iter().map(error).collect::<Vec<_>>(),
+        "lists": [],
+        "advice": [],
     });
     format!("{report}\n")
 }
 
 #[cfg(test)]
 mod tests {
-    use super::report;
+    use super::{Form, report};
+    use crate::event::Attributes;
+    use crate::rule::Texts;
 
     #[test]
     fn the_rules_shipped_are_valid() {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/rules");
-        let files = crate::io::rule_files::load(&[folder.into()]).unwrap();
-        let expected = "7 rules, 24 tests in 7 files: valid\n".to_string();
-        assert_eq!(report(&files, false), (expected, true));
+        let texts = crate::io::rule_files::load(&[folder.into()]).unwrap();
+        let (text, valid) = report(&texts, Form::Text);
+        assert!(valid && text.ends_with(" files: valid\n"), "{text}");
     }
 
     const GOOD: &str = "id: R1\nname: n\nseverity: 5\nwindow: 5m\npatterns: \
                         [{name: P, where: user IS NULL}]\n";
 
-    #[test]
-    fn says_what_there_is_or_what_is_wrong() {
-        let check = |texts: &[&str], json: bool, expected: &str, valid: bool| {
-            let files: Vec<(String, String)> = texts
-                .iter()
-                .enumerate()
+    const NEW: &str = "id: R2\nname: n\nseverity: 5\nwindow: 5m\npatterns: \
+                       [{name: P, where: user IN (Group@Admins), new: '[user] over 5d'}]\n";
+
+    /// What is said of rule files `0.yaml`, `1.yaml`, .. and a list.
+    fn check(rules: &[&str], list: &str, form: Form, expected: &str, valid: bool) {
+        let rules = rules.iter().enumerate();
+        let texts = Texts {
+            rules: rules
                 .map(|(place, text)| (format!("{place}.yaml"), (*text).to_string()))
-                .collect();
-            assert_eq!(report(&files, json), (expected.to_string(), valid));
+                .collect(),
+            lists: vec![("lists/Admins.csv".to_string(), list.to_string())],
         };
-        check(&[GOOD], false, "1 rule, 0 tests in 1 file: valid\n", true);
-        check(
-            &[GOOD],
-            true,
-            "{\"errors\":[],\"files\":1,\"rules\":[\"R1\"],\"tests\":0,\"valid\":true}\n",
-            true,
+        assert_eq!(report(&texts, form), (expected.to_string(), valid));
+    }
+
+    #[test]
+    fn says_what_there_is() {
+        let list = "name,team\nalice,it\nbob,hr\n";
+        let advice = "the matches topic must keep 6d 4h and the longest outage \
+                      (matches_retention, else 3d), the sources 5d 3h (Event Hubs Standard keeps \
+                      at most 7d): what they no longer hold at the first start is unknown to the \
+                      rule";
+        let text =
+            format!("R2: {advice}\nlist Admins: 2 values\n2 rules, 0 tests in 2 files: valid\n");
+        check(&[GOOD, NEW], list, Form::Text, &text, true);
+        let text = format!(
+            "{{\"advice\":[{{\"rule\":\"R2\",\"text\":\"{advice}\"}}],\"errors\":[],\"files\":1,\
+             \"lists\":[{{\"columns\":[\"name\",\"team\"],\"name\":\"Admins\",\"values\":2}}],\
+             \"rules\":[\"R2\"],\"tests\":0,\"valid\":true}}\n"
         );
+        check(&[NEW], list, Form::Json, &text, true);
+    }
+
+    #[test]
+    fn prints_rules_that_read_as_themselves() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/rules");
+        let texts = crate::io::rule_files::load(&[folder.into()]).unwrap();
+        let (printed, _) = report(&texts, Form::Rules);
+        let again = Texts {
+            rules: vec![("printed".to_string(), printed.clone())],
+            lists: texts.lists.clone(),
+        };
+        assert_eq!(report(&again, Form::Rules), (printed, true));
+        let (mut first, mut second) = (Attributes::default(), Attributes::default());
+        let (rules, _) = texts.parse(&mut first).unwrap();
+        let (again, _) = again.parse(&mut second).unwrap();
+        assert_eq!(rules.len(), again.len());
+        for (rule, again) in rules.iter().zip(&again) {
+            assert_eq!(again.meaning(&second), rule.meaning(&first));
+        }
+    }
+
+    #[test]
+    fn says_what_is_wrong() {
         check(
             &[GOOD, GOOD, "a: b: c"],
-            false,
+            "name\n",
+            Form::Text,
             "1.yaml:1:5: the id `R1` is already that of 0.yaml:1\n2.yaml:1:5: not YAML: mapping \
-             values are not allowed in this context\n2 errors in 3 files\n",
+             values are not allowed in this context\n2 errors in 4 files\n",
+            false,
+        );
+        check(
+            &[&NEW.replace("Admins", "Admin")],
+            "name\na,b\n",
+            Form::Rules,
+            "0.yaml:5:38: no list is called `Admin` (lists/Admin.txt or lists/Admin.csv beside the \
+             rules): did you mean `Admins`?\nlists/Admins.csv:2:1: expected 1 field, as in the \
+             first line, found 2\n2 errors in 2 files\n",
             false,
         );
         check(
             &["[]"],
-            true,
-            "{\"errors\":[{\"column\":1,\"file\":\"0.yaml\",\"line\":1,\"message\":\"expected a \
-             rule, a mapping, found a list\"}],\"files\":1,\"rules\":[],\"tests\":0,\
-             \"valid\":false}\n",
+            "name\n",
+            Form::Json,
+            "{\"advice\":[],\"errors\":[{\"column\":1,\"file\":\"0.yaml\",\"line\":1,\"message\":\
+             \"expected a rule, a mapping, found a list\"}],\"files\":1,\"lists\":[],\"rules\":[],\
+             \"tests\":0,\"valid\":false}\n",
             false,
         );
     }

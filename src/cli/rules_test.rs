@@ -1,41 +1,47 @@
 //! `watchfire rules test`: do the rules do what their own tests say?
 
+mod play;
+mod shown;
+
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::cli::backtest::SETTINGS;
-use crate::detect::{Found, Matcher};
-use crate::encode::Encoding;
 use crate::event::Attributes;
 use crate::io::rule_files;
-use crate::key::Origin;
-use crate::plan::Plan;
-use crate::record::Position;
-use crate::replay::Replay;
-use crate::rule::{self, Rule, RuleTest};
-use crate::shuffle::MatchedRecord;
+use crate::rule::{Rule, RuleTest};
+use play::{Played, play};
 
-/// One test and what is wrong with its outcome; nothing: it passes.
+/// One test, what is wrong with its outcome (nothing: it passes), and how that came about.
 struct Verdict {
     rule: String,
     test: String,
     faults: Vec<String>,
+    played: Option<Played>,
+}
+
+/// How verdicts are written.
+#[derive(Clone, Copy, Debug)]
+pub struct Style {
+    /// As JSON, an object a line.
+    pub json: bool,
+    /// With an explanation of every test, not only of those that fail.
+    pub explain: bool,
 }
 
 /// Runs the tests of all rules under `paths`. Fails when one of them does, or rules have errors.
-pub fn run(paths: &[PathBuf], json: bool) -> ExitCode {
-    let files = match rule_files::load(paths) {
-        Ok(files) => files,
+pub fn run(paths: &[PathBuf], style: Style) -> ExitCode {
+    let texts = match rule_files::load(paths) {
+        Ok(texts) => texts,
         Err(error) => {
             eprintln!("error: {error:#}");
             return ExitCode::FAILURE;
         }
     };
-    match rule::parse_all(&files, &mut Attributes::default()) {
-        Ok(rules) => report(&verdicts(&rules), json),
+    match texts.parse(&mut Attributes::default()) {
+        Ok((rules, _)) => report(&verdicts(&rules), style),
         Err(errors) => {
             for error in &errors {
                 eprintln!("{error}");
@@ -47,40 +53,41 @@ pub fn run(paths: &[PathBuf], json: bool) -> ExitCode {
 
 fn verdicts(rules: &[Rule]) -> Vec<Verdict> {
     let of_rule = |rule: &Rule| {
-        rule.tests
-            .iter()
-            .map(|test| Verdict {
-                rule: rule.id.clone(),
-                test: test.name.clone(),
-                faults: faults(rule, test),
-            })
-            .collect::<Vec<_>>()
+        let tests = rule.tests.iter().map(|test| verdict(rule, test));
+        tests.collect::<Vec<_>>()
     };
     rules.iter().flat_map(of_rule).collect()
 }
 
-fn report(verdicts: &[Verdict], json: bool) -> ExitCode {
-    let failed = verdicts
-        .iter()
-        .filter(|verdict| !verdict.faults.is_empty())
-        .count();
-    for Verdict { rule, test, faults } in verdicts {
-        if json {
-            println!(
-                "{}",
-                json!({ "rule": rule, "test": test, "faults": faults })
-            );
-        } else if faults.is_empty() {
-            println!("ok      {rule}: {test}");
-        } else {
-            println!("FAILED  {rule}: {test}");
-            for fault in faults {
-                println!("        {fault}");
-            }
+fn verdict(rule: &Rule, test: &RuleTest) -> Verdict {
+    let (faults, played) = match play(rule, test) {
+        Ok(played) => (faults(&played, test), Some(played)),
+        Err(error) => (vec![error], None),
+    };
+    Verdict {
+        rule: rule.id.clone(),
+        test: test.name.clone(),
+        faults,
+        played,
+    }
+}
+
+fn report(verdicts: &[Verdict], style: Style) -> ExitCode {
+    let failed = verdicts.iter().filter(|v| !v.faults.is_empty()).count();
+    let mut text = String::new();
+    for verdict in verdicts {
+        match style.json {
+            true => text.push_str(&format!("{}\n", as_json(verdict, style))),
+            false => text.push_str(&as_text(verdict, style)),
         }
     }
-    if !json {
-        println!("{} passed, {failed} failed", verdicts.len() - failed);
+    if !style.json {
+        let passed = verdicts.len() - failed;
+        text.push_str(&format!("{passed} passed, {failed} failed\n"));
+    }
+    if let Err(error) = std::io::stdout().write_all(text.as_bytes()) {
+        eprintln!("error: standard output: {error}");
+        return ExitCode::FAILURE;
     }
     if failed == 0 {
         ExitCode::SUCCESS
@@ -89,10 +96,53 @@ fn report(verdicts: &[Verdict], json: bool) -> ExitCode {
     }
 }
 
-/// What differs between the incidents that the test's events make and those it expects.
-pub fn faults(rule: &Rule, test: &RuleTest) -> Vec<String> {
-    let mut faults = Vec::new();
-    let mut made = incidents(rule, test, &mut faults);
+impl Verdict {
+    /// What is to be explained.
+    fn explained(&self, style: Style) -> Option<&Played> {
+        let wanted = style.explain || !self.faults.is_empty();
+        self.played.as_ref().filter(|_| wanted)
+    }
+}
+
+fn as_text(verdict: &Verdict, style: Style) -> String {
+    let Verdict {
+        rule, test, faults, ..
+    } = verdict;
+    let word = if faults.is_empty() {
+        "ok    "
+    } else {
+        "FAILED"
+    };
+    let mut text = format!("{word}  {rule}: {test}\n");
+    let explained = verdict.explained(style).map(shown::lines);
+    for line in faults.iter().chain(explained.iter().flatten()) {
+        text.push_str("        ");
+        text.push_str(line);
+        text.push('\n');
+    }
+    text
+}
+
+fn as_json(verdict: &Verdict, style: Style) -> Value {
+    let Verdict {
+        rule, test, faults, ..
+    } = verdict;
+    let mut value = json!({ "rule": rule, "test": test, "faults": faults });
+    if let (Some(played), Some(fields)) = (verdict.explained(style), value.as_object_mut()) {
+        fields.insert("explanation".to_owned(), shown::json(played));
+    }
+    value
+}
+
+/// What differs between the incidents that the test's events make and those it expects; refused
+/// events, too.
+fn faults(played: &Played, test: &RuleTest) -> Vec<String> {
+    let refused = |event: &play::Seen| {
+        let reason = event.outcome.as_ref().err()?;
+        Some(format!("event {}: {reason}", event.position.offset + 1))
+    };
+    let mut faults: Vec<String> = played.events.iter().filter_map(refused).collect();
+    let mut made: Vec<&Value> = played.incidents.iter().collect();
     for expected in &test.incidents {
         let agreeing = made.iter().position(|incident| {
             expected
@@ -111,53 +161,6 @@ pub fn faults(rule: &Rule, test: &RuleTest) -> Vec<String> {
             .map(|incident| format!("an incident more: {}", brief(incident))),
     );
     faults
-}
-
-/// The incidents that the test's events make, as JSON; refused events are faults.
-fn incidents(rule: &Rule, test: &RuleTest, faults: &mut Vec<String>) -> Vec<Value> {
-    let mut attributes = Attributes::default();
-    let plan = rule::parse("rule", &rule.text, &mut attributes)
-        .map_err(|errors| format!("{errors:?}"))
-        .and_then(|rules| Plan::alone(&rules, &attributes, SETTINGS, Vec::new()));
-    let plan = match plan {
-        Ok(plan) => plan,
-        Err(error) => {
-            faults.push(error);
-            return Vec::new();
-        }
-    };
-    let mut matcher = Matcher::new(&plan);
-    let mut replay = Replay::new(Arc::clone(&plan));
-    let topic = replay.topic(&test.name);
-    for (offset, event) in (0_i64..).zip(&test.events) {
-        matcher.each_record(event.as_bytes(), None, &mut |record| match record.outcome {
-            Found::Rejected(reason) => faults.push(format!("event {}: {reason}", offset + 1)),
-            Found::Event { matched: None, .. } => {}
-            Found::Event {
-                matched: Some(found),
-                ..
-            } => {
-                let position = Position {
-                    epoch: 0,
-                    offset,
-                    index: record.index,
-                };
-                replay.add(
-                    &MatchedRecord { position, ..found },
-                    Origin {
-                        topic,
-                        partition: 0,
-                    },
-                );
-            }
-        });
-    }
-    let json = |incident| serde_json::from_slice(&Encoding::Json.encode(incident));
-    replay
-        .finish()
-        .iter()
-        .filter_map(|incident| json(incident).ok())
-        .collect()
 }
 
 /// Whether a field, or an attribute, of the incident has the expected value. Text agrees without
@@ -206,13 +209,16 @@ mod tests {
 
     fn shipped() -> Vec<Rule> {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/rules");
-        let files = rule_files::load(&[folder.into()]).unwrap();
-        rule::parse_all(&files, &mut Attributes::default()).unwrap()
+        let texts = rule_files::load(&[folder.into()]).unwrap();
+        texts.parse(&mut Attributes::default()).unwrap().0
     }
 
     #[test]
     fn the_rules_shipped_pass_their_tests() {
-        for Verdict { rule, test, faults } in verdicts(&shipped()) {
+        for Verdict {
+            rule, test, faults, ..
+        } in verdicts(&shipped())
+        {
             assert!(faults.is_empty(), "{rule}: {test}: {faults:?}");
         }
     }
@@ -224,7 +230,7 @@ mod tests {
             let rule = rules.iter().find(|rule| rule.id.ends_with("_8")).unwrap();
             let mut test = rule.tests.first().unwrap().clone();
             change(&mut test);
-            let found = faults(rule, &test);
+            let found = verdict(rule, &test).faults;
             assert_eq!(found.len(), expected.len(), "{found:?}");
             for (fault, part) in found.iter().zip(expected) {
                 assert!(fault.contains(part), "{part} is not in {fault}");
@@ -237,5 +243,48 @@ mod tests {
             &["no incident with event_count 99", "an incident more"],
         );
         check(|test| test.events.push("{".to_owned()), &["event 4: "]);
+    }
+
+    const EXPLAINED: &str = r#"FAILED  R: few
+        an incident more: attributes {"user":"ann"}, event_count 2, trigger_count 1, \
+first_seen "2026-01-01T00:00:07.000Z", last_seen "2026-01-01T00:00:07.000Z"
+        events:
+          1  2026-01-01T00:00:01.000Z  P  user="Ann" record.size=1
+          2  2026-01-01T00:00:07.250Z  P  user="ann" record.size=3
+          3  2026-01-01T00:00:09.000Z  -  record.size=4
+        pattern P: SUM(record.size) > 2 over 10 s, by user:
+          user="ann"
+            at                    events in window  SUM(record.size)  holds
+            2026-01-01T00:00:01Z  1                 1                 no
+            2026-01-01T00:00:07Z  1 2               4                 yes
+        condition P:
+          user="ann" triggers at 2026-01-01T00:00:07Z
+        incidents:
+          attributes {"user":"ann"}, event_count 2, trigger_count 1, \
+first_seen "2026-01-01T00:00:07.000Z", last_seen "2026-01-01T00:00:07.000Z"
+"#;
+
+    #[test]
+    fn what_fails_is_explained() {
+        let text = "id: R\nname: n\nseverity: 5\nwindow: 10s\npatterns:\n  \
+                    - {name: P, where: user IS NOT NULL, group_by: [user], \
+                    having: SUM(record.size) > 2}\ntests:\n  - name: few\n    incidents: []\n    \
+                    events:\n      - {time: 2026-01-01T00:00:01Z, Caller: Ann, size: 1}\n      \
+                    - {time: 2026-01-01T00:00:07.25Z, Caller: ann, size: 3}\n      \
+                    - {time: 2026-01-01T00:00:09Z, size: 4}\n";
+        let rules = crate::rule::parse("R.yaml", text, &mut Attributes::default()).unwrap();
+        let [verdict] = &verdicts(&rules)[..] else {
+            panic!("one test")
+        };
+        let style = |json, explain| Style { json, explain };
+        let shown = as_text(verdict, style(false, false));
+        assert_eq!(shown, EXPLAINED.replace("\\\n", ""));
+        let explanation = &as_json(verdict, style(true, false))["explanation"];
+        assert_eq!(explanation["events"][1]["attributes"]["record.size"], 3);
+        assert_eq!(explanation["patterns"][0]["group"]["user"], "ann");
+        let pane = &explanation["patterns"][0]["panes"][1];
+        assert_eq!(pane["aggregates"]["SUM(record.size)"], 4.0);
+        assert_eq!(explanation["triggers"][0]["last"], "2026-01-01T00:00:07Z");
+        assert_eq!(explanation["incidents"][0]["event_count"], 2);
     }
 }

@@ -5,11 +5,13 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 
 use super::log;
-use super::settings::Settings;
+use super::settings::{Settings, USAGE};
 use crate::config::Config;
 use crate::io::client::Health;
 use crate::io::topics::{Deviation, Names};
-use crate::io::{rules_topic, topics};
+use crate::io::{rule_set, rules_topic, topics};
+use crate::plan::retention;
+use crate::time::Second;
 
 /// The commands about topics.
 #[derive(clap::Subcommand, Debug)]
@@ -65,16 +67,38 @@ pub fn run(command: &Command) -> Result<ExitCode> {
     };
     log::start(false)?;
     match command {
-        Command::Create(args) => create(&config, args.replication_factor),
-        Command::Check(args) => check(&config, args.json),
+        Command::Create(args) => with_needed(&config, |needed| {
+            create(&config, needed, args.replication_factor)
+        }),
+        Command::Check(args) => with_needed(&config, |needed| check(&config, needed, args.json)),
         Command::Reset(args) => reset(&config, &args.topic),
     }
 }
 
-fn create(config: &Config, replication: i32) -> Result<ExitCode> {
+/// Runs a command with the seconds of event time that the state of the configured rules depends
+/// on; 0: none are configured. Rules with errors are refused.
+fn with_needed(
+    config: &Config,
+    command: impl FnOnce(Second) -> Result<ExitCode>,
+) -> Result<ExitCode> {
+    if config.rules.is_empty() {
+        return command(0);
+    }
+    match rule_set::parse(rule_set::content(&config.rules)) {
+        Ok(set) => command(retention::needed(&set.rules, config.settings)),
+        Err(problems) => {
+            for problem in problems {
+                eprintln!("error: {problem}");
+            }
+            Ok(ExitCode::from(USAGE))
+        }
+    }
+}
+
+fn create(config: &Config, needed: Second, replication: i32) -> Result<ExitCode> {
     let health = Health::new(config.kafka.brokers());
-    let made = topics::create(config, &health, replication)?;
-    for topic in topics::wanted(config) {
+    let made = topics::create(config, &health, needed, replication)?;
+    for topic in topics::wanted(config, needed) {
         let done = if made.iter().any(|made| **made == *topic.name) {
             "created"
         } else {
@@ -85,9 +109,9 @@ fn create(config: &Config, replication: i32) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn check(config: &Config, json: bool) -> Result<ExitCode> {
+fn check(config: &Config, needed: Second, json: bool) -> Result<ExitCode> {
     let health = Health::new(config.kafka.brokers());
-    let deviations = topics::check(config, &health)?;
+    let deviations = topics::check(config, &health, needed)?;
     if json {
         let list: Vec<_> = deviations.iter().map(as_json).collect();
         println!("{}", serde_json::Value::from(list));
@@ -111,6 +135,7 @@ fn as_json(deviation: &Deviation) -> serde_json::Value {
         about,
         found,
         expected,
+        weight: _,
     } = deviation;
     serde_json::json!({ "topic": topic, "about": about, "found": found, "expected": expected })
 }

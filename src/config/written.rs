@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, de};
 
 /// Every key, in the order of the documentation. In the environment `a.b_c` is
 /// `WATCHFIRE_A_B_C`; properties of `[kafka]` come besides.
-pub const KEYS: [&str; 21] = [
+pub const KEYS: [&str; 22] = [
     "app",
     "sources",
     "rules",
@@ -24,6 +24,7 @@ pub const KEYS: [&str; 21] = [
     "matches_partitions",
     "incidents_partitions",
     "matches_retention",
+    "longest_outage",
     "accept_incomplete_state",
     "limits.evidence",
     "limits.distinct_values",
@@ -66,6 +67,8 @@ pub struct Written {
     pub incidents_partitions: Option<u32>,
     /// [`super::Topics::matches_retention`]
     pub matches_retention: Option<Time>,
+    /// [`super::Topics::longest_outage`]
+    pub longest_outage: Option<Time>,
     /// [`super::Config::accept_incomplete_state`]
     pub accept_incomplete_state: Option<bool>,
     /// `[limits]`
@@ -251,6 +254,7 @@ impl Written {
             matches_partitions: self.matches_partitions.or(under.matches_partitions),
             incidents_partitions: self.incidents_partitions.or(under.incidents_partitions),
             matches_retention: self.matches_retention.or(under.matches_retention),
+            longest_outage: self.longest_outage.or(under.longest_outage),
             accept_incomplete_state: self
                 .accept_incomplete_state
                 .or(under.accept_incomplete_state),

@@ -5,8 +5,8 @@ use crate::decode::{Decoded, Decoder};
 use crate::event::{Attribute, AttributeId, Attributes, Event, Value};
 use crate::plan::Plan;
 use crate::record::{Hash, Position};
-use crate::rule::{self, Aggregate, Function, Pattern, Rule};
-use crate::shuffle::{Input, Match, MatchedRecord, PatternMatch};
+use crate::rule::{self, Aggregate, Function, New, Pattern, Rule};
+use crate::shuffle::{self, Input, Match, MatchedRecord, PatternMatch};
 use crate::time::{FUTURE_MAX, Millis};
 
 /// One record of a message and what became of it.
@@ -63,7 +63,10 @@ impl Matcher {
         let rules: Vec<Rule> = plan
             .rules
             .iter()
-            .filter_map(|(loaded, _)| rule::parse("rule", &loaded.rule.text, &mut attributes).ok())
+            .filter_map(|(loaded, _)| {
+                let Rule { text, lists, .. } = &loaded.rule;
+                rule::parse_with("rule", text, lists, &mut attributes).ok()
+            })
             .flatten()
             .collect();
         debug_assert_eq!(rules.len(), plan.rules.len());
@@ -195,6 +198,7 @@ fn add_pattern(
             .iter()
             .map(|aggregate| input(aggregate, event))
             .collect(),
+        combination: pattern.new.as_ref().map(|new| combination(new, event)),
     };
     match matches
         .iter_mut()
@@ -209,8 +213,23 @@ fn add_pattern(
     }
 }
 
+/// The values that must be new, as one hash.
+fn combination(new: &New, event: &Event<'_>) -> Hash {
+    let values: Vec<Option<String>> = new
+        .attributes
+        .iter()
+        .map(|id| key_value(event.get(*id)))
+        .collect();
+    let mut hasher = blake3::Hasher::new();
+    shuffle::hash_values(&mut hasher, &values);
+    Hash::finish(&hasher)
+}
+
+/// Bytes of a text that FIRST, LAST and MODE look at. The state keeps such texts.
+const TEXT_MAX: usize = 1024;
+
 /// What an aggregate reads of an event.
-fn input(aggregate: &Aggregate, event: &Event<'_>) -> Input {
+pub(crate) fn input(aggregate: &Aggregate, event: &Event<'_>) -> Input {
     let Some(id) = aggregate.input else {
         return Input::Present;
     };
@@ -221,11 +240,27 @@ fn input(aggregate: &Aggregate, event: &Event<'_>) -> Input {
         Function::Count => Input::Present,
         Function::CountDistinct => {
             let hash = Hash::of(text_of(value).to_ascii_lowercase().as_bytes());
-            Input::Distinct(u64::from_be_bytes(
-                hash.0.first_chunk().copied().unwrap_or_default(),
-            ))
+            Input::Distinct(hash.first_bytes())
         }
-        Function::Sum | Function::Avg | Function::Min | Function::Max => number(value),
+        Function::First | Function::Last | Function::Mode => {
+            let text = text_of(value).to_ascii_lowercase();
+            let fits = |(at, _): &(usize, char)| *at < TEXT_MAX;
+            Input::Text(
+                text.char_indices()
+                    .take_while(fits)
+                    .map(|(_, c)| c)
+                    .collect(),
+            )
+        }
+        Function::Sum
+        | Function::Avg
+        | Function::Min
+        | Function::Max
+        | Function::Median
+        | Function::Percentile(_)
+        | Function::Stddev
+        | Function::Variance
+        | Function::PctChange => number(value),
     }
 }
 

@@ -23,7 +23,7 @@ const STOP_PATIENCE: Duration = Duration::from_secs(5);
 pub const CALL: Duration = Duration::from_secs(3);
 
 /// Between two tries of a call.
-const PAUSE: Duration = Duration::from_millis(100);
+pub const PAUSE: Duration = Duration::from_millis(100);
 
 /// What all clients of the process know together: whether the brokers are there, and whether the
 /// process is to stop.

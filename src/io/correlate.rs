@@ -437,6 +437,7 @@ fn difference(now: Counts, before: Counts) -> Counts {
         matches: now.matches - before.matches,
         repeated: now.repeated - before.repeated,
         late: now.late - before.late,
+        capped: now.capped - before.capped,
         future: now.future - before.future,
         published: now.published - before.published,
     }

@@ -1,20 +1,23 @@
 //! The first stage's loop: reads the sources, writes what matched, and how far time has come.
 
+mod open;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use rdkafka::message::{BorrowedMessage, Message as _};
 
 use super::client::{Health, lock};
 use super::clock;
 use super::ends::{Answer, Ends, Question};
-use super::group::{Committed, Event, Group, Partition};
+use super::group::{Event, Group, Partition};
 use super::sink::{Message, Outcome, Progress, Sink};
 use super::status::{self, Status};
 use super::topics::Names;
-use crate::config::{Config, Start};
+use crate::config::Config;
 use crate::detect::{Counts, DeadLetter, Detector, Output, SourcePartition};
 use crate::plan::Plan;
 
@@ -42,6 +45,7 @@ enum Next<'g> {
     Revoked { lost: bool },
     AskForEnds,
     Ends(Vec<Answer>),
+    Switch(Arc<Plan>),
     Commit,
     Wait,
     Stop,
@@ -53,6 +57,9 @@ pub struct Stage {
     health: Arc<Health>,
     status: Arc<Status>,
     plan: Arc<Plan>,
+    /// What to detect with from now on.
+    plans: Receiver<Arc<Plan>>,
+    matches_partitions: u32,
     matches: Arc<str>,
     dead_letters: Arc<str>,
     detector: Detector,
@@ -68,12 +75,12 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// A stage that detects with `plan`.
+    /// A stage that detects with `plan`, until `plans` has another one, of the same sources.
     pub fn new(
         config: &Config,
         health: &Arc<Health>,
         status: &Arc<Status>,
-        plan: Arc<Plan>,
+        (plan, plans): (Arc<Plan>, Receiver<Arc<Plan>>),
         matches_partitions: u32,
         sink: Sink,
         ready: Box<dyn FnOnce() + Send>,
@@ -95,6 +102,8 @@ impl Stage {
             health: Arc::clone(health),
             status: Arc::clone(status),
             plan,
+            plans,
+            matches_partitions,
             matches,
             dead_letters,
             sink,
@@ -118,6 +127,7 @@ impl Stage {
                 Next::Revoked { lost } => self.revoke(&group, lost)?,
                 Next::AskForEnds => self.ask_for_ends()?,
                 Next::Ends(answers) => self.mark(&answers),
+                Next::Switch(plan) => self.switch(&group, plan)?,
                 Next::Commit => self.commit(&group)?,
                 Next::Wait => (),
                 Next::Stop => break,
@@ -131,6 +141,10 @@ impl Stage {
     fn next<'g>(&mut self, group: &'g Group) -> Result<Next<'g>> {
         if self.health.stopping() {
             return Ok(Next::Stop);
+        }
+        match self.plans.try_recv() {
+            Ok(plan) => return Ok(Next::Switch(plan)),
+            Err(TryRecvError::Empty | TryRecvError::Disconnected) => (),
         }
         let since_commit = self.last_commit.elapsed();
         if since_commit >= self.config.commit_interval && self.has_work()
@@ -210,6 +224,25 @@ impl Stage {
         self.moved |= !self.readings.is_empty();
     }
 
+    /// Says under the old plan all that it has found, and how far time has come; then goes on
+    /// under `plan` where it stands.
+    fn switch(&mut self, group: &Group, plan: Arc<Plan>) -> Result<()> {
+        self.detector.mark(&[]);
+        self.moved |= !self.readings.is_empty();
+        self.commit(group)?;
+        self.detector = Detector::new(
+            Arc::clone(&plan),
+            self.matches_partitions,
+            self.config.message_bytes_max,
+        );
+        for reading in self.readings.values() {
+            self.detector.assign(reading.source, reading.next);
+        }
+        tracing::info!(plan = plan.hash.to_string(), "detecting with another plan");
+        self.plan = plan;
+        Ok(())
+    }
+
     fn assign(&mut self, group: &Group, partitions: &[Partition]) -> Result<()> {
         tracing::info!(partitions = partitions.len(), "source partitions assigned");
         let offsets = self.open(group, partitions)?;
@@ -232,110 +265,6 @@ impl Stage {
         }
         self.close();
         group.unassign()
-    }
-
-    /// Is ready to read `partitions`, and nothing else, where the last commit ended; these offsets.
-    fn open(
-        &mut self,
-        group: &Group,
-        partitions: &[Partition],
-    ) -> Result<BTreeMap<Partition, i64>> {
-        self.close();
-        let committed = group.committed(partitions)?;
-        let bounds = group.bounds(partitions)?;
-        let mut offsets = BTreeMap::new();
-        for partition in partitions {
-            let bounds = bounds.get(partition).copied().unwrap_or((0, 0));
-            let source = self.source(partition)?;
-            let next = self.start(partition, committed.get(partition), bounds)?;
-            self.detector.assign(source, next);
-            offsets.insert(partition.clone(), next);
-            let lag = bounds.1 - next;
-            self.readings.insert(
-                partition.clone(),
-                Reading {
-                    source,
-                    next,
-                    asked: None,
-                    lag,
-                },
-            );
-        }
-        self.report(Counts::default(), 0);
-        Ok(offsets)
-    }
-
-    fn close(&mut self) {
-        for reading in std::mem::take(&mut self.readings).into_values() {
-            self.detector.revoke(reading.source);
-        }
-        self.moved = false;
-    }
-
-    fn source(&self, (topic, partition): &Partition) -> Result<SourcePartition> {
-        let place = self
-            .plan
-            .sources
-            .iter()
-            .position(|source| source.topic == *topic);
-        let source = place.and_then(|place| self.plan.sources.get(place));
-        match (place, source, u32::try_from(*partition)) {
-            (Some(place), Some(source), Ok(partition)) if partition < source.partitions => {
-                Ok(SourcePartition {
-                    source: place as u32,
-                    partition,
-                })
-            }
-            _ => bail!(
-                "source topic {topic} has got more partitions; the worker ends so that it starts \
-                 with all of them"
-            ),
-        }
-    }
-
-    /// Where to start. The note at a committed offset is the epoch that it belongs to: one of
-    /// before the topic was made anew means nothing.
-    fn start(
-        &self,
-        (topic, partition): &Partition,
-        committed: Option<&Committed>,
-        (low, high): (i64, i64),
-    ) -> Result<i64> {
-        let epoch = self.epoch(topic).to_string();
-        match committed.filter(|found| found.metadata.is_empty() || found.metadata == epoch) {
-            None => Ok(match self.config.start {
-                Start::Earliest => low,
-                Start::Latest => high,
-            }),
-            Some(found) if found.offset > high => bail!(
-                "source {topic}/{partition} ends at offset {high}, and was read to {}: the topic \
-                 was made anew. Stop all workers, run `watchfire topics reset {topic}`, and start \
-                 them again",
-                found.offset
-            ),
-            Some(found) if found.offset < low => {
-                let lost = low - found.offset;
-                if !self.config.accept_incomplete_state {
-                    bail!(
-                        "source {topic}/{partition}: {lost} messages were deleted by its \
-                         retention before they were read. Start with --accept-incomplete-state \
-                         to go on without them"
-                    );
-                }
-                tracing::warn!(topic, partition, lost, "going on without deleted messages");
-                Ok(low)
-            }
-            Some(found) => Ok(found.offset),
-        }
-    }
-
-    fn epoch(&self, topic: &str) -> u32 {
-        let source = self
-            .plan
-            .sources
-            .iter()
-            .find(|source| source.topic == topic);
-        source.map_or(0, |source| source.epoch)
     }
 
     fn commit(&mut self, group: &Group) -> Result<()> {

@@ -6,6 +6,8 @@ pub mod files;
 
 pub mod rule_files;
 
+pub mod rule_set;
+
 pub mod progress;
 
 pub mod clock;
@@ -31,6 +33,8 @@ pub mod store;
 pub mod correlate;
 
 pub mod status;
+
+pub mod reload;
 
 pub mod worker;
 

@@ -1,61 +1,120 @@
-//! Rule files on disk.
+//! Rule files on disk, and the lists beside them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-/// The files at `paths`, each with its text, sorted by name. Of a directory those that end in
-/// `.yaml` or `.yml`, and of its subdirectories; names that begin with a dot are passed over.
+use crate::rule::Texts;
+
+/// The folder of lists beside rules.
+const LISTS: &str = "lists";
+
+/// The files at `paths`, each with its text, sorted by name. Of a directory the rules are those
+/// that end in `.yaml` or `.yml`, also in its subdirectories; names that begin with a dot are
+/// passed over. Lists are the files that end in `.txt` or `.csv` in a folder `lists` within such
+/// directories and beside files of rules.
 ///
 /// A path that does not exist, a directory without rule files and a file that is not UTF-8 are
 /// errors.
-pub fn load(paths: &[PathBuf]) -> Result<Vec<(String, String)>> {
-    let mut files = Vec::new();
+pub fn load(paths: &[PathBuf]) -> Result<Texts> {
+    let mut found = Found::default();
     for path in paths {
-        let before = files.len();
+        let before = found.rules.len();
         let kind = fs::metadata(path).with_context(|| format!("rules: {}", path.display()))?;
         if !kind.is_dir() {
-            files.push(path.clone());
+            found.rules.push(path.clone());
+            let beside = path.with_file_name(LISTS);
+            if beside.is_dir() {
+                found.lists(&beside)?;
+            }
             continue;
         }
-        directory(path, &mut files)?;
-        if files.len() == before {
+        found.directory(path)?;
+        if found.rules.len() == before {
             bail!("rules: no file in {} ends in .yaml or .yml", path.display());
         }
     }
+    Ok(Texts {
+        rules: texts(found.rules)?,
+        lists: texts(found.lists)?,
+    })
+}
+
+#[derive(Default)]
+struct Found {
+    rules: Vec<PathBuf>,
+    lists: Vec<PathBuf>,
+}
+
+impl Found {
+    fn directory(&mut self, path: &Path) -> Result<()> {
+        for (path, is_dir) in entries(path)? {
+            if is_dir && path.file_name().is_some_and(|name| name == LISTS) {
+                self.lists(&path)?;
+            } else if is_dir {
+                self.directory(&path)?;
+            } else if ends_in(&path, ["yaml", "yml"]) {
+                self.rules.push(path);
+            }
+        }
+        Ok(())
+    }
+
+    fn lists(&mut self, path: &Path) -> Result<()> {
+        let files = entries(path)?.into_iter();
+        let lists = files.filter(|(path, is_dir)| !is_dir && ends_in(path, ["txt", "csv"]));
+        self.lists.extend(lists.map(|(path, _)| path));
+        Ok(())
+    }
+}
+
+/// What is in a directory, and whether it is a directory itself, but for names with a dot first.
+fn entries(path: &Path) -> Result<Vec<(PathBuf, bool)>> {
+    let place = || format!("rules: {}", path.display());
+    let mut entries = Vec::new();
+    for entry in fs::read_dir(path).with_context(place)? {
+        let entry = entry.with_context(place)?;
+        if entry.file_name().as_encoded_bytes().starts_with(b".") {
+            continue;
+        }
+        // A linked file is a file, as Kubernetes mounts them; a linked directory could be a loop.
+        let is_dir = entry.file_type().with_context(place)?.is_dir();
+        entries.push((entry.path(), is_dir));
+    }
+    Ok(entries)
+}
+
+fn ends_in(path: &Path, endings: [&str; 2]) -> bool {
+    path.extension()
+        .is_some_and(|end| endings.iter().any(|ending| end == *ending))
+}
+
+/// The files with their texts, each once.
+fn texts(mut files: Vec<PathBuf>) -> Result<Vec<(String, String)>> {
     files.sort();
     files.dedup();
     files.iter().map(|path| read(path)).collect()
 }
 
-fn directory(path: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
-    let place = || format!("rules: {}", path.display());
-    for entry in fs::read_dir(path).with_context(place)? {
-        let entry = entry.with_context(place)?;
-        let path = entry.path();
-        if entry.file_name().as_encoded_bytes().starts_with(b".") {
-            continue;
-        }
-        // A linked file is a file, as Kubernetes mounts them; a linked directory could be a loop.
-        if entry.file_type().with_context(place)?.is_dir() {
-            directory(&path, files)?;
-        } else if path
-            .extension()
-            .is_some_and(|end| end == "yaml" || end == "yml")
-        {
-            files.push(path);
-        }
-    }
-    Ok(())
-}
-
 fn read(path: &Path) -> Result<(String, String)> {
     let name = path.display().to_string();
     let bytes = fs::read(path).with_context(|| format!("rules: {name}"))?;
-    let text = String::from_utf8(bytes)
-        .with_context(|| format!("rules: {name} is not UTF-8 text: save it as UTF-8"))?;
-    Ok((name, text))
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok((name, text)),
+        Err(error) => {
+            let valid = error.utf8_error().valid_up_to();
+            let bytes = error.as_bytes().get(..valid).unwrap_or_default();
+            let before = String::from_utf8_lossy(bytes);
+            let line = before.split('\n').count();
+            let column = before
+                .split('\n')
+                .next_back()
+                .map_or(0, |last| last.chars().count())
+                + 1;
+            bail!("{name}:{line}:{column}: not UTF-8 text: save it as UTF-8")
+        }
+    }
 }
 
 #[cfg(test)]
@@ -66,7 +125,8 @@ mod tests {
     fn finds_rule_files() {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path();
-        std::fs::create_dir_all(root.join("b/c")).unwrap();
+        std::fs::create_dir_all(root.join("b/c/lists")).unwrap();
+        std::fs::create_dir_all(root.join("b/lists")).unwrap();
         std::fs::create_dir_all(root.join(".git")).unwrap();
         std::fs::create_dir_all(root.join("empty")).unwrap();
         for name in [
@@ -76,14 +136,22 @@ mod tests {
             "notes.txt",
             ".git/v.yaml",
             ".w.yaml",
+            "b/lists/Admins.txt",
+            "b/lists/Owners.csv",
+            "b/lists/README.md",
+            "b/lists/v.yaml",
+            "b/c/lists/More.txt",
         ] {
             std::fs::write(root.join(name), name).unwrap();
         }
-        std::fs::write(root.join("latin1"), b"caf\xe9").unwrap();
+        std::fs::write(root.join("latin1"), b"a\ncaf\xe9").unwrap();
         let check = |paths: &[&str], expected: Result<&[&str], &str>| {
             let paths: Vec<PathBuf> = paths.iter().map(|path| root.join(path)).collect();
             let found = super::load(&paths);
-            let texts = found.map(|files| files.into_iter().map(|(_, text)| text).collect());
+            let texts = found.map(|found| {
+                let files = found.rules.into_iter().chain(found.lists);
+                files.map(|(_, text)| text).collect()
+            });
             match (texts, expected) {
                 (Ok::<Vec<String>, _>(texts), Ok(expected)) => assert_eq!(texts, expected),
                 (Err(error), Err(expected)) => {
@@ -93,14 +161,19 @@ mod tests {
                 (found, expected) => panic!("{paths:?}: {found:?} but expected {expected:?}"),
             }
         };
-        check(&[""], Ok(&["b/c/y.yml", "b/x.yaml", "z.yaml"]));
-        check(
-            &["b", "z.yaml", "b/x.yaml"],
-            Ok(&["b/c/y.yml", "b/x.yaml", "z.yaml"]),
-        );
+        let lists = [
+            "b/c/lists/More.txt",
+            "b/lists/Admins.txt",
+            "b/lists/Owners.csv",
+        ];
+        let all = [&["b/c/y.yml", "b/x.yaml", "z.yaml"][..], &lists].concat();
+        check(&[""], Ok(&all));
+        check(&["b", "z.yaml", "b/x.yaml"], Ok(&all));
+        let beside = ["b/x.yaml", "b/lists/Admins.txt", "b/lists/Owners.csv"];
+        check(&["b/x.yaml"], Ok(&beside));
         check(&["notes.txt"], Ok(&["notes.txt"]));
         check(&["nowhere"], Err("No such file"));
         check(&["empty"], Err("ends in .yaml or .yml"));
-        check(&["latin1"], Err("not UTF-8"));
+        check(&["latin1"], Err("latin1:2:4: not UTF-8"));
     }
 }

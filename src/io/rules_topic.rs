@@ -12,13 +12,39 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use super::client::{self, CALL, Health};
 use super::clock;
 use super::producer;
+use super::rule_set::RuleSet;
 use super::topics::Names;
 use crate::config::Config;
-use crate::plan::Catalogue;
+use crate::plan::{Catalogue, Plan, Source};
+use crate::time::{Millis, second_of};
 
-/// Reads all entries that are there now, also those that no transaction has committed: a plan is
-/// written before it is used.
+/// Reads all entries that are there now.
 pub fn read(config: &Config, health: &Arc<Health>) -> Result<Catalogue> {
+    let mut catalogue = Catalogue::default();
+    each(config, health, &mut |entry| {
+        catalogue.read(entry.key, entry.value)
+    })?;
+    Ok(catalogue)
+}
+
+/// One entry of the topic.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry<'m> {
+    /// Such as `rule/<hash>`.
+    pub key: &'m str,
+    /// `None`: deleted.
+    pub value: Option<&'m [u8]>,
+    /// When it was written, as far as the broker says.
+    pub written: Option<Millis>,
+}
+
+/// Hands all entries that are there now to `each`, in order, also those that no transaction has
+/// committed: a plan is written before it is used.
+pub fn each(
+    config: &Config,
+    health: &Arc<Health>,
+    each: &mut dyn FnMut(Entry<'_>) -> Result<(), String>,
+) -> Result<()> {
     let topic = Names::of(&config.app).rules;
     let more = [("isolation.level", "read_uncommitted")];
     let reader = client::reader_with(config, health, &more)?;
@@ -26,9 +52,8 @@ pub fn read(config: &Config, health: &Arc<Health>) -> Result<Catalogue> {
     let patience = config.broker_timeout;
     let (low, end) =
         health.patiently(patience, &what, || reader.fetch_watermarks(&topic, 0, CALL))?;
-    let mut catalogue = Catalogue::default();
     if low >= end {
-        return Ok(catalogue);
+        return Ok(());
     }
     let mut list = TopicPartitionList::new();
     list.add_partition_offset(&topic, 0, Offset::Offset(low))?;
@@ -39,9 +64,12 @@ pub fn read(config: &Config, health: &Arc<Health>) -> Result<Catalogue> {
             Some(Ok(message)) => {
                 heard = clock::instant();
                 let key = String::from_utf8_lossy(message.key().unwrap_or_default());
-                catalogue
-                    .read(&key, message.payload())
-                    .map_err(|why| anyhow!("{topic} offset {}: {why}", message.offset()))?;
+                let entry = Entry {
+                    key: &key,
+                    value: message.payload(),
+                    written: message.timestamp().to_millis(),
+                };
+                each(entry).map_err(|why| anyhow!("{topic} offset {}: {why}", message.offset()))?;
             }
             Some(Err(error)) if !client::is_transient(&error) => {
                 return Err(error).with_context(|| format!("could not {what}"));
@@ -49,7 +77,7 @@ pub fn read(config: &Config, health: &Arc<Health>) -> Result<Catalogue> {
             Some(Err(_)) | None => health.check(patience)?,
         }
         if position(&reader, &topic)? >= end {
-            return Ok(catalogue);
+            return Ok(());
         }
         if heard.elapsed() > patience {
             bail!("could not {what}: nothing came");
@@ -105,4 +133,44 @@ pub fn write(config: &Config, health: &Arc<Health>, entries: &[(String, Vec<u8>)
         Some((error, _)) => bail!("topic {topic} cannot be written: {error}"),
         None => Ok(()),
     }
+}
+
+/// Makes the plan of these rules and sources known, and loads it as everybody will. `sources`
+/// gives them as the topic knows them.
+pub fn take_into_use(
+    config: &Config,
+    health: &Arc<Health>,
+    set: &RuleSet,
+    sources: &dyn Fn(&Catalogue) -> Vec<Source>,
+) -> Result<(Catalogue, Arc<Plan>)> {
+    let catalogue = read(config, health)?;
+    let minute = second_of(clock::now()).div_euclid(60) * 60;
+    let draft = catalogue.draft(
+        &set.rules,
+        &set.attributes,
+        config.settings,
+        sources(&catalogue),
+        minute,
+    );
+    let catalogue = if draft.entries.is_empty() {
+        catalogue
+    } else {
+        write(config, health, &draft.entries)?;
+        read(config, health)?
+    };
+    let plan = catalogue.plan(draft.plan).cloned().ok_or_else(|| {
+        anyhow!(
+            "plan {} was written to topic {}, and is not there: is that topic compacted, with one \
+             partition?",
+            draft.plan,
+            Names::of(&config.app).rules
+        )
+    })?;
+    tracing::info!(
+        plan = plan.hash.to_string(),
+        rules = plan.rules.len(),
+        new_entries = draft.entries.len(),
+        "plan is known to all"
+    );
+    Ok((catalogue, plan))
 }

@@ -43,9 +43,20 @@ pub struct Correlating {
     pub held_back_by: Option<(String, u32, Option<Millis>)>,
 }
 
+/// What becomes of changes to the rules.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Reloading {
+    /// How often other rules were put into use.
+    pub reloads: u64,
+    /// How often they were refused, and those in use stayed.
+    pub refused: u64,
+}
+
 /// Where the stages leave it.
 #[derive(Debug, Default)]
 pub struct Status {
+    /// Of the rules.
+    pub reloading: Mutex<Reloading>,
     /// Of the first stage.
     pub detecting: Mutex<Detecting>,
     /// Of the second stage.
@@ -57,6 +68,7 @@ impl Status {
     pub fn log(&self, delivery: Delivery) {
         let detecting = lock(&self.detecting).clone();
         let correlating = lock(&self.correlating).clone();
+        let reloading = *lock(&self.reloading);
         let time = |millis: Option<Millis>| millis.map_or("none".to_owned(), time::rfc3339);
         let watermark = time(correlating.watermark.map(|second| second * 1000));
         let held_back_by = correlating
@@ -83,8 +95,11 @@ impl Status {
             folded = correlating.counts.messages,
             repeated = correlating.counts.repeated,
             late = correlating.counts.late,
+            capped = correlating.counts.capped,
             future_by_broker = correlating.counts.future,
             incidents = correlating.counts.published,
+            rule_reloads = reloading.reloads,
+            rule_reloads_refused = reloading.refused,
             watermark,
             held_back_by,
             "status"
@@ -108,6 +123,7 @@ pub fn add_fold(total: &mut state::Counts, more: state::Counts) {
     total.matches += more.matches;
     total.repeated += more.repeated;
     total.late += more.late;
+    total.capped += more.capped;
     total.future += more.future;
     total.published += more.published;
 }

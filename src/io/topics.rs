@@ -1,5 +1,7 @@
 //! The topics that belong to an application: their names, how they must be, making them.
 
+pub mod retention;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +15,9 @@ use rdkafka::consumer::Consumer as _;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 
 use super::client::{self, CALL, Health};
+use super::clock;
 use crate::config::Config;
+use crate::time::Second;
 
 const ADMIN_TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -58,8 +62,9 @@ pub struct Wanted {
     pub suggested: Vec<(&'static str, String)>,
 }
 
-/// All topics of the application.
-pub fn wanted(config: &Config) -> Vec<Wanted> {
+/// All topics of the application. `needed`: the seconds of event time before the watermark that
+/// its state depends on; 0: that is not known.
+pub fn wanted(config: &Config, needed: Second) -> Vec<Wanted> {
     let Names {
         matches,
         incidents,
@@ -67,7 +72,7 @@ pub fn wanted(config: &Config) -> Vec<Wanted> {
         rules,
     } = Names::of(&config.app);
     let delete = || ("cleanup.policy", "delete".to_owned());
-    let retention = config.topics.matches_retention.as_millis().to_string();
+    let retention = retention::created_ms(config, needed);
     vec![
         Wanted {
             name: matches,
@@ -77,7 +82,7 @@ pub fn wanted(config: &Config) -> Vec<Wanted> {
                 delete(),
                 ("message.timestamp.type", "LogAppendTime".to_owned()),
             ],
-            suggested: vec![("retention.ms", retention)],
+            suggested: vec![("retention.ms", retention.to_string())],
         },
         Wanted {
             name: incidents,
@@ -139,6 +144,19 @@ pub struct Deviation {
     pub found: Option<String>,
     /// What must be there.
     pub expected: String,
+    /// What follows from it.
+    pub weight: Weight,
+}
+
+/// What follows from a deviation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Weight {
+    /// No worker can start.
+    Fatal,
+    /// A worker that loses its state may not be able to make it anew.
+    Risk,
+    /// Nothing, unless somebody wonders.
+    Harmless,
 }
 
 impl std::fmt::Display for Deviation {
@@ -148,6 +166,7 @@ impl std::fmt::Display for Deviation {
             about,
             found,
             expected,
+            weight: _,
         } = self;
         match found {
             None => write!(f, "topic {topic} does not exist"),
@@ -158,9 +177,11 @@ impl std::fmt::Display for Deviation {
 
 /// All deviations of the application's topics and the sources. Brokers that do not tell the
 /// properties of topics are believed, and that is logged.
-pub fn check(config: &Config, health: &Arc<Health>) -> Result<Vec<Deviation>> {
+/// `needed` as for [`wanted`].
+pub fn check(config: &Config, health: &Arc<Health>, needed: Second) -> Result<Vec<Deviation>> {
     let existing = partitions(config, health, client::START_PATIENCE)?;
-    let wanted = wanted(config);
+    let wanted = wanted(config, needed);
+    let rules = Names::of(&config.app).rules;
     let mut deviations = Vec::new();
     let sources = config.sources.iter().map(|source| (source.as_str(), None));
     let ours = wanted.iter().map(|topic| (&*topic.name, topic.partitions));
@@ -170,6 +191,10 @@ pub fn check(config: &Config, health: &Arc<Health>) -> Result<Vec<Deviation>> {
             about: about.to_owned(),
             found: found.map(|found| found.to_string()),
             expected: expected.to_string(),
+            weight: match found.is_none() || name == &*rules {
+                true => Weight::Fatal,
+                false => Weight::Harmless,
+            },
         };
         match (existing.get(name), expected) {
             (None, expected) => {
@@ -186,7 +211,10 @@ pub fn check(config: &Config, health: &Arc<Health>) -> Result<Vec<Deviation>> {
         .filter(|topic| existing.contains_key(&*topic.name))
         .collect();
     match properties(config, present.iter().map(|topic| &*topic.name)) {
-        Ok(found) => deviations.extend(deviating(&present, &found)),
+        Ok(found) => {
+            deviations.extend(deviating(&present, &found));
+            deviations.extend(retention::short_lived(config, needed, &present, &found));
+        }
         Err(error) => tracing::warn!(
             %error,
             "the brokers do not tell the properties of topics; make sure that messages of {} \
@@ -208,6 +236,7 @@ fn deviating(wanted: &[&Wanted], found: &[ConfigResource]) -> Vec<Deviation> {
                     about: (*name).to_owned(),
                     found: Some(value),
                     expected: expected.clone(),
+                    weight: Weight::Fatal,
                 });
             }
         }
@@ -215,7 +244,7 @@ fn deviating(wanted: &[&Wanted], found: &[ConfigResource]) -> Vec<Deviation> {
     deviations
 }
 
-fn properties<'t>(
+pub(super) fn properties<'t>(
     config: &Config,
     topics: impl Iterator<Item = &'t str>,
 ) -> Result<Vec<ConfigResource>> {
@@ -233,11 +262,16 @@ fn properties<'t>(
         .collect()
 }
 
-/// Makes the topics that do not exist; returns their names. `replication`: -1 leaves it to the
-/// broker.
-pub fn create(config: &Config, health: &Arc<Health>, replication: i32) -> Result<Vec<String>> {
+/// Makes the topics that do not exist; returns their names. `needed` as for [`wanted`];
+/// `replication`: -1 leaves it to the broker.
+pub fn create(
+    config: &Config,
+    health: &Arc<Health>,
+    needed: Second,
+    replication: i32,
+) -> Result<Vec<String>> {
     let existing = partitions(config, health, client::START_PATIENCE)?;
-    let wanted = wanted(config);
+    let wanted = wanted(config, needed);
     let missing: Vec<&Wanted> = wanted
         .iter()
         .filter(|topic| !existing.contains_key(&*topic.name))
@@ -271,7 +305,27 @@ pub fn create(config: &Config, health: &Arc<Health>, replication: i32) -> Result
             Err((topic, code)) => bail!("topic {topic} could not be made: {code}"),
         }
     }
+    wait_until_shown(config, health, &missing)?;
     Ok(made)
+}
+
+/// Brokers answer that a topic is made before all of them know of it: a worker that starts at once
+/// would not find it.
+fn wait_until_shown(config: &Config, health: &Arc<Health>, made: &[&Wanted]) -> Result<()> {
+    let start = clock::instant();
+    loop {
+        let shown = partitions(config, health, client::START_PATIENCE)?;
+        let Some(unseen) = made.iter().find(|topic| !shown.contains_key(&*topic.name)) else {
+            return Ok(());
+        };
+        if start.elapsed() > client::START_PATIENCE {
+            bail!(
+                "topic {} was made, but the brokers do not show it",
+                unseen.name
+            );
+        }
+        std::thread::sleep(client::PAUSE);
+    }
 }
 
 fn new_topic(topic: &Wanted, replication: i32) -> NewTopic<'_> {

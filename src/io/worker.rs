@@ -1,28 +1,26 @@
 //! The worker: checks everything once, starts both stages, waits for the end of one of them or
 //! for the signal to stop.
 
-use std::collections::BTreeMap;
-use std::collections::hash_map::RandomState;
-use std::hash::{BuildHasher as _, Hasher as _};
-use std::path::{Path, PathBuf};
+mod prepare;
+
+use std::path::Path;
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, anyhow};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use super::client::{self, Health, START_PATIENCE};
+use super::client::{Health, START_PATIENCE};
+use super::reload::{Ask, Reloader};
+use super::rule_set::{self, RuleSet};
 use super::sink::Sink;
 use super::status::Status;
-use super::store::{Budget, Store};
+use super::store::Store;
 use super::topics::{self, Names};
-use super::{clock, correlate, detect, rule_files, rules_topic};
+use super::{correlate, detect};
 use crate::config::{Config, Delivery};
-use crate::event::Attributes;
-use crate::plan::{Catalogue, Plan, Source};
-use crate::rule::{self, Rule};
-use crate::time::second_of;
 
 /// How long the stages may take to end once they are asked to.
 const STOP_TIMEOUT: Duration = Duration::from_secs(9);
@@ -48,14 +46,15 @@ enum Report {
     Ended(&'static str, Result<()>),
 }
 
-/// Runs a worker until SIGTERM or SIGINT.
+/// Runs a worker until SIGTERM or SIGINT. It reads its rules again when they change, and at
+/// SIGHUP.
 ///
 /// # Errors
 ///
 /// As [`run_until`] says.
 pub fn run(config: &Config) -> Result<(), Failure> {
-    run_until(config, Properties::Checked, || {
-        let mut signals = Signals::new()?;
+    run_until(config, Properties::Checked, |reload| {
+        let mut signals = Signals::new(reload)?;
         Ok(async move { signals.received().await })
     })
 }
@@ -70,7 +69,8 @@ pub enum Properties {
 }
 
 /// Runs a worker until what `stop` gives says why it should end. `stop` is called first of all,
-/// so that a signal is noticed from the beginning.
+/// so that a signal is noticed from the beginning, and with what asks for the rules to be read
+/// again: while that is kept, they are also read when they change.
 ///
 /// # Errors
 ///
@@ -79,7 +79,7 @@ pub enum Properties {
 pub fn run_until<S: Future<Output = &'static str>>(
     config: &Config,
     properties: Properties,
-    stop: impl FnOnce() -> Result<S>,
+    stop: impl FnOnce(Ask) -> Result<S>,
 ) -> Result<(), Failure> {
     for warning in &config.warnings {
         tracing::warn!("{warning}");
@@ -93,15 +93,16 @@ pub fn run_until<S: Future<Output = &'static str>>(
         .enable_all()
         .build()
         .context("no runtime could be started")?;
+    let (ask, asked) = channel();
     let stop = {
         let _inside = runtime.enter();
-        stop()?
+        stop(ask)?
     };
-    let (rules, attributes) = load_rules(&config.rules)?;
+    let set = rule_set::parse(rule_set::content(&config.rules)).map_err(Failure::Input)?;
     let health = Health::new(config.kafka.brokers());
     let starting = {
         let (config, health) = (config.clone(), Arc::clone(&health));
-        runtime.spawn_blocking(move || start(&config, &health, properties, &rules, &attributes))
+        runtime.spawn_blocking(move || start(&config, &health, properties, set, asked))
     };
     let ended = runtime.block_on(async {
         let mut stop = std::pin::pin!(stop);
@@ -121,21 +122,6 @@ pub fn run_until<S: Future<Output = &'static str>>(
     Ok(ended?)
 }
 
-/// The enabled rules at the paths, or every error in them.
-fn load_rules(paths: &[String]) -> Result<(Vec<Rule>, Attributes), Failure> {
-    let paths: Vec<PathBuf> = paths.iter().map(PathBuf::from).collect();
-    let files =
-        rule_files::load(&paths).map_err(|error| Failure::Input(vec![format!("{error:#}")]))?;
-    let mut attributes = Attributes::default();
-    let rules = rule::parse_all(&files, &mut attributes)
-        .map_err(|errors| Failure::Input(errors.iter().map(ToString::to_string).collect()))?;
-    let enabled: Vec<Rule> = rules.into_iter().filter(|rule| rule.enabled).collect();
-    if enabled.is_empty() {
-        return Err(Failure::Input(vec!["rules: no rule is enabled".to_owned()]));
-    }
-    Ok((enabled, attributes))
-}
-
 /// The running stages.
 struct Started {
     status: Arc<Status>,
@@ -147,18 +133,18 @@ fn start(
     config: &Config,
     health: &Arc<Health>,
     properties: Properties,
-    rules: &[Rule],
-    attributes: &Attributes,
+    set: RuleSet,
+    asked: Receiver<()>,
 ) -> Result<Started> {
     let state_dir = Path::new(&config.state_dir);
     let existing = topics::partitions(config, health, START_PATIENCE)?;
-    check_topics(config, health, properties, &existing)?;
+    prepare::check_topics(config, health, (properties, &set), &existing)?;
     let store = Store::open(
         &state_dir.join("store"),
-        &owner(config, health)?,
-        budget(config),
+        &prepare::owner(config, health)?,
+        prepare::budget(config),
     )?;
-    let id = worker_id(state_dir)?;
+    let id = prepare::worker_id(state_dir)?;
     tracing::info!(
         app = config.app,
         id,
@@ -166,7 +152,7 @@ fn start(
         "worker starts"
     );
 
-    let (catalogue, plan) = plan(config, health, rules, attributes, &existing)?;
+    let (catalogue, plan) = prepare::plan(config, health, &set, &existing)?;
     let sink = |stage: &str, delivery| {
         Sink::open(
             config,
@@ -198,9 +184,23 @@ fn start(
         correlate_sink,
         ready(),
     );
-    let detect = detect::Stage::new(config, health, &status, plan, matches, detect_sink, ready())?;
+    let in_use = (Arc::clone(&plan), set.content);
+    let (reloader, plans) = Reloader::new(config, health, &status, in_use, asked);
+    let plans = (plan, plans);
+    let detect = detect::Stage::new(
+        config,
+        health,
+        &status,
+        plans,
+        matches,
+        detect_sink,
+        ready(),
+    )?;
     spawn("correlate", &tell, move || correlate.run())?;
     spawn("detect", &tell, move || detect.run())?;
+    std::thread::Builder::new()
+        .name("reload".to_owned())
+        .spawn(move || reloader.run())?;
     Ok(Started {
         status,
         delivery,
@@ -230,24 +230,34 @@ fn report(tell: &UnboundedSender<Report>, report: Report) {
     }
 }
 
-/// The signals that end the worker.
+/// The signals that end the worker, and the one that has it read its rules again.
 struct Signals {
     terminate: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
+    hangup: tokio::signal::unix::Signal,
+    reload: Ask,
 }
 
 impl Signals {
-    fn new() -> Result<Signals> {
+    fn new(reload: Ask) -> Result<Signals> {
         Ok(Signals {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+            reload,
         })
     }
 
+    /// The signal to end, once it comes.
     async fn received(&mut self) -> &'static str {
-        tokio::select! {
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return "SIGTERM",
+                _ = self.interrupt.recv() => return "SIGINT",
+                _ = self.hangup.recv() => if self.reload.send(()).is_err() {
+                    tracing::debug!("nobody reads the rules any more");
+                },
+            }
         }
     }
 }
@@ -310,134 +320,4 @@ async fn supervise(
     }
     started.status.log(started.delivery);
     outcome
-}
-
-/// # Errors
-///
-/// A topic is missing or is not as it must be; all that is wrong at once.
-fn check_topics(
-    config: &Config,
-    health: &Arc<Health>,
-    properties: Properties,
-    existing: &BTreeMap<String, u32>,
-) -> Result<()> {
-    let names = Names::of(&config.app);
-    let (brokers, mut problems) = (config.kafka.brokers(), Vec::new());
-    for source in config
-        .sources
-        .iter()
-        .filter(|source| !existing.contains_key(*source))
-    {
-        problems.push(format!(
-            "source topic {source} does not exist on {brokers}; check `sources` in the \
-             configuration"
-        ));
-    }
-    for name in [
-        &names.matches,
-        &names.incidents,
-        &names.dead_letters,
-        &names.rules,
-    ] {
-        if !existing.contains_key(&**name) {
-            problems.push(format!(
-                "topic {name} does not exist on {brokers}; create it with `watchfire topics \
-                 create` and this configuration"
-            ));
-        }
-    }
-    if problems.is_empty() && properties == Properties::Checked {
-        // What can be another number without harm is for `topics check` to say.
-        let deviations = topics::check(config, health)?;
-        let grave = deviations
-            .iter()
-            .filter(|d| d.about != "partitions" || d.topic == *names.rules);
-        problems.extend(grave.map(ToString::to_string));
-    }
-    if !problems.is_empty() {
-        bail!("{}", problems.join("\n"));
-    }
-    Ok(())
-}
-
-/// Makes the plan of these rules and sources known, and loads it as everybody will.
-fn plan(
-    config: &Config,
-    health: &Arc<Health>,
-    rules: &[Rule],
-    attributes: &Attributes,
-    existing: &BTreeMap<String, u32>,
-) -> Result<(Catalogue, Arc<Plan>)> {
-    let catalogue = rules_topic::read(config, health)?;
-    let sources = config.sources.iter().map(|topic| Source {
-        topic: topic.clone(),
-        partitions: existing.get(topic).copied().unwrap_or(0),
-        epoch: catalogue.epoch(topic),
-    });
-    let minute = second_of(clock::now()).div_euclid(60) * 60;
-    let draft = catalogue.draft(
-        rules,
-        attributes,
-        config.settings,
-        sources.collect(),
-        minute,
-    );
-    let catalogue = if draft.entries.is_empty() {
-        catalogue
-    } else {
-        rules_topic::write(config, health, &draft.entries)?;
-        rules_topic::read(config, health)?
-    };
-    let plan = catalogue.plan(draft.plan).cloned().ok_or_else(|| {
-        anyhow!(
-            "plan {} was written to topic {}, and is not there: is that topic compacted, with one \
-             partition?",
-            draft.plan,
-            Names::of(&config.app).rules
-        )
-    })?;
-    tracing::info!(
-        plan = plan.hash.to_string(),
-        rules = plan.rules.len(),
-        new_entries = draft.entries.len(),
-        "plan in use"
-    );
-    Ok((catalogue, plan))
-}
-
-/// Whose fold the store holds: another application's or cluster's offsets mean nothing here.
-fn owner(config: &Config, health: &Arc<Health>) -> Result<String> {
-    use rdkafka::consumer::Consumer as _;
-    let reader = client::reader(config, health, false)?;
-    let cluster = reader
-        .client()
-        .fetch_cluster_id(client::CALL)
-        .unwrap_or_default();
-    Ok(format!("{}\n{cluster}", config.app))
-}
-
-fn budget(config: &Config) -> Budget {
-    Budget {
-        block_cache_bytes: config.block_cache_bytes,
-        write_buffer_bytes: config.write_buffer_bytes,
-    }
-}
-
-/// The name of this worker, made once and kept: the next process with this state directory ends
-/// what the last one has left open.
-fn worker_id(state_dir: &Path) -> Result<String> {
-    let path = state_dir.join("id");
-    let failed = || format!("the worker's id in {} cannot be kept", path.display());
-    if path.exists() {
-        let id = std::fs::read_to_string(&path).with_context(failed)?;
-        let id = id.trim();
-        if !id.is_empty() && id.chars().all(|c| c.is_ascii_alphanumeric()) {
-            return Ok(id.to_owned());
-        }
-    }
-    let mut hasher = RandomState::new().build_hasher();
-    hasher.write_i64(clock::now());
-    let id = format!("{:016x}", hasher.finish());
-    std::fs::write(&path, &id).with_context(failed)?;
-    Ok(id)
 }

@@ -1,18 +1,64 @@
 //! The aggregates that a `having` or an incident attribute may use.
 
+use super::FilterError;
 use super::attribute::Names;
 use super::nearest;
 use super::token::{Cursor, Spanned, Symbol, Token};
-use super::{Aggregate, FilterError, Function};
+use crate::event::AttributeId;
+
+/// One aggregate of a `having` or of an incident attribute.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Aggregate {
+    /// What is computed.
+    pub function: Function,
+    /// The attribute it reads; `None` for COUNT(*).
+    pub input: Option<AttributeId>,
+}
+
+/// What an aggregate computes. Absent values are skipped; what has no value at all to compute from
+/// is undefined, or 0 for the counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Function {
+    /// COUNT(*) without input, COUNT(a) with one.
+    Count,
+    /// Different values, letter case aside.
+    CountDistinct,
+    /// Sum of the numbers.
+    Sum,
+    /// Mean of the numbers.
+    Avg,
+    /// Least number.
+    Min,
+    /// Greatest number.
+    Max,
+    /// First value, text or number.
+    First,
+    /// Last value, text or number.
+    Last,
+    /// Most frequent value, text or number.
+    Mode,
+    /// Median of the numbers.
+    Median,
+    /// Percentile of the numbers, by its thousandths: at most 100,000.
+    Percentile(u32),
+    /// Sample standard deviation of the numbers.
+    Stddev,
+    /// Sample variance of the numbers.
+    Variance,
+    /// By how many percent the last number differs from the first.
+    PctChange,
+}
 
 /// How an aggregate is written, for the parser, the reference and the tests.
 pub struct AggregateDoc {
     /// Several entries may share one.
     pub function: Function,
-    /// `a` stands for an attribute.
+    /// `a` stands for an attribute, `p` for a number.
     pub written: &'static str,
     /// What it computes, as the reference says it.
     pub meaning: &'static str,
+    /// A `having`, the values of `a` in the order of the events, as JSON, and whether it holds.
+    pub example: (&'static str, &'static [&'static str], bool),
 }
 
 /// Every aggregate that is supported, in the order of the reference.
@@ -21,53 +67,114 @@ pub const AGGREGATES: &[AggregateDoc] = &[
         function: Function::Count,
         written: "COUNT(*)",
         meaning: "events",
+        example: ("COUNT(*) >= 2", &["1", "null"], true),
     },
     AggregateDoc {
         function: Function::Count,
         written: "COUNT(a)",
         meaning: "events that have the attribute",
+        example: ("COUNT(a) = 1", &["1", "null"], true),
     },
     AggregateDoc {
         function: Function::CountDistinct,
         written: "COUNT(DISTINCT a)",
         meaning: "different values, letter case aside",
+        example: ("COUNT(DISTINCT a) = 2", &["\"X\"", "\"x\"", "7"], true),
     },
     AggregateDoc {
         function: Function::Sum,
         written: "SUM(a)",
-        meaning: "sum of the numbers; 0 if there are none",
+        meaning: "sum of the numbers, exact until it is rounded once",
+        example: ("SUM(a) = 12", &["5", "\"7\"", "\"x\""], true),
     },
     AggregateDoc {
         function: Function::Avg,
         written: "AVG(a)",
-        meaning: "mean of the numbers; undefined if there are none",
+        meaning: "mean of the numbers",
+        example: ("AVG(a) = 1.5", &["1", "2", "null"], true),
     },
     AggregateDoc {
         function: Function::Min,
         written: "MIN(a)",
-        meaning: "least number; undefined if there are none",
+        meaning: "least number",
+        example: ("MIN(a) < 0", &["3", "-0.5"], true),
     },
     AggregateDoc {
         function: Function::Max,
         written: "MAX(a)",
-        meaning: "greatest number; undefined if there are none",
+        meaning: "greatest number",
+        example: ("MAX(a) > 3", &["3", "-0.5"], false),
+    },
+    AggregateDoc {
+        function: Function::First,
+        written: "FIRST(a)",
+        meaning: "value of the first event that has one, a number or text",
+        example: ("FIRST(a) = 3", &["null", "3", "5"], true),
+    },
+    AggregateDoc {
+        function: Function::Last,
+        written: "LAST(a)",
+        meaning: "value of the last event that has one, a number or text",
+        example: ("LAST(a) > FIRST(a)", &["3", "5", "null"], true),
+    },
+    AggregateDoc {
+        function: Function::Median,
+        written: "MEDIAN(a)",
+        meaning: "median of the numbers, the same as `PCTILE(a, 50)`",
+        example: ("MEDIAN(a) = 2.5", &["1", "2", "3", "400"], true),
+    },
+    AggregateDoc {
+        function: Function::Mode,
+        written: "MODE(a)",
+        meaning: "most frequent value, a number or text; of several the least, numbers before text",
+        example: ("MODE(a) = 5", &["5", "9", "5", "7"], true),
+    },
+    AggregateDoc {
+        function: Function::Percentile(95_000),
+        written: "PCTILE95(a)",
+        meaning: "the same as `PCTILE(a, 95)`",
+        example: ("PCTILE95(a) < 20", &["1", "20"], true),
+    },
+    AggregateDoc {
+        function: Function::Percentile(50_000),
+        written: "PCTILE(a, p)",
+        meaning: "percentile of the numbers, p from 0 to 100; between two of them in proportion",
+        example: ("PCTILE(a, 50) >= 100", &["1", "2"], false),
+    },
+    AggregateDoc {
+        function: Function::Stddev,
+        written: "STDDEV(a)",
+        meaning: "sample standard deviation (that of n numbers divides by n - 1)",
+        example: ("STDDEV(a) = 2", &["1", "3", "5"], true),
+    },
+    AggregateDoc {
+        function: Function::Variance,
+        written: "VARIANCE(a)",
+        meaning: "sample variance, the square of `STDDEV(a)`",
+        example: ("VARIANCE(a) = 4", &["1", "3", "5"], true),
+    },
+    AggregateDoc {
+        function: Function::PctChange,
+        written: "PCTCHANGE(a)",
+        meaning: "by how many percent the last number differs from the first",
+        example: ("PCTCHANGE(a) >= 50", &["4", "9", "6"], true),
     },
 ];
 
-/// FortiSIEM's other aggregates.
-const LATER: &[&str] = &[
-    "FIRST",
-    "LAST",
-    "MEDIAN",
-    "MODE",
-    "PCTILE95",
-    "PCTILE",
-    "STDDEV",
-    "VARIANCE",
-    "PCTCHANGE",
-    "EMA",
-    "SMA",
+/// What FortiSIEM has beside them, and what to do instead.
+const ELSEWHERE: &[(&str, &str)] = &[
+    ("EMA", MOVING),
+    ("SMA", MOVING),
+    (
+        "DeviceToCMDBAttr",
+        "there is no CMDB here: write the number, or one pattern for each kind of device",
+    ),
 ];
+
+const MOVING: &str = "a rule knows its window, not a series of them: use AVG or MEDIAN";
+
+const PROFILE: &str =
+    "no statistical profiles are kept here: compare with a number, or with STDDEV or PCTILE";
 
 impl Function {
     /// The word before the parenthesis.
@@ -78,18 +185,37 @@ impl Function {
             Function::Avg => "AVG",
             Function::Min => "MIN",
             Function::Max => "MAX",
+            Function::First => "FIRST",
+            Function::Last => "LAST",
+            Function::Mode => "MODE",
+            Function::Median => "MEDIAN",
+            Function::Percentile(_) => "PCTILE",
+            Function::Stddev => "STDDEV",
+            Function::Variance => "VARIANCE",
+            Function::PctChange => "PCTCHANGE",
         }
     }
 }
 
-/// Reads `COUNT(*)`, `COUNT(DISTINCT a)`, `SUM(a)`, ..; `word` is its first word, already taken.
+impl AggregateDoc {
+    /// The word before the parenthesis.
+    fn word(&self) -> &'static str {
+        self.written
+            .split_once('(')
+            .map_or(self.written, |(word, _)| word)
+    }
+}
+
+/// Reads `COUNT(*)`, `COUNT(DISTINCT a)`, `PCTILE(a, 99)`, ..; `word` is its first word, already
+/// taken.
 pub fn parse(
     word: &Spanned<'_>,
     cursor: &mut Cursor<'_>,
     names: &mut Names<'_>,
     errors: &mut Vec<FilterError>,
 ) -> Result<Aggregate, FilterError> {
-    let function = by_word(word)?;
+    let doc = by_word(word)?;
+    let mut function = doc.function;
     cursor.expect(Symbol::Open)?;
     if function == Function::Count && cursor.take(Symbol::Star) {
         cursor.expect(Symbol::Close)?;
@@ -98,12 +224,15 @@ pub fn parse(
             input: None,
         });
     }
-    let distinct = function == Function::Count && cursor.take_word("DISTINCT");
-    let function = if distinct {
-        Function::CountDistinct
-    } else {
-        function
-    };
+    if function == Function::Count && cursor.take_word("DISTINCT") {
+        function = Function::CountDistinct;
+    }
+    let has_number = doc.written.contains(", p");
+    let number_first = has_number && matches!(cursor.peek().token, Token::Number(_));
+    if number_first {
+        function = percentile(cursor)?;
+        cursor.expect(Symbol::Comma)?;
+    }
     let Spanned { offset, token } = cursor.peek().clone();
     let Token::Name(name) = token else {
         return Err(cursor.unexpected("the name of an attribute"));
@@ -113,11 +242,29 @@ pub fn parse(
     let input = input
         .map_err(|message| errors.push(FilterError { offset, message }))
         .ok();
+    if has_number && !number_first {
+        cursor.expect(Symbol::Comma)?;
+        function = percentile(cursor)?;
+    }
     cursor.expect(Symbol::Close)?;
     Ok(Aggregate { function, input })
 }
 
-fn by_word(word: &Spanned<'_>) -> Result<Function, FilterError> {
+fn percentile(cursor: &mut Cursor<'_>) -> Result<Function, FilterError> {
+    let expected = "a number from 0 to 100, with at most three decimals";
+    let error = cursor.unexpected(expected);
+    let Token::Number(number) = cursor.next().token else {
+        return Err(error);
+    };
+    let thousandths = number.as_f64() * 1000.0;
+    let whole = thousandths.round();
+    if whole > 100_000.0 || (thousandths - whole).abs() > 1e-6 {
+        return Err(error);
+    }
+    Ok(Function::Percentile(whole as u32))
+}
+
+fn by_word(word: &Spanned<'_>) -> Result<&'static AggregateDoc, FilterError> {
     let Token::Name(name) = word.token else {
         let message = format!(
             "expected an aggregate such as COUNT(*), found {}",
@@ -129,15 +276,19 @@ fn by_word(word: &Spanned<'_>) -> Result<Function, FilterError> {
         });
     };
     let same = |known: &str| known.eq_ignore_ascii_case(name);
-    if let Some(doc) = AGGREGATES.iter().find(|doc| same(doc.function.word())) {
-        return Ok(doc.function);
+    if let Some(doc) = AGGREGATES.iter().find(|doc| same(doc.word())) {
+        return Ok(doc);
     }
-    let message = if let Some(later) = LATER.iter().find(|later| same(later)) {
-        format!("the aggregate {later} is not supported yet")
-    } else if same("DeviceToCMDBAttr") || name.starts_with("PH_FUNC_") {
-        format!("the function {name} is not supported yet")
+    let is_profile = name
+        .get(..8)
+        .is_some_and(|start| start.eq_ignore_ascii_case("PH_FUNC_"));
+    let message = if let Some((known, advice)) = ELSEWHERE.iter().find(|(known, _)| same(known)) {
+        format!("{known} cannot be used: {advice}")
+    } else if is_profile {
+        format!("{name} cannot be used: {PROFILE}")
     } else {
-        let known: Vec<&str> = AGGREGATES.iter().map(|doc| doc.function.word()).collect();
+        let mut known: Vec<&str> = AGGREGATES.iter().map(AggregateDoc::word).collect();
+        known.dedup();
         format!("unknown aggregate `{name}`{}", nearest::hint(name, &known))
     };
     Err(FilterError {
@@ -145,3 +296,7 @@ fn by_word(word: &Spanned<'_>) -> Result<Function, FilterError> {
         message,
     })
 }
+
+#[cfg(test)]
+#[path = "aggregates_tests.rs"]
+mod tests;

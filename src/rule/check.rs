@@ -59,6 +59,20 @@ impl Pattern {
     }
 }
 
+impl Pattern {
+    /// What its first group, or without groups all of it, matches in `text`.
+    pub fn extract<'t>(&self, text: &'t str) -> Option<&'t str> {
+        let found = self.0.captures(text)?;
+        let place = usize::from(found.len() > 1);
+        found.get(place).map(|part| part.as_str())
+    }
+
+    /// As it was written.
+    pub fn source(&self) -> &str {
+        self.0.as_str()
+    }
+}
+
 impl PartialEq for Pattern {
     fn eq(&self, other: &Pattern) -> bool {
         self.0.as_str() == other.0.as_str()
@@ -107,7 +121,10 @@ impl Check {
         match self {
             Check::In(set) => {
                 let literals = set.literals();
-                let one = literals.len() == 1;
+                let one = matches!(
+                    literals[..],
+                    [Literal::Text(_) | Literal::Number(_) | Literal::Network(_)]
+                );
                 (if one { Operator::Equal } else { Operator::In }, literals)
             }
             Check::Greater(limit) => (Operator::Greater, number(limit)),

@@ -8,93 +8,112 @@
 use super::patterns::Draft;
 use super::reader::{Fields, Reader};
 use super::token::{Cursor, Spanned, Symbol, Token};
-use super::{Condition, FilterError, nearest};
+use super::{Condition, ConditionOperator, FilterError, nearest};
 
 const OPERATORS: &[&str] = &["AND", "OR", "FOLLOWED_BY", "AND_NOT", "NOT_FOLLOWED_BY"];
 
 /// Parentheses within each other.
 const DEPTH_MAX: usize = 64;
 
-pub fn read(reader: &mut Reader<'_>, fields: Fields<'_>, drafts: &[Draft]) -> Option<Condition> {
+/// Operators in one condition: they are evaluated within each other.
+const OPERATORS_MAX: usize = 256;
+
+/// The condition of a rule. `clear`: the place of its clear pattern, which has no part in it.
+pub fn read(
+    reader: &mut Reader<'_>,
+    fields: Fields<'_>,
+    drafts: &[Draft],
+    clear: Option<usize>,
+) -> Option<Condition> {
     let Some(node) = fields.get("condition") else {
-        if let Some(second) = drafts.get(1) {
-            let message = "several patterns in a rule are not supported yet; without `condition` \
-                they would be joined by AND";
-            reader.error(second.at, message);
-        }
-        return Some(Condition::Pattern(0));
+        return (0..drafts.len())
+            .filter(|place| Some(*place) != clear)
+            .map(Condition::Pattern)
+            .reduce(|left, right| left.with(ConditionOperator::And, right));
     };
     let text = reader.text(node, "the name of a pattern")?;
     let names: Vec<&str> = drafts.iter().map(|draft| draft.name.as_str()).collect();
-    let parsed = parse(text, &names);
+    let parsed = parse(text, &names, clear);
     parsed
         .map_err(|errors| reader.errors_within(node, errors))
         .ok()
 }
 
 /// The condition over the patterns of these names, or everything that is wrong with it.
-fn parse(text: &str, names: &[&str]) -> Result<Condition, Vec<FilterError>> {
+fn parse(text: &str, names: &[&str], clear: Option<usize>) -> Result<Condition, Vec<FilterError>> {
     let cursor = Cursor::new(text).map_err(|error| vec![error])?;
     let mut parser = Parser {
         cursor,
         names,
+        clear,
         named: Vec::new(),
         errors: Vec::new(),
         depth: 0,
+        operators: 0,
     };
-    if let Err(error) = parser.whole() {
-        parser.errors.push(error);
-        return Err(parser.errors);
-    }
+    let condition = match parser.whole() {
+        Ok(condition) => condition,
+        Err(error) => {
+            parser.errors.push(error);
+            return Err(parser.errors);
+        }
+    };
     for (place, name) in names.iter().enumerate() {
-        if !name.is_empty() && !parser.named.contains(&place) {
+        if !name.is_empty() && !parser.named.contains(&place) && Some(place) != clear {
             let message = format!("the condition does not name the pattern `{name}`");
             parser.errors.push(FilterError { offset: 0, message });
         }
     }
-    match parser.named.first() {
-        Some(place) if parser.errors.is_empty() => Ok(Condition::Pattern(*place)),
-        _ => Err(parser.errors),
+    if parser.errors.is_empty() {
+        Ok(condition)
+    } else {
+        Err(parser.errors)
     }
 }
 
 struct Parser<'t> {
     cursor: Cursor<'t>,
     names: &'t [&'t str],
+    clear: Option<usize>,
     /// Places of the patterns met so far.
     named: Vec<usize>,
     errors: Vec<FilterError>,
     depth: usize,
+    operators: usize,
 }
 
 impl Parser<'_> {
-    fn whole(&mut self) -> Result<(), FilterError> {
-        self.chain()?;
+    fn whole(&mut self) -> Result<Condition, FilterError> {
+        let condition = self.chain()?;
         self.cursor
-            .expect_end(&format!("one of {}, or the end", OPERATORS.join(", ")))
+            .expect_end(&format!("one of {}, or the end", OPERATORS.join(", ")))?;
+        Ok(condition)
     }
 
-    fn chain(&mut self) -> Result<(), FilterError> {
-        self.part()?;
+    fn chain(&mut self) -> Result<Condition, FilterError> {
+        let mut condition = self.part()?;
         while let Token::Name(word) = self.cursor.peek().token {
             let Spanned { offset, .. } = self.cursor.next();
-            let known = OPERATORS
-                .iter()
-                .find(|known| known.eq_ignore_ascii_case(word));
-            let message = match known {
-                Some(known) => format!("`{known}` between patterns is not supported yet"),
-                None => format!(
-                    "unknown operator `{word}`{}",
-                    nearest::hint(word, OPERATORS)
-                ),
-            };
-            self.errors.push(FilterError { offset, message });
-            self.part()?;
+            self.operators += 1;
+            if self.operators > OPERATORS_MAX {
+                let message = format!("more than {OPERATORS_MAX} operators in one condition");
+                return Err(FilterError { offset, message });
+            }
+            let operator = ConditionOperator::ALL
+                .into_iter()
+                .find(|known| known.word().eq_ignore_ascii_case(word));
+            if operator.is_none() {
+                let hint = nearest::hint(word, OPERATORS);
+                let message = format!("unknown operator `{word}`{hint}");
+                self.errors.push(FilterError { offset, message });
+            }
+            let right = self.part()?;
+            condition = condition.with(operator.unwrap_or(ConditionOperator::And), right);
         }
-        Ok(())
+        Ok(condition)
     }
 
-    fn part(&mut self) -> Result<(), FilterError> {
+    fn part(&mut self) -> Result<Condition, FilterError> {
         if self.cursor.take(Symbol::Open) {
             self.depth += 1;
             if self.depth > DEPTH_MAX {
@@ -102,9 +121,10 @@ impl Parser<'_> {
                 let message = format!("nested more than {DEPTH_MAX} deep");
                 return Err(FilterError { offset, message });
             }
-            self.chain()?;
+            let condition = self.chain()?;
             self.depth -= 1;
-            return self.cursor.expect(Symbol::Close);
+            self.cursor.expect(Symbol::Close)?;
+            return Ok(condition);
         }
         let Spanned {
             offset,
@@ -114,8 +134,22 @@ impl Parser<'_> {
             return Err(self.cursor.unexpected("the name of a pattern or `(`"));
         };
         self.cursor.next();
-        match self.names.iter().position(|name| *name == word) {
+        let place = self.names.iter().position(|name| *name == word);
+        match place {
+            Some(place) if Some(place) == self.clear => {
+                let message = format!(
+                    "`{word}` is the clear pattern (`clear.when`), which has no part in the \
+                     condition"
+                );
+                self.errors.push(FilterError { offset, message });
+            }
             Some(place) => self.named.push(place),
+            None if word.eq_ignore_ascii_case("NOT") => {
+                let message = "what is absent stands to the right of what is there: write \
+                     `A AND_NOT B` or `A NOT_FOLLOWED_BY B`"
+                    .to_string();
+                return Err(FilterError { offset, message });
+            }
             None => {
                 let message = format!(
                     "unknown pattern `{word}`{}",
@@ -124,6 +158,114 @@ impl Parser<'_> {
                 self.errors.push(FilterError { offset, message });
             }
         }
-        Ok(())
+        Ok(Condition::Pattern(place.unwrap_or_default()))
+    }
+}
+
+impl Condition {
+    /// `self` with an operator and what stands to the right of it.
+    fn with(self, operator: ConditionOperator, right: Condition) -> Condition {
+        Condition::Operation(Box::new(self), operator, Box::new(right))
+    }
+
+    /// Whether the pattern at this place is part of it, and not to the right of a negation.
+    pub fn is_positive(&self, pattern: usize) -> bool {
+        match self {
+            Condition::Pattern(place) => *place == pattern,
+            Condition::Operation(left, operator, right) => {
+                left.is_positive(pattern) || !operator.is_absence() && right.is_positive(pattern)
+            }
+        }
+    }
+
+    /// Whether something must be absent for it to trigger.
+    pub fn has_absence(&self) -> bool {
+        match self {
+            Condition::Pattern(_) => false,
+            Condition::Operation(left, operator, right) => {
+                operator.is_absence() || left.has_absence() || right.has_absence()
+            }
+        }
+    }
+}
+
+impl ConditionOperator {
+    /// In the order of the reference.
+    pub const ALL: [ConditionOperator; 5] = [
+        ConditionOperator::And,
+        ConditionOperator::Or,
+        ConditionOperator::FollowedBy,
+        ConditionOperator::AndNot,
+        ConditionOperator::NotFollowedBy,
+    ];
+
+    /// As rules write it.
+    pub fn word(self) -> &'static str {
+        match self {
+            ConditionOperator::And => "AND",
+            ConditionOperator::Or => "OR",
+            ConditionOperator::FollowedBy => "FOLLOWED_BY",
+            ConditionOperator::AndNot => "AND_NOT",
+            ConditionOperator::NotFollowedBy => "NOT_FOLLOWED_BY",
+        }
+    }
+
+    /// Examples with a window of 60 s: the seconds at which `A` and `B` have events, and whether
+    /// `A operator B` triggers. The reference shows the first that does and the first that does
+    /// not.
+    pub fn examples(self) -> &'static [(&'static str, bool)] {
+        match self {
+            ConditionOperator::And => &[
+                ("A 0, B 59", true),
+                ("A 0, B 60", false),
+                ("B 0, A 59", true),
+                ("A 0", false),
+            ],
+            ConditionOperator::Or => &[("B 0", true), ("A 0", true), ("A 0, B 90", true)],
+            ConditionOperator::FollowedBy => &[
+                ("A 0, B 59", true),
+                ("B 0, A 59", false),
+                ("A 0, B 60", false),
+                ("A 0.2, B 0.7", true),
+                ("B 0.2, A 0.7", false),
+                ("A 0.5, B 0.5", true),
+            ],
+            ConditionOperator::AndNot => &[
+                ("A 0, B 60", true),
+                ("B 0, A 59", false),
+                ("A 0, B 59", false),
+                ("A 0", true),
+                ("B 0", false),
+            ],
+            ConditionOperator::NotFollowedBy => &[
+                ("B 0, A 59", true),
+                ("A 0, B 59", false),
+                ("A 0, B 60", true),
+                ("B 0.2, A 0.7", true),
+                ("A 0.2, B 0.7", false),
+                ("B 0", false),
+            ],
+        }
+    }
+
+    /// When it triggers, as the reference says it.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            ConditionOperator::And => "both hold, in either order",
+            ConditionOperator::Or => "one of them holds",
+            ConditionOperator::FollowedBy => "`A` holds and `B` holds at the same time or later",
+            ConditionOperator::AndNot => "`A` holds and `B` does not, neither before nor after",
+            ConditionOperator::NotFollowedBy => {
+                "`A` holds and `B` does not at the same time or later"
+            }
+        }
+    }
+
+    /// Whether the right side must not be there.
+    pub fn is_absence(self) -> bool {
+        match self {
+            ConditionOperator::And | ConditionOperator::Or | ConditionOperator::FollowedBy => false,
+            ConditionOperator::AndNot | ConditionOperator::NotFollowedBy => true,
+        }
     }
 }

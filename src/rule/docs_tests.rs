@@ -1,9 +1,11 @@
 //! The reference says what the tables say.
 
 use super::aggregates::AGGREGATES;
+use super::functions::FUNCTIONS;
+use super::lists::Lists;
 use super::operators::{OPERATORS, Operands};
 use super::rule_tests::FIELDS;
-use super::{Rule, parse};
+use super::{ConditionOperator, Rule, parse_with};
 use crate::event::Attributes;
 
 const REFERENCE: &str = include_str!("../../docs/rules.md");
@@ -47,12 +49,57 @@ fn operators() {
 
 #[test]
 fn aggregates() {
-    let rows = AGGREGATES
-        .iter()
-        .map(|doc| format!("| `{}` | {} |\n", doc.written, doc.meaning));
+    let mut table = String::from("| aggregate | value | example |\n| --- | --- | --- |\n");
+    for doc in AGGREGATES {
+        let (having, values, holds) = doc.example;
+        let values: Vec<String> = values.iter().map(|value| format!("`{value}`")).collect();
+        let row = format!(
+            "| `{}` | {} | `{having}` {} over {} |\n",
+            doc.written,
+            doc.meaning,
+            if holds { "holds" } else { "fails" },
+            values.join(", ")
+        );
+        table.push_str(&row);
+    }
+    check(&table);
+}
+
+#[test]
+fn functions() {
+    let mut table = String::from("| function | value | example |\n| --- | --- | --- |\n");
+    for doc in FUNCTIONS {
+        let example = doc.examples.first().map_or("", |(filter, ..)| filter);
+        let (name, arguments) = (doc.name, doc.arguments);
+        table.push_str(&format!(
+            "| `{name}({arguments})` | {} | `{example}` |\n",
+            doc.meaning
+        ));
+    }
+    check(&table);
+}
+
+#[test]
+fn condition_operators() {
+    let row = |operator: ConditionOperator| {
+        let first = |wanted: bool| {
+            let found = operator
+                .examples()
+                .iter()
+                .find(|(_, holds)| *holds == wanted);
+            found.map_or("", |(events, _)| events)
+        };
+        let (word, meaning) = (operator.word(), operator.meaning());
+        format!(
+            "| `A {word} B` | {meaning} | {} | {} |\n",
+            first(true),
+            first(false)
+        )
+    };
+    let rows: String = ConditionOperator::ALL.into_iter().map(row).collect();
     check(&format!(
-        "| aggregate | value |\n| --- | --- |\n{}",
-        rows.collect::<String>()
+        "| condition | triggers when, within one window | does at | does not at |\n\
+         | --- | --- | --- | --- |\n{rows}"
     ));
 }
 
@@ -62,18 +109,42 @@ fn fields_of_tests() {
     check(&format!("\n{}.\n", fields.join(", ")));
 }
 
-#[test]
-fn its_examples_are_valid() {
-    let blocks: Vec<&str> = REFERENCE.split("```yaml\n").skip(1).collect();
-    let blocks: Vec<&str> = blocks
-        .iter()
+/// The YAML examples: whole rules, and parts, put into the first rule in place of its own.
+fn examples() -> Vec<String> {
+    let blocks: Vec<&str> = REFERENCE
+        .split("```yaml\n")
+        .skip(1)
         .filter_map(|block| block.split("```").next())
         .collect();
     let rule = blocks.first().copied().unwrap_or_default();
-    assert!(blocks.len() > 1);
-    for block in &blocks[1..] {
-        let text = format!("{rule}{block}");
-        let rules: Result<Vec<Rule>, _> = parse("example", &text, &mut Attributes::default());
-        assert!(rules.is_ok(), "{rules:?}");
+    let key = |line: &str| line.split(':').next().map(str::to_owned);
+    let example = |block: &&str| {
+        if block.starts_with("id:") {
+            return (*block).to_owned();
+        }
+        let (new, mut replaced) = (key(block), false);
+        let kept = rule.lines().filter(|line| {
+            replaced = key(line) == new || replaced && line.starts_with(' ');
+            !replaced
+        });
+        format!("{}\n{block}", kept.collect::<Vec<_>>().join("\n"))
+    };
+    blocks.iter().map(example).collect()
+}
+
+#[test]
+fn its_examples_are_valid() {
+    let list = |file: &str, text: &str| (format!("lists/{file}"), text.to_owned());
+    let (lists, _) = Lists::parse(&[
+        list("Admins.txt", "alice@contoso.com"),
+        list("Offices.txt", "192.0.2.0/24"),
+        list("Owners.csv", "user,team,limit\nalice@contoso.com,hr,5"),
+    ]);
+    let examples = examples();
+    assert!(examples.len() > 5);
+    for text in &examples {
+        let rules: Result<Vec<Rule>, _> =
+            parse_with("example", text, &lists, &mut Attributes::default());
+        assert!(rules.is_ok(), "{text}\n{rules:?}");
     }
 }

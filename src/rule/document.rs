@@ -1,12 +1,14 @@
 //! One YAML document to one rule.
 
 use super::incident_fields::IncidentFields;
+use super::lists::Lists;
 use super::patterns::Draft;
 use super::reader::{Fields, Reader};
-use super::yaml::{Content, Document, Node, Position, Scalar};
+use super::shown::COUNTS;
+use super::yaml::{Document, Node, Position};
 use super::{
-    Category, Rule, condition, exceptions, incident_fields, nearest, patterns, relations,
-    rule_tests,
+    Category, Condition, Exception, Pattern, Rule, Severity, condition, exceptions,
+    incident_fields, nearest, patterns, relations, rule_tests, severity,
 };
 use crate::event::Attributes;
 use crate::time::Second;
@@ -53,64 +55,81 @@ pub fn read(reader: &mut Reader<'_>, document: &Document<'_>, names: &mut Attrib
         .and_then(|node| Some((id(reader, node)?, node.at)));
     let header = header(reader, fields);
     let mut drafts = patterns::read(reader, fields, names);
-    let condition = condition::read(reader, fields, &drafts);
+    let Clear { quiet, when: clear } = clear(reader, fields, &drafts);
+    let condition = condition::read(reader, fields, &drafts, clear);
+    let positive = |place| {
+        condition
+            .as_ref()
+            .is_some_and(|c: &Condition| c.is_positive(place))
+    };
+    let positive: Vec<usize> = (0..drafts.len()).filter(|place| positive(*place)).collect();
     let join_key = relations::read(reader, fields, &drafts, names);
     let IncidentFields {
         title,
         attributes,
         names,
-    } = incident_fields::read(reader, fields, &mut drafts, names);
-    let exceptions = exceptions::read(reader, fields, &names);
+    } = incident_fields::read(reader, fields, (&mut drafts, &positive), names);
     let tests = rule_tests::read(reader, fields, &names);
-    let valid = reader.errors.len() == before;
-    let patterns = drafts
-        .into_iter()
-        .map(Draft::finish)
-        .collect::<Option<Vec<_>>>();
-    let parts = id
-        .clone()
-        .zip(header)
-        .zip(patterns)
-        .zip(condition)
-        .filter(|_| valid);
-    let rule = parts.map(|((((id, _), header), patterns), condition)| Rule {
-        id,
-        title: title.unwrap_or_else(|| header.name.clone()),
-        name: header.name,
-        description: reader.optional_text(fields, "description"),
-        enabled: header.enabled,
-        severity: header.severity,
-        category: header.category,
-        subcategory: reader.optional_text(fields, "subcategory"),
-        impacts: reader.optional_text(fields, "impacts"),
-        data_source: reader.optional_text(fields, "data_source"),
-        tactics: header.tactics,
-        techniques: header.techniques,
-        window: header.window,
-        patterns,
-        condition,
-        join_key,
-        attributes,
-        quiet: header.quiet,
-        patience: header.patience,
-        lateness: header.lateness,
-        exceptions,
-        tests,
-        text: document.text.to_string(),
-    });
+    let names: Vec<String> = names.into_iter().chain(COUNTS.map(str::to_owned)).collect();
+    let severity = severity::read(reader, fields, &names);
+    let exceptions = exceptions::read(reader, fields, &names);
+    let patterns: Option<Vec<Pattern>> = drafts.into_iter().map(Draft::finish).collect();
+    if reader.errors.len() > before {
+        return Loaded { id, rule: None };
+    }
+    let rule = (|| {
+        let (header, patterns, severity) = (header?, patterns?, severity?);
+        Some(Rule {
+            id: id.clone()?.0,
+            title: title.unwrap_or_else(|| header.name.clone()),
+            name: header.name,
+            description: reader.optional_text(fields, "description"),
+            enabled: header.enabled,
+            category: header.category,
+            subcategory: reader.optional_text(fields, "subcategory"),
+            impacts: reader.optional_text(fields, "impacts"),
+            data_source: reader.optional_text(fields, "data_source"),
+            tactics: header.tactics,
+            techniques: header.techniques,
+            window: header.window,
+            lists: lists(&patterns, &severity, &exceptions),
+            severity,
+            patterns,
+            condition: condition?,
+            join_key,
+            attributes,
+            quiet: quiet.unwrap_or(header.window),
+            clear,
+            patience: header.patience,
+            lateness: header.lateness,
+            exceptions,
+            tests,
+            text: document.text.to_string(),
+        })
+    })();
     Loaded { id, rule }
+}
+
+/// All lists that the filters of a rule name.
+fn lists(patterns: &[Pattern], severity: &Severity, exceptions: &[Exception]) -> Lists {
+    let mut lists = Lists::default();
+    let of_events = patterns.iter().map(|pattern| &pattern.filter);
+    let of_severity = severity.cases.iter().map(|case| &case.when);
+    let of_exceptions = exceptions.iter().map(|exception| &exception.filter);
+    for filter in of_events.chain(of_severity).chain(of_exceptions) {
+        lists.extend(filter.lists());
+    }
+    lists
 }
 
 /// The fields that stand for themselves.
 struct Header {
     name: String,
     enabled: bool,
-    severity: u8,
     category: Category,
     tactics: Vec<String>,
     techniques: Vec<String>,
     window: Second,
-    quiet: Second,
     patience: Option<Second>,
     lateness: Option<Second>,
 }
@@ -125,9 +144,6 @@ fn header(reader: &mut Reader<'_>, fields: Fields<'_>) -> Option<Header> {
     let enabled = fields
         .get("enabled")
         .map_or(Some(true), |node| reader.bool(node));
-    let severity = reader
-        .require(fields, "severity")
-        .and_then(|node| severity(reader, node));
     let category = fields.get("category");
     let category = category.map_or(Some(Category::Security), |node| category_of(reader, node));
     let tactics = mitre(reader, fields, "tactics", "TA", "a tactic such as TA0002");
@@ -141,7 +157,6 @@ fn header(reader: &mut Reader<'_>, fields: Fields<'_>) -> Option<Header> {
     let window = reader
         .require(fields, "window")
         .and_then(|node| reader.seconds(node, 1));
-    let quiet = quiet(reader, fields);
     let patience = fields
         .get("patience")
         .and_then(|node| reader.seconds(node, 0));
@@ -157,16 +172,13 @@ fn header(reader: &mut Reader<'_>, fields: Fields<'_>) -> Option<Header> {
             format!("lateness must be at least patience, {patience}s"),
         );
     }
-    let window = window?;
     Some(Header {
         name: name?.trim_end().to_string(),
         enabled: enabled?,
-        severity: severity?,
         category: category?,
         tactics,
         techniques,
-        window,
-        quiet: quiet.unwrap_or(window),
+        window: window?,
         patience,
         lateness,
     })
@@ -183,34 +195,6 @@ fn id(reader: &mut Reader<'_>, node: &Node) -> Option<String> {
         return None;
     }
     Some(text.to_string())
-}
-
-fn severity(reader: &mut Reader<'_>, node: &Node) -> Option<u8> {
-    let expected = "a severity, a whole number from 1 to 10";
-    match &node.content {
-        Content::Sequence(_) => {
-            let message = "a severity that depends on the incident (a list) is not supported yet: \
-                write a number from 1 to 10";
-            reader.error(node.at, message);
-            None
-        }
-        Content::Scalar(Scalar {
-            text, plain: true, ..
-        }) => {
-            let severity = text
-                .parse()
-                .ok()
-                .filter(|severity| (1..=10).contains(severity));
-            if severity.is_none() {
-                reader.error(node.at, format!("expected {expected}, found `{text}`"));
-            }
-            severity
-        }
-        Content::Scalar(_) | Content::Mapping(_) => {
-            reader.error(node.at, format!("expected {expected}, without quotes"));
-            None
-        }
-    }
 }
 
 fn category_of(reader: &mut Reader<'_>, node: &Node) -> Option<Category> {
@@ -260,10 +244,37 @@ fn mitre(
     ids
 }
 
-fn quiet(reader: &mut Reader<'_>, fields: Fields<'_>) -> Option<Second> {
-    let clear = reader.fields(fields.get("clear")?, "a mapping", &["quiet", "when"])?;
-    if let Some(node) = clear.get("when") {
-        reader.error(node.at, "clear patterns (`when`) are not supported yet");
-    }
-    reader.seconds(clear.get("quiet")?, 1)
+/// What ends an incident.
+#[derive(Default)]
+struct Clear {
+    quiet: Option<Second>,
+    /// The place of the pattern that does.
+    when: Option<usize>,
+}
+
+fn clear(reader: &mut Reader<'_>, fields: Fields<'_>, drafts: &[Draft]) -> Clear {
+    let Some(node) = fields.get("clear") else {
+        return Clear::default();
+    };
+    let Some(clear) = reader.fields(node, "a mapping", &["quiet", "when"]) else {
+        return Clear::default();
+    };
+    let quiet = clear.get("quiet").and_then(|node| reader.seconds(node, 1));
+    let when = clear.get("when").and_then(|node| {
+        let name = reader.text(node, "the name of a pattern")?;
+        let names: Vec<&str> = drafts.iter().map(|draft| draft.name.as_str()).collect();
+        let place = names.iter().position(|known| *known == name);
+        if place.is_none() {
+            let hint = nearest::hint(name, &names);
+            reader.error(node.at, format!("unknown pattern `{name}`{hint}"));
+        } else if drafts.len() == 1 {
+            reader.error(
+                node.at,
+                "a rule needs another pattern beside its clear pattern",
+            );
+            return None;
+        }
+        place
+    });
+    Clear { quiet, when }
 }

@@ -28,7 +28,7 @@ fn exception(reader: &mut Reader<'_>, node: &Node, names: &[String]) -> Option<E
     }
     let node = reader.require(fields, "where")?;
     let text = reader.text(node, "a filter such as user = \"..\"")?;
-    let filter = Filter::parse_with(text, &mut Names::Incident(names));
+    let filter = Filter::parse_with(text, &mut Names::Incident(names), reader.lists);
     let filter = filter
         .map_err(|errors| reader.errors_within(node, errors))
         .ok()?;

@@ -2,8 +2,11 @@
 
 use super::attribute::Names;
 use super::check::Check;
+use super::lists::Lists;
+use super::scalar::{Computed, Source};
 use super::{Filter, FilterError, filter_parser};
 use crate::event::{AttributeId, Attributes, Event, Value};
+use crate::time::Millis;
 
 /// The expression of a filter. `And` and `Or` have at least two parts, none of which is of the
 /// same kind; `Not` holds only an `And` or an `Or`.
@@ -15,8 +18,10 @@ pub enum Expression {
     Or(Vec<Expression>),
     /// It does not hold.
     Not(Box<Expression>),
-    /// One attribute passes its test.
+    /// One attribute passes its test. Nearly all tests are such, so these have the direct path.
     Test(Test),
+    /// A computed value passes its test.
+    Computed(Box<Computed>),
 }
 
 /// A test of one attribute.
@@ -35,7 +40,10 @@ impl Expression {
     pub fn and(parts: Vec<Expression>) -> Expression {
         let flat = parts.into_iter().flat_map(|part| match part {
             Expression::And(parts) => parts,
-            Expression::Or(_) | Expression::Not(_) | Expression::Test(_) => vec![part],
+            Expression::Or(_)
+            | Expression::Not(_)
+            | Expression::Test(_)
+            | Expression::Computed(_) => vec![part],
         });
         single(flat.collect()).unwrap_or_else(Expression::And)
     }
@@ -44,7 +52,10 @@ impl Expression {
     pub fn or(parts: Vec<Expression>) -> Expression {
         let flat = parts.into_iter().flat_map(|part| match part {
             Expression::Or(parts) => parts,
-            Expression::And(_) | Expression::Not(_) | Expression::Test(_) => vec![part],
+            Expression::And(_)
+            | Expression::Not(_)
+            | Expression::Test(_)
+            | Expression::Computed(_) => vec![part],
         });
         single(flat.collect()).unwrap_or_else(Expression::Or)
     }
@@ -56,17 +67,30 @@ impl Expression {
                 negated: !test.negated,
                 ..test
             }),
+            Expression::Computed(test) => Expression::Computed(Box::new(Computed {
+                negated: !test.negated,
+                ..*test
+            })),
             Expression::Not(inner) => *inner,
             Expression::And(_) | Expression::Or(_) => Expression::Not(Box::new(self)),
         }
     }
 
-    fn holds<'v>(&self, get: &impl Fn(AttributeId) -> Option<&'v Value<'v>>) -> bool {
+    /// Whether it holds for what has these values and happened at `time`.
+    pub(super) fn holds<'v>(
+        &'v self,
+        get: &(impl Fn(AttributeId) -> Option<&'v Value<'v>> + ?Sized),
+        time: Millis,
+    ) -> bool {
         match self {
-            Expression::And(parts) => parts.iter().all(|part| part.holds(get)),
-            Expression::Or(parts) => parts.iter().any(|part| part.holds(get)),
-            Expression::Not(inner) => !inner.holds(get),
+            Expression::And(parts) => parts.iter().all(|part| part.holds(get, time)),
+            Expression::Or(parts) => parts.iter().any(|part| part.holds(get, time)),
+            Expression::Not(inner) => !inner.holds(get, time),
             Expression::Test(test) => test.check.holds(get(test.attribute)) != test.negated,
+            Expression::Computed(test) => test.holds(&Source {
+                get: &|id| get(id),
+                time,
+            }),
         }
     }
 
@@ -86,7 +110,7 @@ impl Expression {
                 negated: false,
                 check: Check::In(set),
             }) if *tested == attribute => set.texts(),
-            Expression::Not(_) | Expression::Test(_) => None,
+            Expression::Not(_) | Expression::Test(_) | Expression::Computed(_) => None,
         }
     }
 }
@@ -105,7 +129,8 @@ fn single<T>(mut list: Vec<T>) -> Result<T, Vec<T>> {
 impl Filter {
     /// The filter that `text` says, or the first thing that is wrong with it.
     pub fn parse(text: &str, attributes: &mut Attributes) -> Result<Filter, FilterError> {
-        Filter::parse_with(text, &mut Names::Event(attributes)).map_err(|errors| {
+        let lists = Lists::default();
+        Filter::parse_with(text, &mut Names::Event(attributes), &lists).map_err(|errors| {
             let none = FilterError {
                 offset: 0,
                 message: "not a filter".to_string(),
@@ -114,24 +139,38 @@ impl Filter {
         })
     }
 
-    /// The same over other names, with everything that is wrong.
-    pub fn parse_with(text: &str, names: &mut Names<'_>) -> Result<Filter, Vec<FilterError>> {
-        let expression = filter_parser::parse(text, names)?;
+    /// The same over other names, with lists, and with everything that is wrong.
+    pub fn parse_with(
+        text: &str,
+        names: &mut Names<'_>,
+        lists: &Lists,
+    ) -> Result<Filter, Vec<FilterError>> {
+        let (expression, lists) = filter_parser::parse(text, names, lists)?;
         let event_types = names.event_type().and_then(|id| expression.required(id));
         Ok(Filter {
             expression,
             event_types,
+            lists,
         })
     }
 
     /// Whether the filter holds for `event`.
     pub fn matches(&self, event: &Event<'_>) -> bool {
-        self.expression.holds(&|id| event.get(id))
+        self.expression.holds(&|id| event.get(id), event.time)
     }
 
-    /// The same over any source of values (exceptions: incident attributes).
-    pub fn matches_with<'v>(&self, get: &dyn Fn(AttributeId) -> Option<&'v Value<'v>>) -> bool {
-        self.expression.holds(&get)
+    /// The same over any source of values (an incident's) and time.
+    pub fn matches_with<'v>(
+        &self,
+        get: &dyn Fn(AttributeId) -> Option<&'v Value<'v>>,
+        time: Millis,
+    ) -> bool {
+        self.expression.holds(&|id| get(id), time)
+    }
+
+    /// The lists that it names.
+    pub fn lists(&self) -> &Lists {
+        &self.lists
     }
 
     /// The values of `eventType`, in lower case, of which an event must have one for the filter

@@ -3,60 +3,49 @@
 //! ```text
 //! or     = and { OR and }
 //! and    = not { AND not }
-//! not    = NOT not | "(" or ")" | test
-//! test   = name operator operands
+//! not    = NOT not | test
+//! test   = value operator operands | "(" or ")"
 //! ```
+//!
+//! Values are read by [`super::scalar_parser`].
+
+use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use super::FilterError;
 use super::attribute::{Kind, Names};
 use super::check::Check;
 use super::filter::{Expression, Test};
-use super::literal::{self, Literal};
+use super::lists::{Lists, Named};
+use super::literal::{self, Literal, Number, Set};
 use super::nearest;
 use super::operators::{OPERATORS, Operands, Operator};
+use super::scalar::{Against, Computed, Lookup, Scalar};
 use super::token::{Cursor, Spanned, Symbol, Token};
-use crate::event::AttributeId;
+use super::{FilterError, scalar_parser};
 
-/// Parentheses and NOTs within each other.
-const DEPTH_MAX: usize = 64;
-
-/// What filters of later versions may call.
-const FUNCTIONS: &[&str] = &[
-    "DeviceToCMDBAttr",
-    "LOG",
-    "TO_DOUBLE",
-    "TO_INTEGER",
-    "TO_STRING",
-    "DayOfWeek",
-    "HourOfDay",
-    "IF",
-    "EXTRACT",
-    "LookupTableGet",
-    "LookupTableHas",
-    "LEN",
-    "LTRIM",
-    "REPLACE",
-    "RTRIM",
-    "SUB_STR",
-    "TO_LOWER",
-    "TO_UPPER",
-    "TRIM",
-];
+/// Parentheses, functions and NOTs within each other.
+pub const DEPTH_MAX: usize = 64;
 
 /// The expression, or everything that is wrong with the text: the first syntax error, and all
-/// unknown names and wrong types before it.
-pub fn parse(text: &str, names: &mut Names<'_>) -> Result<Expression, Vec<FilterError>> {
+/// unknown names and wrong types before it. With it come those of `lists` that it names.
+pub fn parse(
+    text: &str,
+    names: &mut Names<'_>,
+    lists: &Lists,
+) -> Result<(Expression, Lists), Vec<FilterError>> {
     let cursor = Cursor::new(text).map_err(|error| vec![error])?;
     let mut parser = Parser {
         cursor,
         names,
+        lists,
+        used: Lists::default(),
         errors: Vec::new(),
         depth: 0,
+        operations: 0,
     };
     match parser.whole() {
-        Ok(expression) if parser.errors.is_empty() => Ok(expression),
+        Ok(expression) if parser.errors.is_empty() => Ok((expression, parser.used)),
         Ok(_) => Err(parser.errors),
         Err(error) => {
             parser.errors.push(error);
@@ -65,89 +54,155 @@ pub fn parse(text: &str, names: &mut Names<'_>) -> Result<Expression, Vec<Filter
     }
 }
 
-struct Parser<'t, 'n, 'a> {
-    cursor: Cursor<'t>,
-    names: &'n mut Names<'a>,
+pub struct Parser<'t, 'n, 'a> {
+    pub cursor: Cursor<'t>,
+    pub names: &'n mut Names<'a>,
+    lists: &'n Lists,
+    /// Those that were named so far.
+    used: Lists,
     /// Errors that do not keep the rest from being read.
-    errors: Vec<FilterError>,
-    depth: usize,
+    pub errors: Vec<FilterError>,
+    pub depth: usize,
+    /// Arithmetic so far.
+    pub operations: usize,
 }
 
-type Parsed<T> = Result<T, FilterError>;
+/// A parenthesis may hold a value or a test; which one shows only at its end.
+pub enum Part {
+    /// A value, and what it can be compared with.
+    Value(Scalar, Kind),
+    Test(Expression),
+}
+
+pub type Parsed<T> = Result<T, FilterError>;
 
 impl<'t> Parser<'t, '_, '_> {
     fn whole(&mut self) -> Parsed<Expression> {
         let expression = self.or()?;
+        let expression = self.as_test(expression)?;
         self.cursor.expect_end("AND, OR or the end")?;
         Ok(expression)
     }
 
-    fn or(&mut self) -> Parsed<Expression> {
-        let mut parts = vec![self.and()?];
+    pub fn or(&mut self) -> Parsed<Part> {
+        let first = self.and()?;
+        if !self.at_word("OR") {
+            return Ok(first);
+        }
+        let mut parts = vec![self.as_test(first)?];
         while self.cursor.take_word("OR") {
-            parts.push(self.and()?);
+            let part = self.and()?;
+            parts.push(self.as_test(part)?);
         }
-        Ok(Expression::or(parts))
+        Ok(Part::Test(Expression::or(parts)))
     }
 
-    fn and(&mut self) -> Parsed<Expression> {
-        let mut parts = vec![self.not()?];
+    fn and(&mut self) -> Parsed<Part> {
+        let first = self.not()?;
+        if !self.at_word("AND") {
+            return Ok(first);
+        }
+        let mut parts = vec![self.as_test(first)?];
         while self.cursor.take_word("AND") {
-            parts.push(self.not()?);
+            let part = self.not()?;
+            parts.push(self.as_test(part)?);
         }
-        Ok(Expression::and(parts))
+        Ok(Part::Test(Expression::and(parts)))
     }
 
-    fn not(&mut self) -> Parsed<Expression> {
-        let offset = self.cursor.peek().offset;
+    fn not(&mut self) -> Parsed<Part> {
+        if !self.at_word("NOT") {
+            return self.test();
+        }
+        self.deeper(|parser| {
+            parser.cursor.next();
+            let inner = parser.not()?;
+            Ok(Part::Test(parser.as_test(inner)?.negated()))
+        })
+    }
+
+    /// Reads something within something else, up to a depth.
+    pub fn deeper<T>(&mut self, read: impl FnOnce(&mut Self) -> Parsed<T>) -> Parsed<T> {
         if self.depth == DEPTH_MAX {
+            let offset = self.cursor.peek().offset;
             let message = format!("nested more than {DEPTH_MAX} deep");
             return Err(FilterError { offset, message });
         }
         self.depth += 1;
-        let parsed = if self.cursor.take_word("NOT") {
-            self.not().map(Expression::negated)
-        } else if self.cursor.take(Symbol::Open) {
-            let inner = self.or()?;
-            self.cursor.expect(Symbol::Close).map(|()| inner)
-        } else {
-            self.test()
-        };
+        let read = read(self);
         self.depth -= 1;
-        parsed
+        read
     }
 
-    fn test(&mut self) -> Parsed<Expression> {
-        let Spanned { offset, token } = self.cursor.peek().clone();
-        let Token::Name(name) = token else {
-            return Err(self.cursor.unexpected("an attribute, NOT or `(`"));
-        };
-        self.cursor.next();
-        if self.cursor.peek().token == Token::Symbol(Symbol::Open) {
-            return Err(FilterError {
-                offset,
-                message: unknown_function(name),
-            });
-        }
-        let (attribute, kind) = match self.names.resolve(name) {
-            Ok(resolved) => resolved,
-            Err(message) => {
-                self.errors.push(FilterError { offset, message });
-                (AttributeId(0), Kind::Any)
+    fn at_word(&self, word: &str) -> bool {
+        matches!(self.cursor.peek().token, Token::Name(name) if name.eq_ignore_ascii_case(word))
+    }
+
+    /// The test that was read; a value alone lacks an operator, which should be the next token.
+    pub fn as_test(&mut self, part: Part) -> Parsed<Expression> {
+        match part {
+            Part::Test(test) => Ok(test),
+            Part::Value(value @ Scalar::Lookup(Lookup { column: None, .. }), _) => {
+                let one = Set::new(vec![Literal::Number(Number::Integer(1))]);
+                Ok(expression(Computed {
+                    value,
+                    negated: false,
+                    against: Against::Check(Check::In(one)),
+                }))
             }
+            Part::Value(..) => {
+                let Spanned { offset, token } = self.cursor.peek();
+                by_word(*offset, token).and(Err(self.cursor.unexpected("an operator")))
+            }
+        }
+    }
+
+    fn test(&mut self) -> Parsed<Part> {
+        let start = self.cursor.peek().offset;
+        let (value, kind) = match self.sum()? {
+            Part::Value(value, kind) if !self.is_over() => (value, kind),
+            part @ (Part::Value(..) | Part::Test(_)) => return Ok(part),
         };
         let (operator, negated) = self.operator()?;
         let offset = self.cursor.peek().offset;
-        let operands = self.operands(operator)?;
-        let check = operator.check(kind, operands).unwrap_or_else(|message| {
-            self.errors.push(FilterError { offset, message });
-            Check::IsNull
-        });
-        Ok(Expression::Test(Test {
-            attribute,
+        let against = if operator.compares() {
+            match self.right()? {
+                Right::Literal(literal) => Operand::Literals(vec![literal]),
+                Right::Value(value) => Operand::Value(value),
+            }
+        } else {
+            Operand::Literals(self.operands(operator)?)
+        };
+        let against = match against {
+            Operand::Value(other) => Against::Value(operator, other),
+            Operand::Literals(literals) => {
+                let check = operator.check(kind, literals).unwrap_or_else(|message| {
+                    self.errors.push(FilterError { offset, message });
+                    Check::IsNull
+                });
+                Against::Check(check)
+            }
+        };
+        let test = Computed {
+            value,
             negated,
-            check,
-        }))
+            against,
+        };
+        if !test.reads() {
+            let message = "this test reads nothing of the event".to_string();
+            let offset = start;
+            self.errors.push(FilterError { offset, message });
+        }
+        Ok(Part::Test(expression(test)))
+    }
+
+    /// Whether what was read must stand alone: nothing that could be an operator follows.
+    fn is_over(&self) -> bool {
+        match self.cursor.peek().token {
+            Token::End | Token::Symbol(Symbol::Close | Symbol::Comma) => true,
+            Token::Name(_) => self.at_word("AND") || self.at_word("OR"),
+            Token::Text(_) | Token::Number(_) | Token::Symbol(_) => false,
+        }
     }
 
     /// The operator, and whether it is the negative one of its pair.
@@ -173,6 +228,30 @@ impl<'t> Parser<'t, '_, '_> {
             }
             Token::Name(_) | Token::Text(_) | Token::Number(_) | Token::Symbol(_) | Token::End => {
                 Ok((by_word(offset, &token)?, false))
+            }
+        }
+    }
+
+    /// What `=`, `>` and the like compare with: a constant, or an attribute or more.
+    fn right(&mut self) -> Parsed<Right> {
+        let Spanned { offset, token } = self.cursor.peek().clone();
+        if let Token::Name(name) = token {
+            let called = *self.cursor.peek_second() == Token::Symbol(Symbol::Open);
+            if called && name.eq_ignore_ascii_case("cidr") || is_group(name) {
+                return self.literal().map(Right::Literal);
+            }
+            if !called && self.names.resolve(name).is_err() {
+                let message = expected_literal(name);
+                return Err(FilterError { offset, message });
+            }
+        }
+        match self.sum()? {
+            Part::Value(Scalar::Text(text), _) => Ok(Right::Literal(Literal::Text(text))),
+            Part::Value(Scalar::Number(number), _) => Ok(Right::Literal(Literal::Number(number))),
+            Part::Value(value, _) => Ok(Right::Value(value)),
+            Part::Test(_) => {
+                let message = "expected a value, found a test".to_string();
+                Err(FilterError { offset, message })
             }
         }
     }
@@ -206,7 +285,6 @@ impl<'t> Parser<'t, '_, '_> {
     fn literal(&mut self) -> Parsed<Literal> {
         let Spanned { offset, token } = self.cursor.peek().clone();
         let wrong = |message: String| Err(FilterError { offset, message });
-        let expected = "text in double quotes or a number";
         match token {
             Token::Text(text) => {
                 self.cursor.next();
@@ -216,35 +294,40 @@ impl<'t> Parser<'t, '_, '_> {
                 self.cursor.next();
                 Ok(Literal::Number(number))
             }
-            Token::Symbol(Symbol::Minus) => {
-                self.cursor.next();
-                match self.cursor.next().token {
-                    Token::Number(number) => Ok(Literal::Number(number.negated())),
-                    Token::Name(_) | Token::Text(_) | Token::Symbol(_) | Token::End => {
-                        wrong("expected a number after `-`".to_string())
-                    }
-                }
-            }
+            Token::Symbol(Symbol::Minus) => self.negative().map(Literal::Number),
             Token::Name(name) => {
                 self.cursor.next();
-                if name.to_ascii_lowercase().starts_with("group@") {
-                    return wrong(format!(
-                        "`{name}`: groups and watch lists are not supported yet"
-                    ));
+                if is_group(name) {
+                    let name = name.get(GROUP.len()..).unwrap_or_default();
+                    return self.list(name, offset).map(Literal::List);
                 }
                 if self.cursor.peek().token != Token::Symbol(Symbol::Open) {
-                    return wrong(format!(
-                        "expected {expected}, found `{name}`: text stands in \
-                        double quotes, \"{name}\""
-                    ));
+                    return wrong(expected_literal(name));
                 }
                 if name.eq_ignore_ascii_case("cidr") {
                     return self.network().map(Literal::Network);
                 }
-                wrong(unknown_function(name))
+                scalar_parser::function(name)
+                    .map_err(|message| FilterError { offset, message })
+                    .and_then(|doc| {
+                        let name = doc.name;
+                        wrong(format!(
+                            "expected {EXPECTED}, found the function {name}: functions stand \
+                             beside =, !=, >, >=, < and <="
+                        ))
+                    })
             }
-            Token::Symbol(_) | Token::End => Err(self.cursor.unexpected(expected)),
+            Token::Symbol(_) | Token::End => Err(self.cursor.unexpected(EXPECTED)),
         }
+    }
+
+    /// The list of this name, written at `offset`.
+    pub fn list(&mut self, name: &str, offset: usize) -> Parsed<Named> {
+        let named = self.lists.named(name);
+        let named = named.map_err(|message| FilterError { offset, message })?;
+        self.used
+            .insert(named.name.clone(), Arc::clone(&named.list));
+        Ok(named)
     }
 
     /// `("10.0.0.0/8")`, after `cidr`.
@@ -264,6 +347,47 @@ impl<'t> Parser<'t, '_, '_> {
     }
 }
 
+const EXPECTED: &str = "text in double quotes or a number";
+
+/// What stands to the right of a comparison.
+enum Right {
+    Literal(Literal),
+    Value(Scalar),
+}
+
+enum Operand {
+    Literals(Vec<Literal>),
+    Value(Scalar),
+}
+
+fn expected_literal(name: &str) -> String {
+    format!("expected {EXPECTED}, found `{name}`: text stands in double quotes, \"{name}\"")
+}
+
+/// `Group@name`.
+fn is_group(name: &str) -> bool {
+    let prefix = name.get(..GROUP.len());
+    prefix.is_some_and(|prefix| prefix.eq_ignore_ascii_case(GROUP))
+}
+
+const GROUP: &str = "Group@";
+
+/// A test in its simplest form.
+fn expression(test: Computed) -> Expression {
+    match test {
+        Computed {
+            value: Scalar::Attribute(attribute),
+            negated,
+            against: Against::Check(check),
+        } => Expression::Test(Test {
+            attribute,
+            negated,
+            check,
+        }),
+        test => Expression::Computed(Box::new(test)),
+    }
+}
+
 fn by_word(offset: usize, token: &Token<'_>) -> Parsed<Operator> {
     let names: Vec<&str> = OPERATORS.iter().map(|doc| doc.name).collect();
     match token {
@@ -278,15 +402,5 @@ fn by_word(offset: usize, token: &Token<'_>) -> Parsed<Operator> {
             let message = format!("expected an operator ({}), found {token}", names.join(", "));
             Err(FilterError { offset, message })
         }
-    }
-}
-
-fn unknown_function(name: &str) -> String {
-    match FUNCTIONS
-        .iter()
-        .find(|known| known.eq_ignore_ascii_case(name))
-    {
-        Some(known) => format!("the function {known} is not supported yet"),
-        None => format!("unknown function `{name}`"),
     }
 }

@@ -1,4 +1,5 @@
 use crate::event::{Attribute, Attributes, Event, Value};
+use crate::rule::lists::Lists;
 use crate::rule::{Filter, print};
 
 /// Canonical form of a filter, or its first error as `offset: message`.
@@ -8,6 +9,32 @@ fn canonical(text: &str) -> String {
         Ok(filter) => print::filter(&filter.expression, &|id| print::name(&attributes, id)),
         Err(error) => format!("{}: {}", error.offset, error.message),
     }
+}
+
+#[test]
+fn reads_computed_values() {
+    let check = |text: &str, expected| assert_eq!(canonical(text), expected);
+    check("len( USER )>20", "LEN(user) > 20");
+    check(
+        "not to_integer(user)*2>=record.b",
+        "NOT TO_INTEGER(user) * 2 >= record.b",
+    );
+    check("user != targetUser", "user != targetUser");
+    check("\"Bob\" = user", "\"Bob\" = user");
+    check("user + 1 - 2 * 3 = 5", "(user + 1) - (2 * 3) = 5");
+    check(
+        "hourofday() not between (8, 17)",
+        "HourOfDay() NOT BETWEEN (8, 17)",
+    );
+    check(
+        "if(user is null or user=5, \"a\", extract(user, \"(\\\\d)\")) = \"A\"",
+        "IF(user IS NULL OR user = 5, \"a\", EXTRACT(user, \"(\\\\d)\")) = \"a\"",
+    );
+    check(
+        "LEN(user) = cidr(\"10.1.0.0/8\")",
+        "LEN(user) = cidr(\"10.0.0.0/8\")",
+    );
+    check("user = 5 - 2", "user = 5 - 2");
 }
 
 #[test]
@@ -54,7 +81,11 @@ fn check_error(text: &str, offset: usize, expected: &str) {
 #[test]
 fn says_where_it_cannot_be_read() {
     let check = check_error;
-    check("", 0, "expected an attribute, NOT or `(`, found the end");
+    check(
+        "",
+        0,
+        "expected an attribute, a value, NOT or `(`, found the end",
+    );
     check("user", 4, "expected an operator (=, >, >=");
     check("user = ", 7, "found the end");
     check("user = \"a", 7, "no closing double quote");
@@ -103,15 +134,9 @@ fn says_what_makes_no_sense() {
     check(
         "user IN (Group@PH_SYS_X)",
         9,
-        "groups and watch lists are not supported yet",
+        "no list is called `PH_SYS_X` (lists/PH_SYS_X.txt or lists/PH_SYS_X.csv beside the rules); \
+         there are no lists yet",
     );
-    check("LEN(user) > 5", 0, "the function LEN is not supported yet");
-    check(
-        "user = TO_LOWER(user)",
-        7,
-        "the function TO_LOWER is not supported yet",
-    );
-    check("FOO(user) > 5", 0, "unknown function `FOO`");
     check("usr = \"a\"", 0, "no attribute is called `usr`");
     check("user = \"a\" § ", 11, "means nothing here");
     check("(user = \"a\"", 11, "expected `)`, found the end");
@@ -120,9 +145,70 @@ fn says_what_makes_no_sense() {
 }
 
 #[test]
+fn says_what_makes_no_sense_in_computed_values() {
+    let check = check_error;
+    check("FOO(user) > 5", 0, "unknown function `FOO`");
+    check("user = TO_LOW(user)", 7, "did you mean `TO_LOWER`?");
+    check(
+        "LEN(user, 5) > 5",
+        0,
+        "`LEN` is written LEN(text), found 2 arguments",
+    );
+    check(
+        "REPLACE() = \"\"",
+        0,
+        "REPLACE(text, old, new), found 0 arguments",
+    );
+    check("LEN(user", 8, "expected `,` or `)`, found the end");
+    check("LEN(user)", 9, "expected an operator (=, >, >=");
+    check("LEN(usr) > 5", 4, "no attribute is called `usr`");
+    check("LEN(user = 5) > 5", 9, "expected `,` or `)`, found `=`");
+    check(
+        "LEN(user) > 5 + alice",
+        16,
+        "no attribute is called `alice`",
+    );
+    check(
+        "LEN(user) > bob",
+        12,
+        "text stands in double quotes, \"bob\"",
+    );
+    check(
+        "user IN (LEN(user))",
+        9,
+        "found the function LEN: functions stand beside =",
+    );
+    check("user CONTAIN srcIpAddr", 13, "text stands in double quotes");
+    check(
+        "EXTRACT(user, srcIpAddr) = 5",
+        14,
+        "a regular expression in double quotes",
+    );
+    check("EXTRACT(user, \"(\") = 5", 14, "not a regular expression");
+    check("IF(user, 1, 2) = 1", 7, "expected an operator (=, >, >=");
+    check("5 = 5", 0, "reads nothing of the event");
+    check("LEN(\"abc\") = 3", 0, "reads nothing of the event");
+    check(
+        "cidr(\"10.0.0.0/8\") = srcIpAddr",
+        0,
+        "stands to the right of",
+    );
+    check("DeviceToCMDBAttr(user) = 5", 0, "use LookupTableGet");
+    check("user = (user = 5)", 7, "expected a value, found a test");
+    check(
+        &format!("user = 1{}", " + 1".repeat(300)),
+        1035,
+        "more than 256 arithmetic",
+    );
+}
+
+#[test]
 fn all_unknown_names_come_at_once() {
     let names = &mut crate::rule::attribute::Names::Event(&mut Attributes::default());
-    let errors = Filter::parse_with("usr = 1 AND user > \"x\" OR ip = 2 AND", names).unwrap_err();
+    let errors = {
+        let text = "usr = 1 AND user > \"x\" OR ip = 2 AND";
+        Filter::parse_with(text, names, &Lists::default()).unwrap_err()
+    };
     let offsets: Vec<usize> = errors.iter().map(|error| error.offset).collect();
     assert_eq!(offsets, [0, 19, 26, 36]);
 }
@@ -165,7 +251,7 @@ fn boolean_operators() {
         assert_eq!(filter.matches(&event), expected, "{text}");
         let value = Value::Integer(5);
         let get = |id| event.get(id).map(|_| &value);
-        assert_eq!(filter.matches_with(&get), expected, "{text}");
+        assert_eq!(filter.matches_with(&get, 0), expected, "{text}");
     };
     check("user = 5 OR user = 6 AND user = 7", true);
     check("(user = 5 OR user = 6) AND user = 7", false);

@@ -1,6 +1,33 @@
 //! `having`: a boolean test over the aggregates of a pattern's group.
 
-use super::{Aggregate, Arithmetic, Comparison, Function, Having, Term};
+use super::{Aggregate, Arithmetic, Comparison, Function, Having, Pattern, Term};
+
+/// The most different values that are ever counted exactly.
+pub const DISTINCT_MAX: u32 = 1_000_000;
+
+impl Pattern {
+    /// How many values each aggregate is to keep, where `limit` is configured: enough to count
+    /// one more than each number that its having compares it with, so that the limit decides no
+    /// comparison. What is compared with another aggregate is beyond the limit an estimate.
+    pub fn caps(&self, limit: u32) -> Vec<u32> {
+        let mut caps = vec![limit; self.aggregates.len()];
+        self.having.for_each_threshold(&mut |place, threshold| {
+            let distinct = |found: &Aggregate| found.function == Function::CountDistinct;
+            if self.aggregates.get(place).is_some_and(distinct)
+                && let Some(cap) = caps.get_mut(place)
+            {
+                *cap = (*cap).max(needed(threshold).min(DISTINCT_MAX));
+            }
+        });
+        caps
+    }
+}
+
+/// The values that must be kept to tell whether a count exceeds `threshold`, at most
+/// [`u32::MAX`]. One more allows for rounding on the way to it.
+fn needed(threshold: f64) -> u32 {
+    (threshold.ceil() + 2.0) as u32
+}
 
 impl Having {
     /// All of `parts` hold.
@@ -34,6 +61,34 @@ impl Having {
         }
     }
 
+    /// Whether it compares a count of different values with more than can be counted.
+    pub(super) fn is_beyond_counting(&self, aggregates: &[Aggregate]) -> bool {
+        let mut beyond = false;
+        self.for_each_threshold(&mut |place, threshold| {
+            let found = aggregates.get(place).map(|found| found.function);
+            let distinct = found == Some(Function::CountDistinct);
+            beyond |= distinct && needed(threshold) > DISTINCT_MAX;
+        });
+        beyond
+    }
+
+    /// Calls `each` for every aggregate that a comparison sets against numbers alone, with the
+    /// value of the aggregate at which the two sides are equal.
+    fn for_each_threshold(&self, each: &mut dyn FnMut(usize, f64)) {
+        match self {
+            Having::And(parts) | Having::Or(parts) => {
+                parts.iter().for_each(|part| part.for_each_threshold(each));
+            }
+            Having::Compare(left, _, right) => {
+                for (side, other) in [(left, right), (right, left)] {
+                    if let Some(number) = other.constant() {
+                        side.threshold(number, each);
+                    }
+                }
+            }
+        }
+    }
+
     /// Whether one more event can make a test that holds fail.
     ///
     /// Sums count as growing: `SUM(a) > 5` is treated as one that cannot become false.
@@ -59,7 +114,15 @@ fn is_lasting(aggregate: Option<&Aggregate>, comparison: Comparison) -> bool {
     aggregate.is_some_and(|aggregate| match aggregate.function {
         Function::Count | Function::CountDistinct | Function::Sum | Function::Max => grows,
         Function::Min => shrinks,
-        Function::Avg => false,
+        Function::Avg
+        | Function::First
+        | Function::Last
+        | Function::Mode
+        | Function::Median
+        | Function::Percentile(_)
+        | Function::Stddev
+        | Function::Variance
+        | Function::PctChange => false,
     })
 }
 
@@ -80,6 +143,41 @@ impl Term {
         };
         // A division by zero is undefined.
         value.is_finite().then_some(value)
+    }
+
+    /// Its value, where it is made of numbers alone.
+    fn constant(&self) -> Option<f64> {
+        self.value(&|_| None)
+    }
+
+    /// Calls `each` with the aggregate that it is made of, beside numbers, and with the value at
+    /// which that gives the term the value `number`.
+    fn threshold(&self, number: f64, each: &mut dyn FnMut(usize, f64)) {
+        match self {
+            Term::Number(_) => {}
+            // At infinity there is nothing to be told apart.
+            Term::Aggregate(place) if number.is_finite() => each(*place, number),
+            Term::Aggregate(_) => {}
+            Term::Arithmetic(left, operator, right) => {
+                if let Some(right) = right.constant() {
+                    let number = match operator {
+                        Arithmetic::Add => number - right,
+                        Arithmetic::Subtract => number + right,
+                        Arithmetic::Multiply => number / right,
+                        Arithmetic::Divide => number * right,
+                    };
+                    left.threshold(number, each);
+                } else if let Some(left) = left.constant() {
+                    let number = match operator {
+                        Arithmetic::Add => number - left,
+                        Arithmetic::Subtract => left - number,
+                        Arithmetic::Multiply => number / left,
+                        Arithmetic::Divide => left / number,
+                    };
+                    right.threshold(number, each);
+                }
+            }
+        }
     }
 
     /// Whether it is more than numbers.

@@ -10,7 +10,7 @@
 //! ```
 
 use super::attribute::Names;
-use super::having::place;
+use super::having::{DISTINCT_MAX, place};
 use super::literal::Number;
 use super::token::{Cursor, Spanned, Symbol, Token};
 use super::{Aggregate, Arithmetic, Comparison, FilterError, Having, Term, aggregates};
@@ -119,7 +119,18 @@ impl Parser<'_, '_, '_, '_> {
                 message,
             });
         }
-        Ok(Part::Test(Having::Compare(left, comparison, right)))
+        let test = Having::Compare(left, comparison, right);
+        if test.is_beyond_counting(self.aggregates) {
+            let message = format!(
+                "up to {DISTINCT_MAX} different values are counted, which is too few to tell \
+                 whether this comparison holds"
+            );
+            self.errors.push(FilterError {
+                offset: start,
+                message,
+            });
+        }
+        Ok(Part::Test(test))
     }
 
     fn sum(&mut self) -> Parsed<Part> {

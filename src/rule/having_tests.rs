@@ -1,6 +1,6 @@
 use crate::event::Attributes;
 use crate::rule::attribute::Names;
-use crate::rule::{Aggregate, FilterError, Having, print};
+use crate::rule::{Aggregate, Filter, FilterError, Having, Pattern, print};
 
 fn parse(text: &str) -> Result<(Having, Vec<Aggregate>, Attributes), Vec<FilterError>> {
     let mut attributes = Attributes::default();
@@ -25,6 +25,12 @@ fn reads_every_form() {
     check("count (*)>=1", "COUNT(*) >= 1");
     check("COUNT(distinct USER) > 2.50", "COUNT(DISTINCT user) > 2.5");
     check("count(user) != -1", "COUNT(user) != -1");
+    check("median(user)>=mode(user)", "MEDIAN(user) >= MODE(user)");
+    check(
+        "pctile(user,99.9)>pctile95(user)",
+        "PCTILE(user, 99.9) > PCTILE(user, 95)",
+    );
+    check("PCTILE(50, user) > 1", "PCTILE(user, 50) > 1");
     check(
         "SUM(record.a)/SUM(record.b)>=0.5",
         "SUM(record.a) / SUM(record.b) >= 0.5",
@@ -70,19 +76,37 @@ fn says_what_is_wrong_and_where() {
     check("COUNT(usr) > 1", 6, "no attribute is called `usr`");
     check("CONT(*) > 1", 0, "did you mean `COUNT`?");
     check(
-        "median(user) > 1",
+        "EMA(2, user) > 1",
         0,
-        "the aggregate MEDIAN is not supported yet",
+        "EMA cannot be used: a rule knows its window",
     );
     check(
-        "PCTILE(user, 95) > 1",
+        "ph_func_DIFF_STAT_AVG_1(SUM(user), 2.0) >= 0",
         0,
-        "the aggregate PCTILE is not supported yet",
+        "no statistical profiles are kept here",
     );
     check(
         "AVG(user) > DeviceToCMDBAttr(user)",
         12,
-        "not supported yet",
+        "DeviceToCMDBAttr cannot be used: there is no CMDB here",
+    );
+    let percent = "expected a number from 0 to 100, with at most three decimals, found";
+    check("PCTILE(user, 100.1) > 1", 13, percent);
+    check("PCTILE(user, 99.9999) > 1", 13, percent);
+    check("PCTILE(user, -1) > 1", 13, percent);
+    check("PCTILE(user, user) > 1", 13, percent);
+    check("PCTILE(user) > 1", 11, "expected `,`");
+    check("PCTILE95(user, 1) > 1", 13, "expected `)`");
+    check("MEDIAN(*) > 1", 7, "expected the name of an attribute");
+    check(
+        "COUNT(DISTINCT user) > 1e6",
+        0,
+        "up to 1000000 different values",
+    );
+    check(
+        "5 < COUNT(DISTINCT user) / 9e6",
+        0,
+        "up to 1000000 different values",
     );
     check(
         "COUNT(*) > 1 FOO",
@@ -135,7 +159,57 @@ fn knows_what_can_become_false() {
     check("MIN(user) > 5", true);
     check("MAX(user) < 5", true);
     check("AVG(user) >= 5", true);
+    for function in [
+        "FIRST",
+        "LAST",
+        "MODE",
+        "MEDIAN",
+        "PCTILE95",
+        "STDDEV",
+        "VARIANCE",
+        "PCTCHANGE",
+    ] {
+        check(&format!("{function}(user) > 5"), true);
+        check(&format!("COUNT(*) > 5 OR {function}(user) < 5"), true);
+    }
+    check("COUNT(*) * 2 >= 5", true);
+    check("COUNT(*) - COUNT(user) > 5", true);
+    check("COUNT(*) != 5", true);
     check("COUNT(*) >= 5 AND AVG(user) >= 5", true);
     check("SUM(user) / COUNT(*) >= 5", true);
     check("COUNT(user) >= COUNT(*)", true);
+}
+
+#[test]
+fn keeps_as_many_values_as_are_compared() {
+    let check = |text: &str, expected: &[u32]| {
+        let (having, aggregates, _) = parse(text).expect(text);
+        let mut pattern = Pattern {
+            name: "P".into(),
+            filter: Filter::parse("user IS NULL", &mut Attributes::default()).unwrap(),
+            group_by: Vec::new(),
+            aggregates,
+            having,
+            new: None,
+        };
+        assert_eq!(pattern.caps(100), expected, "{text}");
+        pattern.having = Having::And(vec![pattern.having.clone()]);
+        assert_eq!(pattern.caps(100), expected, "{text}");
+    };
+    check("COUNT(DISTINCT user) >= 5", &[100]);
+    check("COUNT(DISTINCT user) >= 500", &[502]);
+    check("500.5 > COUNT(DISTINCT user)", &[503]);
+    check("COUNT(DISTINCT user) >= -500", &[100]);
+    check("COUNT(*) >= 500 OR COUNT(DISTINCT user) < 200", &[100, 202]);
+    check(
+        "COUNT(DISTINCT user) > 5 AND COUNT(DISTINCT user) < 300",
+        &[302],
+    );
+    check("COUNT(DISTINCT user) * 2 + 100 > 1000", &[452]);
+    check("1000 - COUNT(DISTINCT user) < 100 - 50", &[952]);
+    check("1 / COUNT(DISTINCT user) < 0.001", &[1002]);
+    check("COUNT(DISTINCT user) / 3 > 100", &[302]);
+    check("COUNT(DISTINCT user) * 0 > 1", &[100]);
+    check("COUNT(DISTINCT user) / COUNT(*) > 0.5", &[100, 100]);
+    check("MEDIAN(user) > 1000", &[100]);
 }

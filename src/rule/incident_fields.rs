@@ -19,11 +19,13 @@ pub struct IncidentFields {
     pub names: Vec<String>,
 }
 
-/// Reads them. Aggregates that only an incident shows are added to their pattern.
+/// Reads them. Aggregates that only an incident shows are added to their pattern. Where the rule
+/// says nothing, an incident shows what the `positive` patterns group by: of those that are
+/// absent, and of what clears it, there is nothing to show.
 pub fn read(
     reader: &mut Reader<'_>,
     fields: Fields<'_>,
-    drafts: &mut [Draft],
+    (drafts, positive): (&mut [Draft], &[usize]),
     names: &mut Attributes,
 ) -> IncidentFields {
     let node = fields.get("incident");
@@ -32,7 +34,7 @@ pub fn read(
     let title = title.and_then(|node| reader.text(node, "a title"));
     let title = title.map(|title| title.trim_end().to_string());
     let Some(node) = incident.and_then(|incident| incident.get("attributes")) else {
-        let attributes = all_group_bys(drafts, names);
+        let attributes = all_group_bys(drafts, positive, names);
         let names = attributes.iter().map(|(name, _)| name.clone()).collect();
         return IncidentFields {
             title,
@@ -77,10 +79,15 @@ fn is_name(text: &str) -> bool {
             .all(|c| c.is_alphanumeric() || c == '_' || c == '.')
 }
 
-/// Each group-by attribute under its own name, once.
-fn all_group_bys(drafts: &[Draft], names: &Attributes) -> Vec<(String, IncidentValue)> {
+/// Each group-by attribute of these patterns under its own name, once.
+fn all_group_bys(
+    drafts: &[Draft],
+    positive: &[usize],
+    names: &Attributes,
+) -> Vec<(String, IncidentValue)> {
     let mut attributes: Vec<(String, IncidentValue)> = Vec::new();
-    for (pattern, draft) in drafts.iter().enumerate() {
+    let shown = drafts.iter().enumerate();
+    for (pattern, draft) in shown.filter(|(place, _)| positive.contains(place)) {
         for (place, id) in draft.group_by.iter().enumerate() {
             let name = print::name(names, *id);
             if !attributes.iter().any(|(known, _)| *known == name) {

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
+use super::lists::Named;
 use crate::event::Value;
 
 /// A number, exact while it is whole.
@@ -95,6 +96,8 @@ pub enum Literal {
     Number(Number),
     /// `cidr("10.0.0.0/8")`, or an address compared with an address attribute.
     Network(IpNet),
+    /// `Group@name`: all that is in a list.
+    List(Named),
 }
 
 impl std::fmt::Display for Literal {
@@ -103,6 +106,7 @@ impl std::fmt::Display for Literal {
             Literal::Text(text) => f.write_str(&super::token::quote(text)),
             Literal::Number(number) => number.fmt(f),
             Literal::Network(network) => write!(f, "cidr(\"{network}\")"),
+            Literal::List(list) => write!(f, "Group@{}", list.name),
         }
     }
 }
@@ -127,6 +131,7 @@ pub struct Set {
     texts: Vec<Text>,
     numbers: Vec<Number>,
     networks: Vec<IpNet>,
+    lists: Vec<Named>,
 }
 
 impl Set {
@@ -136,6 +141,7 @@ impl Set {
             texts: Vec::new(),
             numbers: Vec::new(),
             networks: Vec::new(),
+            lists: Vec::new(),
         };
         for literal in literals {
             match literal {
@@ -148,8 +154,11 @@ impl Set {
                 }
                 Literal::Number(number) => set.numbers.push(number),
                 Literal::Network(network) => set.networks.push(network.trunc()),
+                Literal::List(list) => set.lists.push(list),
             }
         }
+        set.lists.sort_by(|a, b| a.name.cmp(&b.name));
+        set.lists.dedup_by(|a, b| a.name == b.name);
         set.texts.sort_by(|a, b| a.lower.cmp(&b.lower));
         set.texts.dedup();
         set.numbers
@@ -162,6 +171,10 @@ impl Set {
 
     /// Whether one of them equals `value`, which is not [`Value::Many`].
     pub fn has(&self, value: &Value<'_>) -> bool {
+        self.has_said(value) || self.lists.iter().any(|named| named.list.has(value))
+    }
+
+    fn has_said(&self, value: &Value<'_>) -> bool {
         match value {
             Value::Text(text) => self.has_text(text),
             Value::Bool(bool) => self.has_text(if *bool { "true" } else { "false" }),
@@ -210,13 +223,22 @@ impl Set {
             .networks
             .iter()
             .map(|network| Literal::Network(*network));
-        texts.chain(numbers).chain(networks).collect()
+        let lists = self.lists.iter().cloned().map(Literal::List);
+        texts.chain(numbers).chain(networks).chain(lists).collect()
     }
 
-    /// The operands in ASCII lower case, if all are text.
+    /// The operands and what is in the lists, in ASCII lower case, if all are text.
     pub fn texts(&self) -> Option<Vec<String>> {
-        let only_texts = self.numbers.is_empty() && self.networks.is_empty();
-        only_texts.then(|| self.texts.iter().map(|text| text.lower.clone()).collect())
+        if !self.numbers.is_empty() || !self.networks.is_empty() {
+            return None;
+        }
+        let mut texts: Vec<String> = self.texts.iter().map(|text| text.lower.clone()).collect();
+        for named in &self.lists {
+            texts.extend(named.list.all_texts()?);
+        }
+        texts.sort();
+        texts.dedup();
+        Some(texts)
     }
 }
 

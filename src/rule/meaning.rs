@@ -17,10 +17,16 @@ impl Rule {
             format!("window {}", self.window),
             format!("quiet {}", self.quiet),
         ];
+        if let Some(clear) = self.clear {
+            lines.push(format!("clear {}", self.pattern(clear)));
+        }
         for pattern in &self.patterns {
             lines.extend(pattern_lines(pattern, &name));
         }
-        lines.push(format!("condition {}", self.condition_text()));
+        lines.push(format!(
+            "condition {}",
+            self.condition_text(&self.condition)
+        ));
         for part in &self.join_key {
             let places: Vec<String> = part.places.iter().map(usize::to_string).collect();
             lines.push(format!("key {} {}", part.name, places.join(" ")));
@@ -35,19 +41,28 @@ impl Rule {
         lines.join("\n")
     }
 
-    fn pattern(&self, place: usize) -> &str {
+    pub(super) fn pattern(&self, place: usize) -> &str {
         self.patterns
             .get(place)
             .map_or("", |pattern| pattern.name.as_str())
     }
 
-    fn condition_text(&self) -> &str {
-        match &self.condition {
-            Condition::Pattern(place) => self.pattern(*place),
+    /// A part of the rule's condition, as rules write it.
+    pub fn condition_text(&self, condition: &Condition) -> String {
+        match condition {
+            Condition::Pattern(place) => self.pattern(*place).to_owned(),
+            Condition::Operation(left, operator, right) => {
+                let left = self.condition_text(left);
+                let right = match **right {
+                    Condition::Pattern(_) => self.condition_text(right),
+                    Condition::Operation(..) => format!("({})", self.condition_text(right)),
+                };
+                format!("{left} {} {right}", operator.word())
+            }
         }
     }
 
-    fn value_text(&self, value: &IncidentValue, name: print::NameOf<'_>) -> String {
+    pub(super) fn value_text(&self, value: &IncidentValue, name: print::NameOf<'_>) -> String {
         let text = match value {
             IncidentValue::GroupBy(pattern, place) => {
                 let pattern = self.patterns.get(*pattern);
@@ -66,13 +81,17 @@ impl Rule {
     }
 }
 
-fn pattern_lines(pattern: &Pattern, name: print::NameOf<'_>) -> [String; 4] {
+fn pattern_lines(pattern: &Pattern, name: print::NameOf<'_>) -> Vec<String> {
     let group_by: Vec<String> = pattern.group_by.iter().map(|id| name(*id)).collect();
     let having = print::having(&pattern.having, &pattern.aggregates, name);
-    [
+    let mut lines = vec![
         format!("pattern {}", pattern.name),
         format!(" where {}", print::filter(&pattern.filter.expression, name)),
         format!(" group_by {}", group_by.join(", ")),
         format!(" having {having}"),
-    ]
+    ];
+    if let Some(new) = &pattern.new {
+        lines.push(format!(" new {}", print::new(new, name)));
+    }
+    lines
 }

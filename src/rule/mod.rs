@@ -5,8 +5,12 @@
 //! conditions ([`condition`]) made of the same tokens ([`token`]). Nothing stops at the first
 //! error: all those of a rule set come back.
 
-use crate::event::{AttributeId, Attributes};
+use crate::event::AttributeId;
 use crate::time::{Millis, Second};
+
+mod texts;
+
+pub use texts::{FilterError, RuleError, Texts, parse, parse_all, parse_with};
 
 mod yaml;
 
@@ -24,11 +28,17 @@ mod incident_fields;
 
 mod exceptions;
 
+mod severity;
+
+pub mod shown;
+
 mod rule_tests;
 
 mod token;
 
 mod filter_parser;
+
+mod scalar_parser;
 
 mod having_parser;
 
@@ -36,9 +46,17 @@ pub mod filter;
 
 pub mod operators;
 
+pub mod scalar;
+
+pub mod functions;
+
+pub mod plain;
+
 pub mod check;
 
 pub mod literal;
+
+pub mod lists;
 
 pub mod attribute;
 
@@ -47,6 +65,8 @@ pub mod aggregates;
 pub mod having;
 
 pub mod print;
+
+mod print_rule;
 
 mod meaning;
 
@@ -58,8 +78,10 @@ mod json;
 
 pub mod nearest;
 
+pub use aggregates::{Aggregate, Function};
+
 /// A FortiSIEM correlation rule, checked.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Rule {
     /// `PH_Rule_..`, unique in a rule set.
     pub id: String,
@@ -69,8 +91,8 @@ pub struct Rule {
     pub description: String,
     /// Whether the rule is in force; one that is not is only checked.
     pub enabled: bool,
-    /// 1..=10.
-    pub severity: u8,
+    /// How bad its incidents are.
+    pub severity: Severity,
     /// What kind of trouble the rule looks for.
     pub category: Category,
     /// FortiSIEM's finer kind, usually a MITRE ATT&CK tactic by name; free text.
@@ -98,6 +120,9 @@ pub struct Rule {
     pub attributes: Vec<(String, IncidentValue)>,
     /// `clear.quiet` in seconds, at least 1; default: the window.
     pub quiet: Second,
+    /// `clear.when`: the place of the pattern that ends an incident where it holds. The condition
+    /// does not name it.
+    pub clear: Option<usize>,
     /// `patience:` in seconds; `None`: the configuration's.
     pub patience: Option<Second>,
     /// `lateness:` in seconds; `None`: the configuration's.
@@ -106,8 +131,37 @@ pub struct Rule {
     pub exceptions: Vec<Exception>,
     /// Examples that `watchfire rules test` runs.
     pub tests: Vec<RuleTest>,
+    /// The lists that its filters name.
+    pub lists: lists::Lists,
     /// The exact text of the YAML document.
     pub text: String,
+}
+
+/// How bad the incidents of a rule are, from 1 to 10.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Severity {
+    /// Severities of certain incidents; the first whose filter holds counts.
+    pub cases: Vec<SeverityCase>,
+    /// That of all others.
+    pub otherwise: u8,
+}
+
+/// The severity of certain incidents.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SeverityCase {
+    /// Over the incident's attributes, by their place in [`Rule::attributes`], and then
+    /// [`shown::COUNTS`].
+    pub when: Filter,
+    /// 1..=10.
+    pub value: u8,
+}
+
+impl Rule {
+    /// Whether events of the pattern at this place are what incidents rest on: the condition has
+    /// it, and not to the right of a negation.
+    pub fn is_positive(&self, pattern: usize) -> bool {
+        self.condition.is_positive(pattern)
+    }
 }
 
 /// FortiSIEM's kinds of incidents.
@@ -148,7 +202,7 @@ impl Category {
 }
 
 /// A filter, the groups its matches are counted in, and the test over each group.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Pattern {
     /// Unique in the rule; the condition and the incident refer to it.
     pub name: String,
@@ -160,32 +214,18 @@ pub struct Pattern {
     pub aggregates: Vec<Aggregate>,
     /// Holds for a group when it is true over the group's matches in the window.
     pub having: Having,
+    /// Holds only where values appear that were not seen for a while; `None`: wherever `having`
+    /// does.
+    pub new: Option<New>,
 }
 
-/// One aggregate of a `having` or of an incident attribute.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Aggregate {
-    /// What is computed.
-    pub function: Function,
-    /// The attribute it reads; `None` for COUNT(*).
-    pub input: Option<AttributeId>,
-}
-
-/// What an aggregate computes; absent values are skipped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Function {
-    /// COUNT(*) without input, COUNT(a) with one.
-    Count,
-    /// Different values, letter case aside.
-    CountDistinct,
-    /// Sum of the numbers; 0 if there are none.
-    Sum,
-    /// Mean of the numbers; undefined if there are none.
-    Avg,
-    /// Least number; undefined if there are none.
-    Min,
-    /// Greatest number; undefined if there are none.
-    Max,
+/// A combination of values that was not seen for a while.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct New {
+    /// Whose values make the combination; all of the pattern's group-by, and perhaps more.
+    pub attributes: Vec<AttributeId>,
+    /// For how long it must not have been seen, in seconds, at least 1.
+    pub period: Second,
 }
 
 /// A boolean test over aggregates, by their place in [`Pattern::aggregates`].
@@ -245,10 +285,27 @@ pub enum Comparison {
 pub enum Condition {
     /// Triggers wherever the pattern at this place holds.
     Pattern(usize),
+    /// Triggers by what both sides do.
+    Operation(Box<Condition>, ConditionOperator, Box<Condition>),
+}
+
+/// How the triggers of two conditions make those of one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConditionOperator {
+    /// Both within one window.
+    And,
+    /// One of them.
+    Or,
+    /// The right one after the left one, within one window.
+    FollowedBy,
+    /// The left one without the right one in any window with it.
+    AndNot,
+    /// The left one without the right one after it within the window.
+    NotFollowedBy,
 }
 
 /// One part of the join key: an attribute that the events of all patterns agree on.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct JoinKeyPart {
     /// The name of the attribute in the first pattern, as incidents and exceptions call it.
     pub name: String,
@@ -266,9 +323,10 @@ pub enum IncidentValue {
 }
 
 /// Incidents that are not reported.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Exception {
-    /// Over the incident's attributes, by their place in [`Rule::attributes`].
+    /// Over the incident's attributes, by their place in [`Rule::attributes`], and then
+    /// [`shown::COUNTS`].
     pub filter: Filter,
     /// The first `first_seen` it applies to; `None`: no bound.
     pub from: Option<Millis>,
@@ -277,7 +335,7 @@ pub struct Exception {
 }
 
 /// An example in a rule file: events and the incidents that must come of them.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct RuleTest {
     /// What it shows, for the report.
     pub name: String,
@@ -288,98 +346,11 @@ pub struct RuleTest {
 }
 
 /// A checked filter. Tests one event.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Filter {
     expression: filter::Expression,
     event_types: Option<Vec<String>>,
-}
-
-/// What is wrong with the text of a filter, a `having` or a condition, and where.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FilterError {
-    /// In bytes from the beginning of the text.
-    pub offset: usize,
-    /// What was found, and what was expected.
-    pub message: String,
-}
-
-impl std::fmt::Display for FilterError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "at byte {}: {}", self.offset + 1, self.message)
-    }
-}
-
-/// What is wrong with a rule file, and where.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RuleError {
-    /// As it was given to [`parse_all`].
-    pub file: String,
-    /// From 1.
-    pub line: usize,
-    /// From 1, in characters.
-    pub column: usize,
-    /// What was found, and what was expected.
-    pub message: String,
-}
-
-impl std::fmt::Display for RuleError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "{}:{}:{}: {}",
-            self.file, self.line, self.column, self.message
-        )
-    }
-}
-
-/// All rules of one file's text; every error of it at once.
-pub fn parse(
-    file: &str,
-    text: &str,
-    attributes: &mut Attributes,
-) -> Result<Vec<Rule>, Vec<RuleError>> {
-    parse_all(&[(file.to_string(), text.to_string())], attributes)
-}
-
-/// The rules of a whole rule set, given as (file, text), in its order; or every error of every
-/// file, by file, line and column.
-///
-/// The attributes that the rules use are added to `attributes`.
-pub fn parse_all(
-    files: &[(String, String)],
-    attributes: &mut Attributes,
-) -> Result<Vec<Rule>, Vec<RuleError>> {
-    let mut rules = Vec::new();
-    let mut errors = Vec::new();
-    let mut ids: Vec<(String, String)> = Vec::new();
-    for (file, text) in files {
-        let mut reader = reader::Reader {
-            file,
-            text,
-            errors: Vec::new(),
-        };
-        let (documents, problems) = yaml::documents(text);
-        for problem in problems {
-            reader.error(problem.at, problem.message);
-        }
-        for document in &documents {
-            let loaded = document::read(&mut reader, document, attributes);
-            if let Some((id, at)) = loaded.id {
-                if let Some((_, first)) = ids.iter().find(|(known, _)| *known == id) {
-                    reader.error(at, format!("the id `{id}` is already that of {first}"));
-                }
-                ids.push((id, format!("{file}:{}", at.line)));
-            }
-            rules.extend(loaded.rule);
-        }
-        errors.append(&mut reader.errors);
-    }
-    errors.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
-    if errors.is_empty() {
-        Ok(rules)
-    } else {
-        Err(errors)
-    }
+    lists: lists::Lists,
 }
 
 #[cfg(test)]

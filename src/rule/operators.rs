@@ -76,7 +76,7 @@ pub const OPERATORS: &[OperatorDoc] = &[
         name: "=",
         negation: Some("!="),
         operands: Operands::One,
-        meaning: "equals a text, a number or lies in a `cidr(\"..\")`",
+        meaning: "equals a text, a number or a computed value, or lies in a `cidr(\"..\")`",
         examples: &[
             ("user = \"Alice\"", Some("\"ALICE\""), true),
             ("user = \"alice\"", Some("\"alice2\""), false),
@@ -168,7 +168,8 @@ pub const OPERATORS: &[OperatorDoc] = &[
         name: "IN",
         negation: Some("NOT IN"),
         operands: Operands::List,
-        meaning: "equals one of a list, whose members may be of different types",
+        meaning: "equals one of these, which may be of different types; `Group@name` stands for \
+                  all that is in a list",
         examples: &[
             ("user IN (\"a\", \"b\", 3)", Some("\"B\""), true),
             ("user IN (\"a\", \"b\", 3)", Some("3"), true),
@@ -293,6 +294,24 @@ impl Operator {
         OPERATORS.iter().find(named).map(|doc| doc.operator)
     }
 
+    /// Whether a computed value may stand to the right of it.
+    pub fn compares(self) -> bool {
+        match self {
+            Operator::Equal
+            | Operator::Greater
+            | Operator::GreaterOrEqual
+            | Operator::Less
+            | Operator::LessOrEqual => true,
+            Operator::In
+            | Operator::Between
+            | Operator::Contain
+            | Operator::StartsWith
+            | Operator::EndsWith
+            | Operator::Regexp
+            | Operator::IsNull => false,
+        }
+    }
+
     /// The test that it makes of its operands, on an attribute of this kind.
     pub fn check(self, kind: Kind, operands: Vec<Literal>) -> Result<Check, String> {
         let mut operands = operands.into_iter();
@@ -325,7 +344,7 @@ impl Operator {
             Operator::EndsWith => Ok(Check::EndsWith(self.text(&first)?)),
             Operator::Regexp => match &first {
                 Literal::Text(source) => Pattern::new(source).map(Check::Regexp),
-                Literal::Number(_) | Literal::Network(_) => Err(format!(
+                Literal::Number(_) | Literal::Network(_) | Literal::List(_) => Err(format!(
                     "`REGEXP` takes text in double quotes, found {first}"
                 )),
             },
@@ -343,7 +362,7 @@ impl Operator {
                 "`{}` compares numbers: write {text} without quotes",
                 self.name()
             )),
-            Literal::Text(_) | Literal::Network(_) => Err(format!(
+            Literal::Text(_) | Literal::Network(_) | Literal::List(_) => Err(format!(
                 "`{}` compares numbers, found {literal}",
                 self.name()
             )),
@@ -358,7 +377,7 @@ impl Operator {
                 self.name()
             )),
             Literal::Text(text) => Ok(text.to_ascii_lowercase()),
-            Literal::Number(_) | Literal::Network(_) => Err(format!(
+            Literal::Number(_) | Literal::Network(_) | Literal::List(_) => Err(format!(
                 "`{}` takes text in double quotes, found {literal}",
                 self.name()
             )),
@@ -387,7 +406,7 @@ impl Operator {
 fn single(literal: &Literal) -> Option<IpAddr> {
     match literal {
         Literal::Text(text) => literal::address(text),
-        Literal::Number(_) | Literal::Network(_) => None,
+        Literal::Number(_) | Literal::Network(_) | Literal::List(_) => None,
     }
 }
 

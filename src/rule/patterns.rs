@@ -3,8 +3,12 @@
 use super::attribute::Names;
 use super::reader::{Fields, Reader};
 use super::yaml::{Node, Position};
-use super::{Aggregate, Comparison, Filter, Function, Having, Pattern, Term, attribute};
+use super::{
+    Aggregate, Comparison, Filter, FilterError, Function, Having, New, Pattern, Term, attribute,
+    print, reader,
+};
 use crate::event::{AttributeId, Attributes};
+use crate::time::Second;
 
 const KEYS: &[&str] = &["name", "where", "group_by", "having", "new"];
 
@@ -29,6 +33,7 @@ pub struct Draft {
     pub group_by: Vec<AttributeId>,
     pub aggregates: Vec<Aggregate>,
     having: Option<Having>,
+    pub new: Option<New>,
 }
 
 impl Draft {
@@ -40,6 +45,7 @@ impl Draft {
             group_by: self.group_by,
             aggregates: self.aggregates,
             having: self.having?,
+            new: self.new,
         })
     }
 }
@@ -76,12 +82,16 @@ fn pattern(reader: &mut Reader<'_>, node: &Node, names: &mut Attributes) -> Opti
         .unwrap_or_default();
     let filter = reader.require(fields, "where").and_then(|node| {
         let text = reader.text(node, "a filter such as eventType = \"..\"")?;
-        let parsed = Filter::parse_with(text, &mut Names::Event(names));
+        let parsed = Filter::parse_with(text, &mut Names::Event(names), reader.lists);
         parsed
             .map_err(|errors| reader.errors_within(node, errors))
             .ok()
     });
-    let group_by = group_by(reader, fields, names);
+    let new = fields.get("new").and_then(|node| new(reader, node, names));
+    let mut group_by = group_by(reader, fields, names);
+    if let Some(new) = new.as_ref().filter(|_| fields.get("group_by").is_none()) {
+        group_by.clone_from(&new.attributes);
+    }
     let mut aggregates = Vec::new();
     let having = match fields.get("having") {
         None => Some(at_least_one(&mut aggregates)),
@@ -94,11 +104,16 @@ fn pattern(reader: &mut Reader<'_>, node: &Node, names: &mut Attributes) -> Opti
                     .ok()
             }),
     };
-    if let Some(node) = fields.get("new") {
-        reader.error(
-            node.at,
-            "`new` (values not seen before) is not supported yet",
-        );
+    if let (Some(new), Some(node)) = (&new, fields.get("new"))
+        && !group_by.iter().all(|id| new.attributes.contains(id))
+    {
+        let missing = group_by.iter().find(|id| !new.attributes.contains(id));
+        let missing = missing
+            .map(|id| print::name(names, *id))
+            .unwrap_or_default();
+        let message =
+            format!("`new` lacks `{missing}` of `group_by`: what is new is new for its group");
+        reader.error(node.at, message);
     }
     let at = name_node.map_or(node.at, |node| node.at);
     Some(Draft {
@@ -108,7 +123,59 @@ fn pattern(reader: &mut Reader<'_>, node: &Node, names: &mut Attributes) -> Opti
         group_by,
         aggregates,
         having,
+        new,
     })
+}
+
+/// `[user, resourceId] over 5d`.
+fn new(reader: &mut Reader<'_>, node: &Node, names: &mut Attributes) -> Option<New> {
+    let expected = "attributes and a period in quotes, such as \"[user, resourceId] over 5d\"";
+    let text = reader.text(node, expected)?;
+    let parts = text.trim().strip_prefix('[').and_then(|rest| {
+        let (list, period) = rest.rsplit_once(']')?;
+        let (over, period) = period.trim().split_at_checked(4)?;
+        over.eq_ignore_ascii_case("over")
+            .then_some((list, period.trim()))
+    });
+    let Some((list, period)) = parts else {
+        reader.error(node.at, format!("expected {expected}, found `{text}`"));
+        return None;
+    };
+    let offset_of = |part: &str| part.as_ptr().addr() - text.as_ptr().addr();
+    let mut attributes = Vec::new();
+    let mut errors = Vec::new();
+    for name in list.split(',').map(str::trim) {
+        match attribute::parse(name).map(|attribute| names.intern(attribute)) {
+            Ok(id) if attributes.contains(&id) => {
+                let message = format!("`{name}` is in this list twice");
+                errors.push(at(offset_of(name), message));
+            }
+            Ok(id) => attributes.push(id),
+            Err(message) => errors.push(at(offset_of(name), message)),
+        }
+    }
+    let found = humantime::parse_duration(period)
+        .ok()
+        .filter(|period| period.subsec_nanos() == 0)
+        .and_then(|period| Second::try_from(period.as_secs()).ok())
+        .filter(|period| (1..=reader::DURATION_MAX).contains(period));
+    if found.is_none() {
+        let days = reader::DURATION_MAX / 86_400;
+        let message = format!(
+            "expected a period in whole seconds, at most {days}d, such as 5d or 12h, found \
+             `{period}`"
+        );
+        errors.push(at(offset_of(period), message));
+    }
+    reader.errors_within(node, errors);
+    Some(New {
+        attributes,
+        period: found?,
+    })
+}
+
+fn at(offset: usize, message: String) -> FilterError {
+    FilterError { offset, message }
 }
 
 fn at_least_one(aggregates: &mut Vec<Aggregate>) -> Having {

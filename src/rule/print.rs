@@ -1,10 +1,13 @@
 //! Filters and `having`s in canonical form: parsing the text gives the same expression again.
 
 use super::attribute;
+use super::check::Check;
 use super::filter::{Expression, Test};
 use super::literal::Literal;
-use super::operators::Operands;
-use super::{Aggregate, Arithmetic, Comparison, Function, Having, Term};
+use super::operators::{Operands, Operator, OperatorDoc};
+use super::scalar::{Against, Computed, Lookup, Scalar};
+use super::token::quote;
+use super::{Aggregate, Arithmetic, Comparison, Filter, Function, Having, New, Term};
 use crate::event::{AttributeId, Attributes};
 
 /// How an attribute is written, by its place.
@@ -19,13 +22,23 @@ pub fn name(attributes: &Attributes, id: AttributeId) -> String {
         .unwrap_or_default()
 }
 
+impl Filter {
+    /// Its text.
+    pub fn print(&self, name: NameOf<'_>) -> String {
+        filter(&self.expression, name)
+    }
+}
+
 /// The text of a filter.
 pub fn filter(expression: &Expression, name: NameOf<'_>) -> String {
     match expression {
         Expression::And(parts) => {
             let part = |part: &Expression| match part {
                 Expression::Or(_) => format!("({})", filter(part, name)),
-                Expression::And(_) | Expression::Not(_) | Expression::Test(_) => filter(part, name),
+                Expression::And(_)
+                | Expression::Not(_)
+                | Expression::Test(_)
+                | Expression::Computed(_) => filter(part, name),
             };
             parts.iter().map(part).collect::<Vec<_>>().join(" AND ")
         }
@@ -35,33 +48,115 @@ pub fn filter(expression: &Expression, name: NameOf<'_>) -> String {
             .collect::<Vec<_>>()
             .join(" OR "),
         Expression::Not(inner) => format!("NOT ({})", filter(inner, name)),
-        Expression::Test(test) => self::test(test, name),
+        Expression::Test(Test {
+            attribute,
+            negated,
+            check,
+        }) => tested(&name(*attribute), *negated, check),
+        Expression::Computed(test) => computed(test, name),
     }
 }
 
-fn test(test: &Test, name: NameOf<'_>) -> String {
-    let (operator, operands) = test.check.written();
-    let Some(doc) = operator.doc() else {
-        return String::new();
-    };
-    let (prefix, word) = match (test.negated, doc.negation) {
-        (false, _) => ("", doc.name),
-        (true, Some(negation)) => ("", negation),
-        (true, None) => ("NOT ", doc.name),
-    };
-    let literals = || {
-        operands
-            .iter()
-            .map(Literal::to_string)
-            .collect::<Vec<_>>()
-            .join(", ")
-    };
-    let operands = match doc.operands {
+fn computed(test: &Computed, name: NameOf<'_>) -> String {
+    let value = scalar(&test.value, name);
+    match &test.against {
+        Against::Check(check) => tested(&value, test.negated, check),
+        Against::Value(operator, other) => {
+            let (prefix, word) = operator_text(*operator, test.negated);
+            format!("{prefix}{value} {word} {}", scalar(other, name))
+        }
+    }
+}
+
+fn tested(value: &str, negated: bool, check: &Check) -> String {
+    let (operator, operands) = check.written();
+    let (prefix, word) = operator_text(operator, negated);
+    let literals: Vec<String> = operands.iter().map(Literal::to_string).collect();
+    let literals = literals.join(", ");
+    let operands = match operator.doc().map_or(Operands::None, |doc| doc.operands) {
         Operands::None => String::new(),
-        Operands::One => format!(" {}", literals()),
-        Operands::List | Operands::Pair => format!(" ({})", literals()),
+        Operands::One => format!(" {literals}"),
+        Operands::List | Operands::Pair => format!(" ({literals})"),
     };
-    format!("{prefix}{} {word}{operands}", name(test.attribute))
+    format!("{prefix}{value} {word}{operands}")
+}
+
+/// What stands before the value, and the operator after it.
+fn operator_text(operator: Operator, negated: bool) -> (&'static str, &'static str) {
+    match operator.doc() {
+        None => ("", ""),
+        Some(OperatorDoc { name, .. }) if !negated => ("", name),
+        Some(OperatorDoc { name, negation, .. }) => match negation {
+            Some(negation) => ("", negation),
+            None => ("NOT ", name),
+        },
+    }
+}
+
+/// The text of a pattern's `new`.
+pub fn new(new: &New, name: NameOf<'_>) -> String {
+    let attributes: Vec<String> = new.attributes.iter().map(|id| name(*id)).collect();
+    format!("[{}] over {}s", attributes.join(", "), new.period)
+}
+
+/// The text of a computed value.
+pub fn scalar(value: &Scalar, name: NameOf<'_>) -> String {
+    let list = |arguments: &[Scalar]| {
+        let arguments: Vec<String> = arguments.iter().map(|one| scalar(one, name)).collect();
+        arguments.join(", ")
+    };
+    match value {
+        Scalar::Attribute(id) => name(*id),
+        Scalar::Text(text) => quote(text),
+        Scalar::Number(number) => number.to_string(),
+        Scalar::Arithmetic(left, operator, right) => {
+            let part = |part: &Scalar| match part {
+                Scalar::Arithmetic(..) => format!("({})", scalar(part, name)),
+                Scalar::Attribute(_)
+                | Scalar::Text(_)
+                | Scalar::Number(_)
+                | Scalar::Call(..)
+                | Scalar::Extract(..)
+                | Scalar::If(..)
+                | Scalar::Lookup(_) => scalar(part, name),
+            };
+            format!("{} {} {}", part(left), sign(*operator), part(right))
+        }
+        Scalar::Call(function, arguments) => format!("{}({})", function.name(), list(arguments)),
+        Scalar::Extract(text, pattern) => {
+            format!(
+                "EXTRACT({}, {})",
+                scalar(text, name),
+                quote(pattern.source())
+            )
+        }
+        Scalar::If(test, then, otherwise) => format!(
+            "IF({}, {}, {})",
+            filter(test, name),
+            scalar(then, name),
+            scalar(otherwise, name)
+        ),
+        Scalar::Lookup(Lookup {
+            table,
+            keys,
+            column,
+        }) => {
+            let (table, keys, columns) = (quote(&table.name), list(keys), table.list.columns());
+            match column.and_then(|column| columns.get(column)) {
+                None => format!("LookupTableHas({table}, {keys})"),
+                Some(column) => format!("LookupTableGet({table}, {keys}, {})", quote(column)),
+            }
+        }
+    }
+}
+
+fn sign(operator: Arithmetic) -> &'static str {
+    match operator {
+        Arithmetic::Add => "+",
+        Arithmetic::Subtract => "-",
+        Arithmetic::Multiply => "*",
+        Arithmetic::Divide => "/",
+    }
 }
 
 /// The text of a `having`, whose places are those in `aggregates`.
@@ -97,13 +192,7 @@ fn term(side: &Term, aggregates: &[Aggregate], name: NameOf<'_>) -> String {
                 Term::Arithmetic(..) => format!("({})", term(part, aggregates, name)),
                 Term::Number(_) | Term::Aggregate(_) => term(part, aggregates, name),
             };
-            let operator = match operator {
-                Arithmetic::Add => "+",
-                Arithmetic::Subtract => "-",
-                Arithmetic::Multiply => "*",
-                Arithmetic::Divide => "/",
-            };
-            format!("{} {operator} {}", part(left), part(right))
+            format!("{} {} {}", part(left), sign(*operator), part(right))
         }
     }
 }
@@ -119,17 +208,30 @@ fn symbol(comparison: Comparison) -> &'static str {
     }
 }
 
-/// `COUNT(*)`, `COUNT(DISTINCT user)`, `SUM(record.bytes)`, ..
+/// `COUNT(*)`, `COUNT(DISTINCT user)`, `PCTILE(record.bytes, 99.9)`, ..
 pub fn aggregate(aggregate: &Aggregate, name: NameOf<'_>) -> String {
     let input = aggregate.input.map_or("*".to_string(), name);
-    let distinct = if aggregate.function == Function::CountDistinct {
-        "DISTINCT "
-    } else {
-        ""
-    };
-    format!("{}({distinct}{input})", aggregate.function.word())
+    let word = aggregate.function.word();
+    match aggregate.function {
+        Function::CountDistinct => format!("{word}(DISTINCT {input})"),
+        Function::Percentile(thousandths) => {
+            format!("{word}({input}, {})", f64::from(thousandths) / 1000.0)
+        }
+        Function::Count
+        | Function::Sum
+        | Function::Avg
+        | Function::Min
+        | Function::Max
+        | Function::First
+        | Function::Last
+        | Function::Mode
+        | Function::Median
+        | Function::Stddev
+        | Function::Variance
+        | Function::PctChange => format!("{word}({input})"),
+    }
 }
 
 #[cfg(test)]
 #[path = "print_tests.rs"]
-mod tests;
+pub(super) mod tests;

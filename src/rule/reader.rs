@@ -1,16 +1,19 @@
 //! Reads typed values out of a YAML tree, and gathers everything that is wrong with them.
 
+use super::lists::Lists;
 use super::yaml::{self, Content, Key, Node, Position, Scalar};
 use super::{FilterError, RuleError, nearest};
 use crate::time::Second;
 
 /// Windows and the like: longer ones are slips, and arithmetic on them could overflow.
-const DURATION_MAX: Second = 366 * 86_400;
+pub const DURATION_MAX: Second = 366 * 86_400;
 
 /// One file and its errors.
 pub struct Reader<'t> {
     pub file: &'t str,
     pub text: &'t str,
+    /// Those that its filters may name.
+    pub lists: &'t Lists,
     pub errors: Vec<RuleError>,
 }
 

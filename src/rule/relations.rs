@@ -2,7 +2,8 @@
 //!
 //! `A.user = B.user` puts two group-by attributes into one class. Every class is a part of the
 //! join key, so it needs a group-by attribute of every pattern. A rule of one pattern has no
-//! relations: each of its group-by attributes is a part of the key.
+//! relations: each of its group-by attributes is a part of the key. Several patterns without
+//! relations have one key for everything.
 
 use super::patterns::Draft;
 use super::reader::{Fields, Reader};
@@ -34,34 +35,53 @@ pub fn read(
             .map(|place| vec![(0, place)])
             .collect();
     }
-    let parts: Vec<JoinKeyPart> = classes
-        .iter()
-        .filter_map(|class| part(class, drafts, names))
-        .collect();
-    if parts.len() < classes.len() {
-        let at = fields.get("relations").map_or(fields.at, |node| node.at);
-        reader.error(
-            at,
-            "each group of related attributes needs exactly one of every pattern",
-        );
+    let at = fields.get("relations").map_or(fields.at, |node| node.at);
+    let mut parts = Vec::new();
+    for mut class in classes {
+        class.sort_unstable();
+        match part(&class, drafts, names) {
+            Ok(part) => parts.push(part),
+            Err(message) => reader.error(at, message),
+        }
     }
     parts
 }
 
-fn part(class: &[Place], drafts: &[Draft], names: &Attributes) -> Option<JoinKeyPart> {
-    let mut class = class.to_vec();
-    class.sort_unstable();
-    let complete = class
-        .iter()
-        .map(|(pattern, _)| *pattern)
-        .eq(0..drafts.len());
-    let (pattern, place) = class.first().filter(|_| complete)?;
-    let id = drafts.get(*pattern)?.group_by.get(*place)?;
-    let name = print::name(names, *id);
-    Some(JoinKeyPart {
-        name,
-        places: class.iter().map(|(_, place)| *place).collect(),
-    })
+/// The part of the key that a class makes, by pattern; or what keeps it from being one.
+fn part(class: &[Place], drafts: &[Draft], names: &Attributes) -> Result<JoinKeyPart, String> {
+    let attribute = |(pattern, place): &Place| {
+        let id = drafts.get(*pattern)?.group_by.get(*place)?;
+        Some(print::name(names, *id))
+    };
+    let written = |place: &Place| {
+        let pattern = drafts.get(place.0).map_or("", |draft| draft.name.as_str());
+        format!("{pattern}.{}", attribute(place).unwrap_or_default())
+    };
+    let all: Vec<String> = class.iter().map(written).collect();
+    let mut places = Vec::new();
+    for (pattern, draft) in drafts.iter().enumerate() {
+        let mut of_pattern = class.iter().filter(|(of, _)| *of == pattern);
+        match (of_pattern.next(), of_pattern.next()) {
+            (Some((_, place)), None) => places.push(*place),
+            (Some(first), Some(second)) => {
+                let (first, second) = (written(first), written(second));
+                return Err(format!(
+                    "{first} and {second} are both related to the same attribute of another \
+                     pattern: what relates patterns is one attribute of each"
+                ));
+            }
+            (None, _) => {
+                return Err(format!(
+                    "nothing relates {} to the pattern `{}`: what relates patterns is in the \
+                     group_by of every one",
+                    all.join(" = "),
+                    draft.name
+                ));
+            }
+        }
+    }
+    let name = class.first().and_then(attribute).unwrap_or_default();
+    Ok(JoinKeyPart { name, places })
 }
 
 /// Merges the classes of two attributes.

@@ -76,7 +76,7 @@ fn reads_a_rule() {
     assert!(
         exception
             .filter
-            .matches_with(&|id| (id == AttributeId(0)).then_some(&deploy))
+            .matches_with(&|id| (id == AttributeId(0)).then_some(&deploy), 0)
     );
     let event =
         r#"{"level":4,"ok":true,"operationName":"Microsoft.A","time":"2026-01-01T00:00:00Z"}"#;
@@ -159,7 +159,19 @@ fn meaning_changes_with_meaning_only() {
 
 /// Every error as `line:column: message`, one a line.
 fn errors(text: &str) -> String {
-    let errors = parse("rule.yaml", text, &mut Attributes::default()).unwrap_err();
+    let found = errors_of(text);
+    assert!(!found.is_empty(), "{text}");
+    found
+}
+
+/// The same; nothing for a text without errors.
+fn errors_of(text: &str) -> String {
+    let parsed = parse("rule.yaml", text, &mut Attributes::default());
+    let errors = parsed.err().unwrap_or_default();
+    for error in &errors {
+        let place = (error.file.as_str(), error.line > 0, error.column > 0);
+        assert_eq!(place, ("rule.yaml", true, true), "{error}");
+    }
     errors
         .iter()
         .map(|error| format!("{error}\n").replacen("rule.yaml:", "", 1))
@@ -199,30 +211,133 @@ fn says_what_is_wrong() {
 
 #[test]
 fn says_what_is_wrong_with_several_patterns() {
-    let second = "  - name: Ok\n    where: user = \"x\"\n    group_by: [user]\n\
-         condition: Refused AND Ok\nrelations: ";
-    let relations = |relations: &str| {
-        let changed = format!("{second}{relations}\n");
-        errors(&RULE.replacen("condition: Refused\nrelations: []\n", &changed, 1))
+    let with = |patterns: &str, condition: &str, rest: &str| {
+        let changed = format!("{patterns}condition: {condition}\n{rest}\n");
+        errors_of(&RULE.replacen("condition: Refused\nrelations: []\n", &changed, 1))
     };
-    let operator = "24:20: `AND` between patterns is not supported yet\n";
-    assert_eq!(relations("[Refused.user = Ok.user]"), operator);
-    assert_eq!(relations("[]"), operator);
-    assert_eq!(
-        relations("[Refused.user = Ok.user, Ok.user = Refused.record.properties.\"odd key\"]"),
-        format!(
-            "{operator}25:12: each group of related attributes needs exactly one of every pattern\n"
-        )
+    let second = "  - name: Ok\n    where: user = \"x\"\n    group_by: [user]\n";
+    let check = |condition: &str, rest: &str, expected: &str| {
+        assert_eq!(
+            with(second, condition, rest),
+            expected,
+            "{condition} {rest}"
+        );
+    };
+    check("Refused AND Ok", "relations: [Refused.user = Ok.user]", "");
+    check("Refused AND Ok", "", "");
+    check("Refused and_not (Ok OR Ok)", "", "");
+    check(
+        "Refused",
+        "",
+        "24:12: the condition does not name the pattern `Ok`\n",
     );
-    let without = RULE.replacen(
+    check(
+        "Refused AND Ok",
+        "relations: [Refused.user = Ok.user, Ok.user = Refused.record.properties.\"odd key\"]",
+        "25:12: Refused.user and Refused.record.properties.\"odd key\" are both related to the \
+         same attribute of another pattern: what relates patterns is one attribute of each\n",
+    );
+    check(
+        "Refused AND Ok",
+        "relations: [Refused.user = Ok.srcIpAddr]",
+        "25:28: `srcIpAddr` is not in the group_by of the pattern Ok\n",
+    );
+    let third = format!("{second}  - name: More\n    where: user = \"y\"\n");
+    assert_eq!(
+        with(
+            &third,
+            "Refused AND Ok",
+            "relations: [Refused.user = Ok.user]"
+        ),
+        "26:12: the condition does not name the pattern `More`\n27:12: nothing relates \
+         Refused.user = Ok.user to the pattern `More`: what relates patterns is in the group_by \
+         of every one\n"
+    );
+    let chain = vec!["Refused"; 300].join(" AND ");
+    let found = with("", &chain, "");
+    assert!(found.contains("more than 256 operators"), "{found}");
+    let same = errors(&RULE.replacen(
         "condition: Refused\n",
         "  - name: REFUSED\n    where: user = 1\n",
         1,
+    ));
+    assert_eq!(same, "21:11: pattern `REFUSED` is already in line 17\n");
+}
+
+/// The three patterns of a rule that uses the whole language between them.
+const SEVERAL: &str = r#"
+id: PH_Rule_Test_2
+name: Guessed
+severity: 7
+window: 10m
+patterns:
+  - name: Failed
+    where: eventType = "MS_A"
+    group_by: [user, srcIpAddr]
+    having: COUNT(*) >= 5
+  - { name: Worked, where: eventType = "MS_B", group_by: [targetUser, resourceId] }
+  - name: Fresh
+    where: eventType = "MS_C"
+    new: "[ user , resourceId ] over 5d"
+  - { name: Reset, where: eventType = "MS_D", group_by: [targetUser] }
+condition: Failed FOLLOWED_BY (Worked OR Fresh) NOT_FOLLOWED_BY Worked
+relations:
+  - Failed.user = Worked.targetUser
+  - Worked.targetUser = Fresh.user
+  - Reset.targetUser = Fresh.user
+clear: { when: Reset, quiet: 1h }
+"#;
+
+#[test]
+fn reads_several_patterns() {
+    let (rule, attributes) = rule(SEVERAL);
+    assert_eq!(rule.clear, Some(3));
+    let part = &rule.join_key[..];
+    assert_eq!((part.len(), part[0].name.as_str()), (1, "user"));
+    assert_eq!(part[0].places, [0, 0, 0, 0]);
+    assert_eq!(
+        rule.meaning(&attributes),
+        "id PH_Rule_Test_2\nwindow 600\nquiet 3600\nclear Reset\npattern Failed\n \
+         where eventType = \"ms_a\"\n group_by user, srcIpAddr\n having COUNT(*) >= 5\n\
+         pattern Worked\n where eventType = \"ms_b\"\n group_by targetUser, resourceId\n \
+         having COUNT(*) >= 1\npattern Fresh\n where eventType = \"ms_c\"\n \
+         group_by user, resourceId\n having COUNT(*) >= 1\n \
+         new [user, resourceId] over 432000s\npattern Reset\n where eventType = \"ms_d\"\n \
+         group_by targetUser\n having COUNT(*) >= 1\n\
+         condition Failed FOLLOWED_BY (Worked OR Fresh) NOT_FOLLOWED_BY Worked\n\
+         key user 0 0 0 0\nattribute user Failed.user\nattribute srcIpAddr Failed.srcIpAddr\n\
+         attribute targetUser Worked.targetUser\nattribute resourceId Worked.resourceId\n"
+    );
+    let relations: Vec<&str> = SEVERAL.lines().skip(16).take(4).collect();
+    assert_eq!(relations[0], "relations:");
+    let shown = |change: (&str, &str)| {
+        let (rule, _) = self::rule(&SEVERAL.replacen(change.0, change.1, 1));
+        let names = rule.attributes.into_iter().map(|(name, _)| name);
+        names.collect::<Vec<String>>().join(" ")
+    };
+    assert_eq!(
+        shown((
+            "(Worked OR Fresh) NOT_FOLLOWED_BY Worked",
+            "Fresh AND_NOT Worked"
+        )),
+        "user srcIpAddr resourceId"
     );
     assert_eq!(
-        errors(&without),
-        "21:11: pattern `REFUSED` is already in line 17\n21:11: several patterns in a rule are not \
-         supported yet; without `condition` they would be joined by AND\n"
+        shown((relations.join("\n").as_str(), "")),
+        "user srcIpAddr targetUser resourceId"
+    );
+}
+
+#[test]
+fn patterns_without_condition_are_joined_by_and() {
+    let text = SEVERAL
+        .lines()
+        .filter(|line| !line.starts_with("condition"));
+    let (rule, attributes) = rule(&text.collect::<Vec<_>>().join("\n"));
+    let meaning = rule.meaning(&attributes);
+    assert!(
+        meaning.contains("\ncondition Failed AND Worked AND Fresh\n"),
+        "{meaning}"
     );
 }
 
@@ -235,7 +350,12 @@ fn all_errors_of_all_files_come_at_once() {
         ("b.yaml".to_string(), format!("{broken}---\n{broken}")),
         ("a.yaml".to_string(), "a: b: c".to_string()),
     ];
-    let errors = parse_all(&files, &mut Attributes::default()).unwrap_err();
+    let errors = parse_all(
+        &files,
+        &super::lists::Lists::default(),
+        &mut Attributes::default(),
+    )
+    .unwrap_err();
     let found: Vec<String> = errors
         .iter()
         .map(|error| format!("{}:{}:{}", error.file, error.line, error.column))

@@ -122,6 +122,12 @@ impl<'t> Cursor<'t> {
         self.tokens.get(self.place).unwrap_or(&self.end)
     }
 
+    /// The token after the next one.
+    pub fn peek_second(&self) -> &Token<'t> {
+        let second = self.tokens.get(self.place + 1).unwrap_or(&self.end);
+        &second.token
+    }
+
     pub fn next(&mut self) -> Spanned<'t> {
         let next = self.peek().clone();
         self.place += 1;

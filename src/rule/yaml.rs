@@ -195,7 +195,7 @@ impl<'t> Builder<'t> {
     fn next(&mut self) -> Result<(Event<'t>, Span), Problem> {
         match self.events.next_event() {
             Some(Ok(next)) => Ok(next),
-            Some(Err(error)) => Err(not_yaml(&error)),
+            Some(Err(error)) => Err(not_yaml(&error, self.text)),
             None => Ok((Event::StreamEnd, Span::default())),
         }
     }
@@ -330,10 +330,22 @@ fn is_empty(node: &Node) -> bool {
     matches!(&node.content, Content::Scalar(scalar) if scalar.plain && scalar.text.is_empty())
 }
 
-fn not_yaml(error: &ScanError) -> Problem {
+fn not_yaml(error: &ScanError, text: &str) -> Problem {
+    let at = Position::of(error.marker());
+    // A list with text behind it, as `new` has it, is YAML only in quotes.
+    let lines = text.lines().take(at.line).skip(at.line.saturating_sub(2));
+    let list = |line: &str| {
+        line.split_once("new:")
+            .map(|(_, rest)| rest.trim_start().starts_with('['))
+    };
+    let advice = if lines.filter_map(list).any(|list| list) {
+        ": put the value of `new` in quotes, new: \"[user, resourceId] over 5d\""
+    } else {
+        ""
+    };
     Problem {
-        at: Position::of(error.marker()),
-        message: format!("not YAML: {}", error.info()),
+        at,
+        message: format!("not YAML: {}{advice}", error.info()),
     }
 }
 

@@ -81,32 +81,12 @@ impl State {
             .collect()
     }
 
-    /// The loaded keys of a rule.
-    pub(crate) fn keys_of(&self, fingerprint: Hash) -> Vec<KeyId> {
-        let from = KeyId {
-            rule: fingerprint,
-            key: Hash([0; 16]),
-        };
-        let to = KeyId {
-            rule: fingerprint,
-            key: Hash([0xff; 16]),
-        };
-        self.keys.range(from..=to).map(|(id, _)| *id).collect()
-    }
-
-    /// The state of a key, empty where it is new.
-    pub(crate) fn key_mut(&mut self, id: KeyId) -> &mut Key {
-        let cached = self.keys.entry(id).or_default();
-        cached.dirty = true;
-        &mut cached.key
-    }
-
-    /// Takes a key out with its rule and the rule's `since`, to be put back.
+    /// Takes a key out with its rule and the rule's `since`, to be put back; a new one is empty.
     pub(crate) fn take_key(&mut self, id: KeyId) -> Option<(Arc<LoadedRule>, Second, Key)> {
         let known = self.rules.get(&id.rule)?;
         let rule = Arc::clone(self.versions.get(&known.entry)?);
         let since = known.since;
-        let key = std::mem::take(&mut self.keys.get_mut(&id)?.key);
+        let key = std::mem::take(&mut self.keys.entry(id).or_default().key);
         if let Some(due) = key.due {
             self.timers.remove(&(due, id));
         }
@@ -116,30 +96,41 @@ impl State {
     /// Puts a key back.
     pub(crate) fn put_key(&mut self, id: KeyId, key: Key) {
         self.timers.extend(key.due.map(|due| (due, id)));
-        *self.key_mut(id) = key;
+        let cached = self.keys.entry(id).or_default();
+        cached.dirty = true;
+        cached.key = key;
     }
 
-    /// Forgets a key; gives what was known.
-    pub(crate) fn forget_key(&mut self, id: KeyId) -> Option<Key> {
-        let cached = self.keys.get_mut(&id)?;
-        cached.dirty = true;
-        let key = std::mem::take(&mut cached.key);
-        if let Some(due) = key.due {
-            self.timers.remove(&(due, id));
+    /// Forgets the loaded keys of a rule that is no longer in force; gives them.
+    pub(crate) fn forget_rule(&mut self, fingerprint: Hash) -> Vec<(KeyId, Key)> {
+        let id = |byte| KeyId {
+            rule: fingerprint,
+            key: Hash([byte; 16]),
+        };
+        let mut forgotten = Vec::new();
+        for (id, cached) in self.keys.range_mut(id(0)..=id(0xff)) {
+            cached.dirty = true;
+            let mut key = std::mem::take(&mut cached.key);
+            cached.key.changed = std::mem::take(&mut key.changed);
+            cached.key.changed.extend(key.panes.keys());
+            if let Some(due) = key.due {
+                self.timers.remove(&(due, *id));
+            }
+            forgotten.push((*id, key));
         }
-        Some(key)
+        forgotten
     }
 
     /// Calls `say` with what a publication needs to know.
     pub(crate) fn with_moment(
         &self,
         rule: &Arc<LoadedRule>,
-        offset: i64,
+        (offset, watermark): (i64, Option<Second>),
         say: impl FnOnce(Moment<'_>) -> Vec<Incident>,
     ) -> Vec<Incident> {
         say(Moment {
             offset,
-            watermark: self.watermark,
+            watermark,
             rule,
             versions: &self.versions,
             topics: self.sources.topics(),

@@ -1,31 +1,61 @@
 //! Keys of rows.
 
+use std::ops::RangeInclusive;
+
 use super::Read;
 use crate::key::KeyId;
 use crate::record::Hash;
 use crate::time::Second;
+
+/// Seconds in one row of panes.
+const CHUNK: Second = 64;
 
 /// The row of a key.
 pub fn key_row(id: KeyId) -> Vec<u8> {
     [b"k".as_slice(), &id.rule.0, &id.key.0].concat()
 }
 
+/// The row of a key's panes in the 64 seconds of this number.
+pub fn chunk_row(id: KeyId, chunk: Second) -> Vec<u8> {
+    [key_row(id).as_slice(), &ordered(chunk)].concat()
+}
+
+/// The number of the row that holds a second.
+pub fn chunk_of(second: &Second) -> Second {
+    second.div_euclid(CHUNK)
+}
+
+/// The seconds in the row of this number.
+pub fn seconds_of(chunk: Second) -> RangeInclusive<Second> {
+    chunk * CHUNK..=chunk * CHUNK + CHUNK - 1
+}
+
+/// All rows of a key.
+pub fn rows_of_key(id: KeyId) -> Read {
+    let from = key_row(id);
+    let to = [from.as_slice(), &[0xff; 9]].concat();
+    Read::Range { from, to }
+}
+
 /// All rows of a rule's keys.
 pub fn rows_of(fingerprint: Hash) -> Read {
     let from = [b"k".as_slice(), &fingerprint.0].concat();
-    let to = [from.as_slice(), &[0xff; 17]].concat();
+    let to = [from.as_slice(), &[0xff; 25]].concat();
     Read::Range { from, to }
 }
 
 /// The row of a timer; without a key: before all timers of that second.
 pub fn timer_row(due: Second, id: Option<KeyId>) -> Vec<u8> {
-    let ordered = due.wrapping_sub(i64::MIN).to_be_bytes();
-    let mut row = [b"t".as_slice(), &ordered].concat();
+    let mut row = [b"t".as_slice(), &ordered(due)].concat();
     if let Some(id) = id {
         row.extend(id.rule.0);
         row.extend(id.key.0);
     }
     row
+}
+
+fn ordered(second: Second) -> [u8; 8] {
+    second.wrapping_sub(i64::MIN).to_be_bytes()
 }
 
 /// The key that the end of a row names.

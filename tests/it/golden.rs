@@ -1,8 +1,9 @@
 //! Golden cases: tests/golden/<case>/{rules.yaml, events.ndjson, incidents.ndjson}.
 //!
 //! Each case is run in many ways through both stages, and as a backtest, and must always leave
-//! the same incidents. Fields that depend on the way are left out of incidents.ndjson.
-//! `WATCHFIRE_GOLDEN=write` writes what comes out, to be read before it is committed.
+//! the same incidents, which are those of the oracle. Fields that depend on the way are left out
+//! of incidents.ndjson. `WATCHFIRE_GOLDEN=write` writes what the oracle says, to be read before
+//! it is committed.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,6 +12,7 @@ use serde_json::Value;
 use watchfire::encode::Encoding;
 use watchfire::incident::Incident;
 
+use crate::oracle;
 use crate::rng::Rng;
 use crate::world::{CorrelateWorker, DetectWorker, World};
 
@@ -28,6 +30,8 @@ struct Way {
     batch: usize,
     /// Workers begin anew after each commit.
     crash: bool,
+    /// All that is read is sent twice.
+    resend: bool,
 }
 
 #[test]
@@ -57,9 +61,20 @@ fn check(case: &Path) {
         shuffle: None,
         batch: usize::MAX,
         crash: false,
+        resend: false,
     };
     let mut ways = vec![
         usual,
+        Way {
+            resend: true,
+            ..usual
+        },
+        Way {
+            matches_partitions: 3,
+            batch: 1,
+            resend: true,
+            ..usual
+        },
         Way { batch: 1, ..usual },
         Way {
             source_partitions: 3,
@@ -84,21 +99,29 @@ fn check(case: &Path) {
             ..usual
         });
     }
-    let (_, backtest) = run(&rules, &events, usual);
-    let backtest = lines(&backtest);
+    let by_definition = lines(&defined(&rules, &events));
     if std::env::var("WATCHFIRE_GOLDEN").as_deref() == Ok("write") {
-        fs::write(case.join("incidents.ndjson"), &backtest).expect("written");
+        fs::write(case.join("incidents.ndjson"), &by_definition).expect("written");
+        return;
     }
-    assert_eq!(
-        backtest,
-        read("incidents.ndjson"),
-        "{}: backtest",
-        case.display()
-    );
+    let (name, expected) = (case.display(), read("incidents.ndjson"));
+    assert_eq!(by_definition, expected, "{name}: oracle");
+    let (_, backtest) = run(&rules, &events, usual);
+    assert_eq!(lines(&backtest), expected, "{name}: backtest");
     for way in ways {
         let (live, _) = run(&rules, &events, way);
-        assert_eq!(lines(&live), backtest, "{}: {way:?}", case.display());
+        assert_eq!(lines(&live), expected, "{name}: {way:?}");
     }
+}
+
+/// The incidents that the oracle finds.
+fn defined(rules: &str, events: &[&str]) -> Vec<Incident> {
+    let mut world = World::new(CLOCK, 1, 1);
+    let plan = world.plan(rules);
+    for event in events {
+        world.produce(0, event.as_bytes().to_vec());
+    }
+    oracle::final_incidents(world.all_matches(&plan))
 }
 
 /// The incidents that stand at the end live, and those of a backtest.
@@ -128,6 +151,18 @@ fn run(rules: &str, events: &[&str], way: Way) -> (Vec<Incident>, Vec<Incident>)
         for partition in 0..way.source_partitions as u32 {
             while read < way.batch && detect.read(&world, partition) {
                 read += 1;
+            }
+        }
+        if way.resend {
+            // The messages are written, the offsets are not, and the worker begins again.
+            let batch = read;
+            detect.commit(&mut world, false);
+            detect.restart(&world, plan.clone());
+            read = 0;
+            for partition in 0..way.source_partitions as u32 {
+                while read < batch && detect.read(&world, partition) {
+                    read += 1;
+                }
             }
         }
         detect.commit(&mut world, true);

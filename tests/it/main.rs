@@ -11,13 +11,17 @@
               definition in one piece"
 )]
 
+mod aggregates;
 mod corpus;
 mod deploy;
+mod fuzz;
 mod golden;
 mod incidents;
 mod kafka;
+mod long;
 mod oracle;
 mod reader;
+mod reference;
 mod rng;
 mod schema;
 mod sim;

@@ -1,30 +1,55 @@
 //! The slow, obvious version: all matches as one list, every definition word by word.
 //!
 //! Shares with the engine only the types that go in and come out, and the hash functions.
+//!
+//! How it reads what could be read in two ways:
+//! - Each part of a rule waits for itself: a pattern whose test more matches can make false holds
+//!   at p only when w > p + patience, an operator of absence triggers at t only when
+//!   w > t + its own wait + patience. A test that is false yet is so at once, also to the right of
+//!   an absence, which waits longer.
+//! - In an application with a past, all triggers of a rule with an absence, a `new` or a test
+//!   that can become false in any of its patterns, the clear pattern among them, count from
+//!   since + patience + reach + longest `new` period on. Clear panes always count. A key's
+//!   `since` is the rule's as it was when the key was last evaluated.
+//! - A pattern with `new` holds for a group at a pane where one of the group's matches is new and
+//!   its test is true; the instants are those of all the group's matches in the pane.
+//! - Any clear pane at or after the last trigger follows an incident, however much later.
+//! - The group of an aggregate whose pattern has no finer attributes is the only one there is,
+//!   whether it held or not; an aggregate of no matches is null.
+//! - A key is evaluated when a message brings it a match (a late one too, unless the rule has
+//!   absence), when the watermark changes what holds or triggers, and when it ends an incident
+//!   that was said and not closed. An incident that is final by the watermark before a message
+//!   is not looked at again; matches on time cannot change it.
+//! - A late match sees the late ones that are kept, and of those on time the ones whose second is
+//!   at least w - lateness - reach, w being the watermark before the message; incidents are
+//!   those of that set alone, and told apart by their id as if they were not late. What was new
+//!   among those on time stays so. A late match at m is new if its combination has no late match
+//!   in [m - D, m) and no match on time at or after m - D whose second is at least
+//!   w - lateness - D.
+
+mod aggregate;
+mod condition;
+mod incident;
+mod set;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use watchfire::correlate::LogMessage;
-use watchfire::episode::incident_id;
-use watchfire::incident::{AttributeValue, CloseReason, Evidence, Incident, Status};
-use watchfire::plan::{Catalogue, LoadedRule, Source};
-use watchfire::publish::excepted;
+use watchfire::incident::{CloseReason, Incident, Status};
+use watchfire::plan::{Catalogue, LoadedRule, Plan, Source};
 use watchfire::record::{Hash, Position};
-use watchfire::rule::{Aggregate, Arithmetic, Comparison, Function, Having, IncidentValue, Term};
-use watchfire::shuffle::{Input, Match, MatchedRecord, PatternMatch, key_hash};
+use watchfire::shuffle::{Match, MatchedRecord, key_hash};
+
+use condition::{Found, Holding, Horizon, has_absence, reach, wait, waits};
+use incident::{describe, episodes, excepted};
+use set::{Among, Seen, Set, new_for};
 
 const FUTURE_MAX: i64 = 300_000;
-const DAY: i64 = 86_400;
-
-/// One record's match of one rule and key.
-#[derive(Clone, Debug)]
-struct Seen {
-    topic: String,
-    partition: u32,
-    record: MatchedRecord,
-    patterns: Vec<PatternMatch>,
-}
+const HOUR: i64 = 3_600;
+const END_OF_TIME: i64 = i64::MAX / 8;
 
 /// A rule's key.
 type Name = (Hash, Vec<Option<String>>);
@@ -44,21 +69,61 @@ struct Said {
 }
 
 #[derive(Default)]
+struct Key {
+    /// All matches on time.
+    seen: Vec<Seen>,
+    holding: Holding,
+    /// What is certain of that.
+    found: Found,
+    /// The rule's, when this key was last evaluated.
+    since: i64,
+    /// By incident.
+    said: BTreeMap<Hash, Said>,
+    /// The watermark after which one of those is over.
+    over_after: Option<i64>,
+    /// Matches too late, with the hour of the watermark at which they came.
+    late: Vec<(i64, Seen)>,
+}
+
+/// What a message brings one key.
+#[derive(Default)]
+struct Brought {
+    on_time: Vec<Seen>,
+    late: Vec<Seen>,
+}
+
+#[derive(Default)]
 pub struct Oracle {
-    matches: BTreeMap<Name, Vec<Seen>>,
+    keys: BTreeMap<Name, Key>,
     heard: BTreeMap<(String, u32), (Position, Option<i64>)>,
     sources: Vec<Source>,
     rules: BTreeMap<Hash, InForce>,
     watermark: Option<i64>,
-    said: BTreeMap<(Name, Hash), Said>,
+    /// Matches that were too late.
+    pub late: u64,
 }
 
-/// All that an undisturbed fold of `log` publishes, in order.
-pub fn publications(log: &[LogMessage], catalogue: &Catalogue) -> Vec<Incident> {
+/// How far a rule looks, in seconds.
+pub struct Spans {
+    pub wait: i64,
+    pub reach: i64,
+}
+
+pub fn spans(rule: &LoadedRule) -> Spans {
+    Spans {
+        wait: wait(&rule.rule.condition, rule.rule.window),
+        reach: reach(rule),
+    }
+}
+
+/// All that an undisturbed fold of `log` publishes, in order, and how many matches were late.
+pub fn publications(log: &[LogMessage], catalogue: &Catalogue) -> (Vec<Incident>, u64) {
     let mut oracle = Oracle::default();
-    log.iter()
+    let said = log
+        .iter()
         .flat_map(|message| oracle.message(message, catalogue))
-        .collect()
+        .collect();
+    (said, oracle.late)
 }
 
 /// The incidents that stand when these matches are all there ever is, closed, by first_seen, id.
@@ -76,14 +141,20 @@ pub fn final_incidents(
         let name = (rule.fingerprint, part.key);
         keys.entry(name).or_insert((rule, Vec::new())).1.push(seen);
     }
+    let horizon = Horizon {
+        since: 0,
+        watermark: Some(END_OF_TIME),
+    };
     let mut all = Vec::new();
     for ((_, key), (rule, seen)) in keys {
-        for (incident, reason) in incidents(&rule, &key, &seen, 0, Some(i64::MAX / 8)) {
+        let set = Set::of(&rule, &key, &seen);
+        let found = Found::of(&rule, &Holding::of(&set), horizon);
+        for episode in episodes(&rule, &found) {
+            let incident = describe(&set, &found, &episode);
             if !excepted(&rule, &incident) {
-                let close_reason = reason;
                 all.push(Incident {
                     status: Status::Closed,
-                    close_reason,
+                    close_reason: Some(episode.reason(&rule)),
                     ..incident
                 });
             }
@@ -100,7 +171,53 @@ impl Oracle {
             .expect("plan is in the catalogue")
             .clone();
         let before = self.watermark;
-        let mut fresh: Vec<(Arc<LoadedRule>, Vec<Option<String>>, Seen)> = Vec::new();
+        let (counting, brought) = self.hear(log, &plan);
+        if counting {
+            self.take_plan(&plan);
+        }
+        let mut said = self.close_rules_out(log.offset);
+        for (name, brought) in &brought {
+            let key = self.keys.entry(name.clone()).or_default();
+            key.seen.extend(brought.on_time.iter().cloned());
+            let hour = before.unwrap_or(0).div_euclid(HOUR) * HOUR;
+            key.late
+                .extend(brought.late.iter().map(|seen| (hour, seen.clone())));
+            let rule = &self.rules[&name.0].rule;
+            key.holding = Holding::of(&Set::of(rule, &name.1, &key.seen));
+        }
+        if counting {
+            self.move_watermark();
+            for (rule, _) in &plan.rules {
+                self.rules
+                    .get_mut(&rule.fingerprint)
+                    .expect("in force")
+                    .named = self.watermark;
+            }
+        }
+        for name in self.keys.keys().cloned().collect::<Vec<_>>() {
+            let brings = brought.get(&name);
+            if brings.is_some() || self.is_due(&name) {
+                said.extend(self.news(&name, before, log.offset));
+            }
+            if let Some(brings) = brings.filter(|brings| !brings.late.is_empty()) {
+                said.extend(self.late_news(&name, &brings.late, before, log.offset));
+            }
+        }
+        self.expire();
+        said.sort_by_key(|(name, incident)| {
+            (
+                name.0,
+                key_hash(name.0, &name.1),
+                incident.incident_id,
+                incident.revision,
+            )
+        });
+        said.into_iter().map(|(_, incident)| incident).collect()
+    }
+
+    /// Takes positions and times; gives whether anything counts, and the matches that do.
+    fn hear(&mut self, log: &LogMessage, plan: &Plan) -> (bool, BTreeMap<Name, Brought>) {
+        let mut all: BTreeMap<Name, Brought> = BTreeMap::new();
         let mut counting = false;
         for section in &log.message.sections {
             let topic = plan.sources[section.source as usize].topic.clone();
@@ -122,65 +239,41 @@ impl Oracle {
                     record.time = log.timestamp;
                 }
                 for part in std::mem::take(&mut record.matches) {
-                    let rule = plan.rules[part.rule as usize].0.clone();
+                    let rule = &plan.rules[part.rule as usize].0;
                     let seen = Seen {
                         topic: topic.clone(),
                         partition: section.partition,
                         record: record.clone(),
                         patterns: part.patterns,
                     };
-                    fresh.push((rule, part.key, seen));
+                    let oldest = self.watermark.map(|w| w - rule.settings.lateness);
+                    let late = oldest.is_some_and(|oldest| seen.second() < oldest);
+                    self.late += u64::from(late);
+                    if late && has_absence(&rule.rule.condition) {
+                        continue;
+                    }
+                    let brought = all.entry((rule.fingerprint, part.key)).or_default();
+                    match late {
+                        true => brought.late.push(seen),
+                        false => brought.on_time.push(seen),
+                    }
                 }
             }
         }
-        if counting {
-            self.sources = plan.sources.clone();
-            for (rule, since) in &plan.rules {
-                let since = self
-                    .rules
-                    .get(&rule.fingerprint)
-                    .map_or(*since, |r| r.since.max(*since));
-                let named = before;
-                self.rules.insert(
-                    rule.fingerprint,
-                    InForce {
-                        rule: rule.clone(),
-                        since,
-                        named,
-                    },
-                );
-            }
+        (counting, all)
+    }
+
+    fn take_plan(&mut self, plan: &Plan) {
+        self.sources = plan.sources.clone();
+        for (rule, since) in &plan.rules {
+            let known = self.rules.get(&rule.fingerprint);
+            let in_force = InForce {
+                rule: rule.clone(),
+                since: known.map_or(*since, |known| known.since.max(*since)),
+                named: self.watermark,
+            };
+            self.rules.insert(rule.fingerprint, in_force);
         }
-        let mut said = self.close_rules_out(log.offset);
-        let mut touched = BTreeSet::new();
-        for (rule, key, seen) in fresh {
-            let name = (rule.fingerprint, key);
-            self.matches.entry(name.clone()).or_default().push(seen);
-            touched.insert(name);
-        }
-        if counting {
-            self.move_watermark();
-            for (rule, _) in &plan.rules {
-                self.rules
-                    .get_mut(&rule.fingerprint)
-                    .expect("in force")
-                    .named = self.watermark;
-            }
-        }
-        for name in self.matches.keys().cloned().collect::<Vec<_>>() {
-            if touched.contains(&name) || self.is_due(&name, before) {
-                said.extend(self.news(&name, log.offset));
-            }
-        }
-        said.sort_by_key(|(name, incident)| {
-            (
-                name.0,
-                key_hash(name.0, &name.1),
-                incident.incident_id,
-                incident.revision,
-            )
-        });
-        said.into_iter().map(|(_, incident)| incident).collect()
     }
 
     fn close_rules_out(&mut self, offset: i64) -> Vec<(Name, Incident)> {
@@ -195,29 +288,18 @@ impl Oracle {
                 continue;
             }
             self.rules.remove(&fingerprint);
-            let names: Vec<Name> = self
-                .matches
-                .keys()
-                .filter(|name| name.0 == fingerprint)
-                .cloned()
-                .collect();
-            for name in names {
-                let seen = self.matches.remove(&name).expect("just seen");
-                let now = incidents(&known.rule, &name.1, &seen, known.since, Some(watermark));
-                for (incident, _) in now {
-                    let place = (name.clone(), incident.incident_id);
-                    let open = self.said.get(&place);
-                    if open.is_some_and(|said| said.incident.status != Status::Closed) {
-                        let incident = Incident {
-                            status: Status::Closed,
-                            close_reason: Some(CloseReason::RuleRemoved),
-                            revision: 2 * offset + 1,
-                            ..incident
-                        };
-                        said.push((name.clone(), incident));
-                    }
+            let names = self.keys.keys().filter(|name| name.0 == fingerprint);
+            for name in names.cloned().collect::<Vec<_>>() {
+                let key = self.keys.remove(&name).expect("just seen");
+                for incident in still_open(&known.rule, &name, &key) {
+                    let incident = Incident {
+                        status: Status::Closed,
+                        close_reason: Some(CloseReason::RuleRemoved),
+                        revision: 2 * offset + 1,
+                        ..incident
+                    };
+                    said.push((name.clone(), incident));
                 }
-                self.said.retain(|(other, _), _| *other != name);
             }
         }
         said
@@ -242,104 +324,201 @@ impl Oracle {
     }
 
     /// Whether the watermark of this message decides or closes something of a key.
-    fn is_due(&self, name: &Name, before: Option<i64>) -> bool {
-        let Some(known) = self.rules.get(&name.0) else {
-            return false;
+    fn is_due(&self, name: &Name) -> bool {
+        let (rule, key) = (&self.rules[&name.0].rule, &self.keys[name]);
+        let horizon = Horizon {
+            since: key.since,
+            watermark: self.watermark,
         };
-        let seen = &self.matches[name];
-        let at = |watermark| {
-            let now = incidents(&known.rule, &name.1, seen, known.since, watermark);
-            now.into_iter()
-                .map(|(i, over)| (i.incident_id, i.last_seen, over))
-                .collect::<Vec<_>>()
-        };
-        at(before) != at(self.watermark)
+        let over = key
+            .over_after
+            .is_some_and(|after| self.watermark.is_some_and(|watermark| watermark > after));
+        over || waits(rule) && key.found != Found::of(rule, &key.holding, horizon)
     }
 
     /// The difference between what stands now and what was said.
-    fn news(&mut self, name: &Name, offset: i64) -> Vec<(Name, Incident)> {
-        let known = self.rules[&name.0].clone();
-        let rule = &known.rule;
-        let now: Vec<(Incident, Option<CloseReason>)> = incidents(
-            rule,
-            &name.1,
-            &self.matches[name],
-            known.since,
-            self.watermark,
-        )
-        .into_iter()
-        .filter(|(incident, _)| {
-            let said = self.said.get(&(name.clone(), incident.incident_id));
-            !excepted(said.map_or(rule, |said| &said.exceptions), incident)
-        })
-        .collect();
+    fn news(&mut self, name: &Name, before: Option<i64>, offset: i64) -> Vec<(Name, Incident)> {
+        let InForce { rule, since, .. } = self.rules[&name.0].clone();
+        let key = self.keys.get_mut(name).expect("known key");
+        key.since = since;
+        let horizon = Horizon {
+            since,
+            watermark: self.watermark,
+        };
+        key.found = Found::of(&rule, &key.holding, horizon);
+        let set = Set::of(&rule, &name.1, &key.seen);
+        let mut now = Vec::new();
+        for episode in episodes(&rule, &key.found) {
+            if episode.is_final(&rule, before) {
+                continue;
+            }
+            let incident = describe(&set, &key.found, &episode);
+            let said = key.said.get(&incident.incident_id);
+            if !excepted(said.map_or(&rule, |said| &said.exceptions), &incident) {
+                now.push((incident, episode));
+            }
+        }
         let mut out = Vec::new();
         let mut replaces: BTreeMap<Hash, Vec<Hash>> = BTreeMap::new();
-        let said: Vec<Hash> = self
-            .said
-            .keys()
-            .filter(|(other, _)| other == name)
-            .map(|(_, id)| *id)
-            .collect();
-        for id in said {
+        for id in key.said.keys().copied().collect::<Vec<_>>() {
             if now.iter().any(|(incident, _)| incident.incident_id == id) {
                 continue;
             }
-            let gone = self
-                .said
-                .remove(&(name.clone(), id))
-                .expect("just seen")
-                .incident;
-            let seen = &self.matches[name];
-            let triggers = triggers(rule, seen, known.since, self.watermark);
-            let heir = now.iter().map(|(incident, _)| incident).find(|incident| {
-                triggers.iter().any(|t| {
-                    (gone.first_seen..=gone.last_seen).contains(&(t * 1000))
-                        && (incident.first_seen..=incident.last_seen).contains(&(t * 1000))
-                })
+            let gone = key.said.remove(&id).expect("just seen").incident;
+            let heir = now.iter().find(|(_, episode)| {
+                let within = |t: i64| (gone.first_seen..=gone.last_seen).contains(&(t * 1000));
+                episode.triggers.iter().any(|trigger| within(trigger.t))
             });
+            let heir = heir.map(|(incident, _)| incident.incident_id);
             if let Some(heir) = heir {
-                replaces.entry(heir.incident_id).or_default().push(id);
+                replaces.entry(heir).or_default().push(id);
             }
             out.push(Incident {
                 status: Status::Retracted,
                 revision: 2 * offset,
                 close_reason: None,
-                replaced_by: heir.map(|heir| heir.incident_id),
+                replaced_by: heir,
                 replaces: Vec::new(),
                 ..gone
             });
         }
-        for (mut incident, over) in now {
-            incident.replaces = replaces.remove(&incident.incident_id).unwrap_or_default();
-            let place = (name.clone(), incident.incident_id);
-            let last = self.said.get(&place).cloned();
-            let exceptions = last
-                .as_ref()
-                .map_or(rule.clone(), |last| last.exceptions.clone());
-            let steps = statuses(last.as_ref().map(|last| &last.incident), &incident, over);
-            for status in steps {
-                let closed = status == Status::Closed;
-                let incident = Incident {
-                    status,
-                    close_reason: over.filter(|_| closed),
-                    revision: 2 * offset + i64::from(closed),
-                    ..incident.clone()
+        key.over_after = None;
+        for (mut incident, episode) in now {
+            let id = incident.incident_id;
+            incident.replaces = replaces.remove(&id).unwrap_or_default();
+            let over = episode.over(&rule, self.watermark);
+            let last = key.said.get(&id).cloned();
+            let exceptions = last.as_ref().map_or(&rule, |last| &last.exceptions).clone();
+            for status in statuses(last.as_ref().map(|last| &last.incident), &incident, over) {
+                let said = publication(&incident, status, over, offset);
+                out.push(said.clone());
+                let said = Said {
+                    incident: said,
+                    exceptions: exceptions.clone(),
                 };
-                let exceptions = exceptions.clone();
-                self.said.insert(
-                    place.clone(),
-                    Said {
-                        incident: incident.clone(),
-                        exceptions,
-                    },
-                );
-                out.push(incident);
+                key.said.insert(id, said);
+            }
+            if over.is_none() {
+                let after = episode.over_after(&rule);
+                key.over_after = Some(key.over_after.map_or(after, |least| least.min(after)));
             }
         }
-        out.into_iter()
-            .map(|incident| (name.clone(), incident))
-            .collect()
+        out.into_iter().map(|said| (name.clone(), said)).collect()
+    }
+
+    /// What `brought` and the other matches give together that the others alone do not.
+    fn late_news(
+        &self,
+        name: &Name,
+        brought: &[Seen],
+        before: Option<i64>,
+        offset: i64,
+    ) -> Vec<(Name, Incident)> {
+        let InForce { rule, since, .. } = &self.rules[&name.0];
+        let before = before.expect("nothing is late without a watermark");
+        let key = &self.keys[name];
+        let horizon = Horizon {
+            since: *since,
+            watermark: self.watermark,
+        };
+        let oldest = before - rule.settings.lateness - reach(rule);
+        let mut others = Set::of(rule, &name.1, &key.seen);
+        others.all.retain(|among| among.seen.second() >= oldest);
+        let mut together = Set {
+            rule,
+            key: &name.1,
+            all: others.all.clone(),
+        };
+        for (_, seen) in &key.late {
+            together.all.push(Among {
+                seen,
+                new: new_for(rule, seen, &|pattern, part, period| {
+                    let from = seen.record.time - period;
+                    let kept = before - rule.settings.lateness - period / 1000;
+                    let late = |(_, other): &(i64, Seen)| {
+                        other.shows(pattern, part, from, seen.record.time)
+                    };
+                    let known = |other: &Seen| {
+                        other.second() >= kept && other.shows(pattern, part, from, i64::MAX)
+                    };
+                    !key.late.iter().any(late) && !key.seen.iter().any(known)
+                }),
+            });
+        }
+        let found = Found::of(rule, &Holding::of(&others), horizon);
+        let without: BTreeSet<Hash> = episodes(rule, &found)
+            .iter()
+            .map(|episode| episode.id(&others, false))
+            .collect();
+        let found = Found::of(rule, &Holding::of(&together), horizon);
+        let mut out = Vec::new();
+        for episode in episodes(rule, &found) {
+            let mut incident = describe(&together, &found, &episode);
+            let from = episode.first() - rule.rule.window;
+            let rests_on = |seen: &Seen| from < seen.second() && seen.second() <= episode.last();
+            if without.contains(&incident.incident_id)
+                || !brought.iter().any(rests_on)
+                || excepted(rule, &incident)
+            {
+                continue;
+            }
+            incident.incident_id = episode.id(&together, true);
+            incident.late = true;
+            let reason = Some(episode.reason(rule));
+            for status in [Status::Open, Status::Closed] {
+                out.push((name.clone(), publication(&incident, status, reason, offset)));
+            }
+        }
+        out
+    }
+
+    /// Forgets what was said of incidents that are final, and late matches after their time.
+    fn expire(&mut self) {
+        let Some(watermark) = self.watermark else {
+            return;
+        };
+        for (name, key) in &mut self.keys {
+            let rule = &self.rules[&name.0].rule;
+            let lateness = rule.settings.lateness;
+            key.late.retain(|(hour, _)| watermark - hour < lateness);
+            if key.said.is_empty() {
+                continue;
+            }
+            let set = Set::of(rule, &name.1, &[]);
+            for episode in episodes(rule, &key.found) {
+                if episode.is_final(rule, Some(watermark)) {
+                    key.said.remove(&episode.id(&set, false));
+                }
+            }
+        }
+    }
+}
+
+/// What was said and not closed, as it stands when the rule is removed.
+fn still_open(rule: &Arc<LoadedRule>, name: &Name, key: &Key) -> Vec<Incident> {
+    let set = Set::of(rule, &name.1, &key.seen);
+    let mut open = Vec::new();
+    for episode in episodes(rule, &key.found) {
+        let said = key.said.get(&episode.id(&set, false));
+        if said.is_some_and(|said| said.incident.status != Status::Closed) {
+            open.push(describe(&set, &key.found, &episode));
+        }
+    }
+    open
+}
+
+fn publication(
+    incident: &Incident,
+    status: Status,
+    over: Option<CloseReason>,
+    offset: i64,
+) -> Incident {
+    let closed = status == Status::Closed;
+    Incident {
+        status,
+        close_reason: over.filter(|_| closed),
+        revision: 2 * offset + i64::from(closed),
+        ..incident.clone()
     }
 }
 
@@ -379,269 +558,5 @@ pub fn set_fields(incident: &Incident) -> Incident {
         replaced_by: None,
         replaces: vec![],
         ..incident.clone()
-    }
-}
-
-/// The seconds at which a one-pattern rule triggers for a key.
-fn triggers(rule: &LoadedRule, seen: &[Seen], since: i64, watermark: Option<i64>) -> BTreeSet<i64> {
-    let pattern = &rule.rule.patterns[0];
-    let window = rule.rule.window;
-    let patience = rule.settings.patience;
-    let falsifiable = pattern.having.can_become_false(&pattern.aggregates);
-    let mut triggers = BTreeSet::new();
-    for at in seen {
-        let p = at.record.time.div_euclid(1000);
-        let within: Vec<&Seen> = in_window(seen, p, window).collect();
-        if !holds(&pattern.having, &pattern.aggregates, &within, rule) {
-            continue;
-        }
-        let decided = watermark.is_some_and(|watermark| watermark > p + patience);
-        let known = since == 0 || p >= since + patience + 2 * window;
-        if !falsifiable || (decided && known) {
-            triggers.insert(p);
-        }
-    }
-    triggers
-}
-
-fn in_window(seen: &[Seen], p: i64, window: i64) -> impl Iterator<Item = &Seen> {
-    seen.iter().filter(move |other| {
-        let second = other.record.time.div_euclid(1000);
-        p - window < second && second <= p
-    })
-}
-
-/// The incidents of a key, in order, each with the reason why it is over, if it is.
-fn incidents(
-    rule: &Arc<LoadedRule>,
-    key: &[Option<String>],
-    seen: &[Seen],
-    since: i64,
-    watermark: Option<i64>,
-) -> Vec<(Incident, Option<CloseReason>)> {
-    let mut episodes: Vec<Vec<i64>> = Vec::new();
-    for t in triggers(rule, seen, since, watermark) {
-        match episodes.last_mut() {
-            Some(open)
-                if t - open[open.len() - 1] <= rule.rule.quiet
-                    && t.div_euclid(DAY) == open[0].div_euclid(DAY) =>
-            {
-                open.push(t);
-            }
-            _ => episodes.push(vec![t]),
-        }
-    }
-    let over = |episode: &Vec<i64>| {
-        let last = episode[episode.len() - 1];
-        let midnight = (last.div_euclid(DAY) + 1) * DAY;
-        let quiet = last + rule.rule.quiet;
-        let reason = if midnight <= quiet {
-            CloseReason::EndOfDay
-        } else {
-            CloseReason::Quiet
-        };
-        let after = midnight.min(quiet) + rule.settings.patience;
-        watermark
-            .is_some_and(|watermark| watermark > after)
-            .then_some(reason)
-    };
-    episodes
-        .iter()
-        .map(|episode| (incident(rule, key, seen, episode), over(episode)))
-        .collect()
-}
-
-fn incident(
-    loaded: &Arc<LoadedRule>,
-    key: &[Option<String>],
-    seen: &[Seen],
-    triggers: &[i64],
-) -> Incident {
-    let rule = &loaded.rule;
-    let (first, last) = (triggers[0], triggers[triggers.len() - 1]);
-    let mut events: Vec<&Seen> = seen
-        .iter()
-        .filter(|event| {
-            let second = event.record.time.div_euclid(1000);
-            triggers
-                .iter()
-                .any(|t| t - rule.window < second && second <= *t)
-        })
-        .collect();
-    events.sort_by_key(|e| {
-        (
-            e.record.time,
-            e.record.hash,
-            e.topic.clone(),
-            e.partition,
-            e.record.position,
-        )
-    });
-    let numbers: BTreeSet<i64> = triggers.iter().map(|t| (t - first) / rule.window).collect();
-    let within: Vec<&Seen> = in_window(seen, last, rule.window).collect();
-    let attributes: Vec<(String, AttributeValue)> = rule
-        .attributes
-        .iter()
-        .map(|(name, from)| {
-            let value = match from {
-                IncidentValue::GroupBy(_, place) => key[*place]
-                    .clone()
-                    .map_or(AttributeValue::Null, AttributeValue::Text),
-                IncidentValue::Aggregate(_, place) => {
-                    let aggregate = &rule.patterns[0].aggregates[*place];
-                    aggregate_value(*place, aggregate, &within, loaded)
-                        .map_or(AttributeValue::Null, AttributeValue::Number)
-                }
-            };
-            (name.clone(), value)
-        })
-        .collect();
-    let title = watchfire::rule::title::title(&rule.title, &|name| {
-        attributes
-            .iter()
-            .find(|(known, _)| known == name)
-            .map(|(_, value)| value.to_string())
-    });
-    Incident {
-        incident_id: incident_id(loaded.fingerprint, key, first, rule.quiet),
-        revision: 0,
-        status: Status::Open,
-        rule_id: rule.id.clone(),
-        rule_name: rule.name.clone(),
-        rule_fingerprint: loaded.fingerprint,
-        severity: rule.severity,
-        category: rule.category.name().to_owned(),
-        subcategory: rule.subcategory.clone(),
-        impacts: rule.impacts.clone(),
-        tactics: rule.tactics.clone(),
-        techniques: rule.techniques.clone(),
-        title,
-        window_ms: rule.window * 1000,
-        first_seen: first * 1000,
-        last_seen: last * 1000,
-        event_count: events.len() as u64,
-        trigger_count: numbers.len() as u64,
-        attributes,
-        evidence: events
-            .iter()
-            .take(loaded.settings.limits.evidence as usize)
-            .map(|event| evidence(event, &rule.patterns[0].name))
-            .collect(),
-        late: false,
-        close_reason: None,
-        replaced_by: None,
-        replaces: vec![],
-    }
-}
-
-fn evidence(seen: &Seen, pattern: &str) -> Evidence {
-    Evidence {
-        pattern: pattern.to_owned(),
-        topic: seen.topic.clone(),
-        partition: seen.partition as i32,
-        offset: seen.record.position.offset,
-        index: seen.record.position.index,
-        time: seen.record.time,
-        event_type: seen.record.event_type.clone(),
-        correlation_id: seen.record.correlation_id.clone(),
-        resource_id: seen.record.resource_id.clone(),
-        record_hash: seen.record.hash,
-    }
-}
-
-fn holds(having: &Having, aggregates: &[Aggregate], within: &[&Seen], rule: &LoadedRule) -> bool {
-    match having {
-        Having::And(all) => all.iter().all(|part| holds(part, aggregates, within, rule)),
-        Having::Or(any) => any.iter().any(|part| holds(part, aggregates, within, rule)),
-        Having::Compare(left, comparison, right) => {
-            let left = term(left, aggregates, within, rule);
-            let right = term(right, aggregates, within, rule);
-            let (Some(left), Some(right)) = (left, right) else {
-                return false;
-            };
-            match comparison {
-                Comparison::Equal => left == right,
-                Comparison::NotEqual => left != right,
-                Comparison::Greater => left > right,
-                Comparison::GreaterOrEqual => left >= right,
-                Comparison::Less => left < right,
-                Comparison::LessOrEqual => left <= right,
-            }
-        }
-    }
-}
-
-fn term(
-    term_: &Term,
-    aggregates: &[Aggregate],
-    within: &[&Seen],
-    rule: &LoadedRule,
-) -> Option<f64> {
-    match term_ {
-        Term::Number(number) => Some(*number),
-        Term::Aggregate(place) => aggregate_value(*place, &aggregates[*place], within, rule),
-        Term::Arithmetic(left, operator, right) => {
-            let left = term(left, aggregates, within, rule)?;
-            let right = term(right, aggregates, within, rule)?;
-            let value = match operator {
-                Arithmetic::Add => left + right,
-                Arithmetic::Subtract => left - right,
-                Arithmetic::Multiply => left * right,
-                Arithmetic::Divide => left / right,
-            };
-            value.is_finite().then_some(value)
-        }
-    }
-}
-
-/// An aggregate over all events, from their list. Integers only: their sums are exact here.
-fn aggregate_value(
-    place: usize,
-    aggregate: &Aggregate,
-    within: &[&Seen],
-    rule: &LoadedRule,
-) -> Option<f64> {
-    let inputs: Vec<Input> = within
-        .iter()
-        .map(|seen| seen.patterns[0].inputs[place])
-        .collect();
-    let integers: Vec<i64> = inputs
-        .iter()
-        .filter_map(|input| match input {
-            Input::Integer(value) => Some(*value),
-            Input::Float(_) => panic!("the oracle sums integers only"),
-            Input::Absent | Input::Present | Input::Distinct(_) => None,
-        })
-        .collect();
-    let sum = integers
-        .iter()
-        .map(|value| i128::from(*value))
-        .sum::<i128>() as f64;
-    let some = !integers.is_empty();
-    match aggregate.function {
-        Function::Count => Some(
-            inputs
-                .iter()
-                .filter(|input| **input != Input::Absent)
-                .count() as f64,
-        ),
-        Function::CountDistinct => {
-            let distinct: BTreeSet<u64> = inputs
-                .iter()
-                .filter_map(|input| match input {
-                    Input::Distinct(hash) => Some(*hash),
-                    Input::Absent | Input::Present | Input::Integer(_) | Input::Float(_) => None,
-                })
-                .collect();
-            Some(
-                distinct
-                    .len()
-                    .min(rule.settings.limits.distinct_values as usize) as f64,
-            )
-        }
-        Function::Sum => some.then_some(sum),
-        Function::Avg => some.then(|| sum / integers.len() as f64),
-        Function::Min => integers.iter().min().map(|value| *value as f64),
-        Function::Max => integers.iter().max().map(|value| *value as f64),
     }
 }

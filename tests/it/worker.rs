@@ -4,6 +4,8 @@
 //! topic as far as it was committed, in this process and undisturbed, and compares.
 
 pub mod process;
+mod reload;
+mod retention;
 pub mod setup;
 mod small_disk;
 
@@ -34,6 +36,7 @@ fn an_undisturbed_worker_publishes_what_the_log_says_and_stops_in_time() {
 #[test]
 fn a_killed_worker_goes_on_where_it_was() {
     let setup = Setup::new("killed", "");
+    setup.add_sequences();
     let traffic = Traffic::start(&setup, 200, Duration::from_millis(60));
     for round in 0..5 {
         let worker = Worker::start(&setup.config("a"));
@@ -54,6 +57,7 @@ fn a_killed_worker_goes_on_where_it_was() {
 #[test]
 fn workers_come_go_and_freeze_while_the_stream_runs() {
     let setup = Setup::new("group", "");
+    setup.add_sequences();
     let traffic = Traffic::start(&setup, 400, Duration::from_millis(100));
     let first = Worker::start(&setup.config("a"));
     let second = Worker::start(&setup.config("b"));

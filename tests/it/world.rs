@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use watchfire::canary::{self, Canary};
 use watchfire::correlate::{LogMessage, advance, fold};
 use watchfire::detect::{Detector, SourcePartition};
 use watchfire::event::Attributes;
@@ -12,9 +13,9 @@ use watchfire::key::Origin;
 use watchfire::plan::{Catalogue, Limits, LoadedRule, Plan, Settings, Source};
 use watchfire::record::{Hash, Position};
 use watchfire::replay::Replay;
-use watchfire::rule;
-use watchfire::shuffle::{self, Match, MatchedRecord};
-use watchfire::state::{Read, State};
+use watchfire::rule::Texts;
+use watchfire::shuffle::{self, Match, MatchedRecord, Section};
+use watchfire::state::{Counts, Read, State};
 
 pub const TOPIC: &str = "activity";
 
@@ -44,8 +45,16 @@ pub struct World {
     pub read: Vec<i64>,
     /// Timestamp and bytes of each message, by matches partition.
     pub logs: Vec<Vec<(i64, Vec<u8>)>>,
+    /// The first message that each matches log still has.
+    pub low: Vec<i64>,
     /// Committed offset of each matches partition.
     pub folded: Vec<i64>,
+    /// The recovery offset committed with it.
+    pub recovery: Vec<i64>,
+    /// The plan written last.
+    newest: Option<Arc<Plan>>,
+    /// Files of lists beside the rules.
+    pub lists: Vec<(String, String)>,
     /// What a read_committed reader sees, by the matches partition it came from.
     pub incidents: Vec<Vec<Incident>>,
 }
@@ -58,7 +67,11 @@ impl World {
             sources: vec![Vec::new(); source_partitions],
             read: vec![0; source_partitions],
             logs: vec![Vec::new(); matches_partitions],
+            low: vec![0; matches_partitions],
             folded: vec![0; matches_partitions],
+            recovery: vec![0; matches_partitions],
+            newest: None,
+            lists: Vec::new(),
             incidents: vec![Vec::new(); matches_partitions],
         }
     }
@@ -66,7 +79,11 @@ impl World {
     /// Writes the plan of these rules, as a worker does before it uses it.
     pub fn plan(&mut self, yaml: &str) -> Arc<Plan> {
         let mut attributes = Attributes::default();
-        let rules = rule::parse("rules.yaml", yaml, &mut attributes).expect("valid rules");
+        let texts = Texts {
+            rules: vec![("rules.yaml".to_owned(), yaml.to_owned())],
+            lists: self.lists.clone(),
+        };
+        let (rules, _) = texts.parse(&mut attributes).expect("valid rules");
         let partitions = self.sources.len() as u32;
         let sources = vec![Source {
             topic: TOPIC.to_owned(),
@@ -82,10 +99,9 @@ impl World {
                 .read(key, Some(value))
                 .expect("readable entry");
         }
-        self.catalogue
-            .plan(draft.plan)
-            .expect("plan was written")
-            .clone()
+        let plan = self.catalogue.plan(draft.plan).expect("plan was written");
+        self.newest = Some(plan.clone());
+        plan.clone()
     }
 
     pub fn produce(&mut self, partition: usize, payload: Vec<u8>) {
@@ -93,7 +109,17 @@ impl World {
         self.sources[partition].push(SourceMessage { timestamp, payload });
     }
 
-    /// The log of a matches partition as a fold reads it.
+    /// The matches logs lose what no fold needs any more, and none of `workers` still reads.
+    pub fn retain(&mut self, workers: &[CorrelateWorker]) {
+        for (partition, low) in self.low.iter_mut().enumerate() {
+            let open = workers.iter().filter_map(|w| w.open.get(&partition));
+            let read = open.map(|open| open.state.applied()).min();
+            let needed = self.recovery[partition];
+            *low = (*low).max(read.map_or(needed, |read| read.min(needed)));
+        }
+    }
+
+    /// The whole log of a matches partition, also what it has lost, as a fold reads it.
     pub fn log(&self, partition: usize) -> Vec<LogMessage> {
         (0..self.logs[partition].len())
             .map(|offset| self.message(partition, offset))
@@ -274,6 +300,14 @@ struct Open {
     /// Messages before this offset are folded without saying anything.
     live_from: i64,
     said: Vec<Incident>,
+    delayed: Delayed,
+}
+
+/// Watermark entries that are kept back to the end of a batch: a fault on purpose.
+#[derive(Default)]
+struct Delayed {
+    sections: BTreeMap<(u32, u32), Section>,
+    batch_ended: bool,
 }
 
 impl CorrelateWorker {
@@ -281,17 +315,24 @@ impl CorrelateWorker {
         self.open.keys().copied().collect()
     }
 
-    /// The one way to begin: from the disk, if it has a state that is not beyond the commits.
+    /// The one way to begin: from the disk, if it has a state that is not beyond the commits and
+    /// that the log still reaches; else from nothing, at the recovery offset.
     pub fn assign(&mut self, world: &World, partition: usize) {
         let disk = self.disk.entry(partition).or_default();
-        let committed = world.folded[partition];
+        let (low, committed) = (world.low[partition], world.folded[partition]);
+        let recovery = world.recovery[partition];
+        assert!(low <= recovery, "the log lost what a fold needs");
+        let usable = |state: &State| {
+            let ahead = state.applied() > committed && !canary::is(Canary::StateBeforeKafka);
+            low <= state.applied() && !ahead
+        };
         let kept = disk
             .get(State::META_ROW)
             .map(|meta| State::open(meta, &world.catalogue).expect("readable state"))
-            .filter(|state| state.applied() <= committed);
+            .filter(usable);
         let state = kept.unwrap_or_else(|| {
             disk.clear();
-            State::empty(0)
+            State::empty(recovery)
         });
         self.open.insert(
             partition,
@@ -299,6 +340,7 @@ impl CorrelateWorker {
                 state,
                 live_from: committed,
                 said: Vec::new(),
+                delayed: Delayed::default(),
             },
         );
     }
@@ -321,12 +363,16 @@ impl CorrelateWorker {
         if offset as usize >= world.logs[partition].len() {
             return false;
         }
-        let message = world.message(partition, offset as usize);
-        let plan = world
-            .catalogue
-            .plan(message.message.plan)
-            .expect("known plan")
-            .clone();
+        assert!(offset >= world.low[partition], "read what the log has lost");
+        let mut message = world.message(partition, offset as usize);
+        let mut plan = world.catalogue.plan(message.message.plan);
+        if canary::is(Canary::RulesFromFiles) {
+            plan = world.newest.as_ref();
+        }
+        let plan = plan.expect("known plan").clone();
+        if canary::is(Canary::WatermarkPerBatch) {
+            open.delayed.hold_back(&mut message);
+        }
         let mut step = advance(&mut open.state, &plan, message);
         let disk = &self.disk[&partition];
         loop {
@@ -345,13 +391,18 @@ impl CorrelateWorker {
         true
     }
 
-    /// First half of a commit: incidents and offset, in one Kafka transaction.
+    /// First half of a commit: incidents and offsets, in one Kafka transaction.
     pub fn commit_kafka(&mut self, world: &mut World, partition: usize) {
         let Some(open) = self.open.get_mut(&partition) else {
             return;
         };
         world.incidents[partition].append(&mut open.said);
-        world.folded[partition] = world.folded[partition].max(open.state.applied());
+        let applied = open.state.applied();
+        if applied > world.folded[partition] {
+            world.folded[partition] = applied;
+            world.recovery[partition] = open.state.recovery_offset();
+        }
+        open.delayed.batch_ended = true;
     }
 
     /// Second half: the state, in one batch. With `forget` loaded keys are dropped.
@@ -377,6 +428,40 @@ impl CorrelateWorker {
             self.revoke(partition);
             self.assign(world, partition);
         }
+    }
+
+    /// Bytes on the disk of one partition.
+    pub fn bytes(&self, partition: usize) -> usize {
+        let disk = self.disk.get(&partition).into_iter().flatten();
+        disk.map(|(row, value)| row.len() + value.len()).sum()
+    }
+
+    /// What a partition's state has counted since it was opened.
+    pub fn counts(&self, partition: usize) -> Counts {
+        self.open[&partition].state.counts
+    }
+}
+
+impl Delayed {
+    /// Keeps the entries of a message, and gives it those of the batch before.
+    fn hold_back(&mut self, log: &mut LogMessage) {
+        let mut before = BTreeMap::new();
+        if std::mem::take(&mut self.batch_ended) {
+            before = std::mem::take(&mut self.sections);
+        }
+        for section in &mut log.message.sections {
+            let place = (section.source, section.partition);
+            let earlier = before.remove(&place).and_then(|known| known.time);
+            let time = std::mem::replace(&mut section.time, earlier);
+            let known = self.sections.get(&place).and_then(|known| known.time);
+            let kept = Section {
+                time: known.max(time),
+                records: Vec::new(),
+                ..section.clone()
+            };
+            self.sections.insert(place, kept);
+        }
+        log.message.sections.extend(before.into_values());
     }
 }
 

@@ -15,6 +15,7 @@ use watchfire::correlate::{LogMessage, advance, fold};
 use watchfire::detect::{Detector, SourcePartition};
 use watchfire::encode::Encoding;
 use watchfire::encode::avro::read::Reader;
+use watchfire::incident::Incident;
 use watchfire::plan::Catalogue;
 use watchfire::record::Position;
 use watchfire::shuffle;
@@ -46,16 +47,27 @@ impl Setup {
 
     /// On the broker at `bootstrap`; `more`: lines of the configuration.
     pub fn at(bootstrap: &str, name: &str, more: &str) -> Setup {
-        let setup = Setup::without_topics(bootstrap, name, more);
-        create_topic(bootstrap, &setup.source, SOURCE_PARTITIONS, &[]);
+        Setup::without_topics(bootstrap, name, more).made()
+    }
+
+    /// With a rule of this window from the beginning.
+    pub fn with_rule(name: &str, window: &str) -> Setup {
+        let setup = Setup::without_topics(bootstrap(), name, "");
+        setup.write_rule(window);
+        setup.made()
+    }
+
+    /// Makes its topics.
+    fn made(self) -> Setup {
+        create_topic(&self.bootstrap, &self.source, SOURCE_PARTITIONS, &[]);
         let made = Command::new(env!("CARGO_BIN_EXE_watchfire"))
             .args(["topics", "create", "--config"])
-            .arg(setup.config("topics"))
+            .arg(self.config("topics"))
             .output()
             .unwrap();
         let said = String::from_utf8_lossy(&made.stderr);
         assert!(made.status.success(), "{said}");
-        setup
+        self
     }
 
     /// The files alone.
@@ -113,16 +125,14 @@ impl Setup {
         path
     }
 
+    /// Adds rules of several patterns to the one rule that there is.
+    pub fn add_sequences(&self) {
+        let rules = rule("window: 300s", "$user") + SEQUENCES;
+        self.file("rule.yaml", &rules);
+    }
+
     pub fn write_rule(&self, window: &str) {
-        let text = format!(
-            "id: PH_Rule_TEST\nname: Commands on machines\ndescription: For tests.\n\
-             severity: 5\ncategory: Security\nsubcategory: Execution\n{window}\n\
-             patterns:\n  - name: Command\n    \
-             where: eventType = \"MS_EvtHub_compute_virtualmachines_runcommand_action\"\n    \
-             group_by: [user]\n    having: COUNT(*) >= 2\nincident:\n  title: \"$user\"\n  \
-             attributes: {{ user: Command.user }}\nclear: {{ quiet: 4s }}\n"
-        );
-        self.file("rule.yaml", &text);
+        self.file("rule.yaml", &rule(window, "$user"));
     }
 
     /// Takes the state of the worker `name` away.
@@ -214,7 +224,7 @@ impl Setup {
         assert_eq!(said.len(), found.len(), "something was published twice");
         self.compare(&expected, &found);
         let matched = self.matched();
-        let distinct: BTreeSet<&Place> = matched.iter().collect();
+        let distinct: BTreeSet<&(i32, Place)> = matched.iter().collect();
         assert_eq!(distinct.len(), matched.len(), "a match is in the log twice");
         found.len()
     }
@@ -248,8 +258,18 @@ impl Setup {
         expected.sort();
         found.sort();
         assert!(expected == found, "the same incidents, with other bytes");
-        let matched: BTreeSet<Place> = self.matched().into_iter().collect();
+        let matched: BTreeSet<Place> = self.matched().into_iter().map(|(_, at)| at).collect();
         assert_eq!(matched, self.detected());
+    }
+
+    /// What was published, in the order in which it stands in the topic.
+    pub fn incidents(&self) -> Vec<Incident> {
+        let reader = Reader::new().unwrap();
+        let published = self.published();
+        published
+            .iter()
+            .map(|bytes| reader.read(bytes).unwrap())
+            .collect()
     }
 
     fn published(&self) -> Vec<Vec<u8>> {
@@ -313,21 +333,20 @@ impl Setup {
         published
     }
 
-    /// Where the records stand that the log has matches of.
-    fn matched(&self) -> Vec<Place> {
-        let sections = self
-            .log()
-            .into_iter()
-            .flat_map(|(_, log)| log.message.sections);
-        sections
-            .flat_map(|section| {
+    /// Where the records stand that the log has matches of, by the log's partitions.
+    fn matched(&self) -> Vec<(i32, Place)> {
+        let mut matched = Vec::new();
+        for (log_partition, log) in self.log() {
+            for section in log.message.sections {
                 let (source, partition) = (section.source, section.partition);
-                section
+                let places = section
                     .records
-                    .into_iter()
-                    .map(move |r| (source, partition, r.position))
-            })
-            .collect()
+                    .iter()
+                    .map(|r| (source, partition, r.position));
+                matched.extend(places.map(|place| (log_partition, place)));
+            }
+        }
+        matched
     }
 
     /// Where the records stand that match, found in one go.
@@ -393,6 +412,52 @@ fn load(
         }
     }
 }
+
+/// The text of a rule, with a line that gives its window, and a title for its incidents.
+pub fn rule(window: &str, title: &str) -> String {
+    format!(
+        "id: PH_Rule_TEST\nname: Commands on machines\ndescription: For tests.\n\
+         severity: 5\ncategory: Security\nsubcategory: Execution\n{window}\n\
+         patterns:\n  - name: Command\n    \
+         where: eventType = \"MS_EvtHub_compute_virtualmachines_runcommand_action\"\n    \
+         group_by: [user]\n    having: COUNT(*) >= 2\nincident:\n  title: \"{title}\"\n  \
+         attributes: {{ user: Command.user }}\nclear: {{ quiet: 4s }}\n"
+    )
+}
+
+/// Rules of several patterns, one of which must be absent, and of values that are new.
+const SEQUENCES: &str = "---
+id: PH_Rule_FOLLOWED
+name: A command, then a look
+severity: 5
+window: 3s
+patterns:
+  - { name: Command, where: eventType CONTAIN \"runcommand\", group_by: [user] }
+  - { name: Look, where: eventType ENDS_WITH \"_read\", group_by: [user] }
+condition: Command FOLLOWED_BY Look
+relations: [Command.user = Look.user]
+---
+id: PH_Rule_ALONE
+name: A command, and no look
+severity: 5
+window: 2s
+patterns:
+  - { name: Command, where: eventType CONTAIN \"runcommand\", group_by: [user] }
+  - { name: Look, where: eventType ENDS_WITH \"_read\", group_by: [user] }
+condition: Command NOT_FOLLOWED_BY Look
+relations: [Command.user = Look.user]
+patience: 1s
+---
+id: PH_Rule_NEW
+name: A command of somebody new
+severity: 5
+window: 1s
+patterns:
+  - name: Command
+    where: eventType CONTAIN \"runcommand\"
+    new: \"[user] over 5s\"
+clear: { quiet: 1s }
+";
 
 /// Commands of a few users, several a message, at about the time they are sent.
 pub struct Traffic(JoinHandle<()>);

@@ -1,0 +1,73 @@
+//! Faults that tests can switch on, to see that they would be noticed. Without the feature
+//! `canary` none of this is in the program.
+
+/// A deliberate fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Canary {
+    /// Matches that were folded before count again.
+    DedupOff,
+    /// Windows reach one second too far back.
+    WindowEdge,
+    /// Panes are dropped a second too early.
+    ExpireEarly,
+    /// The recovery offset is that of an hour later.
+    RecoveryHourLate,
+    /// What a change reaches is computed anew for a second too little.
+    IncrementalShort,
+    /// The watermark moves at the end of a batch of messages only.
+    WatermarkPerBatch,
+    /// The state is written before the broker has the commit.
+    StateBeforeKafka,
+    /// The fold uses the rules of the worker's files, not those that the log names.
+    RulesFromFiles,
+}
+
+#[cfg(feature = "canary")]
+impl Canary {
+    /// All of them.
+    pub const ALL: [Canary; 8] = [
+        Canary::DedupOff,
+        Canary::WindowEdge,
+        Canary::ExpireEarly,
+        Canary::RecoveryHourLate,
+        Canary::IncrementalShort,
+        Canary::WatermarkPerBatch,
+        Canary::StateBeforeKafka,
+        Canary::RulesFromFiles,
+    ];
+}
+
+#[cfg(feature = "canary")]
+thread_local! {
+    static ON: std::cell::Cell<Option<Canary>> = const { std::cell::Cell::new(None) };
+}
+
+/// Switches a fault on in this thread, and all others off.
+#[cfg(feature = "canary")]
+pub fn set(canary: Option<Canary>) {
+    ON.set(canary);
+}
+
+/// Whether a fault is switched on.
+#[cfg(feature = "canary")]
+pub fn is(canary: Canary) -> bool {
+    ON.get() == Some(canary)
+}
+
+/// Whether a fault is switched on: never.
+#[cfg(not(feature = "canary"))]
+pub const fn is(_canary: Canary) -> bool {
+    false
+}
+
+/// One second where a fault is switched on.
+#[cfg(feature = "canary")]
+pub fn slip(canary: Canary) -> i64 {
+    i64::from(is(canary))
+}
+
+/// One second where a fault is switched on: never.
+#[cfg(not(feature = "canary"))]
+pub const fn slip(_canary: Canary) -> i64 {
+    0
+}

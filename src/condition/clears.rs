@@ -1,0 +1,60 @@
+//! Where a rule's clear pattern ends incidents.
+
+use super::is_falsifiable;
+use crate::key::Key;
+use crate::plan::LoadedRule;
+use crate::time::Second;
+use crate::view::{Held, PatternView};
+use crate::window;
+
+/// The panes at which the rule's clear pattern holds.
+#[derive(Clone, Copy)]
+pub struct Clears<'a> {
+    held: Option<&'a Held>,
+    /// Earlier ones are final.
+    from: Second,
+    /// Later ones are not certain.
+    through: Second,
+    settled: Option<Second>,
+    quiet: Second,
+}
+
+impl<'a> Clears<'a> {
+    /// Those of a key as they are at a watermark.
+    pub fn new(
+        key: &Key,
+        patterns: &'a [PatternView],
+        loaded: &LoadedRule,
+        watermark: Option<Second>,
+    ) -> Clears<'a> {
+        let rule = &loaded.rule;
+        let pattern = rule.clear.and_then(|place| rule.patterns.get(place));
+        let through = match pattern.is_some_and(is_falsifiable) {
+            true => watermark.map_or(Second::MIN, |w| w - loaded.settings.patience - 1),
+            false => Second::MAX,
+        };
+        let view = rule.clear.and_then(|place| patterns.get(place));
+        Clears {
+            held: view.map(|view| &view.held),
+            from: key.settled.unwrap_or(Second::MIN),
+            through,
+            settled: key.settled_clear,
+            quiet: rule.quiet,
+        }
+    }
+
+    /// The last one before `t`.
+    pub fn last_before(&self, t: Second) -> Option<Second> {
+        let end = t.saturating_sub(1).min(self.through);
+        let held = self.held.filter(|_| self.from <= end);
+        let held = held.and_then(|held| held.range(self.from..=end).next_back());
+        let held = held.map(|(c, _)| *c);
+        held.or(self.settled.filter(|settled| *settled < t))
+    }
+
+    /// Whether a trigger at `next` continues the incident that last triggered at `last`.
+    pub fn link(&self, last: Second, next: Second) -> bool {
+        window::same_episode(last, next, self.quiet)
+            && self.last_before(next).is_none_or(|clear| clear < last)
+    }
+}

@@ -1,0 +1,258 @@
+//! The operators between patterns: from the triggers of two sides to those of both.
+
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+
+use super::{is_falsifiable, wait};
+use crate::key::{Group, Trigger};
+use crate::plan::LoadedRule;
+use crate::rule::{Condition, ConditionOperator};
+use crate::time::{Millis, Second};
+use crate::view::{self, PatternView};
+
+/// Triggers by the last pane of what made them.
+pub type Triggers = BTreeMap<Second, Trigger>;
+
+/// Where patterns hold, and up to when that is certain.
+#[derive(Clone, Copy)]
+pub struct Sight<'a> {
+    /// The rule.
+    pub loaded: &'a LoadedRule,
+    /// Its patterns.
+    pub patterns: &'a [PatternView],
+    /// The watermark.
+    pub watermark: Option<Second>,
+}
+
+/// One side of an operator: a pattern as it is, anything else worked out.
+enum Side<'a> {
+    Held {
+        panes: Option<&'a view::Held>,
+        /// Later panes are not certain.
+        last: Second,
+    },
+    Worked(Triggers),
+}
+
+impl<'a> Sight<'a> {
+    /// The last pane of which the watermark makes certain what waits for `delay` beside.
+    pub fn certain_through(&self, delay: Second) -> Second {
+        self.watermark
+            .map_or(Second::MIN / 2, |watermark| watermark - delay - 1)
+    }
+
+    /// The last pane at which the pattern at this place can be said to hold.
+    pub fn holds_through(&self, place: usize) -> Second {
+        let pattern = self.loaded.rule.patterns.get(place);
+        match pattern.is_some_and(is_falsifiable) {
+            true => self.certain_through(self.loaded.settings.patience),
+            false => Second::MAX,
+        }
+    }
+
+    /// The triggers of `condition` within `range`.
+    pub fn triggers(&self, condition: &Condition, range: RangeInclusive<Second>) -> Triggers {
+        let window = self.loaded.rule.window;
+        let (start, end) = range.into_inner();
+        let Condition::Operation(left, operator, right) = condition else {
+            return self.side(condition, start..=end).between(start..=end);
+        };
+        let certain = || {
+            let delay = wait(condition, window) + self.loaded.settings.patience;
+            end.min(self.certain_through(delay))
+        };
+        match operator {
+            ConditionOperator::And => {
+                let left = self.side(left, start - window + 1..=end);
+                let right = self.side(right, start - window + 1..=end);
+                let mut both = with_earlier(&left, &right, start..=end, window);
+                for (t, trigger) in with_earlier(&right, &left, start..=end, window) {
+                    keep(&mut both, t, trigger);
+                }
+                both
+            }
+            ConditionOperator::Or => {
+                let mut either = self.side(left, start..=end).between(start..=end);
+                for (t, trigger) in self.side(right, start..=end).between(start..=end) {
+                    keep(&mut either, t, trigger);
+                }
+                either
+            }
+            ConditionOperator::FollowedBy => {
+                let left = self.side(left, start - window + 1..=end);
+                let right = self.side(right, start..=end).between(start..=end);
+                right
+                    .into_iter()
+                    .filter_map(|(t, y)| Some((t, followed(&left, t, y, window)?)))
+                    .collect()
+            }
+            ConditionOperator::AndNot => {
+                let end = certain();
+                let mut lone = self.side(left, start..=end).between(start..=end);
+                let right = self.side(right, start - window + 1..=end + window - 1);
+                lone.retain(|t, x| !right.combines(*t, *x, window));
+                lone
+            }
+            ConditionOperator::NotFollowedBy => {
+                let end = certain();
+                let mut lone = self.side(left, start..=end).between(start..=end);
+                let right = self.side(right, start..=end + window - 1);
+                lone.retain(|t, x| !right.follows(*t, *x, window));
+                lone
+            }
+        }
+    }
+
+    fn side(&self, condition: &Condition, range: RangeInclusive<Second>) -> Side<'a> {
+        match condition {
+            Condition::Pattern(place) => {
+                let last = self.holds_through(*place);
+                let panes = self.patterns.get(*place).map(|view| &view.held);
+                Side::Held { panes, last }
+            }
+            Condition::Operation(..) => Side::Worked(self.triggers(condition, range)),
+        }
+    }
+}
+
+impl Side<'_> {
+    /// Its triggers within `range`.
+    fn between(&self, range: RangeInclusive<Second>) -> Triggers {
+        match self {
+            Side::Held { panes, last } => {
+                let (start, end) = (*range.start(), (*range.end()).min(*last));
+                let held = panes.filter(|_| start <= end);
+                let held = held.into_iter().flat_map(|panes| panes.range(start..=end));
+                held.map(|(t, groups)| (*t, held_at(*t, groups))).collect()
+            }
+            Side::Worked(triggers) if !range.is_empty() => {
+                triggers.range(range).map(|(t, x)| (*t, *x)).collect()
+            }
+            Side::Worked(_) => Triggers::new(),
+        }
+    }
+
+    fn at(&self, t: Second) -> Option<Trigger> {
+        match self {
+            Side::Held { panes, last } => {
+                let groups = panes.filter(|_| t <= *last)?.get(&t)?;
+                Some(held_at(t, groups))
+            }
+            Side::Worked(triggers) => triggers.get(&t).copied(),
+        }
+    }
+
+    /// The best of all triggers whose last pane lies in `range` and whose first is after `after`.
+    fn best(&self, range: RangeInclusive<Second>, after: Second) -> Option<Trigger> {
+        let (start, end) = range.into_inner();
+        if start > end {
+            return None;
+        }
+        match self {
+            Side::Held { panes, last } => {
+                let (start, end) = (start.max(after + 1), end.min(*last));
+                let panes = panes.filter(|_| start <= end)?;
+                let mut within = panes.range(start..=end).map(|(t, g)| held_at(*t, g));
+                let first = within.next()?;
+                let last = within.next_back().unwrap_or(first);
+                Some(better(first, last))
+            }
+            Side::Worked(triggers) => triggers
+                .range(start..=end)
+                .map(|(_, trigger)| *trigger)
+                .filter(|trigger| trigger.first > after)
+                .reduce(better),
+        }
+    }
+
+    /// Whether a trigger of this side and `x` at `t` lie in one window.
+    fn combines(&self, t: Second, x: Trigger, window: Second) -> bool {
+        let range = t - window + 1..=x.first + window - 1;
+        match self {
+            Side::Held { .. } => self.best(range, Second::MIN / 2).is_some(),
+            Side::Worked(triggers) => triggers
+                .range(range)
+                .any(|(other, y)| t.max(*other) - window < x.first.min(y.first)),
+        }
+    }
+
+    /// Whether a trigger of this side follows `x` at `t` within the window.
+    fn follows(&self, t: Second, x: Trigger, window: Second) -> bool {
+        let end = x.first + window - 1;
+        let at_once = self.at(t).filter(|_| t <= end);
+        let later = || match self {
+            Side::Held { .. } => self.best(t + 1..=end, Second::MIN / 2).is_some(),
+            Side::Worked(triggers) => {
+                let (start, end) = (t + 1, end.max(t));
+                start <= end && triggers.range(start..=end).any(|(_, y)| follows(t, x, *y))
+            }
+        };
+        at_once.is_some_and(|y| follows(t, x, y)) || later()
+    }
+}
+
+fn follows(t: Second, x: Trigger, y: Trigger) -> bool {
+    t <= y.first && y.latest >= x.latest
+}
+
+fn held_at(t: Second, groups: &BTreeMap<Group, (Millis, Millis)>) -> Trigger {
+    let earliest = groups.values().map(|(earliest, _)| *earliest).min();
+    let latest = groups.values().map(|(_, latest)| *latest).max();
+    Trigger {
+        first: t,
+        earliest: earliest.unwrap_or_default(),
+        latest: latest.unwrap_or_default(),
+    }
+}
+
+/// Of two ways to the same pane: the greatest first, the least earliest, the greatest latest.
+fn better(one: Trigger, other: Trigger) -> Trigger {
+    Trigger {
+        first: one.first.max(other.first),
+        earliest: one.earliest.min(other.earliest),
+        latest: one.latest.max(other.latest),
+    }
+}
+
+fn keep(triggers: &mut Triggers, t: Second, trigger: Trigger) {
+    triggers
+        .entry(t)
+        .and_modify(|known| *known = better(*known, trigger))
+        .or_insert(trigger);
+}
+
+/// What `later` in `range` makes together with `earlier` at or before it.
+fn with_earlier(
+    later: &Side<'_>,
+    earlier: &Side<'_>,
+    range: RangeInclusive<Second>,
+    window: Second,
+) -> Triggers {
+    let both = |(t, x): (Second, Trigger)| {
+        let y = earlier.best(t - window + 1..=t, t - window)?;
+        let both = Trigger {
+            first: x.first.min(y.first),
+            earliest: x.earliest.max(y.earliest),
+            latest: x.latest.max(y.latest),
+        };
+        (x.first > t - window).then_some((t, both))
+    };
+    later.between(range).into_iter().filter_map(both).collect()
+}
+
+/// `y` at `t` after a trigger of `left`.
+fn followed(left: &Side<'_>, t: Second, y: Trigger, window: Second) -> Option<Trigger> {
+    let earlier = left.best(t - window + 1..=y.first.min(t - 1), t - window);
+    let same_pane = left
+        .at(t)
+        .filter(|x| y.first == t && x.first > t - window && x.earliest <= y.latest);
+    let x = match (earlier, same_pane) {
+        (Some(one), Some(other)) => better(one, other),
+        (one, other) => one.or(other)?,
+    };
+    Some(Trigger {
+        first: x.first,
+        earliest: x.earliest.max(y.earliest),
+        latest: y.latest,
+    })
+}

@@ -1,0 +1,49 @@
+//! The rule set of a worker: its files, read and checked as a whole.
+
+use std::path::PathBuf;
+
+use super::rule_files;
+use crate::event::Attributes;
+use crate::rule::{Rule, Texts};
+
+/// The files of a rule set, each with its text; or why they cannot be read.
+pub type Content = Result<Texts, String>;
+
+/// Rules that are valid together.
+#[derive(Clone, Debug)]
+pub struct RuleSet {
+    /// What they were read from.
+    pub content: Content,
+    /// The enabled ones.
+    pub rules: Vec<Rule>,
+    /// The attributes that they use.
+    pub attributes: Attributes,
+}
+
+/// What the files and directories at `paths` hold.
+pub fn content(paths: &[String]) -> Content {
+    let paths: Vec<PathBuf> = paths.iter().map(PathBuf::from).collect();
+    rule_files::load(&paths).map_err(|error| format!("{error:#}"))
+}
+
+/// The rules in `content`.
+///
+/// # Errors
+///
+/// Everything that is wrong with them, a line each.
+pub fn parse(content: Content) -> Result<RuleSet, Vec<String>> {
+    let texts = content.as_ref().map_err(|error| vec![error.clone()])?;
+    let mut attributes = Attributes::default();
+    let (all, _) = texts
+        .parse(&mut attributes)
+        .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+    let rules: Vec<Rule> = all.into_iter().filter(|rule| rule.enabled).collect();
+    if rules.is_empty() {
+        return Err(vec!["rules: no rule is enabled".to_owned()]);
+    }
+    Ok(RuleSet {
+        content,
+        rules,
+        attributes,
+    })
+}

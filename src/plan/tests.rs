@@ -1,0 +1,83 @@
+use super::{Catalogue, Limits, Plan, Settings};
+use crate::event::Attributes;
+use crate::rule::Texts;
+
+const RULE: &str = "id: R\nname: n\nseverity: 5\nwindow: 5m\npatterns: \
+                    [{name: P, where: 'user IN (Group@Admins)'}]\nexceptions: \
+                    [{where: 'LookupTableHas(Off, event_count)'}]\n";
+
+const SETTINGS: Settings = Settings {
+    patience: 900,
+    lateness: 7200,
+    limits: Limits {
+        evidence: 5,
+        distinct_values: 10_000,
+    },
+};
+
+/// The entries of a plan of the rule with this list, and the plan as read from them.
+fn check(catalogue: &mut Catalogue, rule: &str, admins: &str, kinds: &[&str]) -> Plan {
+    let list = |name: &str, text: &str| (format!("lists/{name}.txt"), text.to_owned());
+    let texts = Texts {
+        rules: vec![("r.yaml".to_owned(), rule.to_owned())],
+        lists: vec![list("Admins", admins), list("Off", "1"), list("Other", "x")],
+    };
+    let mut attributes = Attributes::default();
+    let (rules, _) = texts.parse(&mut attributes).unwrap();
+    let draft = catalogue.draft(&rules, &attributes, SETTINGS, Vec::new(), 60);
+    let found = draft.entries.iter().map(|(key, _)| key.split('/').next());
+    assert_eq!(found.flatten().collect::<Vec<_>>(), kinds);
+    for (key, value) in &draft.entries {
+        catalogue.read(key, Some(value)).unwrap();
+    }
+    let plan = catalogue.plan(draft.plan).unwrap();
+    let names = plan.rules[0].0.rule.lists.iter().map(|(name, _)| name);
+    let expected: &[&str] = if rule == RULE {
+        &["Admins", "Off"]
+    } else {
+        &[]
+    };
+    assert_eq!(names.collect::<Vec<_>>(), expected);
+    Plan::clone(plan)
+}
+
+#[test]
+fn lists_are_in_the_log_before_the_rules_that_name_them() {
+    let catalogue = &mut Catalogue::default();
+    let all = ["list", "list", "rule", "plan"];
+    let first = check(catalogue, RULE, "alice\nbob", &all);
+    check(catalogue, RULE, "Bob\n# and\nalice", &[]);
+    let second = check(catalogue, RULE, "alice", &["list", "rule", "plan"]);
+    let (first, second) = (&first.rules[0], &second.rules[0]);
+    assert_ne!(first.0.entry, second.0.entry);
+    assert_eq!(first.0.fingerprint, second.0.fingerprint);
+    assert_eq!(first.1, second.1);
+}
+
+#[test]
+fn a_rule_without_lists_is_written_as_before_there_were_any() {
+    let rule = "id: R\nname: n\nseverity: 5\nwindow: 5m\npatterns: \
+                [{name: P, where: user IS NULL}]\n";
+    let catalogue = &mut Catalogue::default();
+    let plan = check(catalogue, rule, "", &["rule", "plan"]);
+    let mut attributes = Attributes::default();
+    let rules = crate::rule::parse("r", rule, &mut attributes).unwrap();
+    let entry = super::RuleEntry::new(&rules[0], &attributes, SETTINGS);
+    let text = String::from_utf8(super::json(&entry)).unwrap();
+    assert!(!text.contains("lists"), "{text}");
+    assert_eq!(
+        plan.rules[0].0.entry,
+        crate::record::Hash::of(text.as_bytes())
+    );
+}
+
+#[test]
+fn a_list_that_is_not_there_is_an_error() {
+    let mut catalogue = Catalogue::default();
+    let value =
+        b"{\"text\":\"\",\"settings\":{\"patience\":0,\"lateness\":0,\"limits\":{\"evidence\"\
+                  :1,\"distinct_values\":1}},\"fingerprint\":\"00000000000000000000000000000000\",\
+                  \"lists\":{\"A\":\"11111111111111111111111111111111\"}}";
+    let error = catalogue.read("rule/x", Some(value)).unwrap_err();
+    assert!(error.contains("names list 1111"), "{error}");
+}

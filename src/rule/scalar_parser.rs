@@ -1,0 +1,297 @@
+//! The values within a filter.
+//!
+//! ```text
+//! sum     = product { ( "+" | "-" ) product }
+//! product = primary { ( "*" | "/" ) primary }
+//! primary = text | number | attribute | function "(" [ sum { "," sum } ] ")" | "(" or ")"
+//! ```
+
+use super::attribute::Kind;
+use super::check::Pattern;
+use super::filter_parser::{Parsed, Parser, Part};
+use super::functions::{Callable, ELSEWHERE, FUNCTIONS, FunctionDoc};
+use super::literal::Number;
+use super::nearest;
+use super::scalar::{Lookup, Scalar};
+use super::token::{Spanned, Symbol, Token};
+use super::{Arithmetic, FilterError};
+use crate::event::AttributeId;
+
+/// Arithmetic in one filter: it is evaluated within each other.
+const OPERATIONS_MAX: usize = 256;
+
+impl Parser<'_, '_, '_> {
+    pub fn sum(&mut self) -> Parsed<Part> {
+        let start = self.cursor.peek().offset;
+        let mut left = self.product()?;
+        loop {
+            let operator = if self.cursor.take(Symbol::Plus) {
+                Arithmetic::Add
+            } else if self.cursor.take(Symbol::Minus) {
+                Arithmetic::Subtract
+            } else {
+                return Ok(left);
+            };
+            let offset = self.cursor.peek().offset;
+            let right = self.product()?;
+            left = self.operation((left, start), operator, (right, offset))?;
+        }
+    }
+
+    fn product(&mut self) -> Parsed<Part> {
+        let start = self.cursor.peek().offset;
+        let mut left = self.primary()?;
+        loop {
+            let operator = if self.cursor.take(Symbol::Star) {
+                Arithmetic::Multiply
+            } else if self.cursor.take(Symbol::Slash) {
+                Arithmetic::Divide
+            } else {
+                return Ok(left);
+            };
+            let offset = self.cursor.peek().offset;
+            let right = self.primary()?;
+            left = self.operation((left, start), operator, (right, offset))?;
+        }
+    }
+
+    fn operation(
+        &mut self,
+        left: (Part, usize),
+        operator: Arithmetic,
+        right: (Part, usize),
+    ) -> Parsed<Part> {
+        let offset = right.1;
+        let (left, right) = (value(left)?, value(right)?);
+        self.operations += 1;
+        if self.operations > OPERATIONS_MAX {
+            let message = format!("more than {OPERATIONS_MAX} arithmetic operations in one filter");
+            return Err(FilterError { offset, message });
+        }
+        let operation = Scalar::Arithmetic(Box::new(left), operator, Box::new(right));
+        Ok(Part::Value(operation, Kind::Any))
+    }
+
+    fn primary(&mut self) -> Parsed<Part> {
+        let Spanned { offset, token } = self.cursor.peek().clone();
+        let plain = |value| Ok(Part::Value(value, Kind::Any));
+        match token {
+            Token::Text(text) => {
+                self.cursor.next();
+                plain(Scalar::Text(text))
+            }
+            Token::Number(number) => {
+                self.cursor.next();
+                plain(Scalar::Number(number))
+            }
+            Token::Symbol(Symbol::Minus) => plain(Scalar::Number(self.negative()?)),
+            Token::Symbol(Symbol::Open) => self.deeper(|parser| {
+                parser.cursor.next();
+                let inner = parser.or()?;
+                parser.cursor.expect(Symbol::Close).map(|()| inner)
+            }),
+            Token::Name(name) if *self.cursor.peek_second() == Token::Symbol(Symbol::Open) => {
+                let doc = function(name).map_err(|message| FilterError { offset, message })?;
+                plain(self.deeper(|parser| parser.call(doc))?)
+            }
+            Token::Name(name) => {
+                self.cursor.next();
+                let (attribute, kind) = self.names.resolve(name).unwrap_or_else(|message| {
+                    self.errors.push(FilterError { offset, message });
+                    (AttributeId(0), Kind::Any)
+                });
+                Ok(Part::Value(Scalar::Attribute(attribute), kind))
+            }
+            Token::Symbol(_) | Token::End => {
+                Err(self.cursor.unexpected("an attribute, a value, NOT or `(`"))
+            }
+        }
+    }
+
+    /// A number after its minus.
+    pub fn negative(&mut self) -> Parsed<Number> {
+        let offset = self.cursor.next().offset;
+        match self.cursor.next().token {
+            Token::Number(number) => Ok(number.negated()),
+            Token::Name(_) | Token::Text(_) | Token::Symbol(_) | Token::End => {
+                let message = "expected a number after `-`".to_string();
+                Err(FilterError { offset, message })
+            }
+        }
+    }
+
+    /// A function with its arguments.
+    fn call(&mut self, doc: &FunctionDoc) -> Parsed<Scalar> {
+        let Spanned { offset, .. } = self.cursor.next();
+        self.cursor.expect(Symbol::Open)?;
+        match doc.callable {
+            Callable::Plain(_) | Callable::Extract => {}
+            Callable::If => return self.choice(),
+            Callable::Has | Callable::Get => return self.lookup(doc, offset),
+        }
+        let mut arguments = Vec::new();
+        if !self.cursor.take(Symbol::Close) {
+            arguments.push(self.argument()?);
+            while self.cursor.take(Symbol::Comma) {
+                arguments.push(self.argument()?);
+            }
+            if !self.cursor.take(Symbol::Close) {
+                return Err(self.cursor.unexpected("`,` or `)`"));
+            }
+        }
+        if !(doc.least..=doc.most).contains(&arguments.len()) {
+            let found = arguments.len();
+            let message = format!(
+                "`{0}` is written {0}({1}), found {found} argument{2}",
+                doc.name,
+                doc.arguments,
+                if found == 1 { "" } else { "s" }
+            );
+            return Err(FilterError { offset, message });
+        }
+        match doc.callable {
+            Callable::Plain(function) => {
+                let values = arguments.into_iter().map(|(value, _)| value).collect();
+                Ok(Scalar::Call(function, values))
+            }
+            Callable::Extract | Callable::If | Callable::Has | Callable::Get => {
+                self.extract(arguments)
+            }
+        }
+    }
+
+    /// `"table", key, ..)`, after `LookupTableHas(`; with a column, after `LookupTableGet(`.
+    fn lookup(&mut self, doc: &FunctionDoc, offset: usize) -> Parsed<Scalar> {
+        let table = self.word("the name of a lookup table")?;
+        let table = self.list(&table.1, table.0)?;
+        let mut keys = Vec::new();
+        let mut column = None;
+        while self.cursor.take(Symbol::Comma) {
+            let last = *self.cursor.peek_second() == Token::Symbol(Symbol::Close);
+            if last && doc.callable == Callable::Get {
+                column = Some(self.word("the name of a column")?);
+            } else {
+                keys.push(self.argument()?.0);
+            }
+        }
+        if !self.cursor.take(Symbol::Close) {
+            return Err(self.cursor.unexpected("`,` or `)`"));
+        }
+        let wrong = |offset, message| Err(FilterError { offset, message });
+        let columns: Vec<&str> = table.list.columns().iter().map(String::as_str).collect();
+        let most = columns.len().max(1);
+        if keys.is_empty() || (doc.callable == Callable::Get && column.is_none()) {
+            let message = format!("`{0}` is written {0}({1})", doc.name, doc.arguments);
+            return wrong(offset, message);
+        }
+        if keys.len() > most {
+            let message = format!("the list `{}` has at most {most} keys", table.name);
+            return wrong(offset, message);
+        }
+        let place = match &column {
+            None => None,
+            Some((offset, name)) => {
+                let same = |known: &&str| known.eq_ignore_ascii_case(name);
+                let place = columns.iter().position(same);
+                if place.is_none() {
+                    let hint = nearest::hint(name, &columns);
+                    let message = format!("`{}` has no column `{name}`{hint}", table.name);
+                    return wrong(*offset, message);
+                }
+                place
+            }
+        };
+        Ok(Scalar::Lookup(Lookup {
+            table,
+            keys,
+            column: place,
+        }))
+    }
+
+    /// A name in quotes or without, and where it stands.
+    fn word(&mut self, expected: &str) -> Parsed<(usize, String)> {
+        let Spanned { offset, token } = self.cursor.peek().clone();
+        let word = match token {
+            Token::Text(text) => text,
+            Token::Name(name) => name.to_owned(),
+            Token::Number(_) | Token::Symbol(_) | Token::End => {
+                return Err(self.cursor.unexpected(expected));
+            }
+        };
+        self.cursor.next();
+        Ok((offset, word))
+    }
+
+    /// An argument and where it begins.
+    fn argument(&mut self) -> Parsed<(Scalar, usize)> {
+        let offset = self.cursor.peek().offset;
+        let part = self.sum()?;
+        Ok((value((part, offset))?, offset))
+    }
+
+    /// `filter, a, b)`, after `IF(`.
+    fn choice(&mut self) -> Parsed<Scalar> {
+        let test = self.or()?;
+        let test = self.as_test(test)?;
+        self.cursor.expect(Symbol::Comma)?;
+        let (then, _) = self.argument()?;
+        self.cursor.expect(Symbol::Comma)?;
+        let (otherwise, _) = self.argument()?;
+        self.cursor.expect(Symbol::Close)?;
+        Ok(Scalar::If(
+            Box::new(test),
+            Box::new(then),
+            Box::new(otherwise),
+        ))
+    }
+
+    fn extract(&mut self, arguments: Vec<(Scalar, usize)>) -> Parsed<Scalar> {
+        let mut arguments = arguments.into_iter();
+        let (Some((text, _)), Some((source, offset))) = (arguments.next(), arguments.next()) else {
+            return Err(self.cursor.unexpected("two arguments"));
+        };
+        let pattern = match source {
+            Scalar::Text(source) => Pattern::new(&source),
+            Scalar::Attribute(_)
+            | Scalar::Number(_)
+            | Scalar::Arithmetic(..)
+            | Scalar::Call(..)
+            | Scalar::Extract(..)
+            | Scalar::If(..)
+            | Scalar::Lookup(_) => {
+                Err("expected a regular expression in double quotes, known at load".to_string())
+            }
+        };
+        let pattern = pattern.map_err(|message| FilterError { offset, message })?;
+        Ok(Scalar::Extract(Box::new(text), pattern))
+    }
+}
+
+fn value((part, offset): (Part, usize)) -> Parsed<Scalar> {
+    match part {
+        Part::Value(value, _) => Ok(value),
+        Part::Test(_) => {
+            let message = "expected a value, found a test".to_string();
+            Err(FilterError { offset, message })
+        }
+    }
+}
+
+/// The function written `name`, in any case.
+pub fn function(name: &str) -> Result<&'static FunctionDoc, String> {
+    let same = |known: &str| known.eq_ignore_ascii_case(name);
+    if let Some(doc) = FUNCTIONS.iter().find(|doc| same(doc.name)) {
+        return Ok(doc);
+    }
+    if let Some((name, advice)) = ELSEWHERE.iter().find(|(known, _)| same(known)) {
+        return Err(format!("`{name}` is not supported: {advice}"));
+    }
+    if same("cidr") {
+        return Err("`cidr` stands to the right of =, !=, IN or NOT IN".to_string());
+    }
+    let known: Vec<&str> = FUNCTIONS.iter().map(|doc| doc.name).collect();
+    Err(format!(
+        "unknown function `{name}`{}",
+        nearest::hint(name, &known)
+    ))
+}

@@ -1,0 +1,135 @@
+//! What time makes final: it is summed up, and what it came of is forgotten.
+
+use crate::canary::{self, Canary};
+use crate::condition::{self, Horizon, Reach};
+use crate::episode;
+use crate::key::Key;
+use crate::plan::LoadedRule;
+use crate::tally::Ground;
+use crate::time::{Second, second_of};
+use crate::view::View;
+use crate::window;
+
+/// Brings `key` to where it is at a watermark before anything is added to it.
+pub fn catch_up(key: &mut Key, loaded: &LoadedRule, watermark: Option<Second>) {
+    if key.view.is_none() {
+        let since = key.since;
+        condition::update(key, loaded, Horizon { watermark, since });
+    }
+    settle(key, loaded, watermark);
+}
+
+/// Forgets what no match on time can change or need, at `watermark`.
+pub fn settle(key: &mut Key, loaded: &LoadedRule, watermark: Option<Second>) {
+    let Some(watermark) = watermark else { return };
+    let Some(mut view) = key.view.take() else {
+        return;
+    };
+    let lateness = loaded.settings.lateness;
+    key.late.retain(|hour, _| watermark - hour < lateness);
+    let Reach {
+        wait,
+        reach,
+        new_period,
+    } = Reach::of(&loaded.rule);
+    let horizon = watermark - lateness;
+    sum_up(key, &mut view, loaded, horizon - wait, watermark);
+    forget_incidents(key, &mut view, loaded, horizon - wait);
+    let kept = horizon - reach;
+    forget_panes(key, &mut view, kept + canary::slip(Canary::ExpireEarly));
+    let seen = (kept - new_period) * 1000;
+    key.seen_before.retain(|_, latest| *latest >= seen);
+    key.view = Some(view);
+}
+
+/// Adds the triggers before `end`, which are final, to what is remembered of their incidents.
+fn sum_up(key: &mut Key, view: &mut View, loaded: &LoadedRule, end: Second, watermark: Second) {
+    if key.settled.is_some_and(|settled| settled >= end) {
+        return;
+    }
+    let clears = episode::clears(key, view, loaded, Some(watermark));
+    let mut from = Second::MIN;
+    while let Some((t, _)) = view.triggers.range(from..end).next() {
+        let Some((first, last)) = view.spans.containing(*t) else {
+            break;
+        };
+        let last = view.triggers.range(*t..=last.min(end - 1)).next_back();
+        let last = last.map_or(*t, |(last, _)| *last);
+        let ground = Ground {
+            key,
+            view,
+            loaded,
+            watermark: Some(watermark),
+        };
+        let tally = episode::tally(ground, (first, last), clears);
+        key.settled_incidents.insert(first, tally);
+        from = last + 1;
+    }
+    key.settled_clear = clears.last_before(end);
+    key.settled = Some(end);
+    view.triggers = view.triggers.split_off(&end);
+}
+
+/// Forgets the incidents that nothing can join any more.
+fn forget_incidents(key: &mut Key, view: &mut View, loaded: &LoadedRule, end: Second) {
+    let over: Vec<Second> = view
+        .spans
+        .iter()
+        .filter(|(_, last)| window::episode_end(*last, loaded.rule.quiet).0 < end)
+        .map(|(first, _)| first)
+        .collect();
+    for first in over {
+        view.spans.remove(first);
+        key.settled_incidents.remove(&first);
+    }
+    let spans = &view.spans;
+    key.published
+        .retain(|_, last| spans.last_of(second_of(last.incident.first_seen)).is_some());
+}
+
+fn forget_panes(key: &mut Key, view: &mut View, kept: Second) {
+    while let Some(entry) = key.panes.first_entry().filter(|entry| *entry.key() < kept) {
+        let (second, pane) = entry.remove_entry();
+        key.changed.insert(second);
+        for (place, share) in pane.patterns {
+            let combinations = share
+                .groups
+                .into_values()
+                .flat_map(|group| group.combinations);
+            for (combination, (_, latest)) in combinations {
+                let known = key
+                    .seen_before
+                    .entry((place, combination))
+                    .or_insert(latest);
+                *known = latest.max(*known);
+            }
+        }
+    }
+    view.drop_before(kept);
+    for settled in key.settled_incidents.values_mut() {
+        settled.forget_before(kept);
+    }
+}
+
+/// The second that the watermark must pass for all that is remembered of `key` to be forgotten;
+/// `None`: there is nothing.
+pub fn forgotten_after(key: &Key, view: &View, loaded: &LoadedRule) -> Option<Second> {
+    let lateness = loaded.settings.lateness;
+    let Reach {
+        wait,
+        reach,
+        new_period,
+    } = Reach::of(&loaded.rule);
+    let panes = key.panes.last_key_value();
+    let panes = panes.map(|(second, _)| second + lateness + reach);
+    let incidents = view
+        .spans
+        .iter()
+        .last()
+        .map(|(_, last)| window::episode_end(last, loaded.rule.quiet).0 + lateness + wait);
+    let seen = key.seen_before.values().max();
+    let seen = seen.map(|latest| second_of(*latest) + lateness + reach + new_period + 1);
+    let late = key.late.last_key_value();
+    let late = late.map(|(hour, _)| hour + lateness);
+    panes.max(incidents).max(seen).max(late)
+}

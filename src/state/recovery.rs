@@ -1,0 +1,105 @@
+//! From which offset the log must be folded to give a state again.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::State;
+use crate::canary::{self, Canary};
+use crate::condition::Reach;
+use crate::plan::Plan;
+use crate::time::{Second, day_start};
+
+/// An hour, in seconds.
+const HOUR: Second = 3_600;
+
+/// For each hour of event time that was reached, an offset from which the log says all that is
+/// known of that hour and what came after it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hours {
+    /// The first offset of all.
+    first: i64,
+    offsets: BTreeMap<Second, i64>,
+}
+
+impl Hours {
+    /// No hour was reached yet; the log begins at `first`.
+    pub fn new(first: i64) -> Hours {
+        Hours {
+            first,
+            offsets: BTreeMap::new(),
+        }
+    }
+
+    /// Event time has come to `second` with a message, before which nothing after `offset` is
+    /// needed.
+    pub fn reach(&mut self, second: Second, offset: i64) {
+        let hour = second.div_euclid(HOUR);
+        let last = self.offsets.last_key_value().map(|(last, _)| *last);
+        if last.is_none_or(|last| last < hour) {
+            self.offsets.insert(hour, offset);
+        }
+    }
+
+    /// The offset for what is needed from `second` on; `None`: all.
+    pub fn offset(&self, second: Option<Second>) -> i64 {
+        let Some(second) = second else {
+            return self.oldest();
+        };
+        let hour = second.div_euclid(HOUR) + canary::slip(Canary::RecoveryHourLate);
+        let kept = self.offsets.range(hour..).next();
+        kept.map_or_else(|| self.oldest(), |(_, offset)| *offset)
+    }
+
+    fn oldest(&self) -> i64 {
+        self.offsets
+            .first_key_value()
+            .map_or(self.first, |(_, offset)| *offset)
+    }
+
+    /// Forgets hours that are not needed for `second`.
+    pub fn forget_before(&mut self, second: Second) {
+        let hour = second.div_euclid(HOUR);
+        self.offsets = self.offsets.split_off(&hour);
+    }
+}
+
+impl State {
+    /// The second of event time from which the log is needed; `None`: from its beginning.
+    pub(super) fn needed_from(&self) -> Option<Second> {
+        let watermark = self.watermark?;
+        let rules = self.rules.values();
+        let rules = rules.filter_map(|known| self.versions.get(&known.entry));
+        rules
+            .map(|loaded| {
+                let Reach {
+                    wait,
+                    reach,
+                    new_period,
+                } = Reach::of(&loaded.rule);
+                let final_before = watermark - loaded.settings.lateness - wait;
+                day_start(final_before - loaded.rule.quiet) - reach - new_period
+            })
+            .min()
+    }
+
+    /// Event time has come to `second` with the message at `offset`.
+    pub(crate) fn reached(&mut self, second: Option<Second>, offset: i64, plan: &Plan) {
+        if let Some(second) = second {
+            let heard = self.sources.least_offset(&plan.sources);
+            self.hours
+                .reach(second, heard.map_or(offset, |heard| heard.min(offset)));
+        }
+    }
+
+    /// Forgets what no recovery needs.
+    pub(crate) fn forget_log(&mut self) {
+        if let Some(needed) = self.needed_from() {
+            self.hours.forget_before(needed);
+            let offset = self.hours.offset(Some(needed));
+            if let Some(plan) = &self.plan {
+                self.sources.forget_before(offset, &plan.sources);
+            }
+        }
+    }
+}

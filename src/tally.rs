@@ -1,0 +1,261 @@
+//! What an incident has come to, trigger by trigger.
+
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+
+use serde::{Deserialize, Serialize};
+
+use crate::aggregate::Shown;
+use crate::condition::Sight;
+use crate::incident::AttributeValue;
+use crate::key::{Group, Key, Mark, Trigger};
+use crate::plan::LoadedRule;
+use crate::rule::{IncidentValue, Rule};
+use crate::time::Second;
+use crate::view::View;
+use crate::window::{self, Ranges};
+
+/// Triggers of one incident, from its first on, and what follows from them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Tally {
+    /// The last pane of the first trigger.
+    pub first: Second,
+    /// The last pane of the last trigger.
+    pub last: Second,
+    /// The last clear pane before `first` that its id names; 0: none.
+    pub clear: Second,
+    /// Windows that triggered.
+    pub windows: u64,
+    /// Number of the last of them.
+    last_window: Second,
+    /// Distinct events.
+    pub events: u64,
+    /// Panes whose events are counted.
+    counted: Ranges,
+    /// By pattern: the first events.
+    pub evidence: Vec<Vec<Mark>>,
+    /// By pattern: the least group that held at the first trigger.
+    groups: Vec<Option<Group>>,
+    /// By incident attribute: its value, for aggregates at the last trigger.
+    pub values: Vec<AttributeValue>,
+}
+
+/// What a key's incidents are found in.
+#[derive(Clone, Copy)]
+pub struct Ground<'a> {
+    /// The key, without its view.
+    pub key: &'a Key,
+    /// Its view.
+    pub view: &'a View,
+    /// Its rule.
+    pub loaded: &'a LoadedRule,
+    /// The watermark, which says what is certain.
+    pub watermark: Option<Second>,
+}
+
+impl Tally {
+    /// The tally of one trigger whose last pane is `t`. `clear`: see there.
+    pub fn begin(ground: Ground<'_>, t: Second, clear: Second) -> Tally {
+        let rule = &ground.loaded.rule;
+        let first = ground
+            .view
+            .triggers
+            .get(&t)
+            .map_or(t, |trigger| trigger.first);
+        let patterns = rule.patterns.iter().enumerate();
+        let groups = patterns
+            .map(|(place, pattern)| match pattern.group_by.len() {
+                parts if parts == rule.join_key.len() => Some(Group::new()),
+                _ => least_group(ground, place, first..=t),
+            })
+            .collect();
+        let mut tally = Tally {
+            first: t,
+            last: t,
+            clear,
+            windows: 0,
+            last_window: -1,
+            events: 0,
+            counted: Ranges::default(),
+            evidence: vec![Vec::new(); rule.patterns.len()],
+            groups,
+            values: Vec::new(),
+        };
+        tally.extend(ground, t);
+        tally
+    }
+
+    /// Adds the view's triggers after the last one, through `last`.
+    pub fn extend(&mut self, ground: Ground<'_>, last: Second) {
+        let rule = &ground.loaded.rule;
+        let triggers = &ground.view.triggers;
+        let from = if self.windows == 0 {
+            self.first
+        } else {
+            self.last + 1
+        };
+        let Some(trigger) = triggers.range(from..=last).next_back().map(|(_, t)| *t) else {
+            return;
+        };
+        let windows = windows(rule, triggers, from..=last, self.windows > 0);
+        let fresh = windows.without(&self.counted);
+        self.count_windows(triggers, from..=last, rule.window);
+        for range in fresh.iter() {
+            self.events += ground.view.events(&ground.key.panes, range);
+        }
+        self.add_evidence(ground, &fresh);
+        self.counted = self.counted.with(&windows);
+        self.last = last;
+        self.values = self.values(ground, trigger, last);
+    }
+
+    /// Forgets which panes before `first` are counted: no window reaches them any more.
+    pub fn forget_before(&mut self, first: Second) {
+        self.counted = self.counted.from(first);
+    }
+
+    fn count_windows(
+        &mut self,
+        triggers: &BTreeMap<Second, Trigger>,
+        range: RangeInclusive<Second>,
+        width: Second,
+    ) {
+        let (mut from, last) = range.into_inner();
+        while let Some((t, _)) = (from <= last)
+            .then(|| triggers.range(from..=last).next())
+            .flatten()
+        {
+            let number = window::number(self.first, *t, width);
+            if number > self.last_window {
+                self.windows += 1;
+                self.last_window = number;
+            }
+            from = self.first + (number + 1) * width;
+        }
+    }
+
+    fn add_evidence(&mut self, ground: Ground<'_>, fresh: &Ranges) {
+        let most = ground.loaded.settings.limits.evidence as usize;
+        let patterns = ground.view.patterns.iter();
+        for ((place, view), marks) in patterns.enumerate().zip(&mut self.evidence) {
+            if !ground.loaded.rule.is_positive(place) {
+                continue;
+            }
+            let mut found = Vec::new();
+            for second in fresh.iter().flat_map(|range| view.seconds.range(range)) {
+                if found.len() >= most {
+                    break;
+                }
+                let pane = ground.key.panes.get(second);
+                let share = pane.and_then(|pane| pane.patterns.get(&(place as u32)));
+                found.extend(
+                    share
+                        .into_iter()
+                        .flat_map(|share| share.marks.iter().cloned()),
+                );
+            }
+            marks.append(&mut found);
+            marks.sort();
+            marks.truncate(most);
+        }
+    }
+
+    /// The values of the incident's attributes; aggregates over the window of the trigger whose
+    /// last pane is `last`.
+    fn values(&self, ground: Ground<'_>, trigger: Trigger, last: Second) -> Vec<AttributeValue> {
+        let rule = &ground.loaded.rule;
+        let value = |from: &IncidentValue| match from {
+            IncidentValue::GroupBy(pattern, place) => self.group_value(ground, *pattern, *place),
+            IncidentValue::Aggregate(pattern, aggregate) => {
+                let group = self.groups.get(*pattern)?.as_ref()?;
+                let start = *window::ending_at(trigger.first, rule.window).start();
+                let view = ground.view.patterns.get(*pattern)?;
+                let fold = view.fold_over(
+                    ground.key,
+                    ground.loaded,
+                    (*pattern, group),
+                    *aggregate,
+                    start..=last,
+                );
+                match fold?.shown() {
+                    Shown::Null => None,
+                    Shown::Number(number) => Some(AttributeValue::Number(number)),
+                    Shown::Text(text) => Some(AttributeValue::Text(text)),
+                }
+            }
+        };
+        let attributes = rule.attributes.iter();
+        attributes
+            .map(|(_, from)| value(from).unwrap_or(AttributeValue::Null))
+            .collect()
+    }
+
+    fn group_value(
+        &self,
+        ground: Ground<'_>,
+        pattern: usize,
+        place: usize,
+    ) -> Option<AttributeValue> {
+        let parts = &ground.loaded.rule.join_key;
+        let in_key = |place: usize| {
+            parts
+                .iter()
+                .position(|part| part.places.get(pattern) == Some(&place))
+        };
+        let value = match in_key(place) {
+            Some(part) => ground.key.values.get(part)?,
+            None => {
+                let beyond = (0..place).filter(|place| in_key(*place).is_none()).count();
+                self.groups.get(pattern)?.as_ref()?.get(beyond)?
+            }
+        };
+        value.clone().map(AttributeValue::Text)
+    }
+}
+
+/// The panes in the windows of the triggers in `range`; `continues`: an earlier trigger of the
+/// same incident is counted already.
+fn windows(
+    rule: &Rule,
+    triggers: &BTreeMap<Second, Trigger>,
+    range: RangeInclusive<Second>,
+    continues: bool,
+) -> Ranges {
+    let of = |(t, trigger): (&Second, &Trigger)| {
+        *window::ending_at(trigger.first, rule.window).start()..=*t
+    };
+    let single = rule.patterns.len() == 1;
+    if single && rule.quiet <= rule.window {
+        // No two windows leave a gap between them, and none begins before the first.
+        let mut within = triggers.range(range);
+        let first = within.next().map(of);
+        let last = within.next_back().map(of).or(first.clone());
+        let (Some(first), Some(last)) = (first, last) else {
+            return Ranges::default();
+        };
+        debug_assert!(continues || first.start() <= last.start());
+        return Ranges::union([*first.start()..=*last.end()]);
+    }
+    Ranges::union(triggers.range(range).map(of))
+}
+
+/// The least group of a pattern that holds in `range`, for certain.
+fn least_group(ground: Ground<'_>, place: usize, range: RangeInclusive<Second>) -> Option<Group> {
+    let sight = Sight {
+        loaded: ground.loaded,
+        patterns: &ground.view.patterns,
+        watermark: ground.watermark,
+    };
+    let (start, end) = range.into_inner();
+    let end = end.min(sight.holds_through(place));
+    let held = &ground
+        .view
+        .patterns
+        .get(place)
+        .filter(|_| start <= end)?
+        .held;
+    let groups = held
+        .range(start..=end)
+        .filter_map(|(_, groups)| groups.keys().next());
+    groups.min().cloned()
+}

@@ -1,0 +1,98 @@
+//! Partial merges over blocks of 16, 256, .. seconds, so that what a long window holds is found
+//! without a look at each of its panes.
+
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+
+use crate::time::Second;
+
+/// Blocks of one level lie in one of the next.
+const FAN: Second = 16;
+
+/// A part of a range of panes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Part<'b, T> {
+    /// Panes that no block covers.
+    Panes(RangeInclusive<Second>),
+    /// All panes of a block, merged.
+    Block(&'b T),
+}
+
+/// What the panes of each block hold, merged. The panes themselves are kept elsewhere.
+#[derive(Clone, Debug)]
+pub struct Blocks<T> {
+    /// By the number of the block; the first level's blocks are the smallest.
+    levels: Vec<BTreeMap<Second, T>>,
+}
+
+impl<T> Blocks<T> {
+    /// Blocks for windows of `width` seconds; none that would hardly fit into a window.
+    pub fn new(width: Second) -> Blocks<T> {
+        let sizes = std::iter::successors(Some(FAN), |size| Some(size * FAN));
+        let levels = sizes.take_while(|size| 2 * size <= width);
+        Blocks {
+            levels: levels.map(|_| BTreeMap::new()).collect(),
+        }
+    }
+
+    /// Adds something to every block that pane `p` lies in.
+    pub fn add(&mut self, p: Second, empty: impl Fn() -> T, add: impl Fn(&mut T)) {
+        let mut number = p;
+        for level in &mut self.levels {
+            number = number.div_euclid(FAN);
+            add(level.entry(number).or_insert_with(&empty));
+        }
+    }
+
+    /// Cuts `range` into as few parts as possible, ascending. Blocks without panes are left out.
+    pub fn over(&self, range: RangeInclusive<Second>, mut each: impl FnMut(Part<'_, T>)) {
+        let (mut next, end) = range.into_inner();
+        let mut loose: Option<Second> = None;
+        while next <= end {
+            let Some((size, number, level)) = self.largest_at(next, end) else {
+                loose.get_or_insert(next);
+                next = end.min(next + FAN - 1 - next.rem_euclid(FAN)) + 1;
+                continue;
+            };
+            if let Some(first) = loose.take() {
+                each(Part::Panes(first..=next - 1));
+            }
+            if let Some(block) = level.get(&number) {
+                each(Part::Block(block));
+            }
+            next += size;
+        }
+        if let Some(first) = loose {
+            each(Part::Panes(first..=end));
+        }
+    }
+
+    /// The largest block that begins at `start` and does not go beyond `end`.
+    fn largest_at(
+        &self,
+        start: Second,
+        end: Second,
+    ) -> Option<(Second, Second, &BTreeMap<Second, T>)> {
+        let mut size = 1;
+        let mut largest = None;
+        for level in &self.levels {
+            size *= FAN;
+            if start.rem_euclid(size) != 0 || start + size - 1 > end {
+                break;
+            }
+            largest = Some((size, start.div_euclid(size), level));
+        }
+        largest
+    }
+
+    /// Drops the blocks all of whose panes lie before `first`.
+    pub fn drop_before(&mut self, first: Second) {
+        let mut number = first;
+        for level in &mut self.levels {
+            number = number.div_euclid(FAN);
+            while let Some(entry) = level.first_entry().filter(|entry| *entry.key() < number) {
+                entry.remove();
+            }
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! Sets of seconds, as ranges.
+
+use std::ops::RangeInclusive;
+
+use serde::{Deserialize, Serialize};
+
+use crate::time::Second;
+
+/// Disjoint ranges that do not touch, ascending.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ranges {
+    ranges: Vec<(Second, Second)>,
+}
+
+impl Ranges {
+    /// The union of `all`; empty ones are left out.
+    pub fn union(all: impl IntoIterator<Item = RangeInclusive<Second>>) -> Ranges {
+        let mut all: Vec<(Second, Second)> = all
+            .into_iter()
+            .filter(|range| !range.is_empty())
+            .map(RangeInclusive::into_inner)
+            .collect();
+        all.sort_unstable();
+        let mut ranges: Vec<(Second, Second)> = Vec::with_capacity(all.len().min(16));
+        for (start, end) in all {
+            match ranges.last_mut() {
+                Some((_, last)) if start <= *last + 1 => *last = end.max(*last),
+                Some(_) | None => ranges.push((start, end)),
+            }
+        }
+        Ranges { ranges }
+    }
+
+    /// Ascending.
+    pub fn iter(&self) -> impl Iterator<Item = RangeInclusive<Second>> + Clone + '_ {
+        self.ranges.iter().map(|(start, end)| *start..=*end)
+    }
+
+    /// These ranges with `before` added to their beginning and `after` to their end.
+    pub fn widened(&self, before: Second, after: Second) -> Ranges {
+        Ranges::union(self.iter().map(|range| {
+            let (start, end) = range.into_inner();
+            start - before..=end + after
+        }))
+    }
+
+    /// What of them lies at or after `first`.
+    pub fn from(&self, first: Second) -> Ranges {
+        Ranges::union(self.iter().map(|range| {
+            let (start, end) = range.into_inner();
+            start.max(first)..=end
+        }))
+    }
+
+    /// What of them does not lie in `other`.
+    pub fn without(&self, other: &Ranges) -> Ranges {
+        let mut left = Vec::new();
+        for range in self.iter() {
+            let (mut start, end) = range.into_inner();
+            for (from, to) in &other.ranges {
+                if *to < start || *from > end {
+                    continue;
+                }
+                left.push(start..=from - 1);
+                start = to + 1;
+            }
+            left.push(start..=end);
+        }
+        Ranges::union(left)
+    }
+
+    /// Both together.
+    pub fn with(&self, other: &Ranges) -> Ranges {
+        Ranges::union(self.iter().chain(other.iter()))
+    }
+
+    /// There are none.
+    pub fn is_empty(&self) -> bool {
+        self.ranges.is_empty()
+    }
+}

@@ -1,0 +1,395 @@
+//! What must hold for whatever bytes come in: the bodies of the fuzz targets, and inputs to begin
+//! with. Names only the library's core, so that the targets are built without the shell.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use watchfire::bytes;
+use watchfire::correlate::{LogMessage, advance, fold};
+use watchfire::decode::Decoder;
+use watchfire::detect::{Detector, SourcePartition};
+use watchfire::event::{Attribute, Attributes, Event};
+use watchfire::generate::{Generator, Options};
+use watchfire::key::{Key, Pane};
+use watchfire::normalise;
+use watchfire::plan::{Catalogue, Limits, Plan, Settings, Source};
+use watchfire::rule::aggregates::AGGREGATES;
+use watchfire::rule::attribute::Names;
+use watchfire::rule::operators::OPERATORS;
+use watchfire::rule::{self, Filter, Having, print};
+use watchfire::shuffle;
+use watchfire::state::{self, State};
+
+/// 2026-03-01T09:00:00Z.
+const TIME: i64 = 1_772_355_600_000;
+
+/// Rules that match what [`Generator`] makes, with every kind of aggregate.
+const RULES: &str = r#"
+id: counts
+name: Counts
+severity: 5
+window: 300s
+patterns:
+  - name: All
+    where: eventType IS NOT NULL
+    group_by: [user]
+    having: COUNT(*) >= 2 AND COUNT(DISTINCT resourceId) >= 1 OR MEDIAN(record.durationMs) > 5
+      OR STDDEV(record.durationMs) / SUM(record.durationMs) > 1 OR MIN(record.durationMs) > 9
+      OR PCTCHANGE(record.durationMs) > 50
+incident:
+  title: $first and $mode of $user
+  attributes: { user: All.user, first: All.FIRST(resultType), mode: All.MODE(eventType) }
+---
+id: commands
+name: Commands
+severity: 9
+window: 300s
+patterns:
+  - name: Command
+    where: eventType CONTAIN "runcommand" AND NOT (user IN ("a", "b") OR record.level > 4)
+"#;
+
+type Bytes = Vec<u8>;
+type Panes = BTreeMap<i64, Pane>;
+
+/// What the checks need, made once.
+pub struct Checks {
+    everything: Decoder,
+    nothing: Decoder,
+    catalogue: Catalogue,
+    plan: Arc<Plan>,
+}
+
+/// What one decoder makes of a record.
+#[derive(Debug, PartialEq)]
+struct Outcome<'m> {
+    index: u32,
+    bytes: &'m [u8],
+    /// Its time, and its values as text, since a NaN is not itself.
+    event: Result<(i64, String), &'static str>,
+}
+
+impl Checks {
+    /// Decoders for all attributes and for none, and a plan of two rules.
+    pub fn new() -> Checks {
+        let mut attributes = normalise::all();
+        for path in ["record.properties.a", "record.a.b", "record.\"odd key\""] {
+            attributes.intern(Attribute::parse(path).expect("a path"));
+        }
+        let mut names = Attributes::default();
+        let rules = rule::parse("rules", RULES, &mut names).expect("valid rules");
+        let limits = Limits {
+            evidence: 2,
+            distinct_values: 3,
+        };
+        let settings = Settings {
+            patience: 60,
+            lateness: 600,
+            limits,
+        };
+        let source = Source {
+            topic: "t".to_owned(),
+            partitions: 1,
+            epoch: 0,
+        };
+        let mut catalogue = Catalogue::default();
+        let draft = catalogue.draft(&rules, &names, settings, vec![source], 0);
+        for (key, value) in &draft.entries {
+            catalogue.read(key, Some(value)).expect("our own entry");
+        }
+        Checks {
+            everything: Decoder::new(&attributes),
+            nothing: Decoder::new(&Attributes::default()),
+            plan: Arc::clone(catalogue.plan(draft.plan).expect("our own plan")),
+            catalogue,
+        }
+    }
+
+    /// A message is cut into records in the same way whatever is wanted of them, a record is the
+    /// same in a message and alone, and an object of valid JSON is never refused.
+    pub fn decoder(&self, input: &[u8]) {
+        let outcomes = decode(&self.everything, input);
+        let plain = decode(&self.nothing, input);
+        assert_eq!(outcomes.len(), plain.len());
+        for (outcome, plain) in outcomes.iter().zip(&plain) {
+            assert_eq!((outcome.index, outcome.bytes), (plain.index, plain.bytes));
+            let time =
+                |outcome: &Outcome<'_>| outcome.event.as_ref().map(|(t, _)| *t).map_err(|e| *e);
+            assert_eq!(time(outcome), time(plain));
+        }
+        for outcome in outcomes
+            .iter()
+            .filter(|outcome| !has_records(outcome.bytes))
+            .take(3)
+        {
+            if outcome.event.is_ok() {
+                let alone = decode(&self.everything, outcome.bytes);
+                let [alone] = alone.as_slice() else {
+                    panic!("{} records of one", alone.len())
+                };
+                assert_eq!(alone.event, outcome.event);
+            }
+        }
+        let strict = serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(input);
+        if strict.is_ok() && !has_records(input) {
+            let [Outcome { event: Ok(_), .. }] = outcomes.as_slice() else {
+                panic!("valid, and refused: {outcomes:?}")
+            };
+        }
+    }
+
+    /// What is read and printed reads as the same again. The first byte says what the rest is: a
+    /// rule file, a filter or a having.
+    pub fn rule(&self, input: &[u8]) {
+        let Some((kind, text)) = input.split_first() else {
+            return;
+        };
+        let Ok(text) = std::str::from_utf8(text) else {
+            return;
+        };
+        let mut attributes = Attributes::default();
+        match kind {
+            b'f' => {
+                if let Ok(filter) = Filter::parse(text, &mut attributes) {
+                    reads_again(&filter, &mut attributes);
+                }
+            }
+            b'h' => {
+                let mut aggregates = Vec::new();
+                let names = &mut Names::Event(&mut attributes);
+                if let Ok(having) = Having::parse(text, names, &mut aggregates) {
+                    counts_again(&having, &aggregates, &mut attributes);
+                }
+            }
+            _ => {
+                for rule in rule::parse("fuzz", text, &mut attributes).unwrap_or_default() {
+                    assert!(!rule.meaning(&attributes).is_empty());
+                    for pattern in &rule.patterns {
+                        reads_again(&pattern.filter, &mut attributes);
+                        counts_again(&pattern.having, &pattern.aggregates, &mut attributes);
+                        assert!(pattern.caps(5).iter().all(|cap| *cap >= 5));
+                    }
+                }
+            }
+        }
+    }
+
+    /// What is read of a state or of a message is written as what reads as the same. The first
+    /// byte says what the rest is: a state's first row, a message, a key or its panes.
+    pub fn state(&self, input: &[u8]) {
+        let Some((kind, rest)) = input.split_first() else {
+            return;
+        };
+        match kind {
+            b'm' => {
+                if let Ok(message) = shuffle::decode(rest) {
+                    let written = shuffle::encode(&message);
+                    let again = shuffle::decode(&written).expect("our own bytes");
+                    assert_eq!(shuffle::encode(&again), written);
+                }
+            }
+            b'k' => {
+                let mut state = State::empty(0);
+                let row = [b"k".as_slice(), &[7; 32]].concat();
+                let loaded = state.load(&row, rest).is_ok();
+                let key = bytes::from_bytes::<Key>(state::FORMAT, rest);
+                assert_eq!(loaded, key.is_ok());
+                if let Ok(key) = key {
+                    let written = bytes::to_bytes(state::FORMAT, &key);
+                    let again = bytes::from_bytes::<Key>(state::FORMAT, &written);
+                    let again = again.expect("our own bytes");
+                    assert_eq!(bytes::to_bytes(state::FORMAT, &again), written);
+                }
+            }
+            b'p' => {
+                if let Ok(panes) = bytes::from_bytes::<Panes>(state::FORMAT, rest) {
+                    let written = bytes::to_bytes(state::FORMAT, &panes);
+                    let again = bytes::from_bytes::<Panes>(state::FORMAT, &written);
+                    let again = again.expect("our own bytes");
+                    assert_eq!(bytes::to_bytes(state::FORMAT, &again), written);
+                }
+            }
+            _ => {
+                if let Ok(mut state) = State::open(rest, &self.catalogue) {
+                    let written = meta_row(&mut state);
+                    let again = State::open(&written, &self.catalogue);
+                    assert_eq!(meta_row(&mut again.expect("our own bytes")), written);
+                }
+            }
+        }
+    }
+
+    /// Inputs to begin with: the name of the target, and the bytes.
+    pub fn seeds(&self) -> Vec<(&'static str, Vec<u8>)> {
+        let mut seeds: Vec<(&str, Vec<u8>)> = Vec::new();
+        let whole = [
+            r#"{"time":"2026-03-01T09:00:00Z"}"#,
+            "{'a': 'b'}",
+            "\u{feff}[{}, {}]",
+            "{\"a",
+        ];
+        seeds.extend(whole.map(|text| ("decoder", text.as_bytes().to_vec())));
+        for (seed, message) in (0..).zip(self.messages()) {
+            seeds.push((
+                "decoder",
+                if seed % 2 == 0 {
+                    repaired(&message)
+                } else {
+                    message
+                },
+            ));
+        }
+        let rule = |kind: char, text: &str| ("rule", format!("{kind}{text}").into_bytes());
+        seeds.extend(RULES.split("---").map(|text| rule('y', text)));
+        for operator in OPERATORS {
+            seeds.extend(
+                operator
+                    .examples
+                    .iter()
+                    .map(|(filter, ..)| rule('f', filter)),
+            );
+        }
+        for aggregate in AGGREGATES {
+            let having = aggregate
+                .example
+                .0
+                .replace("a)", "user)")
+                .replace("(a", "(user");
+            seeds.push(rule('h', &having));
+        }
+        let state = |kind: char, bytes: &[u8]| ("state", [&[kind as u8], bytes].concat());
+        let (log, rows) = self.run();
+        seeds.extend(log.iter().map(|message| state('m', message)));
+        for (row, value) in rows {
+            match row.first() {
+                Some(b'k') if row.len() > 33 => seeds.push(state('p', &value)),
+                Some(b'k') => seeds.push(state('k', &value)),
+                Some(b'm') => seeds.push(state('s', &value)),
+                Some(_) | None => {}
+            }
+        }
+        seeds
+    }
+
+    fn messages(&self) -> Vec<Vec<u8>> {
+        let options = Options {
+            records_max: 2,
+            people: 3,
+            ..Options::usual(TIME)
+        };
+        let mut generator = Generator::new(1, options);
+        (0..8).map(|_| generator.message().bytes).collect()
+    }
+
+    /// A few messages through both stages: the matches log, and the rows of the state.
+    fn run(&self) -> (Vec<Bytes>, BTreeMap<Bytes, Bytes>) {
+        let source = SourcePartition {
+            source: 0,
+            partition: 0,
+        };
+        let mut detector = Detector::new(Arc::clone(&self.plan), 1, 1 << 20);
+        detector.assign(source, 0);
+        let mut state = State::empty(0);
+        let mut log = Vec::new();
+        for (offset, payload) in (0..).zip(self.messages()) {
+            detector.read(source, offset, Some(TIME), &payload);
+            detector.mark(&[]);
+            log.extend(detector.take().messages.into_iter().map(|(_, bytes)| bytes));
+        }
+        for (offset, message) in (0..).zip(&log) {
+            let message = shuffle::decode(message).expect("our own message");
+            let message = LogMessage {
+                offset,
+                timestamp: TIME + 60_000,
+                message,
+            };
+            let mut step = advance(&mut state, &self.plan, message);
+            while !state.wants(&mut step).is_empty() {}
+            fold(&mut state, step);
+        }
+        let rows = state.changes().into_iter();
+        (
+            log,
+            rows.filter_map(|(row, value)| Some((row, value?)))
+                .collect(),
+        )
+    }
+}
+
+/// As Python prints it, which is repaired.
+fn repaired(message: &[u8]) -> Vec<u8> {
+    message
+        .iter()
+        .map(|byte| if *byte == b'"' { b'\'' } else { *byte })
+        .collect()
+}
+
+fn has_records(bytes: &[u8]) -> bool {
+    // An escape may spell the word as well.
+    let lower = bytes.to_ascii_lowercase();
+    lower.windows(7).any(|window| window == b"records") || lower.contains(&b'\\')
+}
+
+fn decode<'m>(decoder: &Decoder, input: &'m [u8]) -> Vec<Outcome<'m>> {
+    let mut outcomes = Vec::new();
+    decoder.decode(input, Some(TIME), &mut |found| {
+        let told = |event: &Event<'_>| (event.time, format!("{:?}", event.values));
+        outcomes.push(Outcome {
+            index: found.index,
+            bytes: found.bytes,
+            event: found.outcome.map(told).map_err(|reject| reject.reason()),
+        });
+    });
+    outcomes
+}
+
+fn reads_again(filter: &Filter, attributes: &mut Attributes) {
+    let printed = filter.print(&|id| print::name(attributes, id));
+    let again = Filter::parse(&printed, attributes);
+    let again = again.unwrap_or_else(|error| panic!("{printed}: {error}"));
+    assert_eq!(again.print(&|id| print::name(attributes, id)), printed);
+}
+
+fn counts_again(having: &Having, aggregates: &[rule::Aggregate], attributes: &mut Attributes) {
+    let printed = print::having(having, aggregates, &|id| print::name(attributes, id));
+    let mut known = aggregates.to_vec();
+    let again = Having::parse(&printed, &mut Names::Event(attributes), &mut known);
+    assert_eq!(again.as_ref(), Ok(having), "{printed}");
+    assert_eq!(known, aggregates, "{printed}");
+}
+
+fn meta_row(state: &mut State) -> Vec<u8> {
+    let rows = state.changes();
+    let meta = rows.into_iter().find(|(row, _)| row == State::META_ROW);
+    meta.and_then(|(_, value)| value)
+        .expect("always among the changes")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use super::Checks;
+
+    #[test]
+    fn nothing_is_found_in_the_corpora() {
+        let checks = Checks::new();
+        let mut inputs = checks.seeds();
+        let corpora = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus");
+        for target in ["decoder", "rule", "state"] {
+            let before = inputs.len();
+            for file in fs::read_dir(corpora.join(target)).unwrap() {
+                inputs.push((target, fs::read(file.unwrap().path()).unwrap()));
+            }
+            assert!(inputs.len() > before, "no corpus of {target}");
+        }
+        for (target, input) in inputs {
+            match target {
+                "decoder" => checks.decoder(&input),
+                "rule" => checks.rule(&input),
+                _ => checks.state(&input),
+            }
+        }
+    }
+}

@@ -1,0 +1,265 @@
+//! Days and weeks of simulated time: what must survive them, and what must not grow.
+
+use std::collections::BTreeMap;
+
+use watchfire::incident::{Incident, Status};
+use watchfire::state::Counts;
+use watchfire::time::rfc3339;
+
+use crate::oracle;
+use crate::world::{CorrelateWorker, DetectWorker, World};
+
+/// 2026-03-02T00:00:00Z.
+const BEGIN: i64 = 1_772_409_600_000;
+
+const MINUTE: i64 = 60_000;
+
+const DAY: i64 = 86_400_000;
+
+/// One worker that reads all there is at every turn, in a world with two source partitions.
+struct Life {
+    world: World,
+    detect: DetectWorker,
+    correlate: CorrelateWorker,
+}
+
+impl Life {
+    fn new(rules: &str, matches_partitions: usize) -> Life {
+        let mut world = World::new(BEGIN, 2, matches_partitions);
+        let plan = world.plan(rules);
+        let mut detect = DetectWorker::new(&world, plan);
+        let mut correlate = CorrelateWorker::default();
+        for partition in [0, 1] {
+            detect.assign(&world, partition);
+        }
+        for partition in 0..matches_partitions {
+            correlate.assign(&world, partition);
+        }
+        Life {
+            world,
+            detect,
+            correlate,
+        }
+    }
+
+    fn produce(&mut self, partition: usize, time: i64, operation: &str, user: &str) {
+        let record = format!(
+            r#"{{"time":"{}","operationName":"MICROSOFT.TEST/{operation}","callerIpAddress":
+            "203.0.113.7","identity":{{"claims":{{"upn":"{user}@contoso.com"}}}}}}"#,
+            rfc3339(time)
+        );
+        self.world.produce(partition, record.into_bytes());
+    }
+
+    /// Everything is read and committed; the clock is said.
+    fn turn(&mut self) {
+        for partition in [0, 1] {
+            while self.detect.read(&self.world, partition) {}
+        }
+        self.detect.mark(&self.world);
+        self.detect.commit(&mut self.world, true);
+        for partition in self.correlate.assigned() {
+            while self.correlate.read(&self.world, partition) {}
+            self.correlate.commit_kafka(&mut self.world, partition);
+            self.correlate.commit_disk(partition, true);
+        }
+    }
+
+    /// The second stage loses its disks; the matches logs lose all that they may.
+    fn lose_disks(&mut self) {
+        self.world.retain(std::slice::from_ref(&self.correlate));
+        for partition in self.correlate.assigned() {
+            self.correlate.revoke(partition);
+            self.correlate.lose_disk(partition);
+            self.correlate.assign(&self.world, partition);
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        let partitions = self.correlate.assigned();
+        partitions.iter().map(|p| self.correlate.bytes(*p)).sum()
+    }
+
+    fn counts(&self) -> Vec<Counts> {
+        let partitions = self.correlate.assigned();
+        let counts = partitions.iter().map(|p| self.correlate.counts(*p));
+        counts.collect()
+    }
+
+    fn incidents(&self) -> Vec<Incident> {
+        self.world.incidents.iter().flatten().cloned().collect()
+    }
+
+    /// Nothing is said but what the definitions say.
+    fn check(&self) {
+        for partition in 0..self.world.logs.len() {
+            let log = self.world.log(partition);
+            let (expected, _) = oracle::publications(&log, &self.world.catalogue);
+            assert!(self.world.incidents[partition] == expected);
+        }
+    }
+}
+
+const ATTEMPTS: &str = "
+id: Rule_Attempts
+name: Rule_Attempts
+severity: 7
+window: 10m
+patterns:
+  - name: Filter
+    where: eventType = \"MS_EvtHub_test_attempt\"
+    group_by: [user]
+    having: COUNT(*) >= 2
+clear: { quiet: 30m }
+";
+
+/// An incident of 20 hours, of which the state is lost when the workers were away for two days.
+#[test]
+fn a_long_incident_survives_the_loss_of_its_state() {
+    let mut life = Life::new(ATTEMPTS, 1);
+    // Two days of others, which no state needs in the end.
+    for hour in 0..48 {
+        life.world.clock = BEGIN + hour * 60 * MINUTE;
+        for at in [0, MINUTE] {
+            let time = life.world.clock - at;
+            life.produce(1, time, "ATTEMPT", "bob");
+        }
+        life.turn();
+    }
+    let first = BEGIN + 2 * DAY + 60 * MINUTE;
+    let (before, all) = (19 * 12, 20 * 12);
+    for number in 0..before {
+        life.world.clock = first + number * 5 * MINUTE;
+        let time = life.world.clock - 1_000;
+        life.produce((number % 2) as usize, time, "ATTEMPT", "mallory");
+        life.turn();
+        life.turn();
+    }
+    let of_mallory = |life: &Life| -> Vec<Incident> {
+        let said = life.incidents().into_iter();
+        said.filter(|incident| incident.first_seen >= first)
+            .collect()
+    };
+    let opened = of_mallory(&life)[0].clone();
+    assert_eq!(opened.status, Status::Open);
+    let length = life.world.logs[0].len();
+    // Azure goes on while the workers are away.
+    for number in before..all {
+        life.world.clock = first + number * 5 * MINUTE;
+        let time = life.world.clock - 1_000;
+        life.produce((number % 2) as usize, time, "ATTEMPT", "mallory");
+    }
+    life.world.clock += 2 * DAY;
+    life.lose_disks();
+    let recovery = life.world.recovery[0];
+    assert!(recovery > 0 && (recovery as usize) < length - 2 * before as usize);
+    for _ in 0..4 {
+        life.turn();
+        life.world.clock += 60 * MINUTE;
+    }
+    let said = of_mallory(&life);
+    let closed = said.last().expect("an incident");
+    assert_eq!(closed.status, Status::Closed);
+    assert!(said.iter().all(|incident| {
+        (incident.incident_id, incident.first_seen) == (opened.incident_id, opened.first_seen)
+    }));
+    assert_eq!(closed.last_seen, first + (all - 1) * 5 * MINUTE - 1_000);
+    assert_eq!(closed.event_count, all as u64);
+    assert_eq!(closed.trigger_count, (all as u64 - 1).div_ceil(2));
+    let times: Vec<i64> = closed.evidence.iter().map(|e| e.time).collect();
+    let expected: Vec<i64> = (0..3).map(|n| first + n * 5 * MINUTE - 1_000).collect();
+    assert_eq!(times, expected);
+    life.check();
+}
+
+/// One record of 1970 is counted and told of as late, and changes nothing else.
+#[test]
+fn a_record_of_1970_is_told_of_apart() {
+    let run = |user: &str, operation: &str| {
+        let rules = ATTEMPTS.replace(">= 2", ">= 1");
+        let mut life = Life::new(&rules, 1);
+        for number in 0..60 {
+            life.world.clock = BEGIN + 60 * MINUTE + number * 7 * MINUTE;
+            let time = life.world.clock - 1_000;
+            life.produce(0, time, "ATTEMPT", ["alice", "bob"][(number % 2) as usize]);
+            if number == 30 {
+                life.produce(1, 7_000, operation, user);
+            }
+            life.turn();
+        }
+        life.world.clock += DAY;
+        life.turn();
+        life.turn();
+        life.check();
+        life
+    };
+    let without = run("alice", "OTHER");
+    assert_eq!(without.counts()[0].late, 0);
+    for user in ["alice", "mallory"] {
+        let with = run(user, "ATTEMPT");
+        assert_eq!(with.counts()[0].late, 1);
+        let (late, others): (Vec<Incident>, Vec<Incident>) = with
+            .incidents()
+            .into_iter()
+            .partition(|incident| incident.late);
+        assert!(others == without.incidents());
+        let statuses: Vec<Status> = late.iter().map(|incident| incident.status).collect();
+        assert_eq!(statuses, [Status::Open, Status::Closed]);
+        assert_eq!((late[0].first_seen, late[0].event_count), (7_000, 1));
+        assert_eq!(late[0].evidence[0].partition, 1);
+    }
+}
+
+const STEADY: &str = "
+id: Rule_Steady_Count
+name: Rule_Steady_Count
+severity: 7
+window: 10m
+patterns:
+  - { name: Filter, where: 'eventType = \"MS_EvtHub_test_a\"', group_by: [user] }
+---
+id: Rule_Steady_Sequence
+name: Rule_Steady_Sequence
+severity: 7
+window: 10m
+patterns:
+  - { name: A, where: 'eventType = \"MS_EvtHub_test_a\"', group_by: [user] }
+  - { name: B, where: 'eventType = \"MS_EvtHub_test_b\"', group_by: [user] }
+  - { name: Z, where: 'eventType = \"MS_EvtHub_test_z\"', group_by: [user] }
+condition: A NOT_FOLLOWED_BY B
+relations: [A.user = B.user, B.user = Z.user]
+clear: { when: Z, quiet: 20m }
+---
+id: Rule_Steady_New
+name: Rule_Steady_New
+severity: 7
+window: 10m
+patterns:
+  - { name: Filter, where: 'eventType = \"MS_EvtHub_test_b\"', new: '[user] over 5h' }
+";
+
+/// A month of the same traffic, with names that come and go: the state stays as large as it was.
+#[test]
+fn the_state_does_not_grow() {
+    let mut life = Life::new(STEADY, 2);
+    let mut days: BTreeMap<i64, usize> = BTreeMap::new();
+    for turn in 0..30 * 48 {
+        life.world.clock = BEGIN + turn * 30 * MINUTE;
+        let (day, time) = (turn / 48, life.world.clock);
+        let passing = format!("guest{day:02}{:02}", turn % 48 / 4);
+        for (number, user) in ["alice", "bob", &passing].into_iter().enumerate() {
+            let operation = ["A", "B", "Z"][(turn as usize % 48 * 7 / 3 + number) % 3];
+            life.produce(number % 2, time - 1_000 * number as i64, operation, user);
+            life.produce(number % 2, time - 90_000, "A", user);
+        }
+        life.turn();
+        let most = days.entry(day).or_default();
+        *most = (*most).max(life.bytes());
+    }
+    let settled = days[&2];
+    for (day, most) in days.range(2..) {
+        let grown = *most as f64 / settled as f64;
+        assert!((0.95..1.05).contains(&grown), "day {day}: {days:?}");
+    }
+    assert!(life.world.recovery.iter().all(|offset| *offset > 28 * 48));
+}

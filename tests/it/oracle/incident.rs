@@ -1,0 +1,291 @@
+//! Incidents of a set of matches.
+
+use std::collections::BTreeSet;
+
+use watchfire::event::Value;
+use watchfire::incident::{AttributeValue, CloseReason, Evidence, Incident, Status};
+use watchfire::plan::LoadedRule;
+use watchfire::record::Hash;
+use watchfire::rule::{Filter, IncidentValue};
+use watchfire::shuffle::hash_values;
+
+use super::aggregate::Group;
+use super::condition::{Found, Trigger, positive, wait, window_of};
+use super::set::{Seen, Set};
+
+const DAY: i64 = 86_400;
+
+/// Triggers that form one incident.
+#[derive(Clone, Debug)]
+pub struct Episode {
+    pub triggers: Vec<Trigger>,
+    /// The last clear pane before the first trigger, in the same span.
+    clear_before: i64,
+    /// A clear pane follows.
+    cleared: bool,
+}
+
+impl Episode {
+    pub fn first(&self) -> i64 {
+        self.triggers[0].t
+    }
+
+    pub fn last(&self) -> i64 {
+        self.triggers[self.triggers.len() - 1].t
+    }
+
+    /// Quiet, or midnight where that comes first.
+    fn end(&self, rule: &LoadedRule) -> (i64, CloseReason) {
+        let midnight = (self.last().div_euclid(DAY) + 1) * DAY;
+        let quiet = self.last() + rule.rule.quiet;
+        if midnight <= quiet {
+            (midnight, CloseReason::EndOfDay)
+        } else {
+            (quiet, CloseReason::Quiet)
+        }
+    }
+
+    /// No match on time can change it.
+    pub fn is_final(&self, rule: &LoadedRule, watermark: Option<i64>) -> bool {
+        let wait = wait(&rule.rule.condition, rule.rule.window);
+        watermark.is_some_and(|w| self.end(rule).0 < w - rule.settings.lateness - wait)
+    }
+
+    /// The watermark that must be passed for it to be over, where nothing clears it.
+    pub fn over_after(&self, rule: &LoadedRule) -> i64 {
+        self.end(rule).0 + wait(&rule.rule.condition, rule.rule.window) + rule.settings.patience
+    }
+
+    /// Why it is over, or would be.
+    pub fn reason(&self, rule: &LoadedRule) -> CloseReason {
+        match self.cleared {
+            true => CloseReason::Clear,
+            false => self.end(rule).1,
+        }
+    }
+
+    pub fn over(&self, rule: &LoadedRule, watermark: Option<i64>) -> Option<CloseReason> {
+        let passed = watermark.is_some_and(|watermark| watermark > self.over_after(rule));
+        (self.cleared || passed).then(|| self.reason(rule))
+    }
+
+    pub fn id(&self, set: &Set<'_>, late: bool) -> Hash {
+        let (first, quiet) = (self.first(), set.rule.rule.quiet);
+        let day = first.div_euclid(DAY) * DAY;
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&set.rule.fingerprint.0);
+        hasher.update(&day.to_be_bytes());
+        hasher.update(&((first - day) / quiet).to_be_bytes());
+        hasher.update(&self.clear_before.to_be_bytes());
+        if late {
+            hasher.update(b"late");
+        }
+        hash_values(&mut hasher, set.key);
+        Hash::finish(&hasher)
+    }
+}
+
+/// The incidents of a set, in order.
+pub fn episodes(rule: &LoadedRule, found: &Found) -> Vec<Episode> {
+    let clears = &found.clears;
+    let quiet = rule.rule.quiet;
+    let mut parts: Vec<Vec<Trigger>> = Vec::new();
+    for trigger in found.triggers.iter().copied() {
+        let joins = parts.last().is_some_and(|open| {
+            let last = open[open.len() - 1].t;
+            trigger.t - last <= quiet
+                && trigger.t.div_euclid(DAY) == last.div_euclid(DAY)
+                && !clears.iter().any(|c| last <= *c && *c < trigger.t)
+        });
+        match parts.last_mut() {
+            Some(open) if joins => open.push(trigger),
+            _ => parts.push(vec![trigger]),
+        }
+    }
+    let episode = |triggers: Vec<Trigger>| {
+        let (first, last) = (triggers[0].t, triggers[triggers.len() - 1].t);
+        let span = |t: i64| (t.div_euclid(DAY), t.rem_euclid(DAY) / quiet);
+        let before = clears
+            .iter()
+            .filter(|c| **c < first && span(**c) == span(first));
+        Episode {
+            clear_before: before.max().copied().unwrap_or(0),
+            cleared: clears.iter().any(|c| *c >= last),
+            triggers,
+        }
+    };
+    parts.into_iter().map(episode).collect()
+}
+
+/// All that follows from an episode: OPEN, of revision 0.
+pub fn describe(set: &Set<'_>, found: &Found, episode: &Episode) -> Incident {
+    let rule = &set.rule.rule;
+    let positive = positive(&rule.condition);
+    let counts = |seen: &Seen| {
+        let second = seen.second();
+        let near = |trigger: &Trigger| trigger.s - rule.window < second && second <= trigger.t;
+        seen.patterns
+            .iter()
+            .any(|part| positive.contains(&(part.pattern as usize)))
+            && episode.triggers.iter().any(near)
+    };
+    let mut events: Vec<&Seen> = set.all.iter().map(|among| among.seen).collect();
+    events.retain(|seen| counts(seen));
+    events.sort_by_key(|seen| (seen.record.time, seen.record.hash, seen.event()));
+    let most = set.rule.settings.limits.evidence as usize;
+    let evidence = positive.iter().flat_map(|pattern| {
+        let of_pattern = events.iter().filter(|seen| seen.part(*pattern).is_some());
+        let name = &rule.patterns[*pattern].name;
+        of_pattern.take(most).map(|seen| evidence(seen, name))
+    });
+    let different: BTreeSet<_> = events.iter().map(|seen| seen.event()).collect();
+    let first = episode.first();
+    let numbers: BTreeSet<i64> = episode
+        .triggers
+        .iter()
+        .map(|trigger| (trigger.t - first) / rule.window)
+        .collect();
+    let attributes: Vec<(String, AttributeValue)> = rule
+        .attributes
+        .iter()
+        .map(|(name, from)| (name.clone(), attribute(set, found, episode, from)))
+        .collect();
+    let counts = [different.len() as u64, numbers.len() as u64];
+    let shown = |name: &str| {
+        let found = attributes.iter().find(|(known, _)| known == name);
+        found.map(|(_, value)| value.to_string())
+    };
+    Incident {
+        incident_id: episode.id(set, false),
+        revision: 0,
+        status: Status::Open,
+        rule_id: rule.id.clone(),
+        rule_name: rule.name.clone(),
+        rule_fingerprint: set.rule.fingerprint,
+        severity: rule
+            .severity
+            .cases
+            .iter()
+            .find(|case| passes(&case.when, (&attributes, &counts), first * 1000))
+            .map_or(rule.severity.otherwise, |case| case.value),
+        category: rule.category.name().to_owned(),
+        subcategory: rule.subcategory.clone(),
+        impacts: rule.impacts.clone(),
+        tactics: rule.tactics.clone(),
+        techniques: rule.techniques.clone(),
+        title: watchfire::rule::title::title(&rule.title, &shown),
+        window_ms: rule.window * 1000,
+        first_seen: first * 1000,
+        last_seen: episode.last() * 1000,
+        event_count: different.len() as u64,
+        trigger_count: numbers.len() as u64,
+        evidence: evidence.collect(),
+        attributes,
+        late: false,
+        close_reason: None,
+        replaced_by: None,
+        replaces: vec![],
+    }
+}
+
+fn attribute(
+    set: &Set<'_>,
+    found: &Found,
+    episode: &Episode,
+    from: &IncidentValue,
+) -> AttributeValue {
+    let rule = &set.rule.rule;
+    let (IncidentValue::GroupBy(pattern, _) | IncidentValue::Aggregate(pattern, _)) = from;
+    let in_key = |place: usize| {
+        let part = |part: &watchfire::rule::JoinKeyPart| part.places[*pattern] == place;
+        rule.join_key.iter().position(part)
+    };
+    let finer: Vec<usize> = (0..rule.patterns[*pattern].group_by.len())
+        .filter(|place| in_key(*place).is_none())
+        .collect();
+    let trigger = episode.triggers[0];
+    let group = found.held[*pattern]
+        .iter()
+        .filter(|held| trigger.s <= held.pane && held.pane <= trigger.t)
+        .map(|held| held.group.clone())
+        .min();
+    let text = |value: Option<String>| value.map_or(AttributeValue::Null, AttributeValue::Text);
+    match from {
+        IncidentValue::GroupBy(_, place) => match in_key(*place) {
+            Some(part) => text(set.key[part].clone()),
+            None => {
+                let place = finer.iter().position(|known| known == place);
+                text(group.and_then(|group| group[place.expect("finer")].clone()))
+            }
+        },
+        IncidentValue::Aggregate(_, place) => {
+            // Without finer attributes there is one group, whether it held or not.
+            let group = if finer.is_empty() {
+                Some(vec![])
+            } else {
+                group
+            };
+            let last = episode.triggers[episode.triggers.len() - 1];
+            let within = group.map(|group| window_of(set, *pattern, &group, (last.s, last.t)));
+            let within = within.filter(|within| !within.is_empty());
+            within.map_or(AttributeValue::Null, |within| {
+                let (rule, pattern) = (set.rule, *pattern);
+                let group = Group {
+                    rule,
+                    pattern,
+                    within,
+                };
+                group.shown(*place)
+            })
+        }
+    }
+}
+
+fn evidence(seen: &Seen, pattern: &str) -> Evidence {
+    Evidence {
+        pattern: pattern.to_owned(),
+        topic: seen.topic.clone(),
+        partition: seen.partition as i32,
+        offset: seen.record.position.offset,
+        index: seen.record.position.index,
+        time: seen.record.time,
+        event_type: seen.record.event_type.clone(),
+        correlation_id: seen.record.correlation_id.clone(),
+        resource_id: seen.record.resource_id.clone(),
+        record_hash: seen.record.hash,
+    }
+}
+
+/// Whether one of the rule's exceptions covers the incident.
+pub fn excepted(rule: &LoadedRule, incident: &Incident) -> bool {
+    let first = incident.first_seen;
+    rule.rule.exceptions.iter().any(|exception| {
+        exception.from.is_none_or(|from| from <= first)
+            && exception.until.is_none_or(|until| first < until)
+            && passes(
+                &exception.filter,
+                (
+                    &incident.attributes,
+                    &[incident.event_count, incident.trigger_count],
+                ),
+                first,
+            )
+    })
+}
+
+fn passes(
+    filter: &Filter,
+    (attributes, counts): (&[(String, AttributeValue)], &[u64; 2]),
+    first_seen: i64,
+) -> bool {
+    let values: Vec<Option<Value<'_>>> = attributes
+        .iter()
+        .map(|(_, value)| match value {
+            AttributeValue::Null => None,
+            AttributeValue::Text(text) => Some(Value::Text(text.as_str().into())),
+            AttributeValue::Number(number) => Some(Value::Float(*number)),
+        })
+        .chain(counts.map(|count| Some(Value::Integer(count as i64))))
+        .collect();
+    filter.matches_with(&|id| values[usize::from(id.0)].as_ref(), first_seen)
+}

@@ -1,0 +1,58 @@
+//! Random records as Azure sends them, few enough in kind that they often meet.
+
+use crate::rng::Rng;
+
+/// Where an event says who acted.
+const UPN: &str = "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/upn";
+
+/// A record and its time.
+#[derive(Clone)]
+pub struct Record {
+    pub time: i64,
+    pub text: String,
+}
+
+impl Record {
+    /// The same at another time.
+    pub fn at(&self, time: i64) -> Record {
+        let [old, new] = [self.time, time].map(watchfire::time::rfc3339);
+        let text = self.text.replace(&old, &new);
+        Record { time, text }
+    }
+}
+
+/// A record at about the time of the clock; with `late`, now and then far behind it.
+pub fn event(rng: &mut Rng, clock: i64, late: bool) -> Record {
+    let time = match rng.below(60) {
+        0 => clock + 3_000_000_000_000,
+        1 if late => rng.below(1_000_000) as i64,
+        2..4 if late => clock - rng.below(30_000_000) as i64,
+        4..9 if late => clock - rng.below(4_000_000) as i64,
+        9..16 => clock - rng.below(900_000) as i64,
+        16..24 => clock.div_euclid(1000) * 1000 - rng.below(2_000) as i64,
+        _ => clock - rng.below(20_000) as i64,
+    };
+    let user = |rng: &mut Rng| match rng.below(8) {
+        0 => None,
+        n => Some(format!("User{}@contoso.com", n % 3)),
+    };
+    let claims = user(rng).map_or_else(String::new, |user| {
+        format!("\"identity\":{{\"claims\":{{\"{UPN}\":\"{user}\"}}}},")
+    });
+    let owner = user(rng).map_or_else(String::new, |owner| format!("\"owner\":\"{owner}\","));
+    let number = match rng.below(6) {
+        0 => String::new(),
+        n => format!("\"number\":{},", n as i64 - 2),
+    };
+    let text = format!(
+        "{{\"time\":\"{}\",\"operationName\":\"MICROSOFT.TEST/THINGS/{}\",{claims}\
+         \"callerIpAddress\":\"10.0.0.{}\",\"correlationId\":\"c{}\",\
+         \"properties\":{{{number}{owner}\"x\":{}}}}}",
+        watchfire::time::rfc3339(time),
+        rng.choose(&["READ", "WRITE", "DELETE", "START"]),
+        rng.below(3),
+        rng.below(50),
+        rng.below(1_000_000),
+    );
+    Record { time, text }
+}

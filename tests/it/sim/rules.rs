@@ -1,0 +1,342 @@
+//! Random rules over the whole language.
+
+use crate::rng::Rng;
+
+use super::START;
+
+/// A rule as text, in what decides its meaning and what does not.
+#[derive(Clone)]
+pub struct Written {
+    id: u64,
+    meaning: String,
+    shown: String,
+}
+
+/// How the patterns of a rule are grouped and related.
+struct Grouping {
+    /// `group_by` of each pattern.
+    group_by: Vec<Vec<&'static str>>,
+    relations: Vec<String>,
+}
+
+const NAMES: [&str; 4] = ["A", "B", "C", "Restored"];
+
+/// Actors of events that are somebody's, and of those done to somebody.
+const USER: &str = "user";
+const OWNER: &str = "record.properties.owner";
+const ADDRESS: &str = "srcIpAddr";
+
+const WHERES: [&str; 13] = [
+    "eventType = \"MS_EvtHub_test_things_write\"",
+    "eventType = \"MS_EvtHub_test_things_read\"",
+    "eventType = \"MS_EvtHub_test_things_delete\"",
+    "eventType = \"MS_EvtHub_test_things_start\"",
+    "eventType IN (\"MS_EvtHub_test_things_write\", \"MS_EvtHub_test_things_delete\")",
+    "eventType != \"MS_EvtHub_test_things_write\"",
+    "srcIpAddr != \"10.0.0.1\"",
+    "user IS NOT NULL",
+    "record.properties.number > 1",
+    "user IN (Group@Admins)",
+    "srcIpAddr NOT IN (Group@Networks)",
+    "LookupTableGet(Owners, user, team) = \"red\"",
+    "record.properties.owner = user OR record.properties.number * 2 >= LEN(eventType) / 15",
+];
+
+const LASTING: [&str; 7] = [
+    "COUNT(*) >= 1",
+    "COUNT(*) >= 2",
+    "COUNT(*) >= 3",
+    "COUNT(record.properties.number) > 1",
+    "COUNT(DISTINCT srcIpAddr) >= 2",
+    "SUM(record.properties.number) >= 4",
+    "MIN(record.properties.number) < 0",
+];
+
+const FALSIFIABLE: [&str; 15] = [
+    "MIN(record.properties.number) >= 0",
+    "AVG(record.properties.number) > 1",
+    "COUNT(*) <= 2",
+    "COUNT(*) >= 2 AND AVG(record.properties.number) < 2",
+    "SUM(record.properties.number) / COUNT(*) > 1 OR COUNT(*) >= 5",
+    "COUNT(*) = 2",
+    "MAX(record.properties.number) - MIN(record.properties.number) < 3",
+    "FIRST(record.properties.number) >= 1",
+    "LAST(record.properties.number) < 2",
+    "MEDIAN(record.properties.number) >= 1",
+    "MODE(record.properties.number) = 1",
+    "PCTILE(record.properties.number, 90) > 2",
+    "STDDEV(record.properties.number) > 0.5",
+    "VARIANCE(record.properties.number) < 1",
+    "PCTCHANGE(record.properties.number) >= 50 OR COUNT(DISTINCT record.properties.number) > 2",
+];
+
+const OPERATORS: [&str; 5] = ["AND", "OR", "FOLLOWED_BY", "AND_NOT", "NOT_FOLLOWED_BY"];
+
+/// A rule set of one to three rules. Without `late`, every rule takes half an hour of lateness.
+pub fn rules(rng: &mut Rng, late: bool) -> Vec<Written> {
+    let count = 1 + rng.below(3);
+    (0..count).map(|id| rule(rng, id, late)).collect()
+}
+
+/// The file that holds them.
+pub fn text(rules: &[Written]) -> String {
+    let texts: Vec<String> = rules
+        .iter()
+        .map(|rule| format!("{}{}", rule.meaning, rule.shown))
+        .collect();
+    texts.join("---\n")
+}
+
+/// The lists that rules may name.
+pub fn lists(rng: &mut Rng) -> Vec<(String, String)> {
+    let list = |name: &str, text: String| (name.to_owned(), text);
+    let user = rng.below(3);
+    vec![
+        list("lists/Admins.txt", format!("user{user}@contoso.com\n")),
+        list(
+            "lists/Networks.txt",
+            format!("10.0.0.{}/31\n", rng.below(2) * 2),
+        ),
+        list(
+            "lists/Owners.csv",
+            format!("who,team\nuser0@contoso.com,red\nuser{user}@contoso.com,blue\n"),
+        ),
+    ]
+}
+
+/// The rule set some time later.
+pub fn changed(rng: &mut Rng, rules: &[Written], late: bool) -> Vec<Written> {
+    let mut rules = rules.to_vec();
+    let place = rng.index(rules.len());
+    match rng.below(4) {
+        0 => rules[place] = rule(rng, rules[place].id, late),
+        1 if rules.len() > 1 => {
+            rules.remove(place);
+        }
+        2 => {
+            let id = rules.iter().map(|rule| rule.id).max().unwrap_or(0) + 1;
+            rules.push(rule(rng, id, late));
+        }
+        _ => {
+            let has_user = rules[place].meaning.contains("\"user\"");
+            rules[place].shown = shown(rng, has_user);
+        }
+    }
+    rules
+}
+
+fn rule(rng: &mut Rng, id: u64, late: bool) -> Written {
+    let patterns = match rng.below(8) {
+        0..2 => 1,
+        2..6 => 2,
+        _ => 3,
+    };
+    let clear = rng.one_in(3);
+    let total = patterns + usize::from(clear);
+    let names: Vec<&str> = (0..total)
+        .map(|place| NAMES[if place < patterns { place } else { 3 }])
+        .collect();
+    let window = *rng.choose(&[1, 5, 20, 60, 60, 300, 1_200]);
+    let grouping = grouping(rng, &names);
+    let mut text = format!(
+        "id: PH_Rule_SIM_{id}\nname: Rule {id}\ncategory: Security\nwindow: {window}s\npatterns:\n"
+    );
+    for (place, name) in names.iter().enumerate() {
+        text += &pattern(rng, name, &grouping.group_by[place]);
+    }
+    if total > 1 && (clear || !rng.one_in(6)) {
+        text += &format!("condition: {}\n", condition(rng, &names[..patterns]));
+    }
+    if !grouping.relations.is_empty() {
+        text += &format!("relations: [{}]\n", grouping.relations.join(", "));
+    }
+    text += &incident(rng, &names, &grouping);
+    let quiet = *rng.choose(&[1, 10, 60, 300, 300, 4_000]);
+    match (clear, rng.one_in(2)) {
+        (true, true) => text += &format!("clear: {{ when: Restored, quiet: {quiet}s }}\n"),
+        (true, false) => text += "clear: { when: Restored }\n",
+        (false, true) => text += &format!("clear: {{ quiet: {quiet}s }}\n"),
+        (false, false) => (),
+    }
+    text += &times(rng, late);
+    let has_user = text.contains("\"user\"");
+    Written {
+        id,
+        meaning: text,
+        shown: shown(rng, has_user),
+    }
+}
+
+fn times(rng: &mut Rng, late: bool) -> String {
+    let patience = *rng.choose(&[0, 0, 60, 900]);
+    let lateness = if late {
+        *rng.choose(&[900, 1_000, 1_800, 4_000])
+    } else {
+        *rng.choose(&[1_800, 7_200])
+    };
+    match rng.below(3) {
+        0 => String::new(),
+        1 => format!("patience: {patience}s\n"),
+        _ => format!("patience: {patience}s\nlateness: {lateness}s\n"),
+    }
+}
+
+fn grouping(rng: &mut Rng, names: &[&str]) -> Grouping {
+    let all = |group: &[&'static str]| vec![group.to_vec(); names.len()];
+    let related = |attributes: &[&'static str], group_by: &[Vec<&'static str>]| {
+        let mut relations = Vec::new();
+        for (place, name) in names.iter().enumerate().skip(1) {
+            for (part, attribute) in attributes.iter().enumerate() {
+                let own = group_by[place][part];
+                relations.push(format!("{}.{attribute} = {name}.{own}", names[0]));
+            }
+        }
+        relations
+    };
+    if names.len() == 1 {
+        let one = *rng.choose(&[&[USER][..], &[USER, ADDRESS], &[ADDRESS], &[]]);
+        return Grouping {
+            group_by: all(one),
+            relations: Vec::new(),
+        };
+    }
+    match rng.below(8) {
+        // One key for all, with groups or without.
+        0 => Grouping {
+            group_by: names
+                .iter()
+                .map(|_| rng.choose(&[&[USER][..], &[ADDRESS], &[]]).to_vec())
+                .collect(),
+            relations: Vec::new(),
+        },
+        1 => {
+            let group_by = all(&[USER, ADDRESS]);
+            let relations = related(&[USER, ADDRESS], &group_by);
+            Grouping {
+                group_by,
+                relations,
+            }
+        }
+        // Who did it is whom it is done to; some patterns group by more than the key.
+        kind => {
+            let group_by: Vec<Vec<&'static str>> = names
+                .iter()
+                .enumerate()
+                .map(|(place, _)| {
+                    let crossed = kind < 4 && place > 0 && rng.one_in(2);
+                    let mut group_by = vec![if crossed { OWNER } else { USER }];
+                    if rng.one_in(3) {
+                        group_by.push(ADDRESS);
+                    }
+                    group_by
+                })
+                .collect();
+            let relations = related(&[USER], &group_by);
+            Grouping {
+                group_by,
+                relations,
+            }
+        }
+    }
+}
+
+fn pattern(rng: &mut Rng, name: &str, group_by: &[&str]) -> String {
+    let mut text = format!(
+        "  - name: {name}\n    where: '{}'\n    group_by: [{}]\n",
+        rng.choose(&WHERES),
+        group_by.join(", "),
+    );
+    match rng.below(10) {
+        0..3 => (),
+        3..9 => text += &format!("    having: {}\n", rng.choose(&LASTING)),
+        _ => text += &format!("    having: {}\n", rng.choose(&FALSIFIABLE)),
+    }
+    if rng.one_in(6) {
+        let mut new = group_by.to_vec();
+        for more in [ADDRESS, "record.properties.number"] {
+            if !new.contains(&more) && (new.is_empty() || rng.one_in(2)) {
+                new.push(more);
+            }
+        }
+        let period = rng.choose(&["10s", "5m", "2h"]);
+        text += &format!("    new: \"[{}] over {period}\"\n", new.join(", "));
+    }
+    text
+}
+
+/// A condition that names each pattern, some now and then twice.
+fn condition(rng: &mut Rng, names: &[&str]) -> String {
+    let mut parts: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    if rng.one_in(8) {
+        parts.push((*rng.choose(names)).to_owned());
+    }
+    for place in (1..parts.len()).rev() {
+        parts.swap(place, rng.index(place + 1));
+    }
+    while parts.len() > 1 {
+        let place = rng.index(parts.len() - 1);
+        let right = parts.remove(place + 1);
+        let operator = rng.choose(&OPERATORS);
+        let left = &parts[place];
+        let last = parts.len() == 1;
+        parts[place] = match last || rng.one_in(3) {
+            true if !right.contains(' ') => format!("{left} {operator} {right}"),
+            _ => format!("({left} {operator} {right})"),
+        };
+    }
+    parts.remove(0)
+}
+
+fn incident(rng: &mut Rng, names: &[&str], grouping: &Grouping) -> String {
+    if rng.one_in(3) {
+        return String::new();
+    }
+    let mut attributes = Vec::new();
+    for (place, name) in names.iter().enumerate() {
+        for attribute in &grouping.group_by[place] {
+            let short = attribute.rsplit('.').next().unwrap_or(attribute);
+            let shown = match attributes.is_empty() {
+                true => (*attribute).to_owned(),
+                false => format!("{name}{short}"),
+            };
+            attributes.push(format!("\"{shown}\": {name}.{attribute}"));
+        }
+        let aggregates = [
+            "COUNT(*)",
+            "SUM(record.properties.number)",
+            "COUNT(DISTINCT user)",
+            "FIRST(eventType)",
+            "LAST(record.properties.number)",
+            "MODE(srcIpAddr)",
+            "MEDIAN(record.properties.number)",
+        ];
+        let aggregate = rng.choose(&aggregates);
+        attributes.push(format!("{name}_value: \"{name}.{aggregate}\""));
+    }
+    format!("incident:\n  attributes: {{ {} }}\n", attributes.join(", "))
+}
+
+/// Severity and exceptions.
+fn shown(rng: &mut Rng, has_user: bool) -> String {
+    let severity = 1 + rng.below(10);
+    let mut text = match rng.below(4) {
+        0 if has_user => format!(
+            "severity: [{{ when: 'user IN (Group@Admins)', value: 9 }}, \
+             {{ when: 'event_count >= 4', value: 7 }}, {{ value: {severity} }}]\n"
+        ),
+        1 => format!(
+            "severity: [{{ when: 'trigger_count > 1 OR event_count > 3', value: 8 }}, \
+             {{ value: {severity} }}]\n"
+        ),
+        _ => format!("severity: {severity}\n"),
+    };
+    if has_user && rng.one_in(3) {
+        let user = rng.choose(&["= \"user2@contoso.com\"", "IN (Group@Admins)"]);
+        text += &format!("exceptions:\n  - {{ where: 'user {user}'");
+        if rng.one_in(2) {
+            text += &format!(", from: {}", watchfire::time::rfc3339(START + 60_000));
+        }
+        text += " }\n";
+    }
+    text
+}
