@@ -31,7 +31,9 @@ use crate::record::Hash;
 use crate::time::{Millis, Second};
 use crate::watermark::Sources;
 use recovery::Hours;
-use rows::{chunk_of, chunk_row, key_id, key_row, rows_of, rows_of_key, seconds_of, timer_row};
+use rows::{
+    chunk_number, chunk_of, chunk_row, key_id, key_row, rows_of, rows_of_key, seconds_of, timer_row,
+};
 
 /// Version of the rows' values.
 pub const FORMAT: u8 = 2;
@@ -114,9 +116,14 @@ struct Cached {
     dirty: bool,
     /// The timer row that the store has.
     stored_due: Option<Second>,
-    /// Bytes of its rows, about: what was read and written of it.
-    bytes: usize,
+    /// Bytes of its rows as they were last read or written: the number of its panes' row, or none.
+    rows: BTreeMap<Option<Second>, usize>,
+    /// It was needed since [`State::shrink`] last looked.
+    used: bool,
 }
+
+/// Bytes in memory for one in the store, about: a view takes more than the panes it is made of.
+const MEMORY_FACTOR: usize = 8;
 
 /// The fold of one matches partition up to an offset. Keys are loaded as steps need them.
 #[derive(Debug)]
@@ -252,14 +259,15 @@ impl State {
     }
 
     fn load_key(&mut self, row: &[u8], value: &[u8]) -> Result<(), Unreadable> {
-        let (name, panes) = row.split_at_checked(32).ok_or(Unreadable)?;
+        let (name, panes_row) = row.split_at_checked(32).ok_or(Unreadable)?;
         let id = key_id(name).ok_or(Unreadable)?;
-        if !panes.is_empty() {
+        if !panes_row.is_empty() {
             if self.loading.contains(&id) {
                 let cached = self.keys.get_mut(&id).ok_or(Unreadable)?;
                 let panes: BTreeMap<Second, Pane> = from_bytes(FORMAT, value)?;
                 cached.key.panes.extend(panes);
-                cached.bytes += value.len();
+                let number = chunk_number(panes_row).ok_or(Unreadable)?;
+                cached.rows.insert(Some(number), value.len());
             }
         } else if !self.keys.contains_key(&id) {
             let key: Key = from_bytes(FORMAT, value)?;
@@ -269,7 +277,8 @@ impl State {
                 key,
                 dirty: false,
                 stored_due,
-                bytes: value.len(),
+                rows: BTreeMap::from([(None, value.len())]),
+                used: true,
             };
             self.keys.insert(id, cached);
             self.loading.insert(id);
@@ -294,6 +303,7 @@ impl State {
             }
             let value = (!cached.key.is_empty()).then(|| to_bytes(FORMAT, &cached.key));
             cached.dirty = false;
+            cached.rows.insert(None, value.as_ref().map_or(0, Vec::len));
             changes.push((key_row(*id), value));
             let chunks: BTreeSet<Second> = cached.key.changed.iter().map(chunk_of).collect();
             cached.key.changed.clear();
@@ -301,7 +311,10 @@ impl State {
                 let panes: BTreeMap<&Second, &Pane> =
                     cached.key.panes.range(seconds_of(chunk)).collect();
                 let value = (!panes.is_empty()).then(|| to_bytes(FORMAT, &panes));
-                cached.bytes += value.as_ref().map_or(0, Vec::len);
+                match &value {
+                    Some(value) => cached.rows.insert(Some(chunk), value.len()),
+                    None => cached.rows.remove(&Some(chunk)),
+                };
                 changes.push((chunk_row(*id, chunk), value));
             }
         }
@@ -309,15 +322,27 @@ impl State {
         changes
     }
 
-    /// Forgets the loaded keys if they are more than `bytes_max`, about; only after
-    /// [`State::changes`] was written.
+    /// Forgets loaded keys if they take more than `bytes_max`, about: those that were not needed
+    /// since the last call, and if that does not do, all. Only after [`State::changes`] was
+    /// written.
     pub fn shrink(&mut self, bytes_max: usize) {
-        let bytes: usize = self.keys.values().map(|cached| cached.bytes).sum();
-        if bytes > bytes_max {
-            self.keys.retain(|_, cached| cached.dirty);
-            let keys = &self.keys;
-            self.timers.retain(|(_, id)| keys.contains_key(id));
+        if self.memory() > bytes_max {
+            self.keys.retain(|_, cached| cached.dirty || cached.used);
         }
+        // Keys that are needed all the time may take more: each is made anew at some cost.
+        if self.memory() > bytes_max.saturating_mul(2) {
+            self.keys.retain(|_, cached| cached.dirty);
+        }
+        for cached in self.keys.values_mut() {
+            cached.used = false;
+        }
+        let keys = &self.keys;
+        self.timers.retain(|(_, id)| keys.contains_key(id));
+    }
+
+    fn memory(&self) -> usize {
+        let rows = self.keys.values().flat_map(|cached| cached.rows.values());
+        rows.sum::<usize>() * MEMORY_FACTOR
     }
 
     fn meta(&self) -> Vec<u8> {

@@ -98,6 +98,7 @@ impl State {
         self.timers.extend(key.due.map(|due| (due, id)));
         let cached = self.keys.entry(id).or_default();
         cached.dirty = true;
+        cached.used = true;
         cached.key = key;
     }
 

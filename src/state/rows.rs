@@ -20,6 +20,12 @@ pub fn chunk_row(id: KeyId, chunk: Second) -> Vec<u8> {
     [key_row(id).as_slice(), &ordered(chunk)].concat()
 }
 
+/// The number of a row of panes, from what follows the key's name in it.
+pub fn chunk_number(bytes: &[u8]) -> Option<Second> {
+    let ordered = i64::from_be_bytes(bytes.try_into().ok()?);
+    Some(ordered.wrapping_add(i64::MIN))
+}
+
 /// The number of the row that holds a second.
 pub fn chunk_of(second: &Second) -> Second {
     second.div_euclid(CHUNK)
