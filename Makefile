@@ -13,7 +13,7 @@ help:
 	@echo "make test          set up what is missing, then run all tests, on a real Kafka too"
 	@echo "make sim SEEDS=n   run the simulation with n seeds (default $(SEEDS))"
 	@echo "make fuzz SECONDS=n  look for input that breaks it, n seconds a target (default $(SECONDS))"
-	@echo "make bench         measure the speed of a backtest against that of a JSON parser"
+	@echo "make bench         measure the speed of a backtest, and what correlation costs at scale"
 	@echo "make lint          check format, lints, licences and advisories"
 	@echo "make setup         only set up what building needs"
 
@@ -39,8 +39,8 @@ fuzz: setup
 	@scripts/fuzz.sh $(SECONDS)
 
 bench: setup
-	@echo "==> Running the benchmark (release build)"
-	cargo bench --locked --bench backtest
+	@echo "==> Running the benchmarks (release build)"
+	cargo bench --locked --bench backtest --bench correlate
 
 lint: setup
 	@scripts/lint.sh

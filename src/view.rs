@@ -1,6 +1,9 @@
 //! What follows from a key's panes: where its patterns hold, where the rule triggers. Nothing of
 //! it is stored; it is made from the panes when a key is loaded, and kept up with what is added.
 
+mod group;
+mod moving;
+
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
@@ -13,6 +16,7 @@ use crate::rule::{Function, Pattern};
 use crate::shuffle::{Match, MatchedRecord, PatternMatch};
 use crate::time::{DAY, Millis, Second, second_of};
 use crate::window::{self, Blocks, Part, Ranges, Spans};
+use group::{GroupAt, GroupView};
 
 /// What follows from a key's panes.
 #[derive(Clone, Debug)]
@@ -42,6 +46,8 @@ pub type Held = BTreeMap<Second, BTreeMap<Group, (Millis, Millis)>>;
 #[derive(Clone, Debug)]
 pub struct PatternView {
     groups: BTreeMap<Group, GroupView>,
+    /// Groups to which something was added.
+    fresh: BTreeSet<Group>,
     /// Panes in which it has a match.
     pub seconds: BTreeSet<Second>,
     /// Where it holds.
@@ -50,16 +56,6 @@ pub struct PatternView {
     pub capped: u64,
     /// Where each combination that `new` asks for was seen: its earliest and latest match.
     seen: BTreeMap<Hash, BTreeMap<Second, (Millis, Millis)>>,
-}
-
-#[derive(Clone, Debug)]
-struct GroupView {
-    seconds: BTreeSet<Second>,
-    blocks: Blocks<Vec<Fold>>,
-    /// Panes with matches that are new to this view.
-    fresh: BTreeSet<Second>,
-    /// Panes to be tested again, though nothing was added to them.
-    again: BTreeSet<Second>,
 }
 
 impl View {
@@ -93,10 +89,10 @@ impl View {
                 continue;
             };
             view.seconds.insert(second);
+            let caps = loaded.caps_of(place);
             for (group, found) in &share.groups {
-                let caps = loaded.caps_of(place);
-                let merge = |folds: &mut Vec<Fold>| key::merge_folds(folds, &found.folds, caps);
-                view.group(group, rule.window).add(second, pattern, merge);
+                let known = view.group(group, (pattern, rule.window), caps);
+                known.add_folds(second, pattern, &found.folds, caps);
                 for (combination, times) in &found.combinations {
                     let seen = view.seen.entry(*combination).or_default();
                     seen.insert(second, *times);
@@ -145,8 +141,7 @@ impl View {
             pattern.seconds = pattern.seconds.split_off(&first);
             pattern.held = pattern.held.split_off(&first);
             for group in pattern.groups.values_mut() {
-                group.seconds = group.seconds.split_off(&first);
-                group.blocks.drop_before(first);
+                group.drop_before(first);
             }
             pattern.groups.retain(|_, group| !group.seconds.is_empty());
             for seen in pattern.seen.values_mut() {
@@ -174,15 +169,42 @@ impl View {
         let patterns = self.patterns.iter_mut().zip(&loaded.rule.patterns);
         patterns
             .enumerate()
-            .map(|(place, (view, pattern))| view.retest(key, loaded, (place, pattern), known_new))
+            .map(|(place, (view, pattern))| {
+                view.retest(Retest {
+                    key,
+                    loaded,
+                    place,
+                    pattern,
+                    known_new,
+                })
+            })
             .collect()
     }
+}
+
+/// What is to be tested anew of one pattern.
+#[derive(Clone, Copy)]
+struct Retest<'a> {
+    key: &'a Key,
+    loaded: &'a LoadedRule,
+    place: usize,
+    pattern: &'a Pattern,
+    known_new: Option<&'a BTreeSet<(usize, Group, Second)>>,
+}
+
+/// Whether what holds for a part of a window holds for all of it.
+fn is_lasting(pattern: &Pattern) -> bool {
+    // A sum can shrink, though it is taken for one that does not where waiting is concerned.
+    let mut aggregates = pattern.aggregates.iter();
+    let sums = aggregates.any(|aggregate| aggregate.function == Function::Sum);
+    pattern.new.is_none() && !sums && !pattern.having.can_become_false(&pattern.aggregates)
 }
 
 impl PatternView {
     fn new() -> PatternView {
         PatternView {
             groups: BTreeMap::new(),
+            fresh: BTreeSet::new(),
             seconds: BTreeSet::new(),
             held: BTreeMap::new(),
             capped: 0,
@@ -190,15 +212,18 @@ impl PatternView {
         }
     }
 
-    fn group(&mut self, group: &Group, window: Second) -> &mut GroupView {
+    fn group(
+        &mut self,
+        group: &Group,
+        (pattern, window): (&Pattern, Second),
+        caps: &[u32],
+    ) -> &mut GroupView {
+        if !self.fresh.contains(group) {
+            self.fresh.insert(group.clone());
+        }
         self.groups
             .entry(group.clone())
-            .or_insert_with(|| GroupView {
-                seconds: BTreeSet::new(),
-                blocks: Blocks::new(window),
-                fresh: BTreeSet::new(),
-                again: BTreeSet::new(),
-            })
+            .or_insert_with(|| GroupView::new(pattern, window, caps))
     }
 
     fn add(
@@ -217,73 +242,75 @@ impl PatternView {
             *times = (times.0.min(rank.order), times.1.max(rank.order));
             next = seen.range(second + 1..).next().map(|(next, _)| *next);
         }
-        let view = self.group(&part.group, window);
-        view.add(second, pattern, |folds| {
-            key::add_inputs(folds, part, rank, caps);
-        });
+        let view = self.group(&part.group, (pattern, window), caps);
+        view.add_match(second, pattern, (part, rank), caps);
         // What comes next of the same combination is perhaps no longer new.
         view.again.extend(next);
     }
 
-    fn retest(
-        &mut self,
-        key: &Key,
-        loaded: &LoadedRule,
-        (place, pattern): (usize, &Pattern),
-        known_new: Option<&BTreeSet<(usize, Group, Second)>>,
-    ) -> BTreeSet<Second> {
-        // A sum can shrink, though it is taken for one that does not where waiting is concerned.
-        let sums = pattern
-            .aggregates
-            .iter()
-            .any(|a| a.function == Function::Sum);
-        let lasting =
-            pattern.new.is_none() && !sums && !pattern.having.can_become_false(&pattern.aggregates);
+    fn retest(&mut self, retest: Retest<'_>) -> BTreeSet<Second> {
         let mut changed = BTreeSet::new();
-        let groups = std::mem::take(&mut self.groups);
-        for (group, view) in &groups {
-            let reached = view.fresh.iter();
-            let reached = reached.map(|p| window::reached_by(*p, loaded.rule.window));
-            let ranges = Ranges::union(reached.chain(view.again.iter().map(|p| *p..=*p)));
-            for second in ranges.iter().flat_map(|range| view.seconds.range(range)) {
-                let known = self.held.get(second).and_then(|held| held.get(group));
-                if lasting && known.is_some() && !view.fresh.contains(second) {
-                    continue;
-                }
-                let found = key
-                    .panes
-                    .get(second)
-                    .and_then(|pane| pane.patterns.get(&(place as u32))?.groups.get(group));
-                let Some(found) = found else { continue };
-                let group_at = GroupAt {
-                    key,
-                    loaded,
-                    place,
-                    group,
-                    view,
-                    capped: Cell::new(false),
-                };
-                let is_new = || match known_new {
-                    Some(known) => known.contains(&(place, group.clone(), *second)),
-                    None => self.is_new(key, (place, pattern), *second, &found.combinations),
-                };
-                let holds = lasting && known.is_some()
-                    || (pattern.new.is_none() || is_new())
-                        && group_at.holds(pattern, *second, &found.folds, lasting);
-                self.capped += u64::from(group_at.capped.get());
-                let now = holds.then_some((found.earliest, found.latest));
-                if known.copied() != now {
-                    changed.insert(*second);
-                    self.hold(*second, group, now);
-                }
+        let mut groups = std::mem::take(&mut self.groups);
+        for group in std::mem::take(&mut self.fresh) {
+            if let Some(view) = groups.get_mut(&group) {
+                self.retest_group(retest, (&group, view), &mut changed);
+                view.fresh.clear();
+                view.again.clear();
             }
         }
         self.groups = groups;
-        for view in self.groups.values_mut() {
-            view.fresh.clear();
-            view.again.clear();
-        }
         changed
+    }
+
+    fn retest_group(
+        &mut self,
+        retest: Retest<'_>,
+        (group, view): (&Group, &GroupView),
+        changed: &mut BTreeSet<Second>,
+    ) {
+        let Retest {
+            key,
+            loaded,
+            place,
+            pattern,
+            ..
+        } = retest;
+        let lasting = is_lasting(pattern);
+        let reached = view.fresh.iter();
+        let reached = reached.map(|p| window::reached_by(*p, loaded.rule.window));
+        let ranges = Ranges::union(reached.chain(view.again.iter().map(|p| *p..=*p)));
+        for second in ranges.iter().flat_map(|range| view.seconds.range(range)) {
+            let known = self.held.get(second).and_then(|held| held.get(group));
+            if lasting && known.is_some() && !view.fresh.contains(second) {
+                continue;
+            }
+            let pane = key.panes.get(second);
+            let share = pane.and_then(|pane| pane.patterns.get(&(place as u32)));
+            let Some(found) = share.and_then(|share| share.groups.get(group)) else {
+                continue;
+            };
+            let group_at = GroupAt {
+                key,
+                loaded,
+                place,
+                group,
+                view,
+                capped: Cell::new(false),
+            };
+            let is_new = || match retest.known_new {
+                Some(known) => known.contains(&(place, group.clone(), *second)),
+                None => self.is_new(key, (place, pattern), *second, &found.combinations),
+            };
+            let holds = lasting && known.is_some()
+                || (pattern.new.is_none() || is_new())
+                    && group_at.holds(pattern, *second, &found.folds, lasting);
+            self.capped += u64::from(group_at.capped.get());
+            let now = holds.then_some((found.earliest, found.latest));
+            if known.copied() != now {
+                changed.insert(*second);
+                self.hold(*second, group, now);
+            }
+        }
     }
 
     fn hold(&mut self, second: Second, group: &Group, now: Option<(Millis, Millis)>) {
@@ -329,7 +356,8 @@ impl PatternView {
         last.max(key.seen_before.get(&(place as u32, combination)).copied())
     }
 
-    /// What an aggregate of a group is over `range`; `None`: the group has no match there.
+    /// A fold with the value that an aggregate of a group has over `range`; `None`: the group has
+    /// no match there.
     pub fn fold_over(
         &self,
         key: &Key,
@@ -348,66 +376,5 @@ impl PatternView {
             capped: Cell::new(false),
         }
         .fold_over(aggregate, range)
-    }
-}
-
-impl GroupView {
-    fn add(&mut self, second: Second, pattern: &Pattern, add: impl Fn(&mut Vec<Fold>)) {
-        self.seconds.insert(second);
-        self.fresh.insert(second);
-        self.blocks.add(second, || key::empty_folds(pattern), add);
-    }
-}
-
-/// One group of one pattern, with all that is needed to test it.
-struct GroupAt<'a> {
-    key: &'a Key,
-    loaded: &'a LoadedRule,
-    place: usize,
-    group: &'a Group,
-    view: &'a GroupView,
-    /// A window held more than an aggregate keeps.
-    capped: Cell<bool>,
-}
-
-impl GroupAt<'_> {
-    /// Whether the test holds over the window that ends with the pane `second`, whose own folds
-    /// are `own`. `lasting`: what holds for a part of the window holds for all of it.
-    fn holds(&self, pattern: &Pattern, second: Second, own: &[Fold], lasting: bool) -> bool {
-        let at_once = |aggregate: usize| own.get(aggregate).and_then(Fold::value);
-        if lasting && pattern.having.holds(&at_once) {
-            return true;
-        }
-        let range = window::ending_at(second, self.loaded.rule.window);
-        pattern.having.holds(&|aggregate| {
-            let fold = self.fold_over(aggregate, range.clone());
-            if fold.as_ref().is_some_and(Fold::is_capped) {
-                self.capped.set(true);
-            }
-            fold.as_ref().and_then(Fold::value)
-        })
-    }
-
-    fn fold_over(&self, aggregate: usize, range: RangeInclusive<Second>) -> Option<Fold> {
-        let cap = self.loaded.caps_of(self.place).get(aggregate).copied();
-        let cap = cap.unwrap_or(u32::MAX);
-        let mut all: Option<Fold> = None;
-        let mut merge = |more: Option<&Fold>| match (&mut all, more) {
-            (Some(all), Some(more)) => all.merge(more, cap),
-            (None, Some(more)) => all = Some(more.clone()),
-            (Some(_) | None, None) => {}
-        };
-        self.view.blocks.over(range, |part| match part {
-            Part::Block(folds) => merge(folds.get(aggregate)),
-            Part::Panes(range) => {
-                for second in self.view.seconds.range(range) {
-                    let pane = self.key.panes.get(second);
-                    let share = pane.and_then(|pane| pane.patterns.get(&(self.place as u32)));
-                    let found = share.and_then(|share| share.groups.get(self.group));
-                    merge(found.and_then(|found| found.folds.get(aggregate)));
-                }
-            }
-        });
-        all
     }
 }

@@ -21,8 +21,9 @@ use crate::shuffle::Input;
 use ends::{Ends, Placed, keep_first, keep_last};
 use exact::Exact;
 use percentile::percentile;
-use smallest::Smallest;
 use sum::{Moments, Sum};
+
+pub use smallest::{Distinct, Smallest};
 
 /// The values that one aggregate has seen.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -14,6 +14,7 @@
 mod aggregates;
 mod corpus;
 mod deploy;
+mod feed;
 mod fuzz;
 mod golden;
 mod incidents;
@@ -23,6 +24,7 @@ mod oracle;
 mod reader;
 mod reference;
 mod rng;
+mod scale;
 mod schema;
 mod sim;
 mod tidy;

@@ -1,0 +1,299 @@
+//! What a match costs the correlating stage, where that might grow with the window, with the
+//! number of values or with the number of groups. Only ratios of what runs side by side count.
+//!
+//! `cargo bench --bench correlate [-- --hours N --groups N --only NAME]`. Prints, asserts nothing
+//! but that the incidents are found.
+
+#[expect(
+    clippy::expect_used,
+    reason = "shared with the tests, where a panic says what went wrong"
+)]
+#[path = "../tests/it/feed.rs"]
+mod feed;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::{Context, ensure};
+use clap::{Parser, ValueEnum};
+use feed::{Disk, Feed, MIDNIGHT, TOPIC, part, record};
+use watchfire::io::clock;
+use watchfire::io::store::{Budget, Store};
+use watchfire::key::Origin;
+use watchfire::replay::Replay;
+use watchfire::shuffle::{Input, MatchedRecord, PatternMatch};
+
+const HOUR: i64 = 3_600;
+
+/// Matches of a hot key that are measured.
+const MEASURED: i64 = 1_000;
+
+#[derive(Parser)]
+struct Args {
+    /// Hours for which a key has been hot before it is measured; all is full after 50.
+    #[arg(long, default_value_t = 51)]
+    hours: i64,
+    /// Groups beside the slow attacker.
+    #[arg(long, default_value_t = 1_000_000)]
+    groups: i64,
+    /// How often what is compared takes its turn.
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    /// Only this one.
+    #[arg(long, value_enum)]
+    only: Option<Part>,
+    /// Given by cargo.
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    Distinct,
+    Window,
+    Attacker,
+}
+
+fn main() -> anyhow::Result<()> {
+    let args = Args::parse();
+    let runs = |part| args.only.is_none_or(|only| only == part);
+    if runs(Part::Distinct) {
+        distinct(args.rounds)?;
+    }
+    if runs(Part::Window) {
+        windows(args.hours, args.rounds)?;
+    }
+    if runs(Part::Attacker) {
+        attacker(args.groups)?;
+    }
+    Ok(())
+}
+
+fn seconds(work: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<f64> {
+    let start = clock::instant();
+    work()?;
+    Ok(start.elapsed().as_secs_f64())
+}
+
+/// A number that looks like any other.
+fn mixed(n: i64) -> u64 {
+    (n as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
+/// The median ratio of `slow` to `fast`, which take turns.
+fn compare(
+    what: &str,
+    rounds: usize,
+    fast: impl Fn() -> anyhow::Result<f64>,
+    slow: impl Fn() -> anyhow::Result<f64>,
+) -> anyhow::Result<()> {
+    let mut ratios = Vec::with_capacity(rounds);
+    for round in 1..=rounds {
+        let (fast, slow) = (fast()?, slow()?);
+        println!("{what}, round {round}: {fast:.4} and {slow:.4}");
+        ratios.push(slow / fast);
+    }
+    ratios.sort_by(f64::total_cmp);
+    let median = ratios
+        .get(rounds / 2)
+        .context("--rounds must be at least 1")?;
+    println!("{what}: median ratio {median:.2}");
+    Ok(())
+}
+
+fn rule(window: i64, patterns: &str, condition: &str) -> String {
+    format!(
+        "id: R\nname: r\ndescription: d\nseverity: 5\ncategory: Security\nsubcategory: s\n\
+         impacts: Server\ndata_source: d\ntactics: []\ntechniques: []\nwindow: {window}s\n\
+         patterns:\n{patterns}\n{condition}\
+         incident:\n  title: t\n"
+    )
+}
+
+fn pattern(name: &str, having: &str) -> String {
+    format!(
+        "  - {{ name: {name}, where: 'eventType IS NOT NULL', group_by: [user], \
+         having: '{having}' }}\n"
+    )
+}
+
+/// COUNT(DISTINCT) of a hot group over a day, a value a second, all of them different: where it
+/// is never enough, and where it soon is and the incident shows it.
+fn distinct(rounds: usize) -> anyhow::Result<()> {
+    let counted = |enough: u32| {
+        let having = format!("COUNT(DISTINCT srcIpAddr) >= {enough}");
+        let shown = "  attributes: { addresses: P.COUNT(DISTINCT srcIpAddr) }\n";
+        rule(24 * HOUR, &pattern("P", &having), "") + shown
+    };
+    for (shape, yaml) in [("never enough", counted(100_000)), ("enough", counted(10))] {
+        let what = format!("COUNT(DISTINCT), {shape}, s for 10,000 and 40,000 events");
+        compare(
+            &format!("{what}, one by one"),
+            rounds,
+            || distinct_live(&yaml, 10_000),
+            || distinct_live(&yaml, 40_000),
+        )?;
+        compare(
+            &format!("{what}, backtest"),
+            rounds,
+            || distinct_backtest(&yaml, 10_000),
+            || distinct_backtest(&yaml, 40_000),
+        )?;
+    }
+    Ok(())
+}
+
+fn distinct_event(n: i64) -> MatchedRecord {
+    let value = vec![Input::Distinct(mixed(n))];
+    record(n, (MIDNIGHT + n) * 1000, "hot", vec![part(0, value)])
+}
+
+fn distinct_live(yaml: &str, events: i64) -> anyhow::Result<f64> {
+    let mut feed = Feed::new(yaml, memory());
+    seconds(|| {
+        for n in 0..events {
+            feed.message(vec![distinct_event(n)], (MIDNIGHT + n) * 1000);
+        }
+        Ok(())
+    })
+}
+
+fn distinct_backtest(yaml: &str, events: i64) -> anyhow::Result<f64> {
+    let mut replay = Replay::new(feed::plan(yaml));
+    let topic = replay.topic(TOPIC);
+    let origin = Origin {
+        topic,
+        partition: 0,
+    };
+    seconds(|| {
+        (0..events).for_each(|n| replay.add(&distinct_event(n), origin));
+        replay.finish();
+        Ok(())
+    })
+}
+
+fn memory() -> Disk {
+    Disk::Memory(BTreeMap::new())
+}
+
+/// A match a second of one key, with windows of five minutes and of a day.
+fn windows(hours: i64, rounds: usize) -> anyhow::Result<()> {
+    let one = |having: &'static str| move |window| rule(window, &pattern("A", having), "");
+    let always = one("COUNT(*) >= 1");
+    let never = one("COUNT(*) >= 100000");
+    let followed = |window| {
+        let two = pattern("A", "COUNT(*) >= 1") + &pattern("B", "COUNT(*) >= 1");
+        rule(
+            window,
+            &two,
+            "condition: A FOLLOWED_BY B\nrelations: [A.user = B.user]\n",
+        )
+    };
+    let chain = |window| {
+        let three = pattern("A", "COUNT(*) >= 1")
+            + &pattern("B", "COUNT(*) >= 1")
+            + &pattern("C", "COUNT(*) >= 1");
+        let condition = "condition: A FOLLOWED_BY B FOLLOWED_BY C\n\
+                         relations: [A.user = B.user, B.user = C.user]\n";
+        rule(window, &three, condition)
+    };
+    type Yaml<'a> = &'a dyn Fn(i64) -> String;
+    let shapes: [(&str, u32, Yaml<'_>); 4] = [
+        ("COUNT(*) >= 1", 1, &always),
+        ("COUNT(*) that is never enough", 1, &never),
+        ("FOLLOWED_BY", 2, &followed),
+        ("FOLLOWED_BY twice", 3, &chain),
+    ];
+    for (name, patterns, yaml) in shapes {
+        for (order, late) in [("in order", 0), ("up to five minutes out of order", 300)] {
+            compare(
+                &format!("{name}, {order}, ms a match with a window of 5 min and of 24 h"),
+                rounds,
+                || hot_key(&yaml(300), patterns, late, hours),
+                || hot_key(&yaml(24 * HOUR), patterns, late, hours),
+            )?;
+        }
+    }
+    Ok(())
+}
+
+/// Milliseconds that a match costs, each in a message of its own, once its key has been hot for so
+/// many hours.
+fn hot_key(yaml: &str, patterns: u32, late: i64, hours: i64) -> anyhow::Result<f64> {
+    let mut feed = Feed::new(yaml, memory());
+    let of = |n: i64| {
+        let delay = (mixed(n) >> 33) as i64 % (late + 1);
+        let inputs = vec![part((n as u32) % patterns, vec![Input::Present])];
+        record(n, (MIDNIGHT + n - delay) * 1000, "hot", inputs)
+    };
+    for start in (0..hours * HOUR).step_by(600) {
+        let records = (start..start + 600).map(of).collect();
+        feed.message(records, (MIDNIGHT + start + 599) * 1000);
+        feed.commit(usize::MAX);
+    }
+    let measured = hours * HOUR..hours * HOUR + MEASURED;
+    let taken = seconds(|| {
+        for n in measured {
+            feed.message(vec![of(n)], (MIDNIGHT + n) * 1000);
+            if n % 64 == 0 {
+                feed.commit(usize::MAX);
+            }
+        }
+        Ok(())
+    })?;
+    Ok(taken * 1000.0 / MEASURED as f64)
+}
+
+/// One group triggers with two events 23 hours apart, among others that have one each.
+fn attacker(groups: i64) -> anyhow::Result<()> {
+    let folder = tempfile::tempdir().context("no folder for the state")?;
+    let budget = Budget {
+        block_cache_bytes: 64 << 20,
+        write_buffer_bytes: 32 << 20,
+    };
+    let store = Store::open(folder.path(), "benchmark", budget)?;
+    let yaml = rule(24 * HOUR, &pattern("P", "COUNT(*) >= 2"), "");
+    let mut feed = Feed::new(&yaml, Disk::RocksDb(store));
+    let event = |n: i64, second: i64, user: &str| -> MatchedRecord {
+        let patterns: Vec<PatternMatch> = vec![part(0, vec![Input::Present])];
+        record(n, second * 1000, user, patterns)
+    };
+    let mut said = Vec::new();
+    let taken = seconds(|| {
+        said.extend(feed.message(vec![event(0, MIDNIGHT, "attacker")], MIDNIGHT * 1000));
+        let others: Vec<i64> = (1..=groups).collect();
+        for some in others.chunks(1_000) {
+            let second = |n: i64| MIDNIGHT + n * 23 * HOUR / (groups + 1);
+            let events = some
+                .iter()
+                .map(|n| event(*n, second(*n), &format!("user-{n}")));
+            let time = some.last().map_or(MIDNIGHT, |n| second(*n));
+            said.extend(feed.message(events.collect(), time * 1000));
+            feed.commit(32 << 20);
+        }
+        let second = MIDNIGHT + 23 * HOUR;
+        let last = event(groups + 1, second, "attacker");
+        said.extend(feed.message(vec![last], second * 1000));
+        Ok(())
+    })?;
+    let evidence: Vec<i64> = said
+        .iter()
+        .flat_map(|incident| incident.evidence.iter().map(|event| event.offset))
+        .collect();
+    ensure!(said.len() == 1, "{} incidents, not one", said.len());
+    ensure!(evidence == [0, groups + 1], "its evidence is {evidence:?}");
+    println!(
+        "a slow attacker among {groups} groups: found, {:.1} µs a match, {:.0} MB of state",
+        taken * 1e6 / groups as f64,
+        bytes_in(folder.path())? as f64 / 1e6,
+    );
+    Ok(())
+}
+
+fn bytes_in(folder: &Path) -> anyhow::Result<u64> {
+    let mut bytes = 0;
+    for file in std::fs::read_dir(folder)? {
+        bytes += file?.metadata()?.len();
+    }
+    Ok(bytes)
+}
