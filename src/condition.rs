@@ -2,10 +2,12 @@
 
 mod clears;
 mod evaluate;
+mod inner;
 mod operators;
 
 pub use clears::Clears;
 pub use evaluate::update;
+pub use inner::Inner;
 pub use operators::Sight;
 
 use crate::plan::LoadedRule;

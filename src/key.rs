@@ -108,6 +108,17 @@ pub struct Trigger {
     pub latest: Millis,
 }
 
+impl Trigger {
+    /// Of two ways to the same pane: the greatest first, the least earliest, the greatest latest.
+    pub fn better(self, other: Trigger) -> Trigger {
+        Trigger {
+            first: self.first.max(other.first),
+            earliest: self.earliest.min(other.earliest),
+            latest: self.latest.max(other.latest),
+        }
+    }
+}
+
 /// An event that may become evidence. Ordered as evidence is.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Mark {

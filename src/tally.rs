@@ -244,6 +244,7 @@ fn least_group(ground: Ground<'_>, place: usize, range: RangeInclusive<Second>) 
     let sight = Sight {
         loaded: ground.loaded,
         patterns: &ground.view.patterns,
+        inner: &ground.view.inner,
         watermark: ground.watermark,
     };
     let (start, end) = range.into_inner();

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
 use crate::aggregate::{Fold, Rank};
+use crate::condition::Inner;
 use crate::key::{self, Group, Key, Origin, Pane, Trigger};
 use crate::plan::LoadedRule;
 use crate::record::Hash;
@@ -25,6 +26,8 @@ pub struct View {
     pub patterns: Vec<PatternView>,
     /// Distinct events.
     events: Blocks<u64>,
+    /// Where the operations of the condition trigger.
+    pub inner: Vec<Inner>,
     /// Where the condition triggers and that is not final, by the last pane of what made it.
     pub triggers: BTreeMap<Second, Trigger>,
     /// Triggers that form one incident, the one that is final in part among them.
@@ -65,6 +68,7 @@ impl View {
         let mut view = View {
             patterns: rule.patterns.iter().map(|_| PatternView::new()).collect(),
             events: Blocks::new(DAY),
+            inner: Inner::all(&rule.condition),
             triggers: BTreeMap::new(),
             spans: Spans::default(),
             evaluated: None,
@@ -137,6 +141,9 @@ impl View {
     /// Forgets what it knows of panes before `first`.
     pub fn drop_before(&mut self, first: Second) {
         self.events.drop_before(first);
+        for inner in &mut self.inner {
+            inner.drop_before(first);
+        }
         for pattern in &mut self.patterns {
             pattern.seconds = pattern.seconds.split_off(&first);
             pattern.held = pattern.held.split_off(&first);

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::operators::{Sight, Triggers};
+use super::inner::{self, Triggers};
+use super::operators::Sight;
 use super::{Clears, Horizon, Reach, is_falsifiable, wait};
 use crate::key::Key;
 use crate::plan::LoadedRule;
@@ -38,8 +39,9 @@ pub fn update(key: &mut Key, loaded: &LoadedRule, horizon: Horizon) -> Ranges {
         true => Ranges::union([-EVER..=EVER]),
         false => changes.reach(&loaded.rule.condition),
     };
+    changes.keep_inner(&mut view, &loaded.rule.condition, (root(loaded), all));
     let from = key.settled.unwrap_or(-EVER);
-    let moved = find(&mut view, key, loaded, horizon, &ranges.from(from));
+    let moved = find(&mut view, key, &changes, horizon.since, &ranges.from(from));
     relink(&mut view, key, loaded, &changes);
     view.evaluated = Some(horizon.watermark);
     view.since = horizon.since;
@@ -115,6 +117,39 @@ impl Changes<'_> {
         }
     }
 
+    /// Brings the operations within `condition`, which is at `place` among them, up to date.
+    fn keep_inner(&self, view: &mut View, condition: &Condition, (place, all): (usize, bool)) {
+        let Condition::Operation(left, _, right) = condition else {
+            return;
+        };
+        let places = inner::places(condition, place);
+        for (side, place) in [(left, places.0), (right, places.1)] {
+            self.keep_inner(view, side, (place, all));
+            if matches!(**side, Condition::Pattern(_)) {
+                continue;
+            }
+            let ranges = match all {
+                true => Ranges::union([-EVER..=EVER]),
+                false => self.reach(side),
+            };
+            for range in ranges.iter() {
+                let now = self.sight(view).triggers(side, place, range.clone());
+                if let Some(inner) = view.inner.get_mut(place) {
+                    inner.replace(range, now);
+                }
+            }
+        }
+    }
+
+    fn sight<'v>(&'v self, view: &'v View) -> Sight<'v> {
+        Sight {
+            loaded: self.loaded,
+            patterns: &view.patterns,
+            inner: &view.inner,
+            watermark: self.now,
+        }
+    }
+
     /// The panes of which an absence has become certain.
     fn certain(&self, absence: &Condition) -> Ranges {
         let delay = wait(absence, self.loaded.rule.window) + self.loaded.settings.patience;
@@ -126,23 +161,25 @@ impl Changes<'_> {
     }
 }
 
+/// The place of the whole condition among its operations.
+fn root(loaded: &LoadedRule) -> usize {
+    inner::operations(&loaded.rule.condition).saturating_sub(1)
+}
+
 /// Finds the triggers within `ranges` anew; the seconds of those that differ.
 fn find(
     view: &mut View,
     key: &Key,
-    loaded: &LoadedRule,
-    horizon: Horizon,
+    changes: &Changes<'_>,
+    since: Second,
     ranges: &Ranges,
 ) -> Ranges {
+    let loaded = changes.loaded;
     let mut moved = Vec::new();
     for range in ranges.iter() {
-        let sight = Sight {
-            loaded,
-            patterns: &view.patterns,
-            watermark: horizon.watermark,
-        };
-        let mut now = sight.triggers(&loaded.rule.condition, range.clone());
-        if let Some(first) = trusted_from(loaded, horizon.since) {
+        let sight = changes.sight(view);
+        let mut now = sight.triggers(&loaded.rule.condition, root(loaded), range.clone());
+        if let Some(first) = trusted_from(loaded, since) {
             now.retain(|t, _| *t >= first);
         }
         let before: Triggers = view.triggers.range(range).map(|(t, x)| (*t, *x)).collect();
@@ -152,7 +189,7 @@ fn find(
             let View {
                 patterns, spans, ..
             } = &mut *view;
-            let clears = Clears::new(key, patterns, loaded, horizon.watermark);
+            let clears = Clears::new(key, patterns, loaded, changes.now);
             spans.take(*t, before, after, |last, next| clears.link(last, next));
             moved.push(*t..=*t);
         }
@@ -161,7 +198,7 @@ fn find(
                 let View {
                     patterns, spans, ..
                 } = &mut *view;
-                let clears = Clears::new(key, patterns, loaded, horizon.watermark);
+                let clears = Clears::new(key, patterns, loaded, changes.now);
                 spans.add(t, |last, next| clears.link(last, next));
                 view.triggers.insert(t, trigger);
                 moved.push(t..=t);

@@ -3,15 +3,13 @@
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
+use super::inner::{self, Inner, Triggers};
 use super::{is_falsifiable, wait};
 use crate::key::{Group, Trigger};
 use crate::plan::LoadedRule;
 use crate::rule::{Condition, ConditionOperator};
 use crate::time::{Millis, Second};
 use crate::view::{self, PatternView};
-
-/// Triggers by the last pane of what made them.
-pub type Triggers = BTreeMap<Second, Trigger>;
 
 /// Where patterns hold, and up to when that is certain.
 #[derive(Clone, Copy)]
@@ -20,18 +18,20 @@ pub struct Sight<'a> {
     pub loaded: &'a LoadedRule,
     /// Its patterns.
     pub patterns: &'a [PatternView],
+    /// Its operations.
+    pub inner: &'a [Inner],
     /// The watermark.
     pub watermark: Option<Second>,
 }
 
-/// One side of an operator: a pattern as it is, anything else worked out.
+/// One side of an operator.
 enum Side<'a> {
     Held {
         panes: Option<&'a view::Held>,
         /// Later panes are not certain.
         last: Second,
     },
-    Worked(Triggers),
+    Inner(Option<&'a Inner>),
 }
 
 impl<'a> Sight<'a> {
@@ -50,67 +50,68 @@ impl<'a> Sight<'a> {
         }
     }
 
-    /// The triggers of `condition` within `range`.
-    pub fn triggers(&self, condition: &Condition, range: RangeInclusive<Second>) -> Triggers {
+    /// The triggers of `condition` within `range`. Those of the operations within it are up to
+    /// date; `place` is its own among them.
+    pub fn triggers(
+        &self,
+        condition: &Condition,
+        place: usize,
+        range: RangeInclusive<Second>,
+    ) -> Triggers {
         let window = self.loaded.rule.window;
-        let (start, end) = range.into_inner();
         let Condition::Operation(left, operator, right) = condition else {
-            return self.side(condition, start..=end).between(start..=end);
+            return self.side(condition, place).between(range);
         };
+        let places = inner::places(condition, place);
+        let (left, right) = (self.side(left, places.0), self.side(right, places.1));
         let certain = || {
             let delay = wait(condition, window) + self.loaded.settings.patience;
-            end.min(self.certain_through(delay))
+            *range.start()..=(*range.end()).min(self.certain_through(delay))
         };
         match operator {
             ConditionOperator::And => {
-                let left = self.side(left, start - window + 1..=end);
-                let right = self.side(right, start - window + 1..=end);
-                let mut both = with_earlier(&left, &right, start..=end, window);
-                for (t, trigger) in with_earlier(&right, &left, start..=end, window) {
+                let mut both = with_earlier(&left, &right, range.clone(), window);
+                for (t, trigger) in with_earlier(&right, &left, range, window) {
                     keep(&mut both, t, trigger);
                 }
                 both
             }
             ConditionOperator::Or => {
-                let mut either = self.side(left, start..=end).between(start..=end);
-                for (t, trigger) in self.side(right, start..=end).between(start..=end) {
+                let mut either = left.between(range.clone());
+                for (t, trigger) in right.between(range) {
                     keep(&mut either, t, trigger);
                 }
                 either
             }
             ConditionOperator::FollowedBy => {
-                let left = self.side(left, start - window + 1..=end);
-                let right = self.side(right, start..=end).between(start..=end);
+                let followed = |(t, y)| Some((t, followed(&left, t, y, window)?));
                 right
+                    .between(range)
                     .into_iter()
-                    .filter_map(|(t, y)| Some((t, followed(&left, t, y, window)?)))
+                    .filter_map(followed)
                     .collect()
             }
             ConditionOperator::AndNot => {
-                let end = certain();
-                let mut lone = self.side(left, start..=end).between(start..=end);
-                let right = self.side(right, start - window + 1..=end + window - 1);
+                let mut lone = left.between(certain());
                 lone.retain(|t, x| !right.combines(*t, *x, window));
                 lone
             }
             ConditionOperator::NotFollowedBy => {
-                let end = certain();
-                let mut lone = self.side(left, start..=end).between(start..=end);
-                let right = self.side(right, start..=end + window - 1);
+                let mut lone = left.between(certain());
                 lone.retain(|t, x| !right.follows(*t, *x, window));
                 lone
             }
         }
     }
 
-    fn side(&self, condition: &Condition, range: RangeInclusive<Second>) -> Side<'a> {
+    fn side(&self, condition: &Condition, place: usize) -> Side<'a> {
         match condition {
             Condition::Pattern(place) => {
                 let last = self.holds_through(*place);
                 let panes = self.patterns.get(*place).map(|view| &view.held);
                 Side::Held { panes, last }
             }
-            Condition::Operation(..) => Side::Worked(self.triggers(condition, range)),
+            Condition::Operation(..) => Side::Inner(self.inner.get(place)),
         }
     }
 }
@@ -125,10 +126,11 @@ impl Side<'_> {
                 let held = held.into_iter().flat_map(|panes| panes.range(start..=end));
                 held.map(|(t, groups)| (*t, held_at(*t, groups))).collect()
             }
-            Side::Worked(triggers) if !range.is_empty() => {
-                triggers.range(range).map(|(t, x)| (*t, *x)).collect()
+            Side::Inner(inner) => {
+                let inner = inner.filter(|_| !range.is_empty()).into_iter();
+                let within = inner.flat_map(|inner| inner.triggers().range(range.clone()));
+                within.map(|(t, x)| (*t, *x)).collect()
             }
-            Side::Worked(_) => Triggers::new(),
         }
     }
 
@@ -138,7 +140,7 @@ impl Side<'_> {
                 let groups = panes.filter(|_| t <= *last)?.get(&t)?;
                 Some(held_at(t, groups))
             }
-            Side::Worked(triggers) => triggers.get(&t).copied(),
+            Side::Inner(inner) => inner.as_ref()?.triggers().get(&t).copied(),
         }
     }
 
@@ -155,44 +157,28 @@ impl Side<'_> {
                 let mut within = panes.range(start..=end).map(|(t, g)| held_at(*t, g));
                 let first = within.next()?;
                 let last = within.next_back().unwrap_or(first);
-                Some(better(first, last))
+                Some(first.better(last))
             }
-            Side::Worked(triggers) => triggers
-                .range(start..=end)
-                .map(|(_, trigger)| *trigger)
-                .filter(|trigger| trigger.first > after)
-                .reduce(better),
+            Side::Inner(inner) => inner.as_ref()?.best(start..=end, after),
         }
     }
 
-    /// Whether a trigger of this side and `x` at `t` lie in one window.
+    /// Whether a trigger of this side and `x` at `t` lie in one window. What ends later lies in
+    /// one by itself.
     fn combines(&self, t: Second, x: Trigger, window: Second) -> bool {
-        let range = t - window + 1..=x.first + window - 1;
-        match self {
-            Side::Held { .. } => self.best(range, Second::MIN / 2).is_some(),
-            Side::Worked(triggers) => triggers
-                .range(range)
-                .any(|(other, y)| t.max(*other) - window < x.first.min(y.first)),
-        }
+        self.best(t - window + 1..=t, t - window).is_some()
+            || self
+                .best(t + 1..=x.first + window - 1, Second::MIN / 2)
+                .is_some()
     }
 
     /// Whether a trigger of this side follows `x` at `t` within the window.
     fn follows(&self, t: Second, x: Trigger, window: Second) -> bool {
         let end = x.first + window - 1;
         let at_once = self.at(t).filter(|_| t <= end);
-        let later = || match self {
-            Side::Held { .. } => self.best(t + 1..=end, Second::MIN / 2).is_some(),
-            Side::Worked(triggers) => {
-                let (start, end) = (t + 1, end.max(t));
-                start <= end && triggers.range(start..=end).any(|(_, y)| follows(t, x, *y))
-            }
-        };
-        at_once.is_some_and(|y| follows(t, x, y)) || later()
+        at_once.is_some_and(|y| t <= y.first && y.latest >= x.latest)
+            || self.best(t + 1..=end, t - 1).is_some()
     }
-}
-
-fn follows(t: Second, x: Trigger, y: Trigger) -> bool {
-    t <= y.first && y.latest >= x.latest
 }
 
 fn held_at(t: Second, groups: &BTreeMap<Group, (Millis, Millis)>) -> Trigger {
@@ -205,19 +191,10 @@ fn held_at(t: Second, groups: &BTreeMap<Group, (Millis, Millis)>) -> Trigger {
     }
 }
 
-/// Of two ways to the same pane: the greatest first, the least earliest, the greatest latest.
-fn better(one: Trigger, other: Trigger) -> Trigger {
-    Trigger {
-        first: one.first.max(other.first),
-        earliest: one.earliest.min(other.earliest),
-        latest: one.latest.max(other.latest),
-    }
-}
-
 fn keep(triggers: &mut Triggers, t: Second, trigger: Trigger) {
     triggers
         .entry(t)
-        .and_modify(|known| *known = better(*known, trigger))
+        .and_modify(|known| *known = known.better(trigger))
         .or_insert(trigger);
 }
 
@@ -247,7 +224,7 @@ fn followed(left: &Side<'_>, t: Second, y: Trigger, window: Second) -> Option<Tr
         .at(t)
         .filter(|x| y.first == t && x.first > t - window && x.earliest <= y.latest);
     let x = match (earlier, same_pane) {
-        (Some(one), Some(other)) => better(one, other),
+        (Some(one), Some(other)) => one.better(other),
         (one, other) => one.or(other)?,
     };
     Some(Trigger {
