@@ -169,6 +169,8 @@ struct Nature {
     late: bool,
     /// Whole days go by.
     days: bool,
+    /// Something goes on for hours, across a midnight.
+    goes_on: bool,
     events_max: usize,
 }
 
@@ -192,6 +194,7 @@ fn run(seed: u64) -> BTreeSet<String> {
         resends: rng.one_in(2),
         late: rng.one_in(2),
         days: rng.one_in(2),
+        goes_on: rng.one_in(3),
         events_max: 20 + rng.below(120) as usize,
     };
     let matches_partitions = if rng.one_in(3) { 8 } else { 3 };
@@ -214,6 +217,10 @@ fn run(seed: u64) -> BTreeSet<String> {
     sim.begin();
     while sim.records.len() < sim.nature.events_max {
         sim.step();
+    }
+    if sim.nature.goes_on {
+        sim.go_on();
+        (0..30).for_each(|_| sim.step());
     }
     sim.drain();
     sim.check();
@@ -258,7 +265,7 @@ impl Sim {
             95 => self.correlate_crash(),
             96 => self.change_rules(),
             97 => self.world.retain(&self.correlate),
-            98 if self.rng.one_in(2) => self.come_to_an_edge(),
+            98 => self.come_to_an_edge(),
             _ => self.time_passes(),
         }
         self.world.clock += self.rng.below(4_000) as i64;
@@ -285,22 +292,39 @@ impl Sim {
         self.records.extend(records);
     }
 
+    /// A rule in use, and a record that an incident of it rests on.
+    fn some_evidence(&mut self) -> Option<(Arc<LoadedRule>, Record)> {
+        let plan = &self.plans[self.plans.len() - 1];
+        let all = self.world.incidents.iter().flatten();
+        let known: Vec<(&LoadedRule, Hash)> = all
+            .filter_map(|incident| {
+                let mut rules = plan.rules.iter().map(|(rule, _)| &**rule);
+                let rule = rules.find(|rule| rule.fingerprint == incident.rule_fingerprint)?;
+                Some((rule, incident.evidence.last()?.record_hash))
+            })
+            .collect();
+        if known.is_empty() {
+            return None;
+        }
+        let (rule, hash) = *self.rng.choose(&known);
+        let mut records = self.records.iter();
+        let record = records.find(|record| Hash::of(record.text.as_bytes()) == hash)?;
+        Some((Arc::new(rule.clone()), record.clone()))
+    }
+
     /// The watermark comes to where something of a rule ends for a past event, or a second beside
     /// it, and the event is repeated near where it was or where matches begin to be late.
     fn come_to_an_edge(&mut self) {
-        let recent = self.records.len().saturating_sub(20);
-        let plan = self.plans[self.plans.len() - 1].clone();
-        let lateness = |(rule, _): &(Arc<LoadedRule>, i64)| rule.settings.lateness;
-        let all_on_time = plan.rules.iter().map(lateness).min();
-        let (rule, _) = self.rng.choose(&plan.rules);
-        let Some(record) = self.records.get(recent + self.rng.index(20)) else {
+        let Some((rule, record)) = self.some_evidence() else {
             return;
         };
-        let record = record.clone();
+        let plan = &self.plans[self.plans.len() - 1];
+        let lateness = |(rule, _): &(Arc<LoadedRule>, i64)| rule.settings.lateness;
+        let all_on_time = plan.rules.iter().map(lateness).min();
         let Settings {
             patience, lateness, ..
         } = rule.settings;
-        let Spans { wait, reach } = oracle::spans(rule);
+        let Spans { wait, reach } = oracle::spans(&rule);
         let ends = [
             lateness + reach,
             lateness + reach,
@@ -329,6 +353,47 @@ impl Sim {
             let payload = record.text.clone().into_bytes();
             self.world.produce(partition, payload);
             self.records.push(record);
+        }
+    }
+
+    /// What made an incident is repeated from before a midnight until long after it, as often as
+    /// keeps one open; then perhaps disks are lost.
+    fn go_on(&mut self) {
+        let Some((rule, record)) = self.some_evidence() else {
+            return;
+        };
+        if rule.rule.quiet.min(rule.rule.window) < 60 {
+            return;
+        }
+        let gap = rule.rule.quiet.min(rule.rule.window) * 1000 / (1 + self.rng.below(4) as i64);
+        let Settings {
+            patience, lateness, ..
+        } = rule.settings;
+        let long = patience + lateness + oracle::spans(&rule).wait + 2 * rule.rule.quiet;
+        let midnight = (self.world.clock.div_euclid(DAY) + 1) * DAY;
+        let end = midnight + long * 1000 + self.rng.below(600_000) as i64;
+        let before = midnight - self.rng.below(4 * gap as u64) as i64;
+        self.world.clock = self.world.clock.max(before);
+        for _ in 0..60 {
+            if self.world.clock > end {
+                break;
+            }
+            let partition = self.rng.index(self.world.sources.len());
+            let time = self.world.clock - self.rng.below(1000) as i64;
+            let again = record.at(time);
+            self.world.produce(partition, again.text.into_bytes());
+            self.catch_up();
+            self.correlate_read();
+            self.correlate_commit();
+            self.world.clock += gap - self.rng.below(gap as u64 / 4) as i64;
+        }
+        self.catch_up();
+        self.fold_all();
+        self.world.retain(&self.correlate);
+        for partition in 0..self.world.logs.len() {
+            if self.rng.one_in(2) {
+                self.lose_disk(partition);
+            }
         }
     }
 
@@ -433,17 +498,26 @@ impl Sim {
 
     fn correlate_move(&mut self) {
         let partition = self.rng.index(self.world.logs.len());
+        if self.rng.one_in(3) {
+            self.lose_disk(partition);
+        }
         for worker in &mut self.correlate {
-            if worker.assigned().contains(&partition) {
-                worker.revoke(partition);
-                if self.rng.one_in(3) {
-                    worker.lose_disk(partition);
-                    self.covered.insert("lost disk".to_owned());
-                }
-            }
+            worker.revoke(partition);
         }
         let heir = self.rng.index(self.correlate.len());
         self.correlate[heir].assign(&self.world, partition);
+    }
+
+    /// The owner of a partition begins it anew without what its disk had.
+    fn lose_disk(&mut self, partition: usize) {
+        for worker in &mut self.correlate {
+            if worker.assigned().contains(&partition) {
+                worker.revoke(partition);
+                worker.lose_disk(partition);
+                worker.assign(&self.world, partition);
+                self.covered.insert("lost disk".to_owned());
+            }
+        }
     }
 
     /// An incident just after a midnight rests on what came before it; then, when the incident is
@@ -474,12 +548,8 @@ impl Sim {
         self.world.clock = self.world.clock.max(clock * 1000);
         self.catch_up();
         self.fold_all();
-        for worker in &mut self.correlate {
-            for partition in worker.assigned() {
-                worker.revoke(partition);
-                worker.lose_disk(partition);
-                worker.assign(&self.world, partition);
-            }
+        for partition in 0..self.world.logs.len() {
+            self.lose_disk(partition);
         }
         self.produce_at(&alike, (clock - lateness) * 1000);
         self.catch_up();

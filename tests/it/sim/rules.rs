@@ -330,13 +330,16 @@ fn shown(rng: &mut Rng, has_user: bool) -> String {
         ),
         _ => format!("severity: {severity}\n"),
     };
-    if has_user && rng.one_in(3) {
-        let user = rng.choose(&["= \"user2@contoso.com\"", "IN (Group@Admins)"]);
-        text += &format!("exceptions:\n  - {{ where: 'user {user}'");
-        if rng.one_in(2) {
-            text += &format!(", from: {}", watchfire::time::rfc3339(START + 60_000));
-        }
-        text += " }\n";
+    let exception = match rng.below(6) {
+        0 if has_user => "user = \"user2@contoso.com\"",
+        1 if has_user => "user IN (Group@Admins)",
+        2 => "event_count > 4",
+        _ => return text,
+    };
+    text += &format!("exceptions:\n  - {{ where: '{exception}'");
+    if rng.one_in(2) {
+        text += &format!(", from: {}", watchfire::time::rfc3339(START + 60_000));
     }
+    text += " }\n";
     text
 }
