@@ -50,8 +50,8 @@ pub struct Step {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Asked {
     Nothing,
-    Rows,
-    TimersRows,
+    Keys,
+    TimersKeys,
 }
 
 #[derive(Debug)]

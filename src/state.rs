@@ -32,7 +32,8 @@ use crate::time::{Millis, Second};
 use crate::watermark::Sources;
 use recovery::Hours;
 use rows::{
-    chunk_number, chunk_of, chunk_row, key_id, key_row, rows_of, rows_of_key, seconds_of, timer_row,
+    chunk_number, chunk_of, chunk_row, key_id, key_row, panes_of_key, rows_of, seconds_of,
+    timer_row,
 };
 
 /// Version of the rows' values.
@@ -140,7 +141,9 @@ pub struct State {
     timers: BTreeSet<(Second, KeyId)>,
     /// Keys that a timer row named and that are still to be loaded.
     named_by_timer: BTreeSet<KeyId>,
-    /// Keys whose rows are being loaded.
+    /// Keys that were loaded for the step that is being prepared.
+    loaded: BTreeSet<KeyId>,
+    /// Those of them whose panes are still to be.
     loading: BTreeSet<KeyId>,
     /// Positions and times of the source partitions.
     pub sources: Sources,
@@ -164,6 +167,7 @@ impl State {
             keys: BTreeMap::new(),
             timers: BTreeSet::new(),
             named_by_timer: BTreeSet::new(),
+            loaded: BTreeSet::new(),
             loading: BTreeSet::new(),
             sources: Sources::default(),
             counts: Counts::default(),
@@ -217,12 +221,13 @@ impl State {
     /// What must be loaded before `step` can be folded; to be asked again after loading, until
     /// it is empty.
     pub fn wants(&mut self, step: &mut Step) -> Vec<Read> {
-        self.loading.clear();
+        let panes = std::mem::take(&mut self.loading);
+        let mut reads: Vec<Read> = panes.iter().map(|id| panes_of_key(*id)).collect();
         match step.asked {
             Asked::Nothing => {
-                step.asked = Asked::Rows;
-                let touched = step.touched();
-                let mut reads = self.missing(&touched);
+                step.asked = Asked::Keys;
+                self.loaded.clear();
+                reads.extend(self.missing(&step.touched()));
                 if let Some(watermark) = step.after {
                     reads.push(Read::Range {
                         from: timer_row(i64::MIN, None),
@@ -230,15 +235,15 @@ impl State {
                     });
                 }
                 reads.extend(step.out.iter().map(|rule| rows_of(rule.fingerprint)));
-                reads
             }
-            Asked::Rows => {
-                step.asked = Asked::TimersRows;
+            Asked::Keys => {
+                step.asked = Asked::TimersKeys;
                 let named = std::mem::take(&mut self.named_by_timer);
-                self.missing(&named)
+                reads.extend(self.missing(&named));
             }
-            Asked::TimersRows => Vec::new(),
+            Asked::TimersKeys => {}
         }
+        reads
     }
 
     /// Takes a row that [`State::wants`] asked for and the store has.
@@ -262,7 +267,8 @@ impl State {
         let (name, panes_row) = row.split_at_checked(32).ok_or(Unreadable)?;
         let id = key_id(name).ok_or(Unreadable)?;
         if !panes_row.is_empty() {
-            if self.loading.contains(&id) {
+            // Of a key that was here before, more is known than its rows say.
+            if self.loaded.contains(&id) {
                 let cached = self.keys.get_mut(&id).ok_or(Unreadable)?;
                 let panes: BTreeMap<Second, Pane> = from_bytes(FORMAT, value)?;
                 cached.key.panes.extend(panes);
@@ -281,6 +287,7 @@ impl State {
                 used: true,
             };
             self.keys.insert(id, cached);
+            self.loaded.insert(id);
             self.loading.insert(id);
         }
         Ok(())
@@ -360,7 +367,7 @@ impl State {
     fn missing(&self, ids: &BTreeSet<KeyId>) -> Vec<Read> {
         ids.iter()
             .filter(|id| !self.keys.contains_key(id))
-            .map(|id| rows_of_key(*id))
+            .map(|id| Read::Row(key_row(*id)))
             .collect()
     }
 }

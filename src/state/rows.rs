@@ -36,10 +36,10 @@ pub fn seconds_of(chunk: Second) -> RangeInclusive<Second> {
     chunk * CHUNK..=chunk * CHUNK + CHUNK - 1
 }
 
-/// All rows of a key.
-pub fn rows_of_key(id: KeyId) -> Read {
-    let from = key_row(id);
-    let to = [from.as_slice(), &[0xff; 9]].concat();
+/// The rows of a key's panes.
+pub fn panes_of_key(id: KeyId) -> Read {
+    let from = [key_row(id).as_slice(), &[0]].concat();
+    let to = [key_row(id).as_slice(), &[0xff; 9]].concat();
     Read::Range { from, to }
 }
 
