@@ -83,13 +83,18 @@ fn together(key: &Key, loaded: &LoadedRule, before: Second) -> Key {
     for (second, pane) in key.late.values().flatten() {
         late.entry(*second).or_default().merge(pane, loaded);
     }
-    let known_new = known_new(key, &late, loaded, before);
+    let asks_for_new = loaded
+        .rule
+        .patterns
+        .iter()
+        .any(|pattern| pattern.new.is_some());
+    let known_new = asks_for_new.then(|| known_new(key, &late, loaded, before));
     let mut panes = key.panes.clone();
     for (second, pane) in &late {
         panes.entry(*second).or_default().merge(pane, loaded);
     }
     let mut view = View::new(&panes, loaded);
-    view.known_new = Some(known_new);
+    view.known_new = known_new;
     Key {
         values: key.values.clone(),
         panes,

@@ -40,10 +40,8 @@ pub fn value(function: Function, inputs: &[(Rank, Input)], max: u32) -> Option<f
         Function::First => texts.first().and_then(|text| spelled(text)),
         Function::Last => texts.last().and_then(|text| spelled(text)),
         Function::Mode => mode(&texts, max as usize).and_then(spelled),
-        Function::Median => percentile(&inputs, 0.5, max as usize),
-        Function::Percentile(thousandths) => {
-            percentile(&inputs, f64::from(thousandths) / 1e5, max as usize)
-        }
+        Function::Median => percentile(&inputs, 50_000, max as usize),
+        Function::Percentile(thousandths) => percentile(&inputs, thousandths, max as usize),
         Function::Stddev => variance().map(f64::sqrt),
         Function::Variance => variance(),
         Function::PctChange => {
@@ -130,19 +128,18 @@ fn mode<'t>(texts: &[&'t str], max: usize) -> Option<&'t str> {
     best.map(|((_, text), _)| text)
 }
 
-fn percentile(inputs: &[&(Rank, Input)], p: f64, max: usize) -> Option<f64> {
+fn percentile(inputs: &[&(Rank, Input)], thousandths: u32, max: usize) -> Option<f64> {
     let value = |(rank, input): &&(Rank, Input)| Some((rank.event, number(input)?));
     let mut values: Vec<(u64, f64)> = inputs.iter().filter_map(value).collect();
     values.sort_by_key(|(event, _)| *event);
     values.truncate(max);
     let mut values: Vec<f64> = values.into_iter().map(|(_, value)| value).collect();
     values.sort_by(f64::total_cmp);
-    let place = (values.len().checked_sub(1)?) as f64 * p;
-    let (low, high) = (
-        values[place.floor() as usize],
-        values[place.ceil() as usize],
-    );
-    Some(low + (high - low) * place.fract())
+    let steps = values.len().checked_sub(1)? as u64 * u64::from(thousandths);
+    let (place, part) = ((steps / 100_000) as usize, (steps % 100_000) as f64 / 1e5);
+    let low = values[place];
+    let high = values.get(place + 1).copied().unwrap_or(low);
+    Some((low * (1.0 - part) + high * part).clamp(low, high))
 }
 
 fn input() -> impl Strategy<Value = Input> {
@@ -185,6 +182,8 @@ proptest! {
         let inputs: Vec<(Rank, Input)> = (0_u8..)
             .zip(inputs)
             .map(|(place, (order, event, input))| {
+                // No two events have one hash.
+                let event = event << 8 | u64::from(place);
                 (Rank { order, tie: Hash([place; 16]), event }, input)
             })
             .collect();
