@@ -13,6 +13,7 @@ pub use operators::Sight;
 use crate::plan::LoadedRule;
 use crate::rule::{Condition, Pattern, Rule};
 use crate::time::Second;
+use crate::view;
 
 /// What decides when a trigger is certain.
 #[derive(Clone, Copy, Debug)]
@@ -87,6 +88,12 @@ pub fn decided_after(loaded: &LoadedRule, t: Second) -> Second {
 /// Whether more matches can take the pattern's test back.
 pub fn is_falsifiable(pattern: &Pattern) -> bool {
     pattern.having.can_become_false(&pattern.aggregates)
+}
+
+/// Whether a trigger of the rule can never be taken back.
+pub fn is_lasting(rule: &Rule) -> bool {
+    let mut patterns = rule.patterns.iter();
+    !rule.condition.has_absence() && patterns.all(view::is_lasting)
 }
 
 /// The delays, beside which the watermark must pass a pane, of all that is not certain at once:

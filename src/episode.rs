@@ -80,18 +80,21 @@ pub fn span_start(first: Second, quiet: Second) -> Second {
 /// What the triggers from `first` through `last` come to, which belong together. `clears` are
 /// those of the rule.
 pub fn tally(ground: Ground<'_>, (first, last): (Second, Second), clears: Clears<'_>) -> Tally {
-    let mut tally = match ground.key.settled_incidents.get(&first) {
-        Some(settled) => settled.clone(),
-        None => {
-            let span = span_start(first, ground.loaded.rule.quiet);
-            let clear = clears.last_before(first).filter(|clear| *clear >= span);
-            Tally::begin(ground, first, clear.unwrap_or(0))
-        }
-    };
-    if last > tally.last {
+    let settled = ground.key.settled_incidents.get(&first).cloned();
+    let is_all = settled.as_ref().is_some_and(|settled| settled.last >= last);
+    let mut tally = settled.unwrap_or_else(|| begin(ground, first, clears));
+    if !is_all {
         tally.extend(ground, last);
+        tally.take_values(ground);
     }
     tally
+}
+
+/// The tally of the first trigger of an episode, without values.
+pub fn begin(ground: Ground<'_>, first: Second, clears: Clears<'_>) -> Tally {
+    let span = span_start(first, ground.loaded.rule.quiet);
+    let clear = clears.last_before(first).filter(|clear| *clear >= span);
+    Tally::begin(ground, first, clear.unwrap_or(0))
 }
 
 /// All that follows from a tally: an OPEN incident of revision 0. `late`: it was found apart from

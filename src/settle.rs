@@ -48,20 +48,31 @@ fn sum_up(key: &mut Key, view: &mut View, loaded: &LoadedRule, end: Second, wate
         return;
     }
     let clears = episode::clears(key, view, loaded, Some(watermark));
+    // The last trigger of an incident stays the last or comes to be an earlier one: of what is
+    // not the last now the values are never asked for.
+    let lasting = loaded.rule.clear.is_none() && condition::is_lasting(&loaded.rule);
     let mut from = Second::MIN;
     while let Some((t, _)) = view.triggers.range(from..end).next() {
-        let Some((first, last)) = view.spans.containing(*t) else {
+        let Some((first, end_of_all)) = view.spans.containing(*t) else {
             break;
         };
-        let last = view.triggers.range(*t..=last.min(end - 1)).next_back();
+        let last = view
+            .triggers
+            .range(*t..=end_of_all.min(end - 1))
+            .next_back();
         let last = last.map_or(*t, |(last, _)| *last);
+        let known = key.settled_incidents.remove(&first);
         let ground = Ground {
             key,
             view,
             loaded,
             watermark: Some(watermark),
         };
-        let tally = episode::tally(ground, (first, last), clears);
+        let mut tally = known.unwrap_or_else(|| episode::begin(ground, first, clears));
+        tally.extend(ground, last);
+        if !lasting || end_of_all == last {
+            tally.take_values(ground);
+        }
         key.settled_incidents.insert(first, tally);
         from = last + 1;
     }

@@ -36,7 +36,8 @@ pub struct Tally {
     pub evidence: Vec<Vec<Mark>>,
     /// By pattern: the least group that held at the first trigger.
     groups: Vec<Option<Group>>,
-    /// By incident attribute: its value, for aggregates at the last trigger.
+    /// By incident attribute: its value, for aggregates at the last trigger; none where a later
+    /// trigger follows for certain.
     pub values: Vec<AttributeValue>,
 }
 
@@ -54,7 +55,7 @@ pub struct Ground<'a> {
 }
 
 impl Tally {
-    /// The tally of one trigger whose last pane is `t`. `clear`: see there.
+    /// The tally of one trigger whose last pane is `t`, without values. `clear`: see there.
     pub fn begin(ground: Ground<'_>, t: Second, clear: Second) -> Tally {
         let rule = &ground.loaded.rule;
         let first = ground
@@ -85,7 +86,7 @@ impl Tally {
         tally
     }
 
-    /// Adds the view's triggers after the last one, through `last`.
+    /// Adds the view's triggers after the last one, through `last`; without their values.
     pub fn extend(&mut self, ground: Ground<'_>, last: Second) {
         let rule = &ground.loaded.rule;
         let triggers = &ground.view.triggers;
@@ -94,7 +95,10 @@ impl Tally {
         } else {
             self.last + 1
         };
-        let Some(trigger) = triggers.range(from..=last).next_back().map(|(_, t)| *t) else {
+        if from > last {
+            return;
+        }
+        let Some(trigger) = triggers.range(from..=last).next_back().map(|(t, _)| *t) else {
             return;
         };
         let windows = windows(rule, triggers, from..=last, self.windows > 0);
@@ -105,8 +109,14 @@ impl Tally {
         }
         self.add_evidence(ground, &fresh);
         self.counted = self.counted.with(&windows);
-        self.last = last;
-        self.values = self.values(ground, trigger, last);
+        self.last = trigger;
+    }
+
+    /// Takes the values of the incident's attributes as they are at the last trigger, which the
+    /// view still has.
+    pub fn take_values(&mut self, ground: Ground<'_>) {
+        let trigger = ground.view.triggers.get(&self.last).copied();
+        self.values = trigger.map_or_else(Vec::new, |trigger| self.values(ground, trigger));
     }
 
     /// Forgets which panes before `first` are counted: no window reaches them any more.
@@ -160,9 +170,8 @@ impl Tally {
         }
     }
 
-    /// The values of the incident's attributes; aggregates over the window of the trigger whose
-    /// last pane is `last`.
-    fn values(&self, ground: Ground<'_>, trigger: Trigger, last: Second) -> Vec<AttributeValue> {
+    /// The values of the incident's attributes; aggregates over the window of `trigger`, the last.
+    fn values(&self, ground: Ground<'_>, trigger: Trigger) -> Vec<AttributeValue> {
         let rule = &ground.loaded.rule;
         let value = |from: &IncidentValue| match from {
             IncidentValue::GroupBy(pattern, place) => self.group_value(ground, *pattern, *place),
@@ -175,7 +184,7 @@ impl Tally {
                     ground.loaded,
                     (*pattern, group),
                     *aggregate,
-                    start..=last,
+                    start..=self.last,
                 );
                 match fold?.shown() {
                     Shown::Null => None,

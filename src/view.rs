@@ -200,7 +200,7 @@ struct Retest<'a> {
 }
 
 /// Whether what holds for a part of a window holds for all of it.
-fn is_lasting(pattern: &Pattern) -> bool {
+pub fn is_lasting(pattern: &Pattern) -> bool {
     // A sum can shrink, though it is taken for one that does not where waiting is concerned.
     let mut aggregates = pattern.aggregates.iter();
     let sums = aggregates.any(|aggregate| aggregate.function == Function::Sum);
