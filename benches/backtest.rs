@@ -4,10 +4,11 @@
 //! `cargo bench --bench backtest [-- --records N --rounds N]`. Prints, asserts nothing.
 
 use std::borrow::Cow;
+use std::ffi::OsStr;
 use std::fs::File;
 use std::hint::black_box;
 use std::io::{BufRead, BufReader, BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Parser;
@@ -126,11 +127,38 @@ fn main() -> anyhow::Result<()> {
     let records = generate(&path, args.records)?;
     let bytes = std::fs::metadata(&path)?.len();
     println!("{records} records, {:.0} MB", bytes as f64 / 1e6);
+    let all = rules()?;
+    let named = |path: &&PathBuf| path.file_name().is_some_and(is_named);
+    let narrow: Vec<PathBuf> = all.iter().filter(named).cloned().collect();
+    println!("{} rules, each of one event type", narrow.len());
+    compare(&args, &path, (records, bytes), &narrow)?;
+    println!("{} rules, one of which looks at every event", all.len());
+    compare(&args, &path, (records, bytes), &all)
+}
 
+/// The files of the rules that are shipped.
+fn rules() -> anyhow::Result<Vec<PathBuf>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("rules/azure");
+    let files = std::fs::read_dir(folder)?.map(|entry| Ok(entry?.path()));
+    files.collect()
+}
+
+/// Whether a rule is one of FortiSIEM's Azure family, which name one event type each.
+fn is_named(file: &OsStr) -> bool {
+    file.to_string_lossy().starts_with("PH_Rule_")
+}
+
+/// Reads the stream in turns.
+fn compare(
+    args: &Args,
+    path: &Path,
+    (records, bytes): (u64, u64),
+    rules: &[PathBuf],
+) -> anyhow::Result<()> {
     let mut ratios = Vec::with_capacity(args.rounds);
     for round in 1..=args.rounds {
-        let peer = timed(|| parse_alone(&path))?;
-        let own = timed(|| backtest_alone(&path))?;
+        let peer = timed(|| parse_alone(path))?;
+        let own = timed(|| backtest_alone(path, rules))?;
         anyhow::ensure!(
             peer.records == records,
             "serde_json read {} records",
@@ -216,10 +244,9 @@ fn parse_alone(path: &Path) -> anyhow::Result<u64> {
     Ok(records)
 }
 
-/// The whole backtest with the rules that are shipped, as `backtest --threads 1` runs it.
-fn backtest_alone(path: &Path) -> anyhow::Result<u64> {
-    let rules = Path::new(env!("CARGO_MANIFEST_DIR")).join("rules");
-    let plan = cli::backtest::plan(&[rules])?;
+/// The whole backtest, as `backtest --threads 1` runs it.
+fn backtest_alone(path: &Path, rules: &[PathBuf]) -> anyhow::Result<u64> {
+    let plan = cli::backtest::plan(rules)?;
     let outcome = backtest::run(&plan, &[path.to_path_buf()], 1)?;
     anyhow::ensure!(!outcome.incidents.is_empty(), "no incident found");
     Ok(outcome.seen.records)

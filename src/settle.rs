@@ -99,6 +99,13 @@ fn forget_incidents(key: &mut Key, view: &mut View, loaded: &LoadedRule, end: Se
 }
 
 fn forget_panes(key: &mut Key, view: &mut View, kept: Second) {
+    if key
+        .panes
+        .first_key_value()
+        .is_none_or(|(first, _)| *first >= kept)
+    {
+        return;
+    }
     while let Some(entry) = key.panes.first_entry().filter(|entry| *entry.key() < kept) {
         let (second, pane) = entry.remove_entry();
         key.changed.insert(second);
