@@ -329,16 +329,12 @@ impl State {
         changes
     }
 
-    /// Forgets loaded keys if they take more than `bytes_max`, about: those that were not needed
-    /// since the last call, and if that does not do, all. Only after [`State::changes`] was
-    /// written.
+    /// Forgets the loaded keys that were not needed since the last call, if all take more than
+    /// `bytes_max`, about. Those that were needed stay: dropped now, they would be loaded and take
+    /// as much again at once. Only after [`State::changes`] was written.
     pub fn shrink(&mut self, bytes_max: usize) {
         if self.memory() > bytes_max {
             self.keys.retain(|_, cached| cached.dirty || cached.used);
-        }
-        // Keys that are needed all the time may take more: each is made anew at some cost.
-        if self.memory() > bytes_max.saturating_mul(2) {
-            self.keys.retain(|_, cached| cached.dirty);
         }
         for cached in self.keys.values_mut() {
             cached.used = false;

@@ -182,6 +182,8 @@ impl Feed {
             }
             Disk::RocksDb(store) => store.write(&[(0, changes)]).expect("writable store"),
         }
+        // Nothing is needed between the two, so that what is too much is forgotten at once.
+        self.state.shrink(bytes_max);
         self.state.shrink(bytes_max);
     }
 }

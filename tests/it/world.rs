@@ -418,6 +418,8 @@ impl CorrelateWorker {
             };
         }
         if forget {
+            // Nothing is needed between the two, so all is forgotten.
+            open.state.shrink(0);
             open.state.shrink(0);
         }
     }
