@@ -194,8 +194,9 @@ fn brief(incident: &Value) -> String {
             .unwrap_or_default()
     };
     format!(
-        "attributes {}, event_count {}, trigger_count {}, first_seen {}, last_seen {}",
+        "attributes {}, severity {}, event_count {}, trigger_count {}, first_seen {}, last_seen {}",
         field("attributes"),
+        field("severity"),
         field("event_count"),
         field("trigger_count"),
         field("first_seen"),
@@ -246,7 +247,7 @@ mod tests {
     }
 
     const EXPLAINED: &str = r#"FAILED  R: few
-        an incident more: attributes {"user":"ann"}, event_count 2, trigger_count 1, \
+        an incident more: attributes {"user":"ann"}, severity 5, event_count 2, trigger_count 1, \
 first_seen "2026-01-01T00:00:07.000Z", last_seen "2026-01-01T00:00:07.000Z"
         events:
           1  2026-01-01T00:00:01.000Z  P  user="Ann" record.size=1
@@ -260,7 +261,7 @@ first_seen "2026-01-01T00:00:07.000Z", last_seen "2026-01-01T00:00:07.000Z"
         condition P:
           user="ann" triggers at 2026-01-01T00:00:07Z
         incidents:
-          attributes {"user":"ann"}, event_count 2, trigger_count 1, \
+          attributes {"user":"ann"}, severity 5, event_count 2, trigger_count 1, \
 first_seen "2026-01-01T00:00:07.000Z", last_seen "2026-01-01T00:00:07.000Z"
 "#;
 

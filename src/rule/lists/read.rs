@@ -63,6 +63,10 @@ fn sorted(mut values: Vec<String>) -> Vec<Vec<String>> {
 
 /// A header and rows of as many fields; errors with their line.
 fn table(text: &str) -> Result<Content, (usize, String)> {
+    if let Some(line) = unclosed_quote(text) {
+        let message = "a `\"` without another: all that follows would be one field".to_owned();
+        return Err((line, message));
+    }
     let mut reader = csv::ReaderBuilder::new()
         .trim(csv::Trim::All)
         .from_reader(text.trim_start_matches('\u{feff}').as_bytes());
@@ -101,6 +105,14 @@ fn table(text: &str) -> Result<Content, (usize, String)> {
         rows = sorted(keys.map(|key| key.to_ascii_lowercase()).collect());
     }
     Ok(Content { columns, rows })
+}
+
+/// The line of the last quote, where quotes do not come in pairs; the reader takes the end of the
+/// text for the missing one.
+fn unclosed_quote(text: &str) -> Option<usize> {
+    let odd = text.matches('"').count() % 2 == 1;
+    let (before, _) = text.rsplit_once('"').filter(|_| odd)?;
+    Some(before.matches('\n').count() + 1)
 }
 
 fn not_csv(error: &csv::Error) -> (usize, String) {

@@ -101,6 +101,10 @@ fn says_what_is_wrong() {
         "x.csv:3:1: the first column of this row, its key, is empty",
     );
     check(
+        &[("x.csv", "a,b\n1,\"2\n3,4\n")],
+        "x.csv:2:1: a `\"` without another: all that follows would be one field",
+    );
+    check(
         &[("x.csv", "a,A\n")],
         "x.csv:1:1: two columns are called `A`",
     );
