@@ -8,12 +8,10 @@ mod operators;
 pub use clears::Clears;
 pub use evaluate::update;
 pub use inner::Inner;
-pub use operators::Sight;
 
 use crate::plan::LoadedRule;
-use crate::rule::{Condition, Pattern, Rule};
+use crate::rule::{Condition, Function, Pattern, Rule};
 use crate::time::Second;
-use crate::view;
 
 /// What decides when a trigger is certain.
 #[derive(Clone, Copy, Debug)]
@@ -22,6 +20,14 @@ pub struct Horizon {
     pub watermark: Option<Second>,
     /// The rule's `since`.
     pub since: Second,
+}
+
+impl Horizon {
+    /// At the end of an input that ends: later than any event, with room to add to.
+    pub const END: Horizon = Horizon {
+        watermark: Some(Second::MAX / 8),
+        since: 0,
+    };
 }
 
 /// Seconds after its last pane that a trigger of `condition` may need to wait for what follows,
@@ -82,7 +88,28 @@ impl Reach {
 
 /// The second that the watermark must pass before a trigger at pane `t` is certain.
 pub fn decided_after(loaded: &LoadedRule, t: Second) -> Second {
-    t + Reach::of(&loaded.rule).wait + loaded.settings.patience
+    t + loaded.reach.wait + loaded.settings.patience
+}
+
+/// The last pane of which a watermark makes certain what waits for `delay` beside.
+pub fn certain_through(watermark: Option<Second>, delay: Second) -> Second {
+    watermark.map_or(Second::MIN / 2, |watermark| watermark - delay - 1)
+}
+
+/// The last pane at which the pattern at this place can be said to hold.
+pub fn holds_through(loaded: &LoadedRule, place: usize, watermark: Option<Second>) -> Second {
+    match loaded.rule.patterns.get(place).is_some_and(is_falsifiable) {
+        true => certain_through(watermark, loaded.settings.patience),
+        false => Second::MAX,
+    }
+}
+
+/// Whether what holds for a part of a window holds for all of it.
+pub fn is_monotone(pattern: &Pattern) -> bool {
+    // A sum can shrink, though it is taken for one that does not where waiting is concerned.
+    let mut aggregates = pattern.aggregates.iter();
+    let sums = aggregates.any(|aggregate| aggregate.function == Function::Sum);
+    pattern.new.is_none() && !sums && !is_falsifiable(pattern)
 }
 
 /// Whether more matches can take the pattern's test back.
@@ -93,7 +120,7 @@ pub fn is_falsifiable(pattern: &Pattern) -> bool {
 /// Whether a trigger of the rule can never be taken back.
 pub fn is_lasting(rule: &Rule) -> bool {
     let mut patterns = rule.patterns.iter();
-    !rule.condition.has_absence() && patterns.all(view::is_lasting)
+    !rule.condition.has_absence() && patterns.all(is_monotone)
 }
 
 /// The delays, beside which the watermark must pass a pane, of all that is not certain at once:

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use crate::condition::{self, Horizon};
 use crate::incident::Incident;
-use crate::key::{Key, KeyId, Origin};
+use crate::key::{self, Key, KeyId, Origin};
 use crate::late;
 use crate::plan::{LoadedRule, Plan};
 use crate::publish;
@@ -252,7 +252,7 @@ fn evaluate(
     let shown = arrived.on_time.iter().map(|p| *p..=p + reached);
     let mut changed = changed.with(&Ranges::union(shown));
     if key.entry != rule.entry {
-        changed = Ranges::union([i64::MIN / 4..=i64::MAX / 4]);
+        changed = Ranges::all();
         key.entry = rule.entry;
     }
     let news = state.with_moment(rule, (step.offset, step.after), |moment| {
@@ -306,7 +306,8 @@ fn add(
             Some(before) => {
                 let hour = key.late.entry(late::hour(before)).or_default();
                 let pane = hour.entry(second).or_default();
-                pane.add(rule, record, found, *origin);
+                let rank = key::rank(record, *origin);
+                pane.add(rule, record, found, (*origin, rank));
                 arrived.late.insert(second);
             }
         }

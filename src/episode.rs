@@ -1,6 +1,6 @@
 //! Triggers to incidents: which belong together, and what follows from them.
 
-use crate::condition::{self, Clears};
+use crate::condition;
 use crate::incident::{CloseReason, Evidence, Incident, Status};
 use crate::key::{Key, KeyId, Mark};
 use crate::plan::LoadedRule;
@@ -9,7 +9,6 @@ use crate::rule::{self, shown::Shown};
 use crate::shuffle::hash_values;
 use crate::tally::{Ground, Tally};
 use crate::time::{Second, day_start};
-use crate::view::View;
 use crate::window;
 
 /// The second that the watermark must pass before an episode is over, and why it then is.
@@ -23,22 +22,15 @@ pub fn over_after(last: Second, loaded: &LoadedRule) -> (Second, CloseReason) {
     (condition::decided_after(loaded, end), reason)
 }
 
-/// Why an episode that last triggered at `last` is over; `None`: it is not. `clears` are those
-/// of the rule, as they are at `watermark`.
-pub fn over(
-    last: Second,
-    loaded: &LoadedRule,
-    clears: Clears<'_>,
-    watermark: Option<Second>,
-) -> Option<CloseReason> {
-    if clears
-        .last_before(Second::MAX)
-        .is_some_and(|clear| clear >= last)
-    {
+/// Why an episode that last triggered at `last` is over; `None`: it is not.
+pub fn over(ground: Ground<'_>, last: Second) -> Option<CloseReason> {
+    let clear = ground.clears().last_before(Second::MAX);
+    if clear.is_some_and(|clear| clear >= last) {
         return Some(CloseReason::Clear);
     }
-    let (after, reason) = over_after(last, loaded);
-    watermark
+    let (after, reason) = over_after(last, ground.loaded);
+    ground
+        .watermark
         .is_some_and(|watermark| watermark > after)
         .then_some(reason)
 }
@@ -77,12 +69,11 @@ pub fn span_start(first: Second, quiet: Second) -> Second {
     day + (first - day) / quiet * quiet
 }
 
-/// What the triggers from `first` through `last` come to, which belong together. `clears` are
-/// those of the rule.
-pub fn tally(ground: Ground<'_>, (first, last): (Second, Second), clears: Clears<'_>) -> Tally {
+/// What the triggers from `first` through `last` come to, which belong together.
+pub fn tally(ground: Ground<'_>, (first, last): (Second, Second)) -> Tally {
     let settled = ground.key.settled_incidents.get(&first).cloned();
     let is_all = settled.as_ref().is_some_and(|settled| settled.last >= last);
-    let mut tally = settled.unwrap_or_else(|| begin(ground, first, clears));
+    let mut tally = settled.unwrap_or_else(|| begin(ground, first));
     if !is_all {
         tally.extend(ground, last);
         tally.take_values(ground);
@@ -91,9 +82,10 @@ pub fn tally(ground: Ground<'_>, (first, last): (Second, Second), clears: Clears
 }
 
 /// The tally of the first trigger of an episode, without values.
-pub fn begin(ground: Ground<'_>, first: Second, clears: Clears<'_>) -> Tally {
+pub fn begin(ground: Ground<'_>, first: Second) -> Tally {
     let span = span_start(first, ground.loaded.rule.quiet);
-    let clear = clears.last_before(first).filter(|clear| *clear >= span);
+    let clear = ground.clears().last_before(first);
+    let clear = clear.filter(|clear| *clear >= span);
     Tally::begin(ground, first, clear.unwrap_or(0))
 }
 
@@ -172,14 +164,4 @@ fn shown(mark: &Mark, pattern: &str, topics: &[String]) -> Evidence {
         resource_id: mark.resource_id.clone(),
         record_hash: mark.hash,
     }
-}
-
-/// The clear panes of a key as they are at `watermark`.
-pub fn clears<'v>(
-    key: &Key,
-    view: &'v View,
-    loaded: &LoadedRule,
-    watermark: Option<Second>,
-) -> Clears<'v> {
-    Clears::new(key, &view.patterns, loaded, watermark)
 }

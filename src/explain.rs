@@ -5,19 +5,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::aggregate::Fold;
 use crate::condition::{self, Horizon};
 use crate::event::AttributeId;
-use crate::key::{Key, Origin, Trigger, merge_folds};
+use crate::key::{Group, Key, Origin, Trigger};
 use crate::plan::LoadedRule;
-use crate::record::{Hash, Position};
-use crate::rule::{Pattern, Rule};
+use crate::record::Position;
+use crate::rule::Rule;
 use crate::shuffle::{MatchedRecord, PatternMatch};
-use crate::time::{Millis, Second, second_of};
+use crate::time::{Second, second_of};
+use crate::view::View;
 use crate::window;
-
-/// Later than any event, with room to add to.
-const END_OF_TIME: Second = i64::MAX / 8;
 
 /// What a rule makes of one join key.
 #[derive(Clone, Debug, PartialEq)]
@@ -86,107 +83,59 @@ pub fn explain(loaded: &LoadedRule, records: &[MatchedRecord]) -> Vec<KeyExplain
             parts.extend(found.patterns.iter().map(|part| Found { record, part }));
         }
     }
-    keys.into_values()
-        .map(|(key, mut found)| {
-            found.sort_by_key(|found| (found.record.time, found.record.position));
-            let groups = groups(loaded, &key, &found);
-            KeyExplained {
-                values: key.values.clone(),
-                groups,
-                triggers: triggers(loaded, key),
-            }
+    let explained = |(mut key, mut found): (Key, Vec<Found<'_>>)| {
+        found.sort_by_key(|found| (found.record.time, found.record.position));
+        condition::update(&mut key, loaded, Horizon::END);
+        let view = key.view.take()?;
+        Some(KeyExplained {
+            groups: groups(loaded, &key, &view, &found),
+            values: key.values,
+            triggers: view.triggers,
         })
-        .collect()
+    };
+    keys.into_values().filter_map(explained).collect()
 }
 
-fn groups(loaded: &LoadedRule, key: &Key, found: &[Found<'_>]) -> Vec<GroupExplained> {
-    let mut by_group: BTreeMap<(u32, &Vec<Option<String>>), Vec<Found<'_>>> = BTreeMap::new();
+fn groups(loaded: &LoadedRule, key: &Key, view: &View, found: &[Found<'_>]) -> Vec<GroupExplained> {
+    let mut by_group: BTreeMap<(usize, &Group), Vec<Found<'_>>> = BTreeMap::new();
     for one in found {
-        let place = (one.part.pattern, &one.part.group);
+        let place = (one.part.pattern as usize, &one.part.group);
         by_group.entry(place).or_default().push(*one);
     }
-    let explained = |((place, group), own): (_, Vec<Found<'_>>)| {
-        let pattern = loaded.rule.patterns.get(place as usize)?;
+    let explained = |((place, group), own): ((usize, &Group), Vec<Found<'_>>)| {
+        let pattern = loaded.rule.patterns.get(place)?;
+        let view = view.patterns.get(place)?;
         let seconds: BTreeSet<Second> = own
             .iter()
             .map(|found| second_of(found.record.time))
             .collect();
-        let fresh = fresh(pattern, place, found);
         let pane = |second: Second| {
-            let folds = over_window(loaded, key, (place, group), second);
-            let values: Vec<Option<f64>> = folds.iter().map(Fold::value).collect();
             let in_window = window::ending_at(second, loaded.rule.window);
+            let value = |aggregate: usize| {
+                let window = in_window.clone();
+                view.fold_over(key, loaded, (place, group), aggregate, window)?
+                    .value()
+            };
             let within = own
                 .iter()
                 .filter(|f| in_window.contains(&second_of(f.record.time)));
-            let value = |aggregate: usize| values.get(aggregate).copied().flatten();
-            PaneExplained {
+            let found = key.panes.get(&second)?.group(place, group)?;
+            let is_new = |_| view.is_new(key, (place, pattern), second, &found.combinations);
+            Some(PaneExplained {
                 second,
                 events: within.map(|found| found.record.position).collect(),
                 having: pattern.having.holds(&value),
-                new: fresh.as_ref().map(|fresh| {
-                    let mut here = own.iter().filter(|f| second_of(f.record.time) == second);
-                    here.any(|found| fresh.contains(&found.record.position))
-                }),
-                values,
-            }
+                new: pattern.new.as_ref().map(is_new),
+                values: (0..pattern.aggregates.len()).map(value).collect(),
+            })
         };
         Some(GroupExplained {
-            pattern: place as usize,
-            group: named(&loaded.rule, place as usize, &key.values, group),
-            panes: seconds.into_iter().map(pane).collect(),
+            pattern: place,
+            group: named(&loaded.rule, place, &key.values, group),
+            panes: seconds.into_iter().filter_map(pane).collect(),
         })
     };
     by_group.into_iter().filter_map(explained).collect()
-}
-
-/// The matches of a pattern whose combination of values was not seen for its period; `None`: it
-/// does not ask.
-fn fresh(pattern: &Pattern, place: u32, found: &[Found<'_>]) -> Option<BTreeSet<Position>> {
-    let period = pattern.new.as_ref()?.period * 1000;
-    let own = found.iter().filter(|found| found.part.pattern == place);
-    let mut last_seen: BTreeMap<Hash, BTreeSet<Millis>> = BTreeMap::new();
-    let mut fresh = BTreeSet::new();
-    for Found { record, part } in own {
-        let times = last_seen
-            .entry(part.combination.unwrap_or_default())
-            .or_default();
-        if times
-            .range(record.time - period..record.time)
-            .next()
-            .is_none()
-        {
-            fresh.insert(record.position);
-        }
-        times.insert(record.time);
-    }
-    Some(fresh)
-}
-
-/// What a group has seen in the window that ends with `second`, by aggregate.
-fn over_window(
-    loaded: &LoadedRule,
-    key: &Key,
-    (place, group): (u32, &Vec<Option<String>>),
-    second: Second,
-) -> Vec<Fold> {
-    let caps = loaded.caps_of(place as usize);
-    let mut all: Vec<Fold> = Vec::new();
-    for (_, pane) in key
-        .panes
-        .range(window::ending_at(second, loaded.rule.window))
-    {
-        let share = pane.patterns.get(&place);
-        let Some(found) = share.and_then(|share| share.groups.get(group)) else {
-            continue;
-        };
-        if all.is_empty() {
-            all.clone_from(&found.folds);
-        } else {
-            merge_folds(&mut all, &found.folds, caps);
-        }
-    }
-    all
 }
 
 /// The values of a pattern's group-by: those of the join key in their places, `group` in the
@@ -199,29 +148,13 @@ fn named(
 ) -> Vec<(AttributeId, Option<String>)> {
     let attributes = rule.patterns.get(pattern).map(|found| &found.group_by);
     let mut rest = group.iter();
-    let value = |place: usize| {
-        let part = rule
-            .join_key
-            .iter()
-            .position(|part| part.places.get(pattern) == Some(&place));
-        match part {
-            Some(part) => key.get(part).cloned().flatten(),
-            None => rest.next().cloned().flatten(),
-        }
+    let value = |place: usize| match rule.key_part(pattern, place) {
+        Some(part) => key.get(part).cloned().flatten(),
+        None => rest.next().cloned().flatten(),
     };
     let attributes = attributes.into_iter().flatten().copied();
     let places: Vec<_> = (0..attributes.clone().count()).map(value).collect();
     attributes.zip(places).collect()
-}
-
-/// Where the condition triggers once everything is decided.
-fn triggers(loaded: &LoadedRule, mut key: Key) -> BTreeMap<Second, Trigger> {
-    let horizon = Horizon {
-        watermark: Some(END_OF_TIME),
-        since: 0,
-    };
-    condition::update(&mut key, loaded, horizon);
-    key.view.map_or_else(BTreeMap::new, |view| view.triggers)
 }
 
 #[cfg(test)]

@@ -169,10 +169,11 @@ impl Key {
     ) {
         let second = second_of(record.time);
         let pane = self.panes.entry(second).or_default();
-        pane.add(loaded, record, found, origin);
+        let rank = rank(record, origin);
+        pane.add(loaded, record, found, (origin, rank));
         self.changed.insert(second);
         if let Some(view) = &mut self.view {
-            view.add(loaded, record, found, origin);
+            view.add(loaded, found, rank);
         }
     }
 
@@ -187,13 +188,18 @@ impl Key {
 }
 
 impl Pane {
-    /// Adds one record's match.
+    /// What a group of the pattern at `place` has.
+    pub fn group(&self, place: usize, group: &Group) -> Option<&GroupPane> {
+        self.patterns.get(&(place as u32))?.groups.get(group)
+    }
+
+    /// Adds one record's match; with where the record was read, and its rank.
     pub fn add(
         &mut self,
         loaded: &LoadedRule,
         record: &MatchedRecord,
         found: &Match,
-        origin: Origin,
+        (origin, rank): (Origin, Rank),
     ) {
         let rule = &loaded.rule;
         let mut counts = false;
@@ -211,7 +217,7 @@ impl Pane {
                 .groups
                 .entry(part.group.clone())
                 .or_insert_with(|| GroupPane::empty(pattern, record.time))
-                .add(rank(record, origin), part, loaded.caps_of(place));
+                .add(rank, part, loaded.caps_of(place));
         }
         self.events += u64::from(counts);
     }

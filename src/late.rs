@@ -162,7 +162,6 @@ pub fn incidents(
     let Some(view) = key.view.take() else {
         return Vec::new();
     };
-    let clears = episode::clears(&key, &view, loaded, horizon.watermark);
     let describe = |span: (Second, Second)| {
         let ground = Ground {
             key: &key,
@@ -170,12 +169,13 @@ pub fn incidents(
             loaded,
             watermark: horizon.watermark,
         };
-        let tally = episode::tally(ground, span, clears);
+        let tally = episode::tally(ground, span);
         let incident = episode::describe(id, &key, loaded, tally, (late, topics));
-        let over = episode::over(span.1, loaded, clears, Some(Second::MAX));
+        let (_, at_last) = episode::over_after(span.1, loaded);
+        let over = episode::over(ground, span.1).unwrap_or(at_last);
         Incident {
             status: Status::Closed,
-            close_reason: over,
+            close_reason: Some(over),
             ..incident
         }
     };

@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::condition::Reach;
 use crate::event::Attributes;
 use crate::record::Hash;
 use crate::rule::lists::{List, Lists};
@@ -97,6 +98,8 @@ pub struct LoadedRule {
     pub settings: Settings,
     /// The rule itself. Its attribute places are its own, not those of a table in use.
     pub rule: Rule,
+    /// How far the rule looks.
+    pub reach: Reach,
     /// By pattern: how many values each of its aggregates keeps.
     pub caps: Vec<Vec<u32>>,
 }
@@ -362,6 +365,7 @@ impl LoadedRule {
                 .iter()
                 .map(|pattern| pattern.caps(limit))
                 .collect(),
+            reach: Reach::of(&rule),
             rule,
         })
     }

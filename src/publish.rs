@@ -31,6 +31,18 @@ pub struct Moment<'a> {
     pub topics: &'a [String],
 }
 
+impl<'a> Moment<'a> {
+    /// What a key's incidents are found in at this moment.
+    fn ground(&self, key: &'a Key, view: &'a View) -> Ground<'a> {
+        Ground {
+            key,
+            view,
+            loaded: self.rule,
+            watermark: self.watermark,
+        }
+    }
+}
+
 /// An incident as it stands now.
 struct Standing {
     /// The first and the last trigger, in seconds.
@@ -68,14 +80,14 @@ pub fn news(
         .collect();
     let begins = |second: Second| around.iter().any(|range| range.contains(&second));
     let mut gone: Vec<Hash> = Vec::new();
-    let clears = episode::clears(key, view, moment.rule, moment.watermark);
+    let ground = moment.ground(key, view);
     for (known, last) in &key.published {
         let first = second_of(last.incident.first_seen);
         if begins(first) || firsts.contains(&first) {
             gone.push(*known);
         }
         let open = last.incident.status != Status::Closed;
-        let over = |last| episode::over(last, moment.rule, clears, moment.watermark).is_some();
+        let over = |last| episode::over(ground, last).is_some();
         if view
             .spans
             .last_of(first)
@@ -98,11 +110,16 @@ pub fn news(
 /// Whether an incident that was said and not closed is over.
 pub fn is_over(key: &Key, loaded: &LoadedRule, watermark: Option<Second>) -> bool {
     let Some(view) = &key.view else { return false };
-    let clears = episode::clears(key, view, loaded, watermark);
+    let ground = Ground {
+        key,
+        view,
+        loaded,
+        watermark,
+    };
     let open = key.published.values().map(|last| &last.incident);
     open.filter(|incident| incident.status != Status::Closed)
         .filter_map(|incident| view.spans.last_of(second_of(incident.first_seen)))
-        .any(|last| episode::over(last, loaded, clears, watermark).is_some())
+        .any(|last| episode::over(ground, last).is_some())
 }
 
 /// Closes what is open of `key`, whose rule is no longer in force.
@@ -111,19 +128,12 @@ pub fn close_all(id: KeyId, key: &Key, view: &View, moment: Moment<'_>) -> Vec<I
     let open = open.filter(|incident| incident.status != Status::Closed);
     let firsts: BTreeSet<Second> = open.map(|i| second_of(i.first_seen)).collect();
     let loaded = &**moment.rule;
-    let watermark = moment.watermark;
-    let clears = episode::clears(key, view, loaded, watermark);
-    let ground = Ground {
-        key,
-        view,
-        loaded,
-        watermark,
-    };
+    let ground = moment.ground(key, view);
     let mut said: Vec<Incident> = firsts
         .iter()
         .filter_map(|first| {
             let span = (*first, view.spans.last_of(*first)?);
-            let tally = episode::tally(ground, span, clears);
+            let tally = episode::tally(ground, span);
             let incident = episode::describe(id, key, loaded, tally, (false, moment.topics));
             Some(closed(incident, CloseReason::RuleRemoved, moment))
         })
@@ -141,21 +151,14 @@ fn standing(
     moment: Moment<'_>,
 ) -> BTreeMap<Hash, Standing> {
     let loaded = &**moment.rule;
-    let watermark = moment.watermark;
-    let clears = episode::clears(key, view, loaded, watermark);
-    let ground = Ground {
-        key,
-        view,
-        loaded,
-        watermark,
-    };
+    let ground = moment.ground(key, view);
     let mut standing = BTreeMap::new();
     for first in firsts {
         let Some(last) = view.spans.last_of(*first) else {
             continue;
         };
         let span = (*first, last);
-        let tally = episode::tally(ground, span, clears);
+        let tally = episode::tally(ground, span);
         let incident = episode::describe(id, key, loaded, tally, (false, moment.topics));
         let rules = key
             .published
@@ -167,7 +170,7 @@ fn standing(
         }
         let now = Standing {
             span,
-            over: episode::over(last, loaded, clears, moment.watermark),
+            over: episode::over(ground, last),
             incident,
             replaces: Vec::new(),
         };

@@ -14,10 +14,6 @@ use crate::late;
 use crate::plan::{LoadedRule, Plan};
 use crate::publish;
 use crate::shuffle::{self, MatchedRecord};
-use crate::time::Second;
-
-/// Later than any event, with room to add to.
-const END_OF_TIME: Second = i64::MAX / 8;
 
 /// The matches of a backtest, by key.
 #[derive(Debug)]
@@ -84,11 +80,7 @@ impl Replay {
 }
 
 fn close(id: KeyId, rule: &LoadedRule, key: Key, topics: &[String]) -> Vec<Incident> {
-    let horizon = Horizon {
-        watermark: Some(END_OF_TIME),
-        since: 0,
-    };
-    let mut incidents = late::incidents(id, key, rule, horizon, (false, topics));
+    let mut incidents = late::incidents(id, key, rule, Horizon::END, (false, topics));
     incidents.retain(|incident| !publish::excepted(rule, incident));
     incidents
 }

@@ -1,7 +1,7 @@
 //! What time makes final: it is summed up, and what it came of is forgotten.
 
 use crate::canary::{self, Canary};
-use crate::condition::{self, Horizon, Reach};
+use crate::condition::{self, Clears, Horizon, Reach};
 use crate::episode;
 use crate::key::Key;
 use crate::plan::LoadedRule;
@@ -31,7 +31,7 @@ pub fn settle(key: &mut Key, loaded: &LoadedRule, watermark: Option<Second>) {
         wait,
         reach,
         new_period,
-    } = Reach::of(&loaded.rule);
+    } = loaded.reach;
     let horizon = watermark - lateness;
     sum_up(key, &mut view, loaded, horizon - wait, watermark);
     forget_incidents(key, &mut view, loaded, horizon - wait);
@@ -47,7 +47,7 @@ fn sum_up(key: &mut Key, view: &mut View, loaded: &LoadedRule, end: Second, wate
     if key.settled.is_some_and(|settled| settled >= end) {
         return;
     }
-    let clears = episode::clears(key, view, loaded, Some(watermark));
+    let clears = Clears::new(key, &view.patterns, loaded, Some(watermark));
     // The last trigger of an incident stays the last or comes to be an earlier one: of what is
     // not the last now the values are never asked for.
     let lasting = loaded.rule.clear.is_none() && condition::is_lasting(&loaded.rule);
@@ -68,7 +68,7 @@ fn sum_up(key: &mut Key, view: &mut View, loaded: &LoadedRule, end: Second, wate
             loaded,
             watermark: Some(watermark),
         };
-        let mut tally = known.unwrap_or_else(|| episode::begin(ground, first, clears));
+        let mut tally = known.unwrap_or_else(|| episode::begin(ground, first));
         tally.extend(ground, last);
         if !lasting || end_of_all == last {
             tally.take_values(ground);
@@ -137,7 +137,7 @@ pub fn forgotten_after(key: &Key, view: &View, loaded: &LoadedRule) -> Option<Se
         wait,
         reach,
         new_period,
-    } = Reach::of(&loaded.rule);
+    } = loaded.reach;
     let panes = key.panes.last_key_value();
     let panes = panes.map(|(second, _)| second + lateness + reach);
     let incidents = view

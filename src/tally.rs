@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use serde::{Deserialize, Serialize};
 
 use crate::aggregate::Shown;
-use crate::condition::Sight;
+use crate::condition::{self, Clears};
 use crate::incident::AttributeValue;
 use crate::key::{Group, Key, Mark, Trigger};
 use crate::plan::LoadedRule;
@@ -52,6 +52,13 @@ pub struct Ground<'a> {
     pub loaded: &'a LoadedRule,
     /// The watermark, which says what is certain.
     pub watermark: Option<Second>,
+}
+
+impl<'a> Ground<'a> {
+    /// Where the rule's clear pattern ends incidents.
+    pub fn clears(&self) -> Clears<'a> {
+        Clears::new(self.key, &self.view.patterns, self.loaded, self.watermark)
+    }
 }
 
 impl Tally {
@@ -205,12 +212,7 @@ impl Tally {
         pattern: usize,
         place: usize,
     ) -> Option<AttributeValue> {
-        let parts = &ground.loaded.rule.join_key;
-        let in_key = |place: usize| {
-            parts
-                .iter()
-                .position(|part| part.places.get(pattern) == Some(&place))
-        };
+        let in_key = |place: usize| ground.loaded.rule.key_part(pattern, place);
         let value = match in_key(place) {
             Some(part) => ground.key.values.get(part)?,
             None => {
@@ -250,14 +252,12 @@ fn windows(
 
 /// The least group of a pattern that holds in `range`, for certain.
 fn least_group(ground: Ground<'_>, place: usize, range: RangeInclusive<Second>) -> Option<Group> {
-    let sight = Sight {
-        loaded: ground.loaded,
-        patterns: &ground.view.patterns,
-        inner: &ground.view.inner,
-        watermark: ground.watermark,
-    };
     let (start, end) = range.into_inner();
-    let end = end.min(sight.holds_through(place));
+    let end = end.min(condition::holds_through(
+        ground.loaded,
+        place,
+        ground.watermark,
+    ));
     let held = &ground
         .view
         .patterns

@@ -9,12 +9,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
 use crate::aggregate::{Fold, Rank};
-use crate::condition::Inner;
-use crate::key::{self, Group, Key, Origin, Pane, Trigger};
+use crate::condition::{self, Inner};
+use crate::key::{Group, Key, Pane, Trigger};
 use crate::plan::LoadedRule;
 use crate::record::Hash;
-use crate::rule::{Function, Pattern};
-use crate::shuffle::{Match, MatchedRecord, PatternMatch};
+use crate::rule::Pattern;
+use crate::shuffle::{Match, PatternMatch};
 use crate::time::{DAY, Millis, Second, second_of};
 use crate::window::{self, Blocks, Part, Ranges, Spans};
 use group::{GroupAt, GroupView};
@@ -105,17 +105,10 @@ impl View {
         }
     }
 
-    /// Adds one record's match, which the panes have already.
-    pub fn add(
-        &mut self,
-        loaded: &LoadedRule,
-        record: &MatchedRecord,
-        found: &Match,
-        origin: Origin,
-    ) {
+    /// Adds one record's match, which the panes have already. `rank`: the record's.
+    pub fn add(&mut self, loaded: &LoadedRule, found: &Match, rank: Rank) {
         let rule = &loaded.rule;
-        let second = second_of(record.time);
-        let rank = key::rank(record, origin);
+        let second = second_of(rank.order);
         let mut counts = false;
         for part in &found.patterns {
             let place = part.pattern as usize;
@@ -199,14 +192,6 @@ struct Retest<'a> {
     known_new: Option<&'a BTreeSet<(usize, Group, Second)>>,
 }
 
-/// Whether what holds for a part of a window holds for all of it.
-pub fn is_lasting(pattern: &Pattern) -> bool {
-    // A sum can shrink, though it is taken for one that does not where waiting is concerned.
-    let mut aggregates = pattern.aggregates.iter();
-    let sums = aggregates.any(|aggregate| aggregate.function == Function::Sum);
-    pattern.new.is_none() && !sums && !pattern.having.can_become_false(&pattern.aggregates)
-}
-
 impl PatternView {
     fn new() -> PatternView {
         PatternView {
@@ -282,7 +267,7 @@ impl PatternView {
             pattern,
             ..
         } = retest;
-        let lasting = is_lasting(pattern);
+        let lasting = condition::is_monotone(pattern);
         let reached = view.fresh.iter();
         let reached = reached.map(|p| window::reached_by(*p, loaded.rule.window));
         let ranges = Ranges::union(reached.chain(view.again.iter().map(|p| *p..=*p)));
@@ -292,8 +277,7 @@ impl PatternView {
                 continue;
             }
             let pane = key.panes.get(second);
-            let share = pane.and_then(|pane| pane.patterns.get(&(place as u32)));
-            let Some(found) = share.and_then(|share| share.groups.get(group)) else {
+            let Some(found) = pane.and_then(|pane| pane.group(place, group)) else {
                 continue;
             };
             let group_at = GroupAt {

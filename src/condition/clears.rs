@@ -1,6 +1,6 @@
 //! Where a rule's clear pattern ends incidents.
 
-use super::is_falsifiable;
+use super::holds_through;
 use crate::key::Key;
 use crate::plan::LoadedRule;
 use crate::time::Second;
@@ -28,16 +28,14 @@ impl<'a> Clears<'a> {
         watermark: Option<Second>,
     ) -> Clears<'a> {
         let rule = &loaded.rule;
-        let pattern = rule.clear.and_then(|place| rule.patterns.get(place));
-        let through = match pattern.is_some_and(is_falsifiable) {
-            true => watermark.map_or(Second::MIN, |w| w - loaded.settings.patience - 1),
-            false => Second::MAX,
-        };
+        let through = rule
+            .clear
+            .map(|place| holds_through(loaded, place, watermark));
         let view = rule.clear.and_then(|place| patterns.get(place));
         Clears {
             held: view.map(|view| &view.held),
             from: key.settled.unwrap_or(Second::MIN),
-            through,
+            through: through.unwrap_or(Second::MAX),
             settled: key.settled_clear,
             quiet: rule.quiet,
         }

@@ -11,10 +11,7 @@ use crate::rule::{Condition, ConditionOperator};
 use crate::tally::Tally;
 use crate::time::Second;
 use crate::view::View;
-use crate::window::{self, Ranges};
-
-/// Before all and after all seconds, with room to add to.
-const EVER: Second = i64::MAX / 4;
+use crate::window::{self, EVER, Ranges};
 
 /// Finds the triggers of `key` as they are with `horizon`; the seconds at which something has
 /// changed that incidents may show.
@@ -36,7 +33,7 @@ pub fn update(key: &mut Key, loaded: &LoadedRule, horizon: Horizon) -> Ranges {
         now: horizon.watermark,
     };
     let ranges = match all {
-        true => Ranges::union([-EVER..=EVER]),
+        true => Ranges::all(),
         false => changes.reach(&loaded.rule.condition),
     };
     changes.keep_inner(&mut view, &loaded.rule.condition, (root(loaded), all));
@@ -129,7 +126,7 @@ impl Changes<'_> {
                 continue;
             }
             let ranges = match all {
-                true => Ranges::union([-EVER..=EVER]),
+                true => Ranges::all(),
                 false => self.reach(side),
             };
             for range in ranges.iter() {
@@ -219,7 +216,7 @@ fn trusted_from(loaded: &LoadedRule, since: Second) -> Option<Second> {
             .any(|pattern| pattern.new.is_some() || is_falsifiable(pattern));
     let Reach {
         reach, new_period, ..
-    } = Reach::of(rule);
+    } = loaded.reach;
     (since > 0 && depends).then_some(since + loaded.settings.patience + reach + new_period)
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 use super::inner::{self, Inner, Triggers};
-use super::{is_falsifiable, wait};
+use super::{certain_through, holds_through, wait};
 use crate::key::{Group, Trigger};
 use crate::plan::LoadedRule;
 use crate::rule::{Condition, ConditionOperator};
@@ -35,21 +35,6 @@ enum Side<'a> {
 }
 
 impl<'a> Sight<'a> {
-    /// The last pane of which the watermark makes certain what waits for `delay` beside.
-    pub fn certain_through(&self, delay: Second) -> Second {
-        self.watermark
-            .map_or(Second::MIN / 2, |watermark| watermark - delay - 1)
-    }
-
-    /// The last pane at which the pattern at this place can be said to hold.
-    pub fn holds_through(&self, place: usize) -> Second {
-        let pattern = self.loaded.rule.patterns.get(place);
-        match pattern.is_some_and(is_falsifiable) {
-            true => self.certain_through(self.loaded.settings.patience),
-            false => Second::MAX,
-        }
-    }
-
     /// The triggers of `condition` within `range`. Those of the operations within it are up to
     /// date; `place` is its own among them.
     pub fn triggers(
@@ -66,7 +51,7 @@ impl<'a> Sight<'a> {
         let (left, right) = (self.side(left, places.0), self.side(right, places.1));
         let certain = || {
             let delay = wait(condition, window) + self.loaded.settings.patience;
-            *range.start()..=(*range.end()).min(self.certain_through(delay))
+            *range.start()..=(*range.end()).min(certain_through(self.watermark, delay))
         };
         match operator {
             ConditionOperator::And => {
@@ -107,7 +92,7 @@ impl<'a> Sight<'a> {
     fn side(&self, condition: &Condition, place: usize) -> Side<'a> {
         match condition {
             Condition::Pattern(place) => {
-                let last = self.holds_through(*place);
+                let last = holds_through(self.loaded, *place, self.watermark);
                 let panes = self.patterns.get(*place).map(|view| &view.held);
                 Side::Held { panes, last }
             }

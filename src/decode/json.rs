@@ -330,7 +330,7 @@ pub(super) fn unescape(raw: &str) -> String {
     text
 }
 
-/// The character of `XXXX` or `XXXX\uXXXX`, and what follows it.
+/// The character of four hexadecimal digits, or of a pair of such escapes, and what follows it.
 fn unicode_escape(text: &str) -> (char, &str) {
     let (first, rest) = hex_unit(text);
     if let 0xd800..=0xdbff = first

@@ -157,6 +157,13 @@ pub struct SeverityCase {
 }
 
 impl Rule {
+    /// The part of the join key that the group-by attribute at `place` of a pattern is; `None`: it
+    /// is finer.
+    pub fn key_part(&self, pattern: usize, place: usize) -> Option<usize> {
+        let mut parts = self.join_key.iter();
+        parts.position(|part| part.places.get(pattern) == Some(&place))
+    }
+
     /// Whether events of the pattern at this place are what incidents rest on: the condition has
     /// it, and not to the right of a negation.
     pub fn is_positive(&self, pattern: usize) -> bool {

@@ -24,35 +24,23 @@ impl Parser<'_, '_, '_> {
     pub fn sum(&mut self) -> Parsed<Part> {
         let start = self.cursor.peek().offset;
         let mut left = self.product()?;
-        loop {
-            let operator = if self.cursor.take(Symbol::Plus) {
-                Arithmetic::Add
-            } else if self.cursor.take(Symbol::Minus) {
-                Arithmetic::Subtract
-            } else {
-                return Ok(left);
-            };
+        while let Some(operator) = self.cursor.take_sum() {
             let offset = self.cursor.peek().offset;
             let right = self.product()?;
             left = self.operation((left, start), operator, (right, offset))?;
         }
+        Ok(left)
     }
 
     fn product(&mut self) -> Parsed<Part> {
         let start = self.cursor.peek().offset;
         let mut left = self.primary()?;
-        loop {
-            let operator = if self.cursor.take(Symbol::Star) {
-                Arithmetic::Multiply
-            } else if self.cursor.take(Symbol::Slash) {
-                Arithmetic::Divide
-            } else {
-                return Ok(left);
-            };
+        while let Some(operator) = self.cursor.take_product() {
             let offset = self.cursor.peek().offset;
             let right = self.primary()?;
             left = self.operation((left, start), operator, (right, offset))?;
         }
+        Ok(left)
     }
 
     fn operation(

@@ -1,7 +1,7 @@
 //! Words, strings, numbers and signs of a filter, a `having`, a condition or an incident value.
 
-use super::FilterError;
 use super::literal::Number;
+use super::{Arithmetic, FilterError};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Symbol {
@@ -90,6 +90,24 @@ pub struct Cursor<'t> {
 }
 
 impl<'t> Cursor<'t> {
+    /// Takes `+` or `-`, if it is next.
+    pub fn take_sum(&mut self) -> Option<Arithmetic> {
+        if self.take(Symbol::Plus) {
+            Some(Arithmetic::Add)
+        } else {
+            self.take(Symbol::Minus).then_some(Arithmetic::Subtract)
+        }
+    }
+
+    /// Takes `*` or `/`, if it is next.
+    pub fn take_product(&mut self) -> Option<Arithmetic> {
+        if self.take(Symbol::Star) {
+            Some(Arithmetic::Multiply)
+        } else {
+            self.take(Symbol::Slash).then_some(Arithmetic::Divide)
+        }
+    }
+
     pub fn new(text: &'t str) -> Result<Cursor<'t>, FilterError> {
         let mut tokens = Vec::new();
         let mut offset = 0;

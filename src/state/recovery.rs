@@ -76,7 +76,7 @@ impl State {
                     wait,
                     reach,
                     new_period,
-                } = Reach::of(&loaded.rule);
+                } = loaded.reach;
                 let final_before = watermark - loaded.settings.lateness - wait;
                 day_start(final_before - loaded.rule.quiet) - reach - new_period
             })

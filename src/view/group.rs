@@ -165,7 +165,6 @@ impl GroupAt<'_> {
 
     fn fold_at(&self, second: Second, aggregate: usize) -> Option<&Fold> {
         let pane = self.key.panes.get(&second)?;
-        let share = pane.patterns.get(&(self.place as u32))?;
-        share.groups.get(self.group)?.folds.get(aggregate)
+        pane.group(self.place, self.group)?.folds.get(aggregate)
     }
 }

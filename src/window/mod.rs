@@ -9,7 +9,7 @@ mod tests;
 use std::ops::RangeInclusive;
 
 pub use blocks::{Blocks, Part};
-pub use ranges::Ranges;
+pub use ranges::{EVER, Ranges};
 pub use spans::Spans;
 
 use crate::canary::{self, Canary};

@@ -12,7 +12,15 @@ pub struct Ranges {
     ranges: Vec<(Second, Second)>,
 }
 
+/// Before all and after all seconds, with room to add to.
+pub const EVER: Second = Second::MAX / 4;
+
 impl Ranges {
+    /// All seconds.
+    pub fn all() -> Ranges {
+        Ranges::union([-EVER..=EVER])
+    }
+
     /// The union of `all`; empty ones are left out.
     pub fn union(all: impl IntoIterator<Item = RangeInclusive<Second>>) -> Ranges {
         let mut all: Vec<(Second, Second)> = all
