@@ -45,6 +45,9 @@ pub struct Config {
     pub watermark_interval: Duration,
     /// How long brokers may be away, once the worker has started.
     pub broker_timeout: Duration,
+    /// Whether the groups know a worker by its id, so that one that is away for less than the
+    /// session time-out has its partitions again.
+    pub static_membership: bool,
     /// Between two lines of counters in the log.
     pub status_interval: Duration,
     /// What one message of the matches or dead-letter topic may hold.
@@ -149,6 +152,7 @@ impl Config {
             },
             watermark_interval: time(written.watermark_interval, "2s"),
             broker_timeout: time(written.broker_timeout, "5m"),
+            static_membership: written.static_membership.unwrap_or(false),
             status_interval: time(written.status_interval, "30s"),
             message_bytes_max: written.limits.message_bytes.map_or(900_000, |size| size.0),
             block_cache_bytes: written.state.block_cache.map_or(256 << 20, |size| size.0),

@@ -3,7 +3,8 @@
 //! The topic is compacted. Its keys are `list/<hash>`, `rule/<hash>` and `plan/<hash>`, its values
 //! JSON: a [`List`], a [`RuleEntry`] or a [`PlanEntry`]. The hash is that of the value's bytes, so
 //! an entry never changes; a plan that is taken into use again is written again, which makes it
-//! the newest.
+//! the newest. Besides them, `source/<topic>` holds a topic's epoch, and `topic/matches` the
+//! number of partitions that the matches topic has for good.
 
 pub mod changes;
 
@@ -115,6 +116,16 @@ pub struct Plan {
     pub sources: Vec<Source>,
 }
 
+/// A plan that is detected with.
+#[derive(Clone, Debug)]
+pub struct InUse {
+    /// The plan.
+    pub plan: Arc<Plan>,
+    /// By source: how many partitions it had when the application began to read it. Those above
+    /// came later, so that all that is in them came while it was read.
+    pub first_partitions: Vec<u32>,
+}
+
 /// Everything that `<app>.rules` holds, as far as it was read.
 #[derive(Debug, Default)]
 pub struct Catalogue {
@@ -123,6 +134,7 @@ pub struct Catalogue {
     plans: BTreeMap<Hash, Arc<Plan>>,
     newest: Option<Hash>,
     epochs: BTreeMap<String, u32>,
+    matches_partitions: Option<u32>,
 }
 
 /// What must be written to `<app>.rules`, in this order, before a plan may be used.
@@ -138,6 +150,14 @@ pub struct Draft {
 struct EpochEntry {
     epoch: u32,
 }
+
+#[derive(Serialize, Deserialize)]
+struct TopicEntry {
+    partitions: u32,
+}
+
+/// The key of the entry that holds the matches topic's number of partitions.
+const MATCHES: &str = "topic/matches";
 
 impl Catalogue {
     /// Takes one entry of the topic, in the topic's order; later plans are newer. A deleted or
@@ -160,6 +180,9 @@ impl Catalogue {
                 .map(|EpochEntry { epoch }| {
                     self.epochs.insert(name.to_owned(), epoch);
                 })
+                .map_err(|error| error.to_string()),
+            "topic" if key == MATCHES => serde_json::from_slice(value)
+                .map(|TopicEntry { partitions }| self.matches_partitions = Some(partitions))
                 .map_err(|error| error.to_string()),
             _ => Ok(()),
         }
@@ -187,6 +210,32 @@ impl Catalogue {
             epoch: self.epoch(topic) + 1,
         };
         (format!("source/{topic}"), json(&entry))
+    }
+
+    /// The number of partitions of the matches topic, which never changes; `None`: the
+    /// application has never run.
+    pub fn matches_partitions(&self) -> Option<u32> {
+        self.matches_partitions
+    }
+
+    /// The key and value that fix the number of partitions of the matches topic.
+    pub fn fix_matches_partitions(partitions: u32) -> (String, Vec<u8>) {
+        (MATCHES.to_owned(), json(&TopicEntry { partitions }))
+    }
+
+    /// A plan of this catalogue, with what detecting with it needs besides.
+    pub fn in_use(&self, plan: Arc<Plan>) -> InUse {
+        let first = |source: &Source| {
+            let all = self.plans.values().flat_map(|plan| &plan.sources);
+            let same = all.filter(|s| s.topic == source.topic && s.epoch == source.epoch);
+            same.map(|source| source.partitions)
+                .min()
+                .unwrap_or(source.partitions)
+        };
+        InUse {
+            first_partitions: plan.sources.iter().map(first).collect(),
+            plan,
+        }
     }
 
     /// The plan of these rules and sources. `minute`: the clock, cut to a minute, in seconds; the

@@ -78,8 +78,8 @@ fn what_is_wrong_is_said_with_its_place() {
         nothing,
         "w.toml:2: unknown field `sauces`, expected one of `app`, `sources`, `rules`, \
          `state_dir`, `delivery`, `patience`, `lateness`, `start`, `commit_interval`, \
-         `watermark_interval`, `broker_timeout`, `status_interval`, `matches_partitions`, \
-         `incidents_partitions`, `matches_retention`, `longest_outage`, \
+         `watermark_interval`, `broker_timeout`, `static_membership`, `status_interval`, \
+         `matches_partitions`, `incidents_partitions`, `matches_retention`, `longest_outage`, \
          `accept_incomplete_state`, `limits`, `state`, `kafka`",
     );
     check(

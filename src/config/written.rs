@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, de};
 
 /// Every key, in the order of the documentation. In the environment `a.b_c` is
 /// `WATCHFIRE_A_B_C`; properties of `[kafka]` come besides.
-pub const KEYS: [&str; 22] = [
+pub const KEYS: [&str; 23] = [
     "app",
     "sources",
     "rules",
@@ -20,6 +20,7 @@ pub const KEYS: [&str; 22] = [
     "commit_interval",
     "watermark_interval",
     "broker_timeout",
+    "static_membership",
     "status_interval",
     "matches_partitions",
     "incidents_partitions",
@@ -59,6 +60,8 @@ pub struct Written {
     pub watermark_interval: Option<Time>,
     /// [`super::Config::broker_timeout`]
     pub broker_timeout: Option<Time>,
+    /// [`super::Config::static_membership`]
+    pub static_membership: Option<bool>,
     /// [`super::Config::status_interval`]
     pub status_interval: Option<Time>,
     /// [`super::Topics::matches_partitions`]
@@ -209,7 +212,7 @@ impl Written {
             "sources" | "rules" => {
                 toml::Value::Array(value.split(',').map(|item| item.trim().into()).collect())
             }
-            "accept_incomplete_state" => value
+            "accept_incomplete_state" | "static_membership" => value
                 .parse::<bool>()
                 .map_or_else(|_| value.into(), toml::Value::from),
             _ => value
@@ -250,6 +253,7 @@ impl Written {
             commit_interval: self.commit_interval.or(under.commit_interval),
             watermark_interval: self.watermark_interval.or(under.watermark_interval),
             broker_timeout: self.broker_timeout.or(under.broker_timeout),
+            static_membership: self.static_membership.or(under.static_membership),
             status_interval: self.status_interval.or(under.status_interval),
             matches_partitions: self.matches_partitions.or(under.matches_partitions),
             incidents_partitions: self.incidents_partitions.or(under.incidents_partitions),

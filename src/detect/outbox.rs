@@ -119,10 +119,16 @@ impl Outbox {
 
     /// Drops what waits of a source partition.
     pub fn forget(&mut self, source: SourcePartition) {
+        let mut bytes = 0;
         for of_partition in self.records.values_mut() {
-            of_partition.remove(&source);
+            let records = of_partition.remove(&source).unwrap_or_default();
+            bytes += records.iter().map(|(_, size)| size).sum::<usize>();
         }
-        self.dead_letters.retain(|letter| letter.source != source);
+        let dead = self
+            .dead_letters
+            .extract_if(.., |letter| letter.source == source);
+        bytes += dead.map(|letter| letter.bytes.len()).sum::<usize>();
+        self.pending_bytes -= bytes;
     }
 
     /// Bytes waiting, about.

@@ -120,6 +120,10 @@ impl Health {
                 "the brokers at {} deny a permission: {reason}. Grant this user what it needs",
                 self.brokers
             )),
+            Some(Code::FencedInstanceId) => self.refuse(format!(
+                "another worker has this one's id: {reason}. Is its state_dir a copy? Every worker \
+                 needs a state directory of its own"
+            )),
             Some(Code::AllBrokersDown) if self.stopping() => (),
             Some(Code::AllBrokersDown) => {
                 let mut down = lock(&self.down);
@@ -143,7 +147,8 @@ impl Health {
         }
     }
 
-    fn refuse(&self, why: String) {
+    /// Ends all loops with this error: no waiting helps.
+    pub fn refuse(&self, why: String) {
         lock(&self.refused).get_or_insert(why);
     }
 
@@ -315,6 +320,8 @@ pub fn consumer_settings(config: &Config, group: &str) -> ClientConfig {
         .set("fetch.wait.max.ms", "100")
         .set("session.timeout.ms", "10000")
         .set("heartbeat.interval.ms", "3000")
+        // How soon the group sees that a topic has got more partitions.
+        .set("topic.metadata.refresh.interval.ms", "30000")
         .set("max.poll.interval.ms", poll_max.as_millis().to_string());
     configured(&mut settings, config);
     settings

@@ -15,7 +15,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use rdkafka::message::{BorrowedMessage, Message as _, Timestamp};
 
 use super::client::{Health, lock};
-use super::group::{Committed, Event, Group, Partition};
+use super::group::{Committed, Event, Group, Partition, Revoked};
 use super::sink::{Message, Outcome, Progress, Sink};
 use super::status::{Correlating, Status, add_fold};
 use super::store::Store;
@@ -50,7 +50,7 @@ struct Folding {
 enum Next<'g> {
     Message(BorrowedMessage<'g>),
     Assigned(Vec<Partition>),
-    Revoked { lost: bool },
+    Revoked(Revoked),
     Commit,
     Wait,
     Stop,
@@ -120,7 +120,7 @@ impl Stage {
             match self.next(&group)? {
                 Next::Message(message) => self.read(&message)?,
                 Next::Assigned(partitions) => self.assign(&group, &partitions)?,
-                Next::Revoked { lost } => self.revoke(&group, lost)?,
+                Next::Revoked(revoked) => self.revoke(&group, &revoked)?,
                 Next::Commit => self.commit(&group)?,
                 Next::Wait => (),
                 Next::Stop => break,
@@ -151,7 +151,7 @@ impl Stage {
         Ok(match group.next(wait.max(Duration::from_millis(1)))? {
             Event::Message(message) => Next::Message(message),
             Event::Assigned(partitions) => Next::Assigned(partitions),
-            Event::Revoked { lost } => Next::Revoked { lost },
+            Event::Revoked(revoked) => Next::Revoked(revoked),
             Event::Nothing => Next::Wait,
         })
     }
@@ -251,28 +251,31 @@ impl Stage {
         Ok(())
     }
 
-    /// Finishes what has begun, and gives all partitions back.
-    fn revoke(&mut self, group: &Group, lost: bool) -> Result<()> {
+    /// Finishes what has begun, and gives partitions back.
+    fn revoke(&mut self, group: &Group, revoked: &Revoked) -> Result<()> {
+        let Revoked { partitions, lost } = revoked;
         tracing::info!(
-            partitions = self.folding.len(),
+            partitions = partitions.len(),
             lost,
             "matches partitions revoked"
         );
-        if !lost && self.moved {
-            self.write(group)?;
+        let finished = !lost && (!self.moved || self.write(group)?);
+        for (_, number) in partitions {
+            self.folding.remove(number);
         }
-        self.close();
-        group.unassign()
+        group.unassign(partitions)?;
+        match finished {
+            true => Ok(()),
+            false => self.fold_again(group),
+        }
     }
 
-    /// Is ready to fold `partitions`, and nothing else, from what the store has; the offsets where
-    /// that begins.
+    /// Is ready to fold `partitions` from what the store has; the offsets where that begins.
     fn open(
         &mut self,
         group: &Group,
         partitions: &[Partition],
     ) -> Result<BTreeMap<Partition, i64>> {
-        self.close();
         let committed = group.committed(partitions)?;
         let bounds = group.bounds(partitions)?;
         let mut offsets = BTreeMap::new();
@@ -286,25 +289,27 @@ impl Stage {
         Ok(offsets)
     }
 
-    fn close(&mut self) {
-        self.folding.clear();
+    fn commit(&mut self, group: &Group) -> Result<()> {
+        match !self.moved || self.write(group)? {
+            true => Ok(()),
+            false => self.fold_again(group),
+        }
+    }
+
+    /// Goes back to where the last commit ended. The group has the word before the next commit:
+    /// what it says may be why the last one failed.
+    fn fold_again(&mut self, group: &Group) -> Result<()> {
+        self.last_commit = clock::instant();
         self.outbox.clear();
         self.outbox_bytes = 0;
         self.moved = false;
-    }
-
-    fn commit(&mut self, group: &Group) -> Result<()> {
-        if self.moved && !self.write(group)? {
-            let matches = Names::of(&self.config.app).matches;
-            let partitions: Vec<Partition> = self
-                .folding
-                .keys()
-                .map(|number| (matches.to_string(), *number))
-                .collect();
-            let offsets = self.open(group, &partitions)?;
-            group.seek(&offsets)?;
-        }
-        Ok(())
+        let matches = Names::of(&self.config.app).matches;
+        let partitions: Vec<Partition> = std::mem::take(&mut self.folding)
+            .into_keys()
+            .map(|number| (matches.to_string(), number))
+            .collect();
+        let offsets = self.open(group, &partitions)?;
+        group.seek(&offsets)
     }
 
     /// Writes and commits; false: everything since the last commit is to be done again.

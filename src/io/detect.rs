@@ -2,9 +2,8 @@
 
 mod open;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -13,13 +12,14 @@ use rdkafka::message::{BorrowedMessage, Message as _};
 use super::client::{Health, lock};
 use super::clock;
 use super::ends::{Answer, Ends, Question};
-use super::group::{Event, Group, Partition};
+use super::group::{Event, Group, Partition, Revoked};
+use super::reload::{Ask, Plans};
 use super::sink::{Message, Outcome, Progress, Sink};
 use super::status::{self, Status};
 use super::topics::Names;
 use crate::config::Config;
 use crate::detect::{Counts, DeadLetter, Detector, Output, SourcePartition};
-use crate::plan::Plan;
+use crate::plan::InUse;
 
 /// What is waiting to be written is written when it is this much, however early.
 const PENDING_BYTES_MAX: usize = 8 << 20;
@@ -42,10 +42,10 @@ struct Reading {
 enum Next<'g> {
     Message(BorrowedMessage<'g>),
     Assigned(Vec<Partition>),
-    Revoked { lost: bool },
+    Revoked(Revoked),
     AskForEnds,
     Ends(Vec<Answer>),
-    Switch(Arc<Plan>),
+    Switch(InUse),
     Commit,
     Wait,
     Stop,
@@ -56,9 +56,7 @@ pub struct Stage {
     config: Config,
     health: Arc<Health>,
     status: Arc<Status>,
-    plan: Arc<Plan>,
-    /// What to detect with from now on.
-    plans: Receiver<Arc<Plan>>,
+    plans: Plans,
     matches_partitions: u32,
     matches: Arc<str>,
     dead_letters: Arc<str>,
@@ -75,12 +73,12 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// A stage that detects with `plan`, until `plans` has another one, of the same sources.
+    /// A stage that detects with the plan in use, until there is a newer one.
     pub fn new(
         config: &Config,
         health: &Arc<Health>,
         status: &Arc<Status>,
-        (plan, plans): (Arc<Plan>, Receiver<Arc<Plan>>),
+        plans: Plans,
         matches_partitions: u32,
         sink: Sink,
         ready: Box<dyn FnOnce() + Send>,
@@ -91,7 +89,7 @@ impl Stage {
             ..
         } = Names::of(&config.app);
         let detector = Detector::new(
-            Arc::clone(&plan),
+            Arc::clone(&plans.in_use.plan),
             matches_partitions,
             config.message_bytes_max,
         );
@@ -101,7 +99,6 @@ impl Stage {
             config: config.clone(),
             health: Arc::clone(health),
             status: Arc::clone(status),
-            plan,
             plans,
             matches_partitions,
             matches,
@@ -124,10 +121,10 @@ impl Stage {
             match self.next(&group)? {
                 Next::Message(message) => self.read(&message),
                 Next::Assigned(partitions) => self.assign(&group, &partitions)?,
-                Next::Revoked { lost } => self.revoke(&group, lost)?,
+                Next::Revoked(revoked) => self.revoke(&group, &revoked)?,
                 Next::AskForEnds => self.ask_for_ends()?,
                 Next::Ends(answers) => self.mark(&answers),
-                Next::Switch(plan) => self.switch(&group, plan)?,
+                Next::Switch(newer) => self.switch(&group, newer)?,
                 Next::Commit => self.commit(&group)?,
                 Next::Wait => (),
                 Next::Stop => break,
@@ -142,9 +139,8 @@ impl Stage {
         if self.health.stopping() {
             return Ok(Next::Stop);
         }
-        match self.plans.try_recv() {
-            Ok(plan) => return Ok(Next::Switch(plan)),
-            Err(TryRecvError::Empty | TryRecvError::Disconnected) => (),
+        if let Ok(newer) = self.plans.newer.try_recv() {
+            return Ok(Next::Switch(newer));
         }
         let since_commit = self.last_commit.elapsed();
         if since_commit >= self.config.commit_interval && self.has_work()
@@ -169,7 +165,7 @@ impl Stage {
         Ok(match group.next(wait.max(Duration::from_millis(1)))? {
             Event::Message(message) => Next::Message(message),
             Event::Assigned(partitions) => Next::Assigned(partitions),
-            Event::Revoked { lost } => Next::Revoked { lost },
+            Event::Revoked(revoked) => Next::Revoked(revoked),
             Event::Nothing => Next::Wait,
         })
     }
@@ -225,26 +221,28 @@ impl Stage {
     }
 
     /// Says under the old plan all that it has found, and how far time has come; then goes on
-    /// under `plan` where it stands.
-    fn switch(&mut self, group: &Group, plan: Arc<Plan>) -> Result<()> {
+    /// under a newer one where it stands.
+    fn switch(&mut self, group: &Group, newer: InUse) -> Result<()> {
         self.detector.mark(&[]);
         self.moved |= !self.readings.is_empty();
         self.commit(group)?;
         self.detector = Detector::new(
-            Arc::clone(&plan),
+            Arc::clone(&newer.plan),
             self.matches_partitions,
             self.config.message_bytes_max,
         );
         for reading in self.readings.values() {
             self.detector.assign(reading.source, reading.next);
         }
-        tracing::info!(plan = plan.hash.to_string(), "detecting with another plan");
-        self.plan = plan;
+        let plan = newer.plan.hash.to_string();
+        tracing::info!(plan, "detecting with another plan");
+        self.plans.in_use = newer;
         Ok(())
     }
 
     fn assign(&mut self, group: &Group, partitions: &[Partition]) -> Result<()> {
         tracing::info!(partitions = partitions.len(), "source partitions assigned");
+        self.wait_for_plan(group, partitions)?;
         let offsets = self.open(group, partitions)?;
         group.assign(&offsets)?;
         if let Some(ready) = self.ready.take() {
@@ -253,28 +251,39 @@ impl Stage {
         Ok(())
     }
 
-    /// Finishes what has begun, and gives all partitions back.
-    fn revoke(&mut self, group: &Group, lost: bool) -> Result<()> {
+    /// Finishes what has begun, and gives partitions back.
+    fn revoke(&mut self, group: &Group, revoked: &Revoked) -> Result<()> {
+        let Revoked { partitions, lost } = revoked;
         tracing::info!(
-            partitions = self.readings.len(),
+            partitions = partitions.len(),
             lost,
             "source partitions revoked"
         );
-        if !lost && self.has_work() {
-            self.write(group)?;
+        let finished = !lost && (!self.has_work() || self.write(group)?);
+        self.close(partitions);
+        group.unassign(partitions)?;
+        match finished {
+            true => Ok(()),
+            false => self.read_again(group),
         }
-        self.close();
-        group.unassign()
     }
 
     fn commit(&mut self, group: &Group) -> Result<()> {
-        if self.has_work() && !self.write(group)? {
-            let partitions: BTreeSet<Partition> = self.readings.keys().cloned().collect();
-            let partitions: Vec<Partition> = partitions.into_iter().collect();
-            let offsets = self.open(group, &partitions)?;
-            group.seek(&offsets)?;
+        match !self.has_work() || self.write(group)? {
+            true => Ok(()),
+            false => self.read_again(group),
         }
-        Ok(())
+    }
+
+    /// Goes back to where the last commit ended. The group has the word before the next commit:
+    /// what it says may be why the last one failed.
+    fn read_again(&mut self, group: &Group) -> Result<()> {
+        self.last_commit = clock::instant();
+        self.moved = false;
+        let partitions: Vec<Partition> = self.readings.keys().cloned().collect();
+        self.close(&partitions);
+        let offsets = self.open(group, &partitions)?;
+        group.seek(&offsets)
     }
 
     /// Writes and commits; false: it has to be done again from the committed offsets.
@@ -324,7 +333,12 @@ impl Stage {
     }
 
     fn dead_letter(&self, letter: DeadLetter) -> Message {
-        let source = self.plan.sources.get(letter.source.source as usize);
+        let source = self
+            .plans
+            .in_use
+            .plan
+            .sources
+            .get(letter.source.source as usize);
         let mut headers = vec![
             ("reason", letter.reason.to_owned()),
             (

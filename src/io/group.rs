@@ -1,12 +1,17 @@
 //! A member of a consumer group. What the group decides arrives as events, and takes effect only
 //! when the stage says so: it first finishes what it has begun.
+//!
+//! Partitions move one by one (cooperative-sticky): whoever keeps a partition reads on while
+//! others come and go.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ffi::CStr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
+use rdkafka::bindings::{rd_kafka_mem_free, rd_kafka_memberid};
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{
@@ -27,16 +32,22 @@ pub type Partition = (String, i32);
 pub enum Event<'c> {
     /// The next message of an assigned partition.
     Message(BorrowedMessage<'c>),
-    /// The group has given us these partitions, perhaps none; [`Group::assign`] must answer.
+    /// The group has given us these partitions besides those that we have, perhaps none;
+    /// [`Group::assign`] must answer.
     Assigned(Vec<Partition>),
-    /// All partitions are to be given back; [`Group::unassign`] must answer. `lost`: others may
-    /// have them already, nothing more may be committed.
-    Revoked {
-        /// Others may have them already.
-        lost: bool,
-    },
+    /// Partitions are to be given back; [`Group::unassign`] must answer.
+    Revoked(Revoked),
     /// Nothing came in time.
     Nothing,
+}
+
+/// Partitions that are to be given back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Revoked {
+    /// These; all that we have if they are lost.
+    pub partitions: Vec<Partition>,
+    /// Others may have them already: nothing more may be committed.
+    pub lost: bool,
 }
 
 /// A committed offset: the next to be read, and what was noted with it.
@@ -50,7 +61,7 @@ pub struct Committed {
 
 enum Rebalance {
     Assigned(Vec<Partition>),
-    Revoked { lost: bool },
+    Revoked(Revoked),
 }
 
 /// The callbacks of a member.
@@ -79,20 +90,32 @@ impl ConsumerContext for Callbacks {
         kind: RDKafkaRespErr,
         partitions: &mut TopicPartitionList,
     ) {
-        if self.leaving.load(Ordering::Acquire) {
-            if let Err(error) = consumer.unassign() {
-                tracing::warn!(%error, "partitions could not be given back");
-            }
-            return;
-        }
         let rebalance = if kind == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
             Rebalance::Assigned(names(partitions))
         } else {
-            Rebalance::Revoked {
+            Rebalance::Revoked(Revoked {
+                partitions: names(partitions),
                 lost: consumer.assignment_lost(),
-            }
+            })
         };
-        lock(&self.rebalances).push_back(rebalance);
+        if self.leaving.load(Ordering::Acquire) {
+            decline(consumer, &rebalance);
+        } else {
+            lock(&self.rebalances).push_back(rebalance);
+        }
+    }
+}
+
+/// Answers the group without taking or keeping anything: for a member that leaves.
+fn decline(consumer: &BaseConsumer<Callbacks>, rebalance: &Rebalance) {
+    let answered = match rebalance {
+        Rebalance::Assigned(_) => consumer.incremental_assign(&TopicPartitionList::new()),
+        Rebalance::Revoked(Revoked { partitions, .. }) => {
+            list(partitions).and_then(|list| consumer.incremental_unassign(&list))
+        }
+    };
+    if let Err(error) = answered {
+        tracing::debug!(%error, "the group was left before it had an answer");
     }
 }
 
@@ -102,9 +125,7 @@ pub struct Group {
     health: Arc<Health>,
     name: String,
     patience: Duration,
-    /// Our membership as it was when the partitions were assigned. Asked for later, it could be
-    /// that of somebody outside the group, from whom brokers accept any transaction: the one
-    /// thing that tells a worker woken from a long stop that others have taken its place.
+    /// Our membership as it was when the group last decided; `None`: we may be out of it.
     membership: Mutex<Option<ConsumerGroupMetadata>>,
 }
 
@@ -121,7 +142,9 @@ impl Group {
             rebalances: Mutex::default(),
             leaving: AtomicBool::new(false),
         };
-        let consumer: BaseConsumer<Callbacks> = client::consumer_settings(config, group)
+        let mut settings = client::consumer_settings(config, group);
+        settings.set("partition.assignment.strategy", "cooperative-sticky");
+        let consumer: BaseConsumer<Callbacks> = settings
             .create_with_context(callbacks)
             .map_err(|error| client::cannot_create(&error))?;
         consumer
@@ -159,14 +182,13 @@ impl Group {
 
     fn rebalance(&self) -> Option<Event<'static>> {
         let rebalance = lock(&self.consumer.context().rebalances).pop_front()?;
+        *lock(&self.membership) = membership(&self.consumer);
         Some(match rebalance {
-            Rebalance::Assigned(partitions) => {
-                *lock(&self.membership) = self.consumer.group_metadata();
-                Event::Assigned(partitions)
-            }
-            Rebalance::Revoked { lost } => Event::Revoked {
-                lost: lost || self.consumer.assignment_lost(),
-            },
+            Rebalance::Assigned(partitions) => Event::Assigned(partitions),
+            Rebalance::Revoked(Revoked { partitions, lost }) => Event::Revoked(Revoked {
+                partitions,
+                lost: lost || self.is_lost(),
+            }),
         })
     }
 
@@ -197,20 +219,20 @@ impl Group {
         }
     }
 
-    /// Whether the brokers have given our partitions to others.
+    /// Whether the brokers may have given our partitions to others.
     pub fn is_lost(&self) -> bool {
-        self.consumer.assignment_lost()
+        self.consumer.assignment_lost() || lock(&self.membership).is_none()
     }
 
-    /// Calls `with` with the membership that came with the assignment.
+    /// Calls `with` with our membership as it was when the group last decided.
     pub fn with_membership<T>(&self, with: impl FnOnce(&ConsumerGroupMetadata) -> T) -> Option<T> {
         lock(&self.membership).as_ref().map(with)
     }
 
-    /// Begins to read at these offsets.
+    /// Begins to read these partitions at these offsets, besides those that are read already.
     pub fn assign(&self, offsets: &BTreeMap<Partition, i64>) -> Result<()> {
         self.consumer
-            .assign(&starts(offsets)?)
+            .incremental_assign(&starts(offsets)?)
             .with_context(|| format!("{}: could not assign", self.name))
     }
 
@@ -219,6 +241,9 @@ impl Group {
     /// reading them (2.12, `rd_kafka_assignment_partition_stopped`), as happens to a worker that
     /// finds out that others have taken its place.
     pub fn seek(&self, offsets: &BTreeMap<Partition, i64>) -> Result<()> {
+        if offsets.is_empty() {
+            return Ok(());
+        }
         let what = format!("read {} again", self.name);
         let sought = self.health.patiently(self.patience, &what, || {
             let sought = self.consumer.seek_partitions(starts(offsets)?, CALL)?;
@@ -234,11 +259,10 @@ impl Group {
         }
     }
 
-    /// Gives all partitions back.
-    pub fn unassign(&self) -> Result<()> {
-        *lock(&self.membership) = None;
+    /// Gives these partitions back.
+    pub fn unassign(&self, partitions: &[Partition]) -> Result<()> {
         self.consumer
-            .unassign()
+            .incremental_unassign(&list(partitions)?)
             .with_context(|| format!("{}: could not unassign", self.name))
     }
 
@@ -300,10 +324,38 @@ impl Drop for Group {
             .context()
             .leaving
             .store(true, Ordering::Release);
-        if let Err(error) = self.consumer.unassign() {
-            tracing::warn!(group = self.name, %error, "partitions could not be given back");
+        for unanswered in &std::mem::take(&mut *lock(&self.consumer.context().rebalances)) {
+            decline(&self.consumer, unanswered);
         }
     }
+}
+
+/// Our membership, if we have one. Brokers accept any transaction from somebody outside the group:
+/// that its membership is an older one is all that tells a worker woken from a long stop that
+/// others have taken its place. So one that may be that of an outsider must never be used.
+fn membership(consumer: &BaseConsumer<Callbacks>) -> Option<ConsumerGroupMetadata> {
+    let before = member_id(consumer)?;
+    let membership = consumer.group_metadata();
+    let has_stayed = member_id(consumer).is_some_and(|after| after == before);
+    membership.filter(|_| has_stayed)
+}
+
+/// The id by which the group knows us; `None`: it does not.
+#[expect(unsafe_code, reason = "the client library's safe interface lacks it")]
+fn member_id(consumer: &BaseConsumer<Callbacks>) -> Option<String> {
+    let client = consumer.client().native_ptr();
+    // SAFETY: the client lives as long as `consumer`; the text is ours, ends with a zero, and is
+    // freed by the library's own function, once.
+    let id = unsafe {
+        let text = rd_kafka_memberid(client);
+        if text.is_null() {
+            return None;
+        }
+        let id = CStr::from_ptr(text).to_string_lossy().into_owned();
+        rd_kafka_mem_free(client, text.cast());
+        id
+    };
+    (!id.is_empty()).then_some(id)
 }
 
 /// The offsets at the beginning or the end of these partitions, as a read_committed consumer sees
@@ -316,18 +368,34 @@ pub fn look_up<C: ConsumerContext>(
     if partitions.is_empty() {
         return Ok(BTreeMap::new());
     }
-    let mut asked = list(partitions)?;
-    // Brokers take these two places for timestamps.
-    asked.set_all_offsets(place)?;
-    let found = consumer.offsets_for_times(asked, CALL)?;
-    let mut offsets = BTreeMap::new();
-    for element in found.elements() {
-        element.error()?;
-        if let Offset::Offset(offset) = element.offset() {
-            offsets.insert((element.topic().to_owned(), element.partition()), offset);
+    let ask = || {
+        let mut asked = list(partitions)?;
+        // Brokers take these two places for timestamps.
+        asked.set_all_offsets(place)?;
+        let found = consumer.offsets_for_times(asked, CALL)?;
+        let mut offsets = BTreeMap::new();
+        for element in found.elements() {
+            element.error()?;
+            if let Offset::Offset(offset) = element.offset() {
+                offsets.insert((element.topic().to_owned(), element.partition()), offset);
+            }
         }
+        Ok(offsets)
+    };
+    let found = ask();
+    let unknown = |error: &KafkaError| error.rdkafka_error_code() == Some(Code::UnknownPartition);
+    if !found.as_ref().is_err_and(unknown) {
+        return found;
     }
-    Ok(offsets)
+    // One client may learn later than another that a topic has got more partitions.
+    for topic in partitions
+        .iter()
+        .map(|(topic, _)| topic)
+        .collect::<BTreeSet<_>>()
+    {
+        consumer.fetch_metadata(Some(topic), CALL)?;
+    }
+    ask()
 }
 
 fn starts(offsets: &BTreeMap<Partition, i64>) -> KafkaResult<TopicPartitionList> {

@@ -1,43 +1,70 @@
-//! New rules for a worker that runs.
+//! New plans for a worker that runs: of other rules, or of sources that have grown.
 //!
 //! A thread looks at what the rule files hold, every few seconds and at once when it is asked to.
 //! Contents are compared, not times: editors that replace files, mounts that swap a link and file
 //! systems without notifications are all alike. A set that differs is checked as a whole; its
-//! plan is written to the rules topic, and then handed to the first stage.
+//! plan is written to the rules topic, and then handed to the first stage. So is the plan of
+//! source topics that have got more partitions.
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::time::Duration;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use super::client::{Health, lock};
+use super::client::{CALL, Health, lock};
 use super::rule_set::{self, Content, RuleSet};
 use super::status::Status;
-use super::{rules_topic, topics};
+use super::topics::Names;
+use super::{clock, rules_topic, topics};
 use crate::config::Config;
 use crate::plan::changes::Changes;
-use crate::plan::{Plan, retention};
+use crate::plan::{InUse, Plan, Source, retention};
 
 /// Between two looks at the files.
 const LOOK_INTERVAL: Duration = Duration::from_secs(2);
 
-/// Whoever has it asks for the rules to be read now; when it is dropped the thread ends.
-pub type Ask = Sender<()>;
+/// Between two looks at the topics. Where the group gives this worker a partition that its plan
+/// does not have, it looks at once.
+const TOPICS_INTERVAL: Duration = Duration::from_secs(30);
 
-/// What keeps the rules of a worker like its files.
+/// What is to be done now rather than soon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// Read the rules.
+    Rules,
+    /// Look how many partitions the sources have.
+    Sources,
+}
+
+/// The plans of the first stage.
+pub struct Plans {
+    /// What it begins with.
+    pub in_use: InUse,
+    /// What it goes on with.
+    pub newer: Receiver<InUse>,
+    /// Where it asks for a newer one.
+    pub ask: Sender<Ask>,
+}
+
+/// What keeps the plan of a worker like its files and its sources.
 pub struct Reloader {
     config: Config,
     health: Arc<Health>,
     status: Arc<Status>,
     /// In use.
     plan: Arc<Plan>,
+    /// Its rules.
+    set: RuleSet,
+    /// The number of partitions of the matches topic.
+    matches: u32,
     /// What the files held when a rule set was last made of them, be it valid or not.
     taken: Content,
     /// What they held at the last look.
     looked: Content,
-    asked: Receiver<()>,
-    plans: Sender<Arc<Plan>>,
+    looked_at_topics: Instant,
+    asked: Receiver<Ask>,
+    plans: Sender<InUse>,
 }
 
 /// What became of a rule set.
@@ -47,40 +74,45 @@ enum Outcome {
 }
 
 impl Reloader {
-    /// A reloader where `plan`, made of `content`, is in use, and the first stage, which gets its
-    /// plans by the receiver.
+    /// A reloader where `plan`, made of `set`, is in use, and the matches topic has `matches`
+    /// partitions. It does what it is asked to, and sends the first stage its plans.
     pub fn new(
         config: &Config,
         health: &Arc<Health>,
         status: &Arc<Status>,
-        (plan, content): (Arc<Plan>, Content),
-        asked: Receiver<()>,
-    ) -> (Reloader, Receiver<Arc<Plan>>) {
-        let (plans, wanted) = channel();
-        let reloader = Reloader {
+        (plan, set, matches): (Arc<Plan>, RuleSet, u32),
+        (asked, plans): (Receiver<Ask>, Sender<InUse>),
+    ) -> Reloader {
+        Reloader {
             config: config.clone(),
             health: Arc::clone(health),
             status: Arc::clone(status),
             plan,
-            looked: content.clone(),
-            taken: content,
+            looked: set.content.clone(),
+            taken: set.content.clone(),
+            set,
+            matches,
+            looked_at_topics: clock::instant(),
             asked,
             plans,
-        };
-        (reloader, wanted)
+        }
     }
 
     /// Runs until the process is to stop, or nobody can ask any more.
     pub fn run(mut self) {
         while !self.health.stopping() {
             match self.asked.recv_timeout(LOOK_INTERVAL) {
-                Ok(()) => {
+                Ok(Ask::Rules) => {
                     tracing::info!("asked to read the rules again");
                     let content = rule_set::content(&self.config.rules);
                     self.take(content);
                 }
+                Ok(Ask::Sources) => self.look_at_topics(),
                 Err(RecvTimeoutError::Timeout) => self.look(),
                 Err(RecvTimeoutError::Disconnected) => return,
+            }
+            if self.looked_at_topics.elapsed() >= TOPICS_INTERVAL {
+                self.look_at_topics();
             }
         }
     }
@@ -96,12 +128,46 @@ impl Reloader {
         }
     }
 
+    /// Takes partitions into use that the sources have got. A matches topic that has got more ends
+    /// the worker: whoever starts now must not take another partition for a key than those who run.
+    fn look_at_topics(&mut self) {
+        self.looked_at_topics = clock::instant();
+        let existing = match topics::partitions(&self.config, &self.health, CALL) {
+            Ok(existing) => existing,
+            Err(error) => {
+                tracing::debug!(%error, "the brokers do not tell their topics");
+                return;
+            }
+        };
+        let matches = Names::of(&self.config.app).matches;
+        match existing.get(&*matches) {
+            Some(found) if *found != self.matches => {
+                let why = topics::other_number(&matches, *found, self.matches);
+                return self.health.refuse(why);
+            }
+            Some(_) | None => (),
+        }
+        let sources: Vec<Source> = (self.plan.sources.iter())
+            .map(|source| Source {
+                partitions: (existing.get(&source.topic).copied())
+                    .map_or(source.partitions, |now| now.max(source.partitions)),
+                ..source.clone()
+            })
+            .collect();
+        if sources != self.plan.sources {
+            tracing::info!(?sources, "a source topic has got more partitions");
+            if let Err(error) = self.put_into_use(self.set.clone(), sources) {
+                tracing::error!("they are not read yet: {error:#}");
+            }
+        }
+    }
+
     /// Puts the rules in `content` into use, if they are valid.
     fn take(&mut self, content: Content) {
         self.looked.clone_from(&content);
         self.taken.clone_from(&content);
         let outcome = rule_set::parse(content).and_then(|set| {
-            self.put_into_use(&set)
+            self.put_into_use(set, self.plan.sources.clone())
                 .map_err(|error| vec![format!("{error:#}")])
         });
         match outcome {
@@ -139,29 +205,28 @@ impl Reloader {
         }
     }
 
-    /// Makes the plan of `set` known, and hands it to the first stage. The sources stay those
-    /// that the worker has begun with.
-    fn put_into_use(&mut self, set: &RuleSet) -> Result<Outcome> {
-        let sources = self.plan.sources.clone();
-        let wanted = Plan::alone(
-            &set.rules,
-            &set.attributes,
-            self.config.settings,
-            sources.clone(),
-        );
+    /// Makes the plan of `set` and `sources` known, and hands it to the first stage.
+    fn put_into_use(&mut self, set: RuleSet, sources: Vec<Source>) -> Result<Outcome> {
+        let settings = self.config.settings;
+        let wanted = Plan::alone(&set.rules, &set.attributes, settings, sources.clone());
         let wanted = wanted.map_err(anyhow::Error::msg)?;
         let changes = Changes::between(&self.plan, &wanted);
-        if changes.is_empty() {
+        if changes.is_empty() && sources == self.plan.sources {
             return Ok(Outcome::Same);
         }
-        let (_, plan) =
-            rules_topic::take_into_use(&self.config, &self.health, set, &|_| sources.clone())?;
+        let (catalogue, plan) =
+            rules_topic::take_into_use(&self.config, &self.health, &set, &|_| sources.clone())?;
         self.plan = Arc::clone(&plan);
-        if self.plans.send(Arc::clone(&plan)).is_err() {
+        if self
+            .plans
+            .send(catalogue.in_use(Arc::clone(&plan)))
+            .is_err()
+        {
             tracing::debug!("the first stage has ended already");
         }
-        let needed = retention::needed(&set.rules, self.config.settings);
+        let needed = retention::needed(&set.rules, settings);
         topics::retention::warn(&self.config, needed);
+        self.set = set;
         Ok(Outcome::Changed(changes, plan))
     }
 }

@@ -15,7 +15,7 @@ use rdkafka::consumer::Consumer as _;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 
 use super::client::{self, CALL, Health};
-use super::clock;
+use super::{clock, rules_topic};
 use crate::config::Config;
 use crate::time::Second;
 
@@ -181,10 +181,17 @@ impl std::fmt::Display for Deviation {
 pub fn check(config: &Config, health: &Arc<Health>, needed: Second) -> Result<Vec<Deviation>> {
     let existing = partitions(config, health, client::START_PATIENCE)?;
     let wanted = wanted(config, needed);
-    let rules = Names::of(&config.app).rules;
+    let Names { matches, rules, .. } = Names::of(&config.app);
+    let fixed = match existing.contains_key(&*rules) {
+        true => rules_topic::read(config, health)?.matches_partitions(),
+        false => None,
+    };
     let mut deviations = Vec::new();
     let sources = config.sources.iter().map(|source| (source.as_str(), None));
-    let ours = wanted.iter().map(|topic| (&*topic.name, topic.partitions));
+    let ours = wanted.iter().map(|topic| match fixed {
+        Some(_) if topic.name == matches => (&*topic.name, fixed),
+        Some(_) | None => (&*topic.name, topic.partitions),
+    });
     for (name, expected) in sources.chain(ours) {
         let deviation = |about: &str, found: Option<u32>, expected: u32| Deviation {
             topic: name.to_owned(),
@@ -193,6 +200,7 @@ pub fn check(config: &Config, health: &Arc<Health>, needed: Second) -> Result<Ve
             expected: expected.to_string(),
             weight: match found.is_none() || name == &*rules {
                 true => Weight::Fatal,
+                false if name == &*matches && fixed.is_some() => Weight::Fatal,
                 false => Weight::Harmless,
             },
         };
@@ -223,6 +231,15 @@ pub fn check(config: &Config, health: &Arc<Health>, needed: Second) -> Result<Ve
         ),
     }
     Ok(deviations)
+}
+
+/// Why a matches topic that has got another number of partitions cannot be used.
+pub fn other_number(topic: &str, found: u32, fixed: u32) -> String {
+    format!(
+        "topic {topic} has {found} partitions, and this application has begun with {fixed}: what \
+         is known of a key would not be found again. The number never changes under one `app`; \
+         how to get another one is in docs/reliability.md"
+    )
 }
 
 fn deviating(wanted: &[&Wanted], found: &[ConfigResource]) -> Vec<Deviation> {

@@ -3,9 +3,8 @@
 
 mod prepare;
 
-use std::path::Path;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
@@ -13,12 +12,11 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::client::{Health, START_PATIENCE};
-use super::reload::{Ask, Reloader};
+use super::reload::{Ask, Plans, Reloader};
 use super::rule_set::{self, RuleSet};
 use super::sink::Sink;
 use super::status::Status;
-use super::store::Store;
-use super::topics::{self, Names};
+use super::topics;
 use super::{correlate, detect};
 use crate::config::{Config, Delivery};
 
@@ -70,7 +68,7 @@ pub enum Properties {
 
 /// Runs a worker until what `stop` gives says why it should end. `stop` is called first of all,
 /// so that a signal is noticed from the beginning, and with what asks for the rules to be read
-/// again: while that is kept, they are also read when they change.
+/// again; they are also read when they change.
 ///
 /// # Errors
 ///
@@ -79,7 +77,7 @@ pub enum Properties {
 pub fn run_until<S: Future<Output = &'static str>>(
     config: &Config,
     properties: Properties,
-    stop: impl FnOnce(Ask) -> Result<S>,
+    stop: impl FnOnce(Sender<Ask>) -> Result<S>,
 ) -> Result<(), Failure> {
     for warning in &config.warnings {
         tracing::warn!("{warning}");
@@ -96,13 +94,13 @@ pub fn run_until<S: Future<Output = &'static str>>(
     let (ask, asked) = channel();
     let stop = {
         let _inside = runtime.enter();
-        stop(ask)?
+        stop(ask.clone())?
     };
     let set = rule_set::parse(rule_set::content(&config.rules)).map_err(Failure::Input)?;
     let health = Health::new(config.kafka.brokers());
     let starting = {
         let (config, health) = (config.clone(), Arc::clone(&health));
-        runtime.spawn_blocking(move || start(&config, &health, properties, set, asked))
+        runtime.spawn_blocking(move || start(&config, &health, properties, set, (ask, asked)))
     };
     let ended = runtime.block_on(async {
         let mut stop = std::pin::pin!(stop);
@@ -134,17 +132,16 @@ fn start(
     health: &Arc<Health>,
     properties: Properties,
     set: RuleSet,
-    asked: Receiver<()>,
+    (ask, asked): (Sender<Ask>, Receiver<Ask>),
 ) -> Result<Started> {
-    let state_dir = Path::new(&config.state_dir);
     let existing = topics::partitions(config, health, START_PATIENCE)?;
-    prepare::check_topics(config, health, (properties, &set), &existing)?;
-    let store = Store::open(
-        &state_dir.join("store"),
-        &prepare::owner(config, health)?,
-        prepare::budget(config),
-    )?;
-    let id = prepare::worker_id(state_dir)?;
+    prepare::check_existence(config, &existing)?;
+    let matches = prepare::matches_partitions(config, health, &existing)?;
+    if properties == Properties::Checked {
+        prepare::check_properties(config, health, &set)?;
+    }
+    let (store, id) = prepare::state(config, health)?;
+    let config = &prepare::member(config, &id);
     tracing::info!(
         app = config.app,
         id,
@@ -153,49 +150,29 @@ fn start(
     );
 
     let (catalogue, plan) = prepare::plan(config, health, &set, &existing)?;
-    let sink = |stage: &str, delivery| {
-        Sink::open(
-            config,
-            health,
-            delivery,
-            format!("{}-{stage}-{id}", config.app),
-        )
-    };
-    let detect_sink = sink("detect", config.delivery)?;
+    let in_use = catalogue.in_use(Arc::clone(&plan));
+    let detect_sink = sink(config, health, "detect", &id, config.delivery)?;
     let delivery = detect_sink.delivery();
-    let correlate_sink = sink("correlate", Some(delivery))?;
+    let correlate_sink = sink(config, health, "correlate", &id, Some(delivery))?;
     let status = Arc::new(Status::default());
     let (tell, reports) = unbounded_channel();
-
-    let matches = existing
-        .get(&*Names::of(&config.app).matches)
-        .copied()
-        .unwrap_or(1);
     let ready = || -> Box<dyn FnOnce() + Send> {
         let tell = tell.clone();
         Box::new(move || report(&tell, Report::Ready))
     };
-    let correlate = correlate::Stage::new(
+    let sink = correlate_sink;
+    let correlate = correlate::Stage::new(config, health, &status, catalogue, store, sink, ready());
+    let (plans, newer) = channel();
+    let reloader = Reloader::new(
         config,
         health,
         &status,
-        catalogue,
-        store,
-        correlate_sink,
-        ready(),
+        (plan, set, matches),
+        (asked, plans),
     );
-    let in_use = (Arc::clone(&plan), set.content);
-    let (reloader, plans) = Reloader::new(config, health, &status, in_use, asked);
-    let plans = (plan, plans);
-    let detect = detect::Stage::new(
-        config,
-        health,
-        &status,
-        plans,
-        matches,
-        detect_sink,
-        ready(),
-    )?;
+    let plans = Plans { in_use, newer, ask };
+    let sink = detect_sink;
+    let detect = detect::Stage::new(config, health, &status, plans, matches, sink, ready())?;
     spawn("correlate", &tell, move || correlate.run())?;
     spawn("detect", &tell, move || detect.run())?;
     std::thread::Builder::new()
@@ -206,6 +183,18 @@ fn start(
         delivery,
         reports,
     })
+}
+
+/// Where `stage` of the worker `id` writes.
+fn sink(
+    config: &Config,
+    health: &Arc<Health>,
+    stage: &str,
+    id: &str,
+    delivery: Option<Delivery>,
+) -> Result<Sink> {
+    let transactional_id = format!("{}-{stage}-{id}", config.app);
+    Sink::open(config, health, delivery, transactional_id)
 }
 
 fn spawn(
@@ -235,11 +224,11 @@ struct Signals {
     terminate: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
     hangup: tokio::signal::unix::Signal,
-    reload: Ask,
+    reload: Sender<Ask>,
 }
 
 impl Signals {
-    fn new(reload: Ask) -> Result<Signals> {
+    fn new(reload: Sender<Ask>) -> Result<Signals> {
         Ok(Signals {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
@@ -254,7 +243,7 @@ impl Signals {
             tokio::select! {
                 _ = self.terminate.recv() => return "SIGTERM",
                 _ = self.interrupt.recv() => return "SIGINT",
-                _ = self.hangup.recv() => if self.reload.send(()).is_err() {
+                _ = self.hangup.recv() => if self.reload.send(Ask::Rules).is_err() {
                     tracing::debug!("nobody reads the rules any more");
                 },
             }

@@ -1,5 +1,6 @@
-use super::{Catalogue, Limits, Plan, Settings};
+use super::{Catalogue, Limits, Plan, Settings, Source};
 use crate::event::Attributes;
+use crate::record::Hash;
 use crate::rule::Texts;
 
 const RULE: &str = "id: R\nname: n\nseverity: 5\nwindow: 5m\npatterns: \
@@ -80,4 +81,43 @@ fn a_list_that_is_not_there_is_an_error() {
                   \"lists\":{\"A\":\"11111111111111111111111111111111\"}}";
     let error = catalogue.read("rule/x", Some(value)).unwrap_err();
     assert!(error.contains("names list 1111"), "{error}");
+}
+
+#[test]
+fn partitions_that_came_later_are_told_apart() {
+    let source = |topic: &str, partitions, epoch| Source {
+        topic: topic.to_owned(),
+        partitions,
+        epoch,
+    };
+    let mut catalogue = Catalogue::default();
+    let mut plans = Vec::new();
+    for sources in [
+        vec![source("a", 2, 0)],
+        vec![source("a", 4, 0), source("b", 8, 0)],
+        vec![source("a", 6, 1), source("b", 9, 0)],
+    ] {
+        let draft = catalogue.draft(&[], &Attributes::default(), SETTINGS, sources, 60);
+        for (key, value) in &draft.entries {
+            catalogue.read(key, Some(value)).unwrap();
+        }
+        plans.push(draft.plan);
+    }
+    let first = |plan: &Hash| {
+        let plan = catalogue.plan(*plan).unwrap();
+        catalogue
+            .in_use(std::sync::Arc::clone(plan))
+            .first_partitions
+    };
+    let found: Vec<_> = plans.iter().map(first).collect();
+    assert_eq!(found, [vec![2], vec![2, 8], vec![6, 8]]);
+}
+
+#[test]
+fn the_number_of_matches_partitions_is_kept() {
+    let mut catalogue = Catalogue::default();
+    assert_eq!(catalogue.matches_partitions(), None);
+    let (key, value) = Catalogue::fix_matches_partitions(16);
+    catalogue.read(&key, Some(&value)).unwrap();
+    assert_eq!(catalogue.matches_partitions(), Some(16));
 }

@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -78,6 +78,20 @@ pub fn create_topic(bootstrap: &str, topic: &str, partitions: i32, properties: &
     let wanted = usize::try_from(partitions).unwrap();
     until("the new topic has leaders", || {
         partitions_of(&client, topic).len() == wanted
+    });
+}
+
+/// Gives a topic more partitions, `total` in all, and waits until they have leaders.
+pub fn add_partitions(bootstrap: &str, topic: &str, total: usize) {
+    let admin: AdminClient<DefaultClientContext> = config(bootstrap).create().unwrap();
+    let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
+    let wanted = NewPartitions::new(topic, total);
+    for result in wait_for(admin.create_partitions([&wanted], &options)).unwrap() {
+        result.unwrap_or_else(|(topic, code)| panic!("topic {topic} has not grown: {code}"));
+    }
+    let client: BaseConsumer = config(bootstrap).create().unwrap();
+    until("the new partitions have leaders", || {
+        partitions_of(&client, topic).len() == total
     });
 }
 
@@ -182,7 +196,7 @@ fn config(bootstrap: &str) -> ClientConfig {
 }
 
 /// The partitions of a topic that have a leader.
-fn partitions_of(client: &BaseConsumer, topic: &str) -> BTreeSet<i32> {
+pub fn partitions_of(client: &BaseConsumer, topic: &str) -> BTreeSet<i32> {
     let metadata = client.fetch_metadata(Some(topic), PATIENCE).unwrap();
     metadata
         .topics()

@@ -1,29 +1,38 @@
 //! Where source partitions are read from.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use anyhow::{Result, bail};
 
-use super::{Reading, Stage};
+use super::{Ask, Reading, Stage};
 use crate::config::Start;
 use crate::detect::{Counts, SourcePartition};
+use crate::io::clock;
 use crate::io::group::{Committed, Group, Partition};
 
+/// Between two questions for a newer plan.
+const PLAN_WAIT: Duration = Duration::from_secs(1);
+
 impl Stage {
-    /// Is ready to read `partitions`, and nothing else, where the last commit ended; these offsets.
+    /// Is ready to read `partitions` where the last commit ended; these offsets.
     pub(super) fn open(
         &mut self,
         group: &Group,
         partitions: &[Partition],
     ) -> Result<BTreeMap<Partition, i64>> {
-        self.close();
         let committed = group.committed(partitions)?;
         let bounds = group.bounds(partitions)?;
         let mut offsets = BTreeMap::new();
         for partition in partitions {
             let bounds = bounds.get(partition).copied().unwrap_or((0, 0));
-            let source = self.source(partition)?;
-            let next = self.start(partition, committed.get(partition), bounds)?;
+            let Some(source) = self.source(partition) else {
+                bail!("{}/{} is not in the plan", partition.0, partition.1);
+            };
+            let next = self.start(partition, source, committed.get(partition), bounds)?;
+            // Where it starts must be committed even if nothing is read: with `start = latest`, who
+            // has the partition next would find a later end.
+            self.moved |= !committed.contains_key(partition);
             self.detector.assign(source, next);
             offsets.insert(partition.clone(), next);
             let lag = bounds.1 - next;
@@ -41,47 +50,62 @@ impl Stage {
         Ok(offsets)
     }
 
-    pub(super) fn close(&mut self) {
-        for reading in std::mem::take(&mut self.readings).into_values() {
-            self.detector.revoke(reading.source);
+    /// Forgets `partitions`, and what is not committed of them.
+    pub(super) fn close(&mut self, partitions: &[Partition]) {
+        for partition in partitions {
+            if let Some(reading) = self.readings.remove(partition) {
+                self.detector.revoke(reading.source);
+            }
         }
-        self.moved = false;
     }
 
-    fn source(&self, (topic, partition): &Partition) -> Result<SourcePartition> {
-        let place = self
-            .plan
-            .sources
-            .iter()
-            .position(|source| source.topic == *topic);
-        let source = place.and_then(|place| self.plan.sources.get(place));
-        match (place, source, u32::try_from(*partition)) {
-            (Some(place), Some(source), Ok(partition)) if partition < source.partitions => {
-                Ok(SourcePartition {
-                    source: place as u32,
-                    partition,
-                })
+    /// Waits until the plan has `partitions`. When a source topic has grown, the group may give us
+    /// its new partitions before this worker has looked.
+    pub(super) fn wait_for_plan(&mut self, group: &Group, partitions: &[Partition]) -> Result<()> {
+        let start = clock::instant();
+        while let Some((topic, _)) = partitions.iter().find(|p| self.source(p).is_none()) {
+            if start.elapsed() > self.config.broker_timeout {
+                bail!("source topic {topic} has got more partitions, which brokers do not show");
             }
-            _ => bail!(
-                "source topic {topic} has got more partitions; the worker ends so that it starts \
-                 with all of them"
-            ),
+            if self.plans.ask.send(Ask::Sources).is_err() {
+                bail!("the thread that makes plans has ended");
+            }
+            if let Ok(newer) = self.plans.newer.recv_timeout(PLAN_WAIT) {
+                self.switch(group, newer)?;
+            }
+            self.health.check(self.config.broker_timeout)?;
+            self.health.check_stop("get a plan of all partitions")?;
         }
+        Ok(())
+    }
+
+    /// The place in the plan of a partition that it has.
+    fn source(&self, (topic, partition): &Partition) -> Option<SourcePartition> {
+        let mut sources = self.plans.in_use.plan.sources.iter();
+        let place = sources.position(|source| source.topic == *topic)?;
+        let partition = u32::try_from(*partition).ok()?;
+        let partitions = self.plans.in_use.plan.sources.get(place)?.partitions;
+        (partition < partitions).then_some(SourcePartition {
+            source: place as u32,
+            partition,
+        })
     }
 
     /// Where to start. The note at a committed offset is the epoch that it belongs to: one of
-    /// before the topic was made anew means nothing.
+    /// before the topic was made anew means nothing. A partition that came after the application
+    /// began to read its topic is read from its beginning, wherever others started.
     fn start(
         &self,
         (topic, partition): &Partition,
+        source: SourcePartition,
         committed: Option<&Committed>,
         (low, high): (i64, i64),
     ) -> Result<i64> {
         let epoch = self.epoch(topic).to_string();
         match committed.filter(|found| found.metadata.is_empty() || found.metadata == epoch) {
             None => Ok(match self.config.start {
-                Start::Earliest => low,
-                Start::Latest => high,
+                Start::Latest if self.is_old(source) => high,
+                Start::Latest | Start::Earliest => low,
             }),
             Some(found) if found.offset > high => bail!(
                 "source {topic}/{partition} ends at offset {high}, and was read to {}: the topic \
@@ -105,12 +129,16 @@ impl Stage {
         }
     }
 
+    /// Whether a partition was there when the application began to read its topic.
+    fn is_old(&self, SourcePartition { source, partition }: SourcePartition) -> bool {
+        let first = self.plans.in_use.first_partitions.get(source as usize);
+        first.is_none_or(|first| partition < *first)
+    }
+
     pub(super) fn epoch(&self, topic: &str) -> u32 {
-        let source = self
-            .plan
-            .sources
-            .iter()
-            .find(|source| source.topic == topic);
-        source.map_or(0, |source| source.epoch)
+        let mut sources = self.plans.in_use.plan.sources.iter();
+        sources
+            .find(|source| source.topic == topic)
+            .map_or(0, |source| source.epoch)
     }
 }

@@ -8,26 +8,20 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
 
-use super::Properties;
 use crate::config::Config;
 use crate::io::client::{self, Health};
 use crate::io::rule_set::RuleSet;
-use crate::io::store::Budget;
+use crate::io::store::{Budget, Store};
 use crate::io::topics::{self, Names, Weight};
 use crate::io::{clock, rules_topic};
 use crate::plan::{Catalogue, Plan, Source, retention};
 
-/// Whether the topics are as they must be; says what is only a risk.
+/// Whether all topics are there.
 ///
 /// # Errors
 ///
-/// A topic is missing or is not as it must be; all that is wrong at once.
-pub fn check_topics(
-    config: &Config,
-    health: &Arc<Health>,
-    (properties, set): (Properties, &RuleSet),
-    existing: &BTreeMap<String, u32>,
-) -> Result<()> {
+/// All that are missing.
+pub fn check_existence(config: &Config, existing: &BTreeMap<String, u32>) -> Result<()> {
     let names = Names::of(&config.app);
     let (brokers, mut problems) = (config.kafka.brokers(), Vec::new());
     for source in config
@@ -53,20 +47,56 @@ pub fn check_topics(
             ));
         }
     }
-    if problems.is_empty() && properties == Properties::Checked {
-        let needed = retention::needed(&set.rules, config.settings);
-        for deviation in topics::check(config, health, needed)? {
-            match deviation.weight {
-                Weight::Fatal => problems.push(deviation.to_string()),
-                Weight::Risk => tracing::warn!("{deviation}"),
-                Weight::Harmless => (),
-            }
+    match problems.is_empty() {
+        true => Ok(()),
+        false => bail!("{}", problems.join("\n")),
+    }
+}
+
+/// The number of partitions of the matches topic, which is fixed when an application first runs.
+///
+/// # Errors
+///
+/// The topic has got another number since then.
+pub fn matches_partitions(
+    config: &Config,
+    health: &Arc<Health>,
+    existing: &BTreeMap<String, u32>,
+) -> Result<u32> {
+    let matches = Names::of(&config.app).matches;
+    let found = existing.get(&*matches).copied().unwrap_or(1);
+    match rules_topic::read(config, health)?.matches_partitions() {
+        Some(fixed) if fixed != found => {
+            bail!("{}", topics::other_number(&matches, found, fixed))
+        }
+        Some(_) => (),
+        None => {
+            let entry = Catalogue::fix_matches_partitions(found);
+            rules_topic::write(config, health, &[entry])?;
         }
     }
-    if !problems.is_empty() {
-        bail!("{}", problems.join("\n"));
+    Ok(found)
+}
+
+/// Whether the topics are as they must be; says what is only a risk.
+///
+/// # Errors
+///
+/// All that is wrong at once.
+pub fn check_properties(config: &Config, health: &Arc<Health>, set: &RuleSet) -> Result<()> {
+    let mut problems = Vec::new();
+    let needed = retention::needed(&set.rules, config.settings);
+    for deviation in topics::check(config, health, needed)? {
+        match deviation.weight {
+            Weight::Fatal => problems.push(deviation.to_string()),
+            Weight::Risk => tracing::warn!("{deviation}"),
+            Weight::Harmless => (),
+        }
     }
-    Ok(())
+    match problems.is_empty() {
+        true => Ok(()),
+        false => bail!("{}", problems.join("\n")),
+    }
 }
 
 /// Makes the plan of these rules and the configured sources known, and loads it.
@@ -86,8 +116,29 @@ pub fn plan(
     })
 }
 
+/// The store of this worker, and its id.
+pub fn state(config: &Config, health: &Arc<Health>) -> Result<(Store, String)> {
+    let state_dir = Path::new(&config.state_dir);
+    let budget = Budget {
+        block_cache_bytes: config.block_cache_bytes,
+        write_buffer_bytes: config.write_buffer_bytes,
+    };
+    let store = Store::open(&state_dir.join("store"), &owner(config, health)?, budget)?;
+    Ok((store, worker_id(state_dir)?))
+}
+
+/// The configuration with which the groups know the worker by its id, if they are to.
+pub fn member(config: &Config, id: &str) -> Config {
+    let mut config = config.clone();
+    if config.static_membership {
+        let properties = &mut config.kafka.properties;
+        properties.insert("group.instance.id".to_owned(), id.to_owned());
+    }
+    config
+}
+
 /// Whose fold the store holds: another application's or cluster's offsets mean nothing here.
-pub fn owner(config: &Config, health: &Arc<Health>) -> Result<String> {
+fn owner(config: &Config, health: &Arc<Health>) -> Result<String> {
     use rdkafka::consumer::Consumer as _;
     let reader = client::reader(config, health, false)?;
     let cluster = reader
@@ -97,16 +148,9 @@ pub fn owner(config: &Config, health: &Arc<Health>) -> Result<String> {
     Ok(format!("{}\n{cluster}", config.app))
 }
 
-pub fn budget(config: &Config) -> Budget {
-    Budget {
-        block_cache_bytes: config.block_cache_bytes,
-        write_buffer_bytes: config.write_buffer_bytes,
-    }
-}
-
 /// The name of this worker, made once and kept: the next process with this state directory ends
 /// what the last one has left open.
-pub fn worker_id(state_dir: &Path) -> Result<String> {
+fn worker_id(state_dir: &Path) -> Result<String> {
     let path = state_dir.join("id");
     let failed = || format!("the worker's id in {} cannot be kept", path.display());
     if path.exists() {

@@ -21,7 +21,7 @@ use watchfire::record::Position;
 use watchfire::shuffle;
 use watchfire::state::{Read, State};
 
-use crate::kafka::{bootstrap, create_topic, read_committed, unique, until};
+use crate::kafka::{bootstrap, create_topic, partitions_of, read_committed, unique, until};
 
 const SOURCE_PARTITIONS: i32 = 3;
 const MATCHES_PARTITIONS: i32 = 4;
@@ -155,8 +155,9 @@ impl Setup {
                 committed.get(&partition).copied().unwrap_or(0) + 1 < end
             })
         };
+        let sources = partitions_of(&self.client("detect"), &self.source).len();
         until("the source is read", || {
-            !lag("detect", &self.source, SOURCE_PARTITIONS)
+            !lag("detect", &self.source, sources as i32)
         });
         let matches = format!("{}.matches", self.app);
         let end = self.ends(&matches, MATCHES_PARTITIONS);
@@ -356,16 +357,15 @@ impl Setup {
         let plan = self.catalogue().plan(plan).cloned().unwrap();
         let mut detector = Detector::new(plan, 1, 900_000);
         let mut places = BTreeSet::new();
-        for partition in 0..SOURCE_PARTITIONS.cast_unsigned() {
-            detector.assign(
-                SourcePartition {
-                    source: 0,
-                    partition,
-                },
-                0,
-            );
+        let messages = read_committed(&self.bootstrap, &self.source);
+        for partition in messages.iter().map(|message| message.partition) {
+            let source = SourcePartition {
+                source: 0,
+                partition: partition.cast_unsigned(),
+            };
+            detector.assign(source, 0);
         }
-        for message in read_committed(&self.bootstrap, &self.source) {
+        for message in messages {
             let source = SourcePartition {
                 source: 0,
                 partition: message.partition.cast_unsigned(),
@@ -491,7 +491,8 @@ impl Traffic {
     }
 }
 
-fn envelope(number: u32) -> String {
+/// A message of three records of commands and looks.
+pub fn envelope(number: u32) -> String {
     let records: Vec<String> = (0..3)
         .map(|index| {
             let operation = ["RUNCOMMAND/ACTION", "READ", "RUNCOMMAND/ACTION"][index];

@@ -1,0 +1,116 @@
+//! Workers as members of their groups, and topics that get more partitions.
+
+use std::process::Command;
+use std::time::Duration;
+
+use super::process::Worker;
+use super::setup::{Setup, Traffic, envelope, now};
+use crate::kafka::{add_partitions, produce, until};
+
+/// How many partitions the log says were `verb`, of both stages.
+fn partitions(log: &str, verb: &str) -> u32 {
+    let number = |line: &str| -> Option<u32> {
+        let (_, rest) = line.split_once(&format!("partitions {verb} partitions="))?;
+        rest.split(' ').next()?.parse().ok()
+    };
+    log.lines().filter_map(number).sum()
+}
+
+#[test]
+fn a_worker_that_joins_takes_only_its_share() {
+    let setup = Setup::new("join", "");
+    let traffic = Traffic::start(&setup, 150, Duration::from_millis(40));
+    let first = Worker::start(&setup.config("a"));
+    first.wait_for("ready");
+    let second = Worker::start(&setup.config("b"));
+    until("the second worker has its share", || {
+        partitions(&second.log(), "assigned") == 3
+    });
+    traffic.finish();
+    setup.wait_until_read();
+    second.stop();
+    let log = first.stop();
+    // Of three source and four matches partitions.
+    assert_eq!(partitions(&log, "revoked"), 1 + 2, "{log}");
+    assert!(setup.check() > 0);
+}
+
+#[test]
+fn a_known_worker_that_is_back_in_time_moves_nothing() {
+    let setup = Setup::new("static", "static_membership = true\n");
+    let config = |name| {
+        setup.config_with(name, |text| {
+            text.replace(
+                "\"session.timeout.ms\" = 3000",
+                "\"session.timeout.ms\" = 30000",
+            )
+        })
+    };
+    let traffic = Traffic::start(&setup, 150, Duration::from_millis(40));
+    let mut first = Worker::start(&config("a"));
+    let second = Worker::start(&config("b"));
+    until("both have their share", || {
+        let has = |worker: &Worker, verb| partitions(&worker.log(), verb);
+        let held = |worker| has(worker, "assigned") - has(worker, "revoked");
+        held(&first) >= 3 && held(&second) >= 3 && held(&first) + held(&second) == 7
+    });
+    let before = second.log().matches("source partitions").count();
+    first.crash();
+    let first = Worker::start(&config("a"));
+    first.wait_for("ready");
+    traffic.finish();
+    setup.wait_until_read();
+    first.stop();
+    let log = second.stop();
+    assert_eq!(log.matches("source partitions").count(), before, "{log}");
+    assert!(setup.check() > 0);
+}
+
+#[test]
+fn a_source_that_grows_is_read_from_its_new_beginnings() {
+    let setup = Setup::new("growth", "start = \"latest\"\n");
+    let config = |name| {
+        setup.config_with(name, |text| {
+            text.to_owned() + "\"topic.metadata.refresh.interval.ms\" = 1000\n"
+        })
+    };
+    let workers = ["a", "b"].map(|name| Worker::start(&config(name)));
+    workers.iter().for_each(|worker| worker.wait_for("ready"));
+    Traffic::start(&setup, 20, Duration::from_millis(10)).finish();
+    setup.wait_until_read();
+    add_partitions(&setup.bootstrap, &setup.source, 5);
+    for partition in [3, 4] {
+        let messages = (0..10).map(|number| (now(), envelope(number)));
+        let messages: Vec<_> = messages.collect();
+        produce(&setup.bootstrap, &setup.source, partition, &messages);
+    }
+    Traffic::start(&setup, 60, Duration::from_millis(50)).finish();
+    setup.wait_until_read();
+    for worker in workers {
+        worker.stop();
+    }
+    assert!(setup.check() > 0);
+}
+
+#[test]
+fn another_number_of_matches_partitions_is_refused() {
+    let setup = Setup::new("refused", "");
+    let worker = Worker::start(&setup.config("a"));
+    worker.wait_for("ready");
+    add_partitions(&setup.bootstrap, &format!("{}.matches", setup.app), 5);
+    let said = "has 5 partitions, and this application has begun with 4";
+    let (code, log) = worker.wait();
+    assert_eq!(code, Some(1), "{log}");
+    assert!(log.contains(said), "{log}");
+    let (code, log) = Worker::start(&setup.config("a")).wait();
+    assert_eq!(code, Some(1), "{log}");
+    assert!(log.contains(said), "{log}");
+    let checked = Command::new(env!("CARGO_BIN_EXE_watchfire"))
+        .args(["topics", "check", "--config"])
+        .arg(setup.config("a"))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&checked.stdout);
+    assert_eq!(checked.status.code(), Some(1), "{said}");
+    assert!(said.contains("partitions is 5, must be 4"), "{said}");
+}
