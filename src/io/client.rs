@@ -140,13 +140,6 @@ impl Health {
         }
     }
 
-    fn reason_if_none(&self, reason: &str) {
-        let mut known = lock(&self.reason);
-        if known.is_empty() {
-            reason.clone_into(&mut known);
-        }
-    }
-
     /// Ends all loops with this error: no waiting helps.
     pub fn refuse(&self, why: String) {
         lock(&self.refused).get_or_insert(why);
@@ -174,8 +167,8 @@ impl Health {
                 return Err(error).with_context(|| format!("could not {what}"));
             }
             if start.elapsed() > patience {
-                self.reason_if_none(&error.to_string());
-                return Err(self.away(patience)).with_context(|| format!("could not {what}"));
+                let patience = humantime::format_duration(Duration::from_secs(patience.as_secs()));
+                return Err(error).with_context(|| format!("could not {what} for {patience}"));
             }
             self.check_stop(what)?;
             std::thread::sleep(PAUSE);

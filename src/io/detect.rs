@@ -131,7 +131,6 @@ impl Stage {
             }
         }
         self.commit(&group)?;
-        self.ends.stop();
         Ok(())
     }
 

@@ -6,7 +6,6 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
@@ -47,12 +46,12 @@ pub struct Answer {
     pub at_end: Option<Millis>,
 }
 
-/// The thread that finds out.
+/// The thread that finds out. It ends by itself when nobody asks any more, without being waited
+/// for: it may be waiting for brokers.
 pub struct Ends {
     questions: SyncSender<Vec<Question>>,
     answers: Receiver<Result<Vec<Answer>>>,
     waiting: bool,
-    thread: JoinHandle<()>,
 }
 
 impl Ends {
@@ -63,7 +62,7 @@ impl Ends {
         let (answered, answers) = sync_channel(1);
         let health = Arc::clone(health);
         let patience = config.broker_timeout;
-        let thread = std::thread::Builder::new()
+        std::thread::Builder::new()
             .name("ends".to_owned())
             .spawn(move || {
                 while let Ok(questions) = asked.recv() {
@@ -77,7 +76,6 @@ impl Ends {
             questions,
             answers,
             waiting: false,
-            thread,
         })
     }
 
@@ -104,14 +102,6 @@ impl Ends {
             }
             Err(TryRecvError::Empty) => Ok(None),
             Err(TryRecvError::Disconnected) => bail!("the thread that looks for ends has ended"),
-        }
-    }
-
-    /// Ends the thread.
-    pub fn stop(self) {
-        drop((self.questions, self.answers));
-        if self.thread.join().is_err() {
-            tracing::warn!("the thread that looked for ends had panicked");
         }
     }
 }

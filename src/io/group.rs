@@ -383,11 +383,14 @@ pub fn look_up<C: ConsumerContext>(
         Ok(offsets)
     };
     let found = ask();
-    let unknown = |error: &KafkaError| error.rdkafka_error_code() == Some(Code::UnknownPartition);
-    if !found.as_ref().is_err_and(unknown) {
+    let is_outdated = |error: &KafkaError| {
+        error.rdkafka_error_code() == Some(Code::UnknownPartition) || client::is_transient(error)
+    };
+    if !found.as_ref().is_err_and(is_outdated) {
         return found;
     }
-    // One client may learn later than another that a topic has got more partitions.
+    // A client that reads nothing goes on asking whoever it knows as a partition's leader, and
+    // knows nothing of partitions that a topic has got since.
     for topic in partitions
         .iter()
         .map(|(topic, _)| topic)
