@@ -15,6 +15,7 @@ mod aggregates;
 mod corpus;
 mod deploy;
 mod feed;
+mod formats;
 mod fuzz;
 mod golden;
 mod incidents;

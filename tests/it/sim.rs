@@ -2,7 +2,7 @@
 //!
 //! `WATCHFIRE_SIM_SEEDS=n` sets how many seeds are run, `WATCHFIRE_SIM_SEED=s` runs one alone.
 
-mod events;
+pub mod events;
 mod rules;
 
 use std::collections::BTreeSet;

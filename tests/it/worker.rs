@@ -10,14 +10,17 @@ mod retention;
 pub mod setup;
 mod small_disk;
 
+use std::path::Path;
 use std::time::Duration;
 
 use crate::kafka::{self, login_bootstrap};
 use crate::rng::Rng;
 use process::Worker;
 use rdkafka::mocking::MockCluster;
+use rocksdb::{DB, IteratorMode};
 use setup::{Setup, Traffic};
 use small_disk::SmallDisk;
+use watchfire::state::State;
 
 /// Longer than the session time-out that the workers have here.
 const FROZEN: Duration = Duration::from_secs(12);
@@ -52,6 +55,34 @@ fn a_killed_worker_goes_on_where_it_was() {
     traffic.finish();
     setup.wait_until_read();
     worker.stop();
+    assert!(setup.check() > 0);
+}
+
+/// Makes every state in the store at `path` look as if another version had written it.
+fn age(path: &Path) {
+    let db = DB::open_default(path).unwrap();
+    let rows = db.iterator(IteratorMode::Start).map(Result::unwrap);
+    let is_meta = |row: &[u8]| row.len() == 5 && row.ends_with(State::META_ROW);
+    for (row, mut value) in rows.filter(|(row, _)| is_meta(row)) {
+        value[0] += 1;
+        db.put(row, value).unwrap();
+    }
+}
+
+#[test]
+fn a_state_of_another_version_is_made_anew() {
+    let setup = Setup::new("version", "");
+    let mut log = String::new();
+    for _ in 0..2 {
+        let worker = Worker::start(&setup.config("a"));
+        worker.wait_for("ready");
+        Traffic::start(&setup, 30, Duration::from_millis(10)).finish();
+        setup.wait_until_read();
+        log = worker.stop();
+        age(&setup.path("a").join("store"));
+    }
+    let again = "the state on disk is of another version; folding again";
+    assert_eq!(log.matches(again).count(), 4, "{log}");
     assert!(setup.check() > 0);
 }
 
