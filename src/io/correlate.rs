@@ -6,6 +6,7 @@
 //! up to the committed offset.
 
 mod open;
+mod report;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,7 +18,7 @@ use rdkafka::message::{BorrowedMessage, Message as _, Timestamp};
 use super::client::{Health, lock};
 use super::group::{Committed, Event, Group, Partition, Revoked};
 use super::sink::{Message, Outcome, Progress, Sink};
-use super::status::{Correlating, Status, add_fold};
+use super::status::Status;
 use super::store::Store;
 use super::topics::Names;
 use super::{clock, rules_topic};
@@ -30,9 +31,7 @@ use crate::record::Hash;
 use crate::shuffle;
 use crate::state::{Counts, Read, State};
 use crate::time::Millis;
-
-/// What is waiting to be written is written when it is this much, however early.
-const PENDING_BYTES_MAX: usize = 8 << 20;
+use report::Recovery;
 
 /// The longest wait for a message: other things are due.
 const WAIT: Duration = Duration::from_millis(100);
@@ -67,6 +66,8 @@ pub struct Stage {
     store: Store,
     sink: Sink,
     folding: BTreeMap<i32, Folding>,
+    /// While partitions fold what was committed before.
+    recovery: Option<Recovery>,
     /// Incidents that no commit has written yet, and their bytes.
     outbox: Vec<Message>,
     outbox_bytes: usize,
@@ -101,6 +102,7 @@ impl Stage {
             store,
             sink,
             folding: BTreeMap::new(),
+            recovery: None,
             outbox: Vec::new(),
             outbox_bytes: 0,
             moved: false,
@@ -136,7 +138,7 @@ impl Stage {
         }
         let since_commit = self.last_commit.elapsed();
         if self.moved && since_commit >= self.config.commit_interval
-            || self.outbox_bytes > PENDING_BYTES_MAX
+            || self.outbox_bytes > self.sink.batch_bytes()
         {
             return Ok(Next::Commit);
         }
@@ -283,6 +285,7 @@ impl Stage {
             let bounds = bounds.get(partition).copied().unwrap_or((0, 0));
             let folding = self.open_one(partition, committed.get(partition), bounds)?;
             offsets.insert(partition.clone(), folding.state.applied());
+            Recovery::add(&mut self.recovery, folding.left());
             self.folding.insert(partition.1, folding);
         }
         self.report();
@@ -376,40 +379,17 @@ impl Stage {
         }
         Ok(())
     }
-
-    fn report(&mut self) {
-        for folding in self.folding.values_mut() {
-            let now = folding.state.counts;
-            add_fold(&mut self.total, difference(now, folding.counted));
-            folding.counted = now;
-        }
-        let mut correlating = lock(&self.status.correlating);
-        let least = self
-            .folding
-            .values()
-            .min_by_key(|folding| folding.state.watermark());
-        *correlating = Correlating {
-            partitions: self.folding.len(),
-            counts: self.total,
-            commits: correlating.commits + u64::from(self.moved),
-            recoveries: correlating.recoveries,
-            recovering: self
-                .folding
-                .values()
-                .filter(|folding| !folding.is_live())
-                .count(),
-            watermark: least.and_then(|folding| folding.state.watermark()),
-            held_back_by: least
-                .and_then(|folding| folding.state.held_back_by())
-                .map(|(topic, partition, time)| (topic.to_owned(), partition, time)),
-        };
-    }
 }
 
 impl Folding {
     /// Everything that was committed before is folded: from here on, what is news is said.
     fn is_live(&self) -> bool {
-        self.state.applied() >= self.committed.offset
+        self.left() == 0
+    }
+
+    /// Offsets below the committed one that are still to be folded.
+    fn left(&self) -> i64 {
+        (self.committed.offset - self.state.applied()).max(0)
     }
 }
 
@@ -434,16 +414,4 @@ fn load(store: &Store, partition: u32, state: &mut State, wanted: &[Read]) -> Re
         }
     }
     Ok(())
-}
-
-fn difference(now: Counts, before: Counts) -> Counts {
-    Counts {
-        messages: now.messages - before.messages,
-        matches: now.matches - before.matches,
-        repeated: now.repeated - before.repeated,
-        late: now.late - before.late,
-        capped: now.capped - before.capped,
-        future: now.future - before.future,
-        published: now.published - before.published,
-    }
 }

@@ -21,9 +21,6 @@ use crate::config::Config;
 use crate::detect::{Counts, DeadLetter, Detector, Output, SourcePartition};
 use crate::plan::InUse;
 
-/// What is waiting to be written is written when it is this much, however early.
-const PENDING_BYTES_MAX: usize = 8 << 20;
-
 /// The longest wait for a message: other things are due.
 const WAIT: Duration = Duration::from_millis(100);
 
@@ -143,7 +140,7 @@ impl Stage {
         }
         let since_commit = self.last_commit.elapsed();
         if since_commit >= self.config.commit_interval && self.has_work()
-            || self.detector.pending_bytes() > PENDING_BYTES_MAX
+            || self.detector.pending_bytes() > self.sink.batch_bytes()
         {
             return Ok(Next::Commit);
         }

@@ -126,7 +126,7 @@ pub struct Group {
     name: String,
     patience: Duration,
     /// Our membership as it was when the group last decided; `None`: we may be out of it.
-    membership: Mutex<Option<ConsumerGroupMetadata>>,
+    membership: Mutex<Option<Arc<ConsumerGroupMetadata>>>,
 }
 
 impl Group {
@@ -182,7 +182,7 @@ impl Group {
 
     fn rebalance(&self) -> Option<Event<'static>> {
         let rebalance = lock(&self.consumer.context().rebalances).pop_front()?;
-        *lock(&self.membership) = membership(&self.consumer);
+        *lock(&self.membership) = membership(&self.consumer).map(Arc::new);
         Some(match rebalance {
             Rebalance::Assigned(partitions) => Event::Assigned(partitions),
             Rebalance::Revoked(Revoked { partitions, lost }) => Event::Revoked(Revoked {
@@ -224,9 +224,9 @@ impl Group {
         self.consumer.assignment_lost() || lock(&self.membership).is_none()
     }
 
-    /// Calls `with` with our membership as it was when the group last decided.
-    pub fn with_membership<T>(&self, with: impl FnOnce(&ConsumerGroupMetadata) -> T) -> Option<T> {
-        lock(&self.membership).as_ref().map(with)
+    /// Our membership as it was when the group last decided; `None`: we may be out of it.
+    pub fn membership(&self) -> Option<Arc<ConsumerGroupMetadata>> {
+        lock(&self.membership).clone()
     }
 
     /// Begins to read these partitions at these offsets, besides those that are read already.

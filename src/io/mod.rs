@@ -22,6 +22,8 @@ pub mod group;
 
 pub mod producer;
 
+pub mod transactions;
+
 pub mod sink;
 
 pub mod ends;

@@ -1,25 +1,20 @@
-//! Producers: their settings, how transactions are started, and what could not be delivered.
+//! Producers: their settings, and what could not be delivered.
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::error::KafkaError;
 use rdkafka::message::{DeliveryResult, Message as _};
-use rdkafka::producer::{Producer as _, ProducerContext, ThreadedProducer};
+use rdkafka::producer::{ProducerContext, ThreadedProducer};
 
 use super::client::{self, Health, lock};
-use super::clock;
 use crate::config::Config;
 
 /// Longer than any pause of a healthy worker, and short, since an open transaction of a frozen
 /// one blocks all readers.
 const TRANSACTION_TIMEOUT_MS: &str = "10000";
-
-/// The longest that one call about a transaction may take before it is made again.
-pub const CALL: Duration = Duration::from_secs(5);
 
 /// A producer that serves its callbacks itself.
 pub type Producer = ThreadedProducer<Deliveries>;
@@ -35,7 +30,7 @@ fn producer_settings(config: &Config) -> rdkafka::ClientConfig {
     settings
 }
 
-/// A producer for the transactions of `id`; [`init`] starts them.
+/// A producer for the transactions of `id`.
 pub fn transactional(config: &Config, health: &Arc<Health>, id: &str) -> Result<Producer> {
     let mut settings = producer_settings(config);
     settings
@@ -65,40 +60,6 @@ fn create(settings: &rdkafka::ClientConfig, health: &Arc<Health>) -> Result<Prod
     settings
         .create_with_context(deliveries)
         .map_err(|error| client::cannot_create(&error))
-}
-
-/// Starts transactions, and ends those of a producer before this one. The outer error: the
-/// brokers are away; the inner one: they do not run transactions.
-pub fn init(producer: &Producer, health: &Health, patience: Duration) -> Result<KafkaResult<()>> {
-    let start = clock::instant();
-    loop {
-        let error = match producer.init_transactions(CALL) {
-            Ok(()) => return Ok(Ok(())),
-            Err(error) => error,
-        };
-        health.check(patience)?;
-        health.check_stop("start transactions")?;
-        if !is_retriable(&error) {
-            return Ok(Err(error));
-        }
-        if start.elapsed() > patience {
-            return Err(anyhow!(
-                "transactions could not be started within {}: {error}. Check that the brokers run \
-                 and that their transaction.state.log.replication.factor is not above their \
-                 number, or set delivery = \"at_least_once\"",
-                humantime::format_duration(patience)
-            ));
-        }
-    }
-}
-
-/// Whether the same call about a transaction may be made again.
-pub fn is_retriable(error: &KafkaError) -> bool {
-    if let KafkaError::Transaction(why) = error {
-        why.is_retriable()
-    } else {
-        matches!(error, KafkaError::Flush(_))
-    }
 }
 
 /// The callbacks of a producer: what could not be delivered.

@@ -83,6 +83,8 @@ fn a_state_of_another_version_is_made_anew() {
     }
     let again = "the state on disk is of another version; folding again";
     assert_eq!(log.matches(again).count(), 4, "{log}");
+    let live = "everything committed before is folded again; live";
+    assert!(log.contains(live), "{log}");
     assert!(setup.check() > 0);
 }
 

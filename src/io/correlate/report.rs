@@ -1,0 +1,104 @@
+//! What the operator is told of the second stage.
+
+use std::time::{Duration, Instant};
+
+use super::{Folding, Stage};
+use crate::io::client::lock;
+use crate::io::clock;
+use crate::io::status::{Correlating, add_fold};
+use crate::state::Counts;
+
+/// Between two lines in the log.
+const INTERVAL: Duration = Duration::from_secs(5);
+
+impl Stage {
+    /// Tells the status how far everything has come.
+    pub(super) fn report(&mut self) {
+        for folding in self.folding.values_mut() {
+            let now = folding.state.counts;
+            add_fold(&mut self.total, difference(now, folding.counted));
+            folding.counted = now;
+        }
+        let recovering = self.folding.values().filter(|folding| !folding.is_live());
+        let left = recovering.clone().map(Folding::left).sum();
+        let recovering = recovering.count();
+        Recovery::report(&mut self.recovery, recovering, left);
+        let mut correlating = lock(&self.status.correlating);
+        let least = self
+            .folding
+            .values()
+            .min_by_key(|folding| folding.state.watermark());
+        *correlating = Correlating {
+            partitions: self.folding.len(),
+            counts: self.total,
+            commits: correlating.commits + u64::from(self.moved),
+            recoveries: correlating.recoveries,
+            recovering,
+            watermark: least.and_then(|folding| folding.state.watermark()),
+            held_back_by: least
+                .and_then(|folding| folding.state.held_back_by())
+                .map(|(topic, partition, time)| (topic.to_owned(), partition, time)),
+        };
+    }
+}
+
+/// The work from when a partition began to fold what was committed before until none does.
+pub struct Recovery {
+    began: Instant,
+    said: Instant,
+    /// Offsets to be folded, in all.
+    total: i64,
+}
+
+impl Recovery {
+    /// Begins, or goes on with `more` offsets to be folded.
+    pub fn add(recovery: &mut Option<Recovery>, more: i64) {
+        if more > 0 {
+            let now = clock::instant();
+            let recovery = recovery.get_or_insert(Recovery {
+                began: now,
+                said: now,
+                total: 0,
+            });
+            recovery.total += more;
+        }
+    }
+
+    /// Says, now and then, how far it has come; at the end that it is one. `partitions` have `left`
+    /// offsets to be folded.
+    pub fn report(recovery: &mut Option<Recovery>, partitions: usize, left: i64) {
+        let Some(Recovery { began, said, total }) = recovery else {
+            return;
+        };
+        let seconds = began.elapsed().as_secs_f64();
+        if partitions == 0 {
+            tracing::info!(
+                offsets = *total,
+                seconds = format!("{seconds:.1}"),
+                "everything committed before is folded again; live"
+            );
+            *recovery = None;
+        } else if said.elapsed() >= INTERVAL {
+            *said = clock::instant();
+            let done = (*total - left).max(1) as f64;
+            tracing::info!(
+                partitions,
+                done = format!("{:.0}%", 100.0 * done / *total as f64),
+                seconds_left = format!("{:.0}", seconds / done * left as f64),
+                "folding again what was committed before"
+            );
+        }
+    }
+}
+
+fn difference(now: Counts, before: Counts) -> Counts {
+    Counts {
+        messages: now.messages - before.messages,
+        matches: now.matches - before.matches,
+        repeated: now.repeated - before.repeated,
+        late: now.late - before.late,
+        capped: now.capped - before.capped,
+        future: now.future - before.future,
+        published: now.published - before.published,
+    }
+}

@@ -1,0 +1,156 @@
+//! Messages on their way to the brokers, and offsets committed after them.
+
+use std::time::{Duration, Instant};
+
+use anyhow::anyhow;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::producer::{BaseRecord, Producer as _};
+
+use super::{Fault, Message, PAUSE, Progress, Sink, Writer, offsets};
+use crate::config::Delivery;
+use crate::io::client;
+use crate::io::clock;
+use crate::io::group::Group;
+use crate::io::producer::Producer;
+
+impl Sink {
+    /// Writes, then commits: without a transaction.
+    pub(super) fn write_then_commit(
+        &self,
+        producer: &Producer,
+        group: &Group,
+        messages: &[Message],
+        progress: &[Progress],
+    ) -> Result<(), Fault> {
+        producer.context().begin();
+        messages
+            .iter()
+            .try_for_each(|message| self.send(producer, message))?;
+        self.wait_for_deliveries(producer)?;
+        let offsets = offsets(progress).map_err(|error| Fault::Stop(error.into()))?;
+        let start = clock::instant();
+        loop {
+            let error = match group.commit(&offsets) {
+                Ok(()) => return Ok(()),
+                Err(error) => error,
+            };
+            self.health
+                .check(self.config.broker_timeout)
+                .map_err(Fault::Stop)?;
+            match error.rdkafka_error_code() {
+                Some(
+                    Code::IllegalGeneration
+                    | Code::UnknownMemberId
+                    | Code::RebalanceInProgress
+                    | Code::AssignmentLost
+                    | Code::FencedInstanceId,
+                ) => return Err(Fault::Abort(error.to_string())),
+                Some(code)
+                    if client::is_transient_code(code)
+                        && start.elapsed() < self.config.broker_timeout => {}
+                Some(_) | None => return Err(Fault::Stop(error.into())),
+            }
+            self.health.check_stop("commit").map_err(Fault::Stop)?;
+            std::thread::sleep(PAUSE);
+        }
+    }
+
+    /// Where brokers have no idempotent producers, order is kept by sending one request at a
+    /// time.
+    pub(super) fn do_without_idempotence(&mut self) {
+        let Writer::Plain(producer) = &self.writer else {
+            return;
+        };
+        let fatal = producer.client().fatal_error();
+        if matches!(fatal, Some((Code::UnsupportedFeature, _))) && self.idempotent {
+            tracing::warn!("the brokers have no idempotent producers: sending one by one");
+            self.idempotent = false;
+        }
+    }
+
+    /// Hands a message to the client.
+    pub(super) fn send(&self, producer: &Producer, message: &Message) -> Result<(), Fault> {
+        let start = clock::instant();
+        let mut headers = OwnedHeaders::new_with_capacity(message.headers.len());
+        for (key, value) in &message.headers {
+            headers = headers.insert(Header {
+                key,
+                value: Some(value),
+            });
+        }
+        let mut record = BaseRecord::<str, [u8]>::to(&message.topic).payload(&message.payload[..]);
+        record.partition = message.partition;
+        record.key = message.key.as_deref();
+        record.headers = (!message.headers.is_empty()).then_some(headers);
+        loop {
+            record = match producer.send(record) {
+                Ok(()) => return Ok(()),
+                Err((KafkaError::MessageProduction(Code::QueueFull), record)) => record,
+                Err((error, _)) => return Err(self.judge(error, &message.topic)),
+            };
+            self.health
+                .check(self.config.broker_timeout)
+                .map_err(Fault::Stop)?;
+            std::thread::sleep(nap(start));
+        }
+    }
+
+    /// Waits until the brokers have acknowledged everything that was sent.
+    pub(super) fn wait_for_deliveries(&self, producer: &Producer) -> Result<(), Fault> {
+        let start = clock::instant();
+        loop {
+            if let Some((error, topic)) = producer.context().failure() {
+                return Err(self.judge(error, &topic));
+            }
+            if producer.in_flight_count() == 0 {
+                return Ok(());
+            }
+            self.health
+                .check(self.config.broker_timeout)
+                .map_err(Fault::Stop)?;
+            self.health.check_stop("write").map_err(Fault::Stop)?;
+            if start.elapsed() > self.config.broker_timeout {
+                return Err(Fault::Renew("the brokers acknowledge nothing".to_owned()));
+            }
+            std::thread::sleep(nap(start));
+        }
+    }
+
+    /// What the failure of one message means.
+    fn judge(&self, error: KafkaError, topic: &str) -> Fault {
+        match error.rdkafka_error_code() {
+            Some(
+                Code::MessageSizeTooLarge | Code::MessageBatchTooLarge | Code::InvalidMessageSize,
+            ) => Fault::Stop(anyhow!(
+                "a message is larger than topic {topic} takes. Raise its max.message.bytes, or \
+                 lower limits.message_bytes"
+            )),
+            Some(Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownPartition) => {
+                Fault::Stop(anyhow!(
+                    "topic {topic} does not exist any more on {}; `watchfire topics check` says \
+                     what is missing",
+                    self.health.brokers()
+                ))
+            }
+            Some(
+                Code::TopicAuthorizationFailed
+                | Code::InvalidTopic
+                | Code::InvalidMessage
+                | Code::InvalidRecord
+                | Code::InvalidTimestamp
+                | Code::UnsupportedForMessageFormat,
+            ) => Fault::Stop(anyhow!("topic {topic} cannot be written: {error}")),
+            Some(_) | None => match self.delivery() {
+                Delivery::ExactlyOnce => Fault::Abort(error.to_string()),
+                Delivery::AtLeastOnce => Fault::Renew(error.to_string()),
+            },
+        }
+    }
+}
+
+/// How long to sleep before looking again for what has been awaited since `start`: short at first,
+/// and never a spin.
+fn nap(start: Instant) -> Duration {
+    (start.elapsed() / 10).clamp(Duration::from_millis(1), Duration::from_millis(50))
+}
