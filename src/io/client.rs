@@ -121,8 +121,9 @@ impl Health {
                 self.brokers
             )),
             Some(Code::FencedInstanceId) => self.refuse(format!(
-                "another worker has this one's id: {reason}. Is its state_dir a copy? Every worker \
-                 needs a state directory of its own"
+                "the group has given this worker's id to another member: {reason}. Start it \
+                 again. If this comes back, another worker runs with a copy of its state_dir: \
+                 each needs its own"
             )),
             Some(Code::AllBrokersDown) if self.stopping() => (),
             Some(Code::AllBrokersDown) => {

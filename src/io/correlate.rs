@@ -312,7 +312,7 @@ impl Stage {
             .map(|number| (matches.to_string(), number))
             .collect();
         let offsets = self.open(group, &partitions)?;
-        group.seek(&offsets)
+        group.seek(offsets)
     }
 
     /// Writes and commits; false: everything since the last commit is to be done again.

@@ -279,7 +279,7 @@ impl Stage {
         let partitions: Vec<Partition> = self.readings.keys().cloned().collect();
         self.close(&partitions);
         let offsets = self.open(group, &partitions)?;
-        group.seek(&offsets)
+        group.seek(offsets)
     }
 
     /// Writes and commits; false: it has to be done again from the committed offsets.

@@ -4,6 +4,8 @@
 //! Partitions move one by one (cooperative-sticky): whoever keeps a partition reads on while
 //! others come and go.
 
+mod seek;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ffi::CStr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,6 +26,7 @@ use rdkafka::types::RDKafkaRespErr;
 
 use super::client::{self, CALL, Health, lock};
 use crate::config::Config;
+use seek::Seeking;
 
 /// A partition of a topic.
 pub type Partition = (String, i32);
@@ -127,6 +130,7 @@ pub struct Group {
     patience: Duration,
     /// Our membership as it was when the group last decided; `None`: we may be out of it.
     membership: Mutex<Option<Arc<ConsumerGroupMetadata>>>,
+    seeking: Mutex<Seeking>,
 }
 
 impl Group {
@@ -156,6 +160,7 @@ impl Group {
             name: group.to_owned(),
             patience: config.broker_timeout,
             membership: Mutex::default(),
+            seeking: Mutex::new(Seeking::none()),
         })
     }
 
@@ -168,10 +173,14 @@ impl Group {
         if let Some(rebalance) = self.rebalance() {
             return Ok(rebalance);
         }
+        self.go_on_seeking()?;
         match self.consumer.poll(timeout) {
             Some(Ok(message)) => {
                 self.health.up();
-                return Ok(Event::Message(message));
+                return Ok(match self.is_astray(&message) {
+                    true => Event::Nothing,
+                    false => Event::Message(message),
+                });
             }
             Some(Err(error)) => self.judge(&error)?,
             None => (),
@@ -236,31 +245,12 @@ impl Group {
             .with_context(|| format!("{}: could not assign", self.name))
     }
 
-    /// Reads the assigned partitions again from these offsets. They stay assigned: librdkafka
-    /// aborts the process when partitions are assigned anew and given back before it has stopped
-    /// reading them (2.12, `rd_kafka_assignment_partition_stopped`), as happens to a worker that
-    /// finds out that others have taken its place.
-    pub fn seek(&self, offsets: &BTreeMap<Partition, i64>) -> Result<()> {
-        if offsets.is_empty() {
-            return Ok(());
-        }
-        let what = format!("read {} again", self.name);
-        let sought = self.health.patiently(self.patience, &what, || {
-            let sought = self.consumer.seek_partitions(starts(offsets)?, CALL)?;
-            let elements = sought.elements();
-            elements.iter().try_for_each(|element| element.error())
-        });
-        match sought {
-            Err(error) if self.is_lost() => {
-                tracing::debug!(group = self.name, %error, "partitions are lost, not read again");
-                Ok(())
-            }
-            sought => sought,
-        }
-    }
-
     /// Gives these partitions back.
     pub fn unassign(&self, partitions: &[Partition]) -> Result<()> {
+        let mut seeking = lock(&self.seeking);
+        seeking
+            .offsets
+            .retain(|partition, _| !partitions.contains(partition));
         self.consumer
             .incremental_unassign(&list(partitions)?)
             .with_context(|| format!("{}: could not unassign", self.name))
