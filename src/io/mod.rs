@@ -1,4 +1,7 @@
-//! All that touches the world: brokers, disks, files, the clock.
+//! All that touches the world: brokers, disks, files, the clock. And where memory comes from.
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 pub mod backtest;
 
