@@ -120,11 +120,6 @@ impl Health {
                 "the brokers at {} deny a permission: {reason}. Grant this user what it needs",
                 self.brokers
             )),
-            Some(Code::FencedInstanceId) => self.refuse(format!(
-                "the group has given this worker's id to another member: {reason}. Start it \
-                 again. If this comes back, another worker runs with a copy of its state_dir: \
-                 each needs its own"
-            )),
             Some(Code::AllBrokersDown) if self.stopping() => (),
             Some(Code::AllBrokersDown) => {
                 let mut down = lock(&self.down);

@@ -16,7 +16,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use rdkafka::message::{BorrowedMessage, Message as _, Timestamp};
 
 use super::client::{Health, lock};
-use super::group::{Committed, Event, Group, Partition, Revoked};
+use super::group::{Committed, Event, Group, Member, Partition, Revoked};
 use super::sink::{Message, Outcome, Progress, Sink};
 use super::status::Status;
 use super::store::Store;
@@ -52,7 +52,6 @@ enum Next<'g> {
     Revoked(Revoked),
     Commit,
     Wait,
-    Stop,
 }
 
 /// The second stage.
@@ -115,27 +114,36 @@ impl Stage {
 
     /// Folds until the process is to stop; then commits what it has and leaves the group.
     pub fn run(mut self) -> Result<()> {
-        let matches = Names::of(&self.config.app).matches;
-        let name = format!("{}.correlate", self.config.app);
-        let group = Group::join(&self.config, &self.health, &name, &[&matches])?;
-        loop {
-            match self.next(&group)? {
-                Next::Message(message) => self.read(&message)?,
-                Next::Assigned(partitions) => self.assign(&group, &partitions)?,
-                Next::Revoked(revoked) => self.revoke(&group, &revoked)?,
-                Next::Commit => self.commit(&group)?,
-                Next::Wait => (),
-                Next::Stop => break,
+        let matches = [Names::of(&self.config.app).matches.to_string()];
+        let mut member = Member::new(&self.config, &self.health, "correlate", &matches);
+        let mut group = member.join()?;
+        while !self.health.stopping() {
+            match self.turn(&group) {
+                Ok(()) => (),
+                Err(error) if group.is_fenced() => {
+                    tracing::debug!(%error, "the membership has ended");
+                    self.close_all();
+                    group = member.join_again(group)?;
+                }
+                Err(error) => return Err(error),
             }
         }
-        self.commit(&group)?;
+        self.commit(&group)
+    }
+
+    /// Does what is next.
+    fn turn(&mut self, group: &Group) -> Result<()> {
+        match self.next(group)? {
+            Next::Message(message) => self.read(&message)?,
+            Next::Assigned(partitions) => self.assign(group, &partitions)?,
+            Next::Revoked(revoked) => self.revoke(group, &revoked)?,
+            Next::Commit => self.commit(group)?,
+            Next::Wait => (),
+        }
         Ok(())
     }
 
     fn next<'g>(&mut self, group: &'g Group) -> Result<Next<'g>> {
-        if self.health.stopping() {
-            return Ok(Next::Stop);
-        }
         let since_commit = self.last_commit.elapsed();
         if self.moved && since_commit >= self.config.commit_interval
             || self.outbox_bytes > self.sink.batch_bytes()
@@ -299,18 +307,23 @@ impl Stage {
         }
     }
 
-    /// Goes back to where the last commit ended. The group has the word before the next commit:
-    /// what it says may be why the last one failed.
-    fn fold_again(&mut self, group: &Group) -> Result<()> {
-        self.last_commit = clock::instant();
+    /// Forgets all partitions, and what is not committed; says which they were.
+    fn close_all(&mut self) -> Vec<Partition> {
         self.outbox.clear();
         self.outbox_bytes = 0;
         self.moved = false;
         let matches = Names::of(&self.config.app).matches;
-        let partitions: Vec<Partition> = std::mem::take(&mut self.folding)
+        std::mem::take(&mut self.folding)
             .into_keys()
             .map(|number| (matches.to_string(), number))
-            .collect();
+            .collect()
+    }
+
+    /// Goes back to where the last commit ended. The group has the word before the next commit:
+    /// what it says may be why the last one failed.
+    fn fold_again(&mut self, group: &Group) -> Result<()> {
+        self.last_commit = clock::instant();
+        let partitions = self.close_all();
         let offsets = self.open(group, &partitions)?;
         group.seek(offsets)
     }

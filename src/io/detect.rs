@@ -12,7 +12,7 @@ use rdkafka::message::{BorrowedMessage, Message as _};
 use super::client::{Health, lock};
 use super::clock;
 use super::ends::{Answer, Ends, Question};
-use super::group::{Event, Group, Partition, Revoked};
+use super::group::{Event, Group, Member, Partition, Revoked};
 use super::reload::{Ask, Plans};
 use super::sink::{Message, Outcome, Progress, Sink};
 use super::status::{self, Status};
@@ -45,7 +45,6 @@ enum Next<'g> {
     Switch(InUse),
     Commit,
     Wait,
-    Stop,
 }
 
 /// The first stage.
@@ -111,30 +110,38 @@ impl Stage {
 
     /// Reads until the process is to stop; then commits what it has and leaves the group.
     pub fn run(mut self) -> Result<()> {
-        let topics: Vec<&str> = self.config.sources.iter().map(String::as_str).collect();
-        let name = format!("{}.detect", self.config.app);
-        let group = Group::join(&self.config, &self.health, &name, &topics)?;
-        loop {
-            match self.next(&group)? {
-                Next::Message(message) => self.read(&message),
-                Next::Assigned(partitions) => self.assign(&group, &partitions)?,
-                Next::Revoked(revoked) => self.revoke(&group, &revoked)?,
-                Next::AskForEnds => self.ask_for_ends()?,
-                Next::Ends(answers) => self.mark(&answers),
-                Next::Switch(newer) => self.switch(&group, newer)?,
-                Next::Commit => self.commit(&group)?,
-                Next::Wait => (),
-                Next::Stop => break,
+        let mut member = Member::new(&self.config, &self.health, "detect", &self.config.sources);
+        let mut group = member.join()?;
+        while !self.health.stopping() {
+            match self.turn(&group) {
+                Ok(()) => (),
+                Err(error) if group.is_fenced() => {
+                    tracing::debug!(%error, "the membership has ended");
+                    self.close_all();
+                    group = member.join_again(group)?;
+                }
+                Err(error) => return Err(error),
             }
         }
-        self.commit(&group)?;
+        self.commit(&group)
+    }
+
+    /// Does what is next.
+    fn turn(&mut self, group: &Group) -> Result<()> {
+        match self.next(group)? {
+            Next::Message(message) => self.read(&message),
+            Next::Assigned(partitions) => self.assign(group, &partitions)?,
+            Next::Revoked(revoked) => self.revoke(group, &revoked)?,
+            Next::AskForEnds => self.ask_for_ends()?,
+            Next::Ends(answers) => self.mark(&answers),
+            Next::Switch(newer) => self.switch(group, newer)?,
+            Next::Commit => self.commit(group)?,
+            Next::Wait => (),
+        }
         Ok(())
     }
 
     fn next<'g>(&mut self, group: &'g Group) -> Result<Next<'g>> {
-        if self.health.stopping() {
-            return Ok(Next::Stop);
-        }
         if let Ok(newer) = self.plans.newer.try_recv() {
             return Ok(Next::Switch(newer));
         }
@@ -275,9 +282,7 @@ impl Stage {
     /// what it says may be why the last one failed.
     fn read_again(&mut self, group: &Group) -> Result<()> {
         self.last_commit = clock::instant();
-        self.moved = false;
-        let partitions: Vec<Partition> = self.readings.keys().cloned().collect();
-        self.close(&partitions);
+        let partitions = self.close_all();
         let offsets = self.open(group, &partitions)?;
         group.seek(offsets)
     }

@@ -4,6 +4,7 @@
 //! Partitions move one by one (cooperative-sticky): whoever keeps a partition reads on while
 //! others come and go.
 
+mod member;
 mod seek;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -25,7 +26,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use rdkafka::types::RDKafkaRespErr;
 
 use super::client::{self, CALL, Health, lock};
-use crate::config::Config;
+pub use member::Member;
 use seek::Seeking;
 
 /// A partition of a topic.
@@ -72,6 +73,19 @@ pub struct Callbacks {
     health: Arc<Health>,
     rebalances: Mutex<VecDeque<Rebalance>>,
     leaving: AtomicBool,
+    /// The group knows another member by our id: the client is of no more use.
+    fenced: AtomicBool,
+}
+
+impl Callbacks {
+    fn new(health: &Arc<Health>) -> Callbacks {
+        Callbacks {
+            health: Arc::clone(health),
+            rebalances: Mutex::default(),
+            leaving: AtomicBool::new(false),
+            fenced: AtomicBool::new(false),
+        }
+    }
 }
 
 impl ClientContext for Callbacks {
@@ -80,7 +94,11 @@ impl ClientContext for Callbacks {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        client::notice(&self.health, &error, reason);
+        if error.rdkafka_error_code() == Some(Code::FencedInstanceId) {
+            self.fenced.store(true, Ordering::Release);
+        } else {
+            client::notice(&self.health, &error, reason);
+        }
     }
 }
 
@@ -134,44 +152,34 @@ pub struct Group {
 }
 
 impl Group {
-    /// Joins `group` to read `topics`.
-    pub fn join(
-        config: &Config,
+    fn new(
+        consumer: BaseConsumer<Callbacks>,
         health: &Arc<Health>,
-        group: &str,
-        topics: &[&str],
-    ) -> Result<Group> {
-        let callbacks = Callbacks {
-            health: Arc::clone(health),
-            rebalances: Mutex::default(),
-            leaving: AtomicBool::new(false),
-        };
-        let mut settings = client::consumer_settings(config, group);
-        settings.set("partition.assignment.strategy", "cooperative-sticky");
-        let consumer: BaseConsumer<Callbacks> = settings
-            .create_with_context(callbacks)
-            .map_err(|error| client::cannot_create(&error))?;
-        consumer
-            .subscribe(topics)
-            .with_context(|| format!("could not subscribe to {topics:?}"))?;
-        Ok(Group {
+        name: &str,
+        patience: Duration,
+    ) -> Group {
+        Group {
             consumer,
             health: Arc::clone(health),
-            name: group.to_owned(),
-            patience: config.broker_timeout,
+            name: name.to_owned(),
+            patience,
             membership: Mutex::default(),
             seeking: Mutex::new(Seeking::none()),
-        })
+        }
     }
 
     /// The next event, if one comes within `timeout`.
     ///
     /// # Errors
     ///
-    /// The brokers have been away for too long, or something happened that waiting does not mend.
+    /// The brokers have been away for too long, or something happened that waiting does not mend;
+    /// joining again may ([`Group::is_fenced`]).
     pub fn next(&self, timeout: Duration) -> Result<Event<'_>> {
         if let Some(rebalance) = self.rebalance() {
             return Ok(rebalance);
+        }
+        if self.is_fenced() {
+            bail!("{}: the group knows another member by our id", self.name);
         }
         self.go_on_seeking()?;
         match self.consumer.poll(timeout) {
@@ -231,6 +239,11 @@ impl Group {
     /// Whether the brokers may have given our partitions to others.
     pub fn is_lost(&self) -> bool {
         self.consumer.assignment_lost() || lock(&self.membership).is_none()
+    }
+
+    /// Whether the group knows another member by our id, so that this membership has ended.
+    pub fn is_fenced(&self) -> bool {
+        self.consumer.context().fenced.load(Ordering::Acquire)
     }
 
     /// Our membership as it was when the group last decided; `None`: we may be out of it.

@@ -59,6 +59,14 @@ impl Stage {
         }
     }
 
+    /// Forgets all partitions, and what is not committed; says which they were.
+    pub(super) fn close_all(&mut self) -> Vec<Partition> {
+        let partitions: Vec<Partition> = self.readings.keys().cloned().collect();
+        self.close(&partitions);
+        self.moved = false;
+        partitions
+    }
+
     /// Waits until the plan has `partitions`. When a source topic has grown, the group may give us
     /// its new partitions before this worker has looked.
     pub(super) fn wait_for_plan(&mut self, group: &Group, partitions: &[Partition]) -> Result<()> {
