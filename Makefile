@@ -3,15 +3,21 @@
 SHELL := /bin/bash
 # rustup's place, for shells that were not told of it.
 export PATH := $(PATH):$(HOME)/.cargo/bin
-SEEDS ?= 200
+sim: SEEDS ?= 200
+chaos: SEEDS ?= 20
+SEED ?= 1
 SECONDS ?= 60
+MODE ?=
 
-.PHONY: help setup demo test bench sim fuzz lint
+.PHONY: help setup demo test bench sim chaos fuzz lint
 
 help:
 	@echo "make demo          set up what is missing, then show Watchfire at work (no broker needed)"
 	@echo "make test          set up what is missing, then run all tests, on a real Kafka too"
-	@echo "make sim SEEDS=n   run the simulation with n seeds (default $(SEEDS))"
+	@echo "make sim SEEDS=n   run the simulation with n seeds (default 200)"
+	@echo "make chaos SEEDS=n SEED=first SECONDS=n MODE=exactly_once|at_least_once"
+	@echo "                   do all kinds of harm to workers and to a cluster of three brokers, with n"
+	@echo "                   seeds (default 20) of so many seconds (default 60); without MODE in both"
 	@echo "make fuzz SECONDS=n  look for input that breaks it, n seconds a target (default $(SECONDS))"
 	@echo "make bench         measure the speed of a backtest, and what correlation costs at scale"
 	@echo "make lint          check format, lints, licences and advisories"
@@ -34,6 +40,15 @@ test:
 sim: setup
 	@echo "==> Running the simulation with $(SEEDS) seeds"
 	WATCHFIRE_SIM_SEEDS=$(SEEDS) cargo test --locked --features canary --test it sim:: -- --nocapture
+
+chaos:
+	@scripts/setup.sh build test
+	@scripts/kafka.sh
+	@scripts/reader.sh
+	@echo "==> Running the fault suite with $(SEEDS) seeds from $(SEED) on, $(SECONDS) s each"
+	WATCHFIRE_CHAOS_SEEDS=$(SEEDS) WATCHFIRE_CHAOS_SEED=$(SEED) WATCHFIRE_CHAOS_SECONDS=$(SECONDS) \
+	    WATCHFIRE_CHAOS_MODE=$(MODE) WATCHFIRE_CHAOS_TABLE=docs/chaos \
+	    cargo test --locked --features canary --test it chaos::faults -- --nocapture
 
 fuzz: setup
 	@scripts/fuzz.sh $(SECONDS)

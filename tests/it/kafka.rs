@@ -4,6 +4,9 @@
 //! `WATCHFIRE_TEST_BOOTSTRAP` set, the broker that listens there is used instead.
 
 mod broker;
+pub mod cluster;
+mod node;
+pub mod proxy;
 
 use std::collections::BTreeSet;
 use std::future::Future;
@@ -62,10 +65,11 @@ pub fn unique(name: &str) -> String {
     )
 }
 
-/// Makes a topic with the given topic properties and waits until its partitions have leaders.
+/// Makes a topic with the given topic properties, with as many copies as the brokers make of
+/// topics, and waits until its partitions have leaders.
 pub fn create_topic(bootstrap: &str, topic: &str, partitions: i32, properties: &[(&str, &str)]) {
     let admin: AdminClient<DefaultClientContext> = config(bootstrap).create().unwrap();
-    let mut wanted = NewTopic::new(topic, partitions, TopicReplication::Fixed(1));
+    let mut wanted = NewTopic::new(topic, partitions, TopicReplication::Fixed(-1));
     for (name, value) in properties {
         wanted = wanted.set(name, value);
     }

@@ -12,6 +12,7 @@
 )]
 
 mod aggregates;
+mod chaos;
 mod corpus;
 mod deploy;
 mod feed;

@@ -1,5 +1,5 @@
-//! Reads a topic with a Kafka client and an Avro library that are not ours: Python's
-//! confluent-kafka and fastavro, in the environment that `make test` installs.
+//! Reads topics with Kafka clients and an Avro library that are not ours: Python's confluent-kafka,
+//! kafka-python and fastavro, in the environment that `make test` installs.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -23,15 +23,7 @@ pub struct Row {
 /// Every committed message of a topic of Avro single objects with the schema in `schema_file`.
 /// The error is what the reader said of the first message that is not one.
 pub fn read(bootstrap: &str, topic: &str, schema_file: &Path) -> Result<Vec<Row>, String> {
-    let python = cache().join("reader/bin/python");
-    assert!(
-        python.is_file(),
-        "the independent reader is not installed ({}). Run `make test`, which does it.",
-        python.display()
-    );
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/reader/read_incidents.py");
-    let output = Command::new(python)
-        .arg(script)
+    let output = python("read_incidents.py")
         .args([bootstrap, topic])
         .arg(schema_file)
         .output()
@@ -44,6 +36,21 @@ pub fn read(bootstrap: &str, topic: &str, schema_file: &Path) -> Result<Vec<Row>
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect())
+}
+
+/// A script of the independent reader, ready to get its arguments.
+pub fn python(script: &str) -> Command {
+    let python = cache().join("reader/bin/python");
+    assert!(
+        python.is_file(),
+        "the independent reader is not installed ({}). Run `make test`, which does it.",
+        python.display()
+    );
+    let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/reader");
+    let mut command = Command::new(python);
+    // Nothing is left beside the scripts.
+    command.arg("-B").arg(scripts.join(script));
+    command
 }
 
 mod tests {

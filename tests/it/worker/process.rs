@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -19,7 +19,12 @@ pub struct Worker {
 
 impl Worker {
     pub fn start(config: &Path) -> Worker {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_watchfire"))
+        let mut command = Command::new(env!("CARGO_BIN_EXE_watchfire"));
+        // What tells the tests something would be warned of.
+        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("WATCHFIRE_CHAOS")) {
+            command.env_remove(name);
+        }
+        let mut child = command
             .args(["run", "--config"])
             .arg(config)
             .stderr(Stdio::piped())
@@ -99,6 +104,11 @@ impl Worker {
             start.elapsed()
         );
         self.log()
+    }
+
+    /// How it has ended, if it has.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap()
     }
 
     /// Waits until it ends by itself: its exit code and its log.

@@ -1,36 +1,26 @@
 //! An application of its own on the broker: its topics, its configuration, its input, and what
 //! its logs say must have been published.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::Command;
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rdkafka::config::ClientConfig;
-use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer as _, ThreadedProducer};
-use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
-use watchfire::correlate::{LogMessage, advance, fold};
-use watchfire::detect::{Detector, SourcePartition};
-use watchfire::encode::Encoding;
 use watchfire::encode::avro::read::Reader;
 use watchfire::incident::Incident;
-use watchfire::plan::Catalogue;
-use watchfire::record::Position;
-use watchfire::shuffle;
-use watchfire::state::{Read, State};
 
-use crate::kafka::{bootstrap, create_topic, partitions_of, read_committed, unique, until};
+use super::log::{self, Log, Place};
+use super::offsets::{committed, ends, partitions};
+use crate::kafka::{bootstrap, create_topic, read_committed, unique, until};
 
 const SOURCE_PARTITIONS: i32 = 3;
 const MATCHES_PARTITIONS: i32 = 4;
 
 /// The claim that names the user.
-const UPN: &str = "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/upn";
-
-/// A source partition and a position in it.
-type Place = (u32, u32, Position);
+pub const UPN: &str = "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/upn";
 
 pub struct Setup {
     pub bootstrap: String,
@@ -147,74 +137,29 @@ impl Setup {
     pub fn wait_until_read(&self) {
         let lag = |group: &str, topic: &str, partitions| {
             let (committed, ends) = (
-                self.committed(group, topic, partitions),
-                self.ends(topic, partitions),
+                committed(&self.bootstrap, &self.app, group, topic, partitions),
+                ends(&self.bootstrap, topic, partitions),
             );
             ends.into_iter().any(|(partition, end)| {
                 // A transaction leaves one entry that no consumer sees.
                 committed.get(&partition).copied().unwrap_or(0) + 1 < end
             })
         };
-        let sources = partitions_of(&self.client("detect"), &self.source).len();
+        let sources = partitions(&self.bootstrap, &self.source);
         until("the source is read", || {
-            !lag("detect", &self.source, sources as i32)
+            !lag("detect", &self.source, sources)
         });
         let matches = format!("{}.matches", self.app);
-        let end = self.ends(&matches, MATCHES_PARTITIONS);
+        let end = ends(&self.bootstrap, &matches, MATCHES_PARTITIONS);
+        let committed = || {
+            let (bootstrap, app) = (&self.bootstrap, &self.app);
+            committed(bootstrap, app, "correlate", &matches, MATCHES_PARTITIONS)
+        };
         until("the matches are folded", || {
-            let committed = self.committed("correlate", &matches, MATCHES_PARTITIONS);
+            let committed = committed();
             end.iter()
                 .all(|(p, end)| committed.get(p).copied().unwrap_or(0) + 1 >= *end)
         });
-    }
-
-    fn client(&self, group: &str) -> BaseConsumer {
-        ClientConfig::new()
-            .set("bootstrap.servers", &self.bootstrap)
-            .set("group.id", format!("{}.{group}", self.app))
-            .set("isolation.level", "read_committed")
-            .create()
-            .unwrap()
-    }
-
-    fn committed(&self, group: &str, topic: &str, partitions: i32) -> BTreeMap<i32, i64> {
-        let mut list = TopicPartitionList::new();
-        list.add_partition_range(topic, 0, partitions - 1);
-        let client = self.client(group);
-        let mut found = None;
-        // Brokers tell no offsets while a transaction with new ones is being completed.
-        until("the offsets are told", || {
-            found = client
-                .committed_offsets(list.clone(), Duration::from_secs(5))
-                .ok();
-            found.is_some()
-        });
-        let found = found.unwrap();
-        let offsets = found.elements().into_iter().filter_map(|element| {
-            let Offset::Offset(offset) = element.offset() else {
-                return None;
-            };
-            assert!(
-                element.metadata().parse::<i64>().is_ok(),
-                "{:?}",
-                element.metadata()
-            );
-            Some((element.partition(), offset))
-        });
-        offsets.collect()
-    }
-
-    fn ends(&self, topic: &str, partitions: i32) -> BTreeMap<i32, i64> {
-        let client = self.client("detect");
-        let end = |p| {
-            client
-                .fetch_watermarks(topic, p, Duration::from_secs(30))
-                .unwrap()
-                .1
-        };
-        (0..partitions)
-            .map(|partition| (partition, end(partition)))
-            .collect()
     }
 
     /// Holds that exactly what the log says was published, nothing twice, and that the log has
@@ -224,7 +169,7 @@ impl Setup {
         let said: BTreeSet<&Vec<u8>> = found.iter().collect();
         assert_eq!(said.len(), found.len(), "something was published twice");
         self.compare(&expected, &found);
-        let matched = self.matched();
+        let matched = self.log().matched();
         let distinct: BTreeSet<&(i32, Place)> = matched.iter().collect();
         assert_eq!(distinct.len(), matched.len(), "a match is in the log twice");
         found.len()
@@ -259,7 +204,7 @@ impl Setup {
         expected.sort();
         found.sort();
         assert!(expected == found, "the same incidents, with other bytes");
-        let matched: BTreeSet<Place> = self.matched().into_iter().map(|(_, at)| at).collect();
+        let matched: BTreeSet<Place> = self.log().matched().into_iter().map(|(_, at)| at).collect();
         assert_eq!(matched, self.detected());
     }
 
@@ -281,135 +226,23 @@ impl Setup {
             .collect()
     }
 
-    fn catalogue(&self) -> Catalogue {
-        let mut catalogue = Catalogue::default();
-        for entry in read_committed(&self.bootstrap, &format!("{}.rules", self.app)) {
-            let key = String::from_utf8(entry.key.unwrap()).unwrap();
-            catalogue.read(&key, entry.value.as_deref()).unwrap();
-        }
-        catalogue
-    }
-
-    fn log(&self) -> Vec<(i32, LogMessage)> {
-        let messages = read_committed(&self.bootstrap, &format!("{}.matches", self.app));
-        let read = |message: crate::kafka::Message| {
-            let (offset, timestamp) = (message.offset, message.timestamp.unwrap());
-            let decoded = shuffle::decode(&message.value.unwrap()).unwrap();
-            (
-                message.partition,
-                LogMessage {
-                    offset,
-                    timestamp,
-                    message: decoded,
-                },
-            )
-        };
-        messages.into_iter().map(read).collect()
+    fn log(&self) -> Log {
+        let topic = |kind| read_committed(&self.bootstrap, &format!("{}.{kind}", self.app));
+        Log::read(&topic("rules"), &topic("matches"))
     }
 
     /// What an undisturbed fold of the log publishes, as far as the log is committed.
     fn expected(&self) -> Vec<Vec<u8>> {
-        let (catalogue, log) = (self.catalogue(), self.log());
         let matches = format!("{}.matches", self.app);
-        let mut published = Vec::new();
-        for (partition, committed) in self.committed("correlate", &matches, MATCHES_PARTITIONS) {
-            let (mut state, mut disk) = (State::empty(0), BTreeMap::new());
-            for (_, message) in log
-                .iter()
-                .filter(|(p, m)| *p == partition && m.offset < committed)
-            {
-                let plan = catalogue.plan(message.message.plan).unwrap();
-                let mut step = advance(&mut state, plan, message.clone());
-                load(&mut state, &mut step, &disk);
-                let said = fold(&mut state, step);
-                published.extend(said.iter().map(|incident| Encoding::Avro.encode(incident)));
-                for (row, value) in state.changes() {
-                    match value {
-                        Some(value) => disk.insert(row, value),
-                        None => disk.remove(&row),
-                    };
-                }
-            }
-        }
-        published
-    }
-
-    /// Where the records stand that the log has matches of, by the log's partitions.
-    fn matched(&self) -> Vec<(i32, Place)> {
-        let mut matched = Vec::new();
-        for (log_partition, log) in self.log() {
-            for section in log.message.sections {
-                let (source, partition) = (section.source, section.partition);
-                let places = section
-                    .records
-                    .iter()
-                    .map(|r| (source, partition, r.position));
-                matched.extend(places.map(|place| (log_partition, place)));
-            }
-        }
-        matched
+        let (bootstrap, app) = (&self.bootstrap, &self.app);
+        let committed = committed(bootstrap, app, "correlate", &matches, MATCHES_PARTITIONS);
+        self.log().published(&committed)
     }
 
     /// Where the records stand that match, found in one go.
     fn detected(&self) -> BTreeSet<Place> {
-        let log = self.log();
-        let plan = log.last().map(|(_, log)| log.message.plan).unwrap();
-        let plan = self.catalogue().plan(plan).cloned().unwrap();
-        let mut detector = Detector::new(plan, 1, 900_000);
-        let mut places = BTreeSet::new();
-        let messages = read_committed(&self.bootstrap, &self.source);
-        for partition in messages.iter().map(|message| message.partition) {
-            let source = SourcePartition {
-                source: 0,
-                partition: partition.cast_unsigned(),
-            };
-            detector.assign(source, 0);
-        }
-        for message in messages {
-            let source = SourcePartition {
-                source: 0,
-                partition: message.partition.cast_unsigned(),
-            };
-            detector.read(
-                source,
-                message.offset,
-                message.timestamp,
-                &message.value.unwrap(),
-            );
-        }
-        for (_, bytes) in detector.take().messages {
-            for section in shuffle::decode(&bytes).unwrap().sections {
-                places.extend(
-                    section
-                        .records
-                        .iter()
-                        .map(|r| (0, section.partition, r.position)),
-                );
-            }
-        }
-        places
-    }
-}
-
-fn load(
-    state: &mut State,
-    step: &mut watchfire::correlate::Step,
-    disk: &BTreeMap<Vec<u8>, Vec<u8>>,
-) {
-    loop {
-        let wanted = state.wants(step);
-        if wanted.is_empty() {
-            return;
-        }
-        for read in wanted {
-            let (from, to) = match read {
-                Read::Row(row) => (row.clone(), [row, vec![0]].concat()),
-                Read::Range { from, to } => (from, to),
-            };
-            for (row, value) in disk.range(from..to) {
-                state.load(row, value).unwrap();
-            }
-        }
+        let source = read_committed(&self.bootstrap, &self.source);
+        log::places(&log::detect(&self.log().last_plan(), &source))
     }
 }
 

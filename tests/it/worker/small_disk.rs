@@ -1,23 +1,40 @@
-//! A file system that is soon full: too small for RocksDB to reserve room for its log.
+//! A file system that can be full: too small for RocksDB to reserve room for its log.
 
 use std::io::Write as _;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 
-/// A file system in memory, taken away when dropped.
-pub struct SmallDisk(PathBuf);
+/// A file system in memory, taken away when dropped, or when the test process ends.
+pub struct SmallDisk {
+    path: PathBuf,
+    guard: Child,
+}
+
+/// Takes the file system away when its standard input ends.
+const GUARD: &str = "cat >/dev/null; umount -l \"$1\"";
 
 impl SmallDisk {
-    /// Mounts it at `path`; `None` where that is not allowed.
-    pub fn mount(path: &Path) -> Option<SmallDisk> {
+    /// Mounts one of so many MiB at `path`; `None` where that is not allowed.
+    pub fn mount(path: &Path, mebibytes: u32) -> Option<SmallDisk> {
         std::fs::create_dir_all(path).unwrap();
         let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=8m", "tmpfs"])
+            .args(["-t", "tmpfs", "-o", &format!("size={mebibytes}m"), "tmpfs"])
             .arg(path)
             .status();
-        mounted
-            .is_ok_and(|status| status.success())
-            .then(|| SmallDisk(path.to_owned()))
+        if !mounted.is_ok_and(|status| status.success()) {
+            return None;
+        }
+        let guard = Command::new("sh")
+            .args(["-c", GUARD, "disk-guard"])
+            .arg(path)
+            // Its own group: Ctrl-C is for the tests, whose end is what it waits for.
+            .process_group(0)
+            .stdin(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let path = path.to_owned();
+        Some(SmallDisk { path, guard })
     }
 
     /// Uses up all that is left.
@@ -34,13 +51,14 @@ impl SmallDisk {
     }
 
     fn filler(&self) -> PathBuf {
-        self.0.join("filler")
+        self.path.join("filler")
     }
 }
 
 impl Drop for SmallDisk {
     fn drop(&mut self) {
-        let unmounted = Command::new("umount").arg("-l").arg(&self.0).status();
+        drop(self.guard.stdin.take());
+        let unmounted = self.guard.wait();
         assert!(unmounted.is_ok_and(|status| status.success()) || std::thread::panicking());
     }
 }

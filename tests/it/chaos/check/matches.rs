@@ -1,0 +1,171 @@
+//! Every record is accounted for: as a match in the log, as a dead letter, or as neither.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use watchfire::config::Delivery;
+use watchfire::detect::Output;
+use watchfire::plan::Plan;
+use watchfire::record::{Hash, Position};
+use watchfire::shuffle;
+
+use super::{Kind, Problem, Sent, counted};
+use crate::chaos::dump::Dump;
+use crate::worker::log::{Log, detect};
+
+/// A record's match with a rule, whichever version of the rule it is.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Found {
+    partition: u32,
+    position: Position,
+    rule: String,
+    key: Vec<Option<String>>,
+}
+
+impl std::fmt::Display for Found {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Position { offset, index, .. } = self.position;
+        let (partition, rule, key) = (self.partition, &self.rule, &self.key);
+        write!(f, "{partition}/{offset}/{index} {rule} {key:?}")
+    }
+}
+
+/// Holds that the log has every match once, under the plan that finds it. A plan that all workers
+/// had in use finds what must be there; where plans took turns, that is what all of them find.
+pub fn check(
+    dump: &Dump,
+    log: &Log,
+    sent: &Sent,
+    delivery: Delivery,
+    problems: &mut Vec<Problem>,
+) -> usize {
+    let plans: BTreeSet<Hash> = log.messages.iter().map(|(_, m)| m.message.plan).collect();
+    let found: BTreeMap<Hash, BTreeSet<Found>> = plans
+        .into_iter()
+        .map(|hash| {
+            let plan = log.catalogue.plan(hash).unwrap();
+            let output = detect(plan, &dump.source);
+            let messages = output.messages.iter();
+            let found = messages.flat_map(|(_, bytes)| in_message(bytes, plan));
+            (hash, found.collect())
+        })
+        .collect();
+    let mut certain = found.values().next().cloned().unwrap_or_default();
+    for other in found.values() {
+        certain.retain(|one| other.contains(one));
+    }
+    let certain_records: BTreeSet<_> = certain.iter().map(|m| (m.partition, m.position)).collect();
+    if certain_records.len() != sent.matching {
+        let (found, sent) = (certain_records.len(), sent.matching);
+        let what = format!("{sent} records were sent that match, {found} are found");
+        problems.push(Problem::new(Kind::Misread, what));
+    }
+
+    let mut logged = Vec::new();
+    for (partition, message) in &log.messages {
+        let folded = dump.committed.get(partition).copied().unwrap_or(0);
+        let plan = log.catalogue.plan(message.message.plan).unwrap();
+        let here = in_sections(&message.message.sections, plan);
+        if message.offset >= folded && !here.is_empty() {
+            let what = format!("{} at {partition}/{}", here[0], message.offset);
+            problems.push(Problem::new(Kind::Unfolded, what));
+        }
+        for one in &here {
+            if !found[&message.message.plan].contains(one) {
+                problems.push(Problem::new(Kind::MatchInvented, one.to_string()));
+            }
+        }
+        logged.extend(here);
+    }
+    let logged = counted(logged);
+    for lost in certain.iter().filter(|one| !logged.contains_key(one)) {
+        problems.push(Problem::new(Kind::MatchLost, lost.to_string()));
+    }
+    for (twice, times) in logged.iter().filter(|(_, times)| **times > 1) {
+        if delivery == Delivery::ExactlyOnce {
+            let what = format!("{twice}: {times} times");
+            problems.push(Problem::new(Kind::MatchTwice, what));
+        }
+    }
+    logged.len()
+}
+
+fn in_message(bytes: &[u8], plan: &Plan) -> Vec<Found> {
+    in_sections(&shuffle::decode(bytes).unwrap().sections, plan)
+}
+
+fn in_sections(sections: &[shuffle::Section], plan: &Plan) -> Vec<Found> {
+    let mut found = Vec::new();
+    for section in sections {
+        for record in &section.records {
+            found.extend(record.matches.iter().map(|part| Found {
+                partition: section.partition,
+                position: record.position,
+                rule: plan.rules[part.rule as usize].0.rule.id.clone(),
+                key: part.key.clone(),
+            }));
+        }
+    }
+    found
+}
+
+/// A dead letter: what is said of it, and its bytes.
+type Letter = (BTreeMap<String, String>, Vec<u8>);
+
+/// Holds that every record that cannot be read is a dead letter, and nothing else is. Returns
+/// how many there are.
+pub fn check_dead_letters(
+    dump: &Dump,
+    log: &Log,
+    sent: &Sent,
+    delivery: Delivery,
+    problems: &mut Vec<Problem>,
+) -> usize {
+    let plan = log.last_plan();
+    let expected = refused(detect(&plan, &dump.source), &plan);
+    if expected.len() != sent.broken {
+        let (found, sent) = (expected.len(), sent.broken);
+        let what = format!("{sent} records were sent that cannot be read, {found} are found");
+        problems.push(Problem::new(Kind::Misread, what));
+    }
+    let found = counted(dump.dead_letters.iter().map(|message| -> Letter {
+        let text = |bytes: &Option<Vec<u8>>| {
+            String::from_utf8_lossy(bytes.as_deref().unwrap_or_default()).into_owned()
+        };
+        let headers = message.headers.iter();
+        let headers = headers.map(|(name, value)| (name.clone(), text(value)));
+        (headers.collect(), message.value.clone().unwrap_or_default())
+    }));
+    for (headers, _) in expected.iter().filter(|letter| !found.contains_key(letter)) {
+        problems.push(Problem::new(Kind::DeadLetterLost, format!("{headers:?}")));
+    }
+    for (letter, times) in &found {
+        if !expected.contains(letter) {
+            problems.push(Problem::new(
+                Kind::DeadLetterInvented,
+                format!("{:?}", letter.0),
+            ));
+        } else if *times > 1 && delivery == Delivery::ExactlyOnce {
+            let what = format!("{:?}: {times} times", letter.0);
+            problems.push(Problem::new(Kind::DeadLetterTwice, what));
+        }
+    }
+    found.len()
+}
+
+fn refused(output: Output, plan: &Plan) -> BTreeSet<Letter> {
+    let letters = output.dead_letters.into_iter().map(|letter| {
+        let headers = [
+            ("reason", letter.reason.to_owned()),
+            (
+                "topic",
+                plan.sources[letter.source.source as usize].topic.clone(),
+            ),
+            ("partition", letter.source.partition.to_string()),
+            ("offset", letter.offset.to_string()),
+            ("index", letter.index.to_string()),
+        ];
+        let headers = headers.map(|(name, value)| (name.to_owned(), value));
+        (BTreeMap::from(headers), letter.bytes)
+    });
+    letters.collect()
+}

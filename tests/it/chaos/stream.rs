@@ -1,0 +1,143 @@
+//! The known stream: written while faults go on, by a producer that nothing is done to.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use rdkafka::config::ClientConfig;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer as _, ThreadedProducer};
+use watchfire::time::rfc3339;
+
+use crate::kafka::until;
+use crate::rng::Rng;
+use crate::worker::setup::{UPN, now};
+
+/// Partitions of the source topic at the beginning.
+pub const PARTITIONS: usize = 12;
+
+/// Between two messages.
+const PAUSE: Duration = Duration::from_millis(40);
+/// How far events of a partition are out of order.
+const DISORDER_MS: u64 = 4_000;
+/// How many people there are; the events of each lie in all partitions.
+const USERS: u64 = 16;
+
+/// What rules look for, and last what none does.
+const OPERATIONS: [&str; 7] = [
+    "VIRTUALMACHINES/RUNCOMMAND/ACTION",
+    "VIRTUALMACHINES/READ",
+    "VIRTUALMACHINES/WRITE",
+    "VIRTUALMACHINES/DELETE",
+    "VIRTUALMACHINES/STOP/ACTION",
+    "VIRTUALMACHINES/START/ACTION",
+    "DISKS/LISTKEYS/ACTION",
+];
+
+/// What was written.
+#[derive(Clone, Default)]
+pub struct Sent {
+    /// By partition, the values in their order.
+    pub values: Vec<Vec<Vec<u8>>>,
+    pub records: usize,
+    /// Records that a rule looks for, whichever rules are in use.
+    pub matching: usize,
+    /// Records that cannot be read.
+    pub broken: usize,
+}
+
+/// A producer at work.
+pub struct Stream {
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<Sent>,
+}
+
+impl Stream {
+    /// Writes to so many partitions of the topic until it is ended.
+    pub fn start(bootstrap: &str, topic: &str, seed: u64, partitions: Arc<AtomicUsize>) -> Stream {
+        let producer: ThreadedProducer<DefaultProducerContext> = ClientConfig::new()
+            .set("bootstrap.servers", bootstrap)
+            .set("client.id", "stream")
+            .set("enable.idempotence", "true")
+            .set("acks", "all")
+            .set("message.timeout.ms", "0")
+            // New partitions are known soon.
+            .set("topic.metadata.refresh.interval.ms", "1000")
+            .create()
+            .unwrap();
+        let stop = Arc::new(AtomicBool::new(false));
+        let (topic, stopped) = (topic.to_owned(), Arc::clone(&stop));
+        let thread = std::thread::spawn(move || {
+            let mut sent = Sent::default();
+            let mut random = Rng::new(seed);
+            while !stopped.load(Ordering::Relaxed) {
+                sent.values
+                    .resize(partitions.load(Ordering::Relaxed), Vec::new());
+                let partition = random.index(sent.values.len());
+                let value = envelope(&mut random, now(), &mut sent);
+                let record = || {
+                    BaseRecord::<[u8], [u8]>::to(&topic)
+                        .partition(i32::try_from(partition).unwrap())
+                        .timestamp(now())
+                        .payload(&value)
+                };
+                until("the producer knows the partition", || {
+                    match producer.send(record()) {
+                        Ok(()) => true,
+                        Err((KafkaError::MessageProduction(Code::UnknownPartition), _)) => false,
+                        Err((error, _)) => panic!("{error}"),
+                    }
+                });
+                sent.values[partition].push(value);
+                std::thread::sleep(PAUSE);
+            }
+            producer.flush(Duration::from_secs(120)).unwrap();
+            sent
+        });
+        Stream { stop, thread }
+    }
+
+    /// Ends the stream. No event has a later time than this gives.
+    pub fn end(&self) -> i64 {
+        self.stop.store(true, Ordering::Relaxed);
+        // The last message may be on its way.
+        now() + 1000
+    }
+
+    /// Waits until the brokers have all of it.
+    pub fn finish(self) -> Sent {
+        self.thread.join().unwrap()
+    }
+}
+
+/// One to four records, and now and then one that cannot be read among them.
+pub fn envelope(random: &mut Rng, clock: i64, sent: &mut Sent) -> Vec<u8> {
+    let count = 1 + random.index(4);
+    let records: Vec<String> = (0..count)
+        .map(|_| {
+            sent.records += 1;
+            if random.one_in(40) {
+                sent.broken += 1;
+                return random.below(1000).to_string();
+            }
+            let operation = random.index(OPERATIONS.len());
+            sent.matching += usize::from(operation + 1 < OPERATIONS.len());
+            record(random, clock, OPERATIONS[operation])
+        })
+        .collect();
+    format!(r#"{{"records":[{}]}}"#, records.join(",")).into_bytes()
+}
+
+fn record(random: &mut Rng, clock: i64, operation: &str) -> String {
+    let time = clock - random.below(DISORDER_MS).cast_signed();
+    let user = format!("User{}@example.com", random.below(USERS));
+    let record = serde_json::json!({
+        "time": rfc3339(time),
+        "operationName": format!("MICROSOFT.COMPUTE/{operation}"),
+        "callerIpAddress": format!("10.0.0.{}", random.below(4)),
+        "correlationId": format!("{:x}", random.next()),
+        "identity": { "claims": { UPN: user } },
+    });
+    record.to_string()
+}
