@@ -5,10 +5,12 @@
 //! partition is opened in one way only ([`open`]): from what the store has, folding in silence
 //! up to the committed offset.
 
+mod folding;
 mod open;
 mod report;
 
 use std::collections::BTreeMap;
+use std::num::NonZero;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,39 +19,41 @@ use rdkafka::message::{BorrowedMessage, Message as _, Timestamp};
 
 use super::client::{Health, lock};
 use super::group::{Committed, Event, Group, Member, Partition, Revoked};
-use super::sink::{Message, Outcome, Progress, Sink};
+use super::sink::{Outcome, Progress, Sink};
 use super::status::Status;
 use super::store::Store;
 use super::topics::Names;
 use super::{clock, rules_topic};
 use crate::bytes::Unreadable;
 use crate::config::Config;
-use crate::correlate::{LogMessage, advance, fold};
+use crate::correlate::LogMessage;
 use crate::encode::Encoding;
 use crate::plan::{Catalogue, Plan};
 use crate::record::Hash;
 use crate::shuffle;
-use crate::state::{Counts, Read, State};
+use crate::state::Counts;
 use crate::time::Millis;
+use folding::{Folding, Surroundings, fold_all};
 use report::Recovery;
 
 /// The longest wait for a message: other things are due.
 const WAIT: Duration = Duration::from_millis(100);
 
-/// A matches partition that is being folded.
-struct Folding {
-    state: State,
-    /// What the group has committed. Below its offset the fold is silent.
-    committed: Committed,
-    /// What the state counted when it was last looked at.
-    counted: Counts,
-}
+/// What was read is folded when it is this much, however early.
+const INBOX_BYTES_MAX: usize = 4 << 20;
+
+/// More than this is folded on all processors.
+const PARALLEL_BYTES: usize = 64 << 10;
+
+/// How often states are kept that can be made anew from the committed offset.
+const KEEP_INTERVAL: Duration = Duration::from_secs(2);
 
 /// What the loop does next.
 enum Next<'g> {
     Message(BorrowedMessage<'g>),
     Assigned(Vec<Partition>),
     Revoked(Revoked),
+    Fold,
     Commit,
     Wait,
 }
@@ -67,12 +71,15 @@ pub struct Stage {
     folding: BTreeMap<i32, Folding>,
     /// While partitions fold what was committed before.
     recovery: Option<Recovery>,
-    /// Incidents that no commit has written yet, and their bytes.
-    outbox: Vec<Message>,
+    /// Bytes of the messages that are still to be folded.
+    inbox_bytes: usize,
+    /// Bytes of incidents that no commit has written yet.
     outbox_bytes: usize,
-    /// Something was folded since the last commit.
+    /// Something was read since the last commit.
     moved: bool,
     last_commit: Instant,
+    /// When the states of partitions that fold what was committed before were last kept.
+    last_kept: Instant,
     total: Counts,
     /// Messages without the broker's timestamp were met, and that was logged.
     warned_of_timestamps: bool,
@@ -102,10 +109,11 @@ impl Stage {
             sink,
             folding: BTreeMap::new(),
             recovery: None,
-            outbox: Vec::new(),
+            inbox_bytes: 0,
             outbox_bytes: 0,
             moved: false,
             last_commit: clock::instant(),
+            last_kept: clock::instant(),
             total: Counts::default(),
             warned_of_timestamps: false,
             ready: Some(ready),
@@ -135,6 +143,7 @@ impl Stage {
     fn turn(&mut self, group: &Group) -> Result<()> {
         match self.next(group)? {
             Next::Message(message) => self.read(&message)?,
+            Next::Fold => self.fold()?,
             Next::Assigned(partitions) => self.assign(group, &partitions)?,
             Next::Revoked(revoked) => self.revoke(group, &revoked)?,
             Next::Commit => self.commit(group)?,
@@ -149,6 +158,9 @@ impl Stage {
             || self.outbox_bytes > self.sink.batch_bytes()
         {
             return Ok(Next::Commit);
+        }
+        if self.inbox_bytes > INBOX_BYTES_MAX {
+            return Ok(Next::Fold);
         }
         let wait = match self.moved {
             true => self
@@ -166,54 +178,48 @@ impl Stage {
         })
     }
 
-    /// Folds one message of the log.
+    /// Reads one message of the log.
     fn read(&mut self, kafka: &BorrowedMessage<'_>) -> Result<()> {
         let (number, offset) = (kafka.partition(), kafka.offset());
         let place = || format!("{}/{number} offset {offset}", kafka.topic());
-        let message =
-            shuffle::decode(kafka.payload().unwrap_or_default()).map_err(|Unreadable| {
-                anyhow!(
-                    "{}: a matches message cannot be read; was it written by a newer watchfire?",
-                    place()
-                )
-            })?;
+        let payload = kafka.payload().unwrap_or_default();
+        let message = shuffle::decode(payload).map_err(|Unreadable| {
+            anyhow!(
+                "{}: a matches message cannot be read; was it written by a newer watchfire?",
+                place()
+            )
+        })?;
         let plan = self.plan(message.plan).with_context(place)?;
         let timestamp = self.timestamp(kafka);
-        let partition = u32::try_from(number)?;
-        let Some(folding) = self.folding.get_mut(&number) else {
-            return Ok(());
-        };
-        let state = &mut folding.state;
-        let mut step = advance(
-            state,
-            &plan,
-            LogMessage {
+        if let Some(folding) = self.folding.get_mut(&number) {
+            let message = LogMessage {
                 offset,
                 timestamp,
                 message,
-            },
-        );
-        loop {
-            let wanted = state.wants(&mut step);
-            if wanted.is_empty() {
-                break;
-            }
-            load(&self.store, partition, state, &wanted)?;
+            };
+            folding.inbox.push((plan, message));
+            self.inbox_bytes += payload.len();
+            self.moved = true;
         }
-        let incidents = fold(state, step);
-        self.moved = true;
-        if offset >= folding.committed.offset {
-            for incident in &incidents {
-                let message = Message {
-                    topic: Arc::clone(&self.incidents),
-                    key: Some(incident.incident_id.to_string()),
-                    payload: self.encoding.encode(incident),
-                    ..Message::default()
-                };
-                self.outbox_bytes += message.payload.len();
-                self.outbox.push(message);
-            }
-        }
+        Ok(())
+    }
+
+    /// Folds what was read; a lot of it on all processors.
+    fn fold(&mut self) -> Result<()> {
+        let surroundings = Surroundings {
+            store: &self.store,
+            incidents: &self.incidents,
+            encoding: self.encoding,
+        };
+        let threads = match self.inbox_bytes > PARALLEL_BYTES {
+            true => std::thread::available_parallelism().map_or(1, NonZero::get),
+            false => 1,
+        };
+        let threads = threads.min(self.folding.len());
+        fold_all(self.folding.iter_mut(), &surroundings, threads)?;
+        self.inbox_bytes = 0;
+        let waiting = self.folding.values().flat_map(|folding| &folding.outbox);
+        self.outbox_bytes = waiting.map(|message| message.payload.len()).sum();
         Ok(())
     }
 
@@ -309,7 +315,7 @@ impl Stage {
 
     /// Forgets all partitions, and what is not committed; says which they were.
     fn close_all(&mut self) -> Vec<Partition> {
-        self.outbox.clear();
+        self.inbox_bytes = 0;
         self.outbox_bytes = 0;
         self.moved = false;
         let matches = Names::of(&self.config.app).matches;
@@ -330,18 +336,21 @@ impl Stage {
 
     /// Writes and commits; false: everything since the last commit is to be done again.
     fn write(&mut self, group: &Group) -> Result<bool> {
-        self.last_commit = clock::instant();
+        self.fold()?;
         let progress = self.progress();
-        if self.folding.values().any(|folding| folding.is_live()) {
-            let outcome = self.sink.commit(group, &self.outbox, &progress)?;
+        let mut messages = Vec::new();
+        for folding in self.folding.values_mut() {
+            messages.append(&mut folding.outbox);
+        }
+        self.outbox_bytes = 0;
+        if self.folding.values().any(Folding::is_live) {
+            let outcome = self.sink.commit(group, &messages, &progress)?;
             if let Outcome::Dropped(why) = outcome {
                 tracing::warn!(why, "what was folded is dropped, and folded again");
                 lock(&self.status.correlating).recoveries += 1;
                 return Ok(false);
             }
         }
-        self.outbox.clear();
-        self.outbox_bytes = 0;
         for Progress {
             partition: (_, number),
             offset,
@@ -355,6 +364,7 @@ impl Stage {
         self.keep()?;
         self.moved = false;
         self.report();
+        self.last_commit = clock::instant();
         Ok(true)
     }
 
@@ -379,52 +389,25 @@ impl Stage {
         progress.collect()
     }
 
-    /// Writes the states to the store. None of them is beyond what is committed.
+    /// Writes the states to the store. None of them is beyond what is committed. Those that fold
+    /// what was committed before can be made anew, and are written now and then.
     fn keep(&mut self) -> Result<()> {
+        let all = self.last_kept.elapsed() >= KEEP_INTERVAL;
+        let bytes_max = self.config.block_cache_bytes / 2 / self.folding.len().max(1);
+        let kept = |folding: &&mut Folding| all || folding.is_live();
         let mut changes = Vec::with_capacity(self.folding.len());
         for (number, folding) in &mut self.folding {
-            changes.push((u32::try_from(*number)?, folding.state.changes()));
+            if kept(&folding) {
+                changes.push((u32::try_from(*number)?, folding.state.changes()));
+            }
         }
         self.store.write(&changes)?;
-        let bytes_max = self.config.block_cache_bytes / 2 / self.folding.len().max(1);
-        for folding in self.folding.values_mut() {
+        for folding in self.folding.values_mut().filter(kept) {
             folding.state.shrink(bytes_max);
+        }
+        if all {
+            self.last_kept = clock::instant();
         }
         Ok(())
     }
-}
-
-impl Folding {
-    /// Everything that was committed before is folded: from here on, what is news is said.
-    fn is_live(&self) -> bool {
-        self.left() == 0
-    }
-
-    /// Offsets below the committed one that are still to be folded.
-    fn left(&self) -> i64 {
-        (self.committed.offset - self.state.applied()).max(0)
-    }
-}
-
-/// Hands the rows that a step wants to the state.
-fn load(store: &Store, partition: u32, state: &mut State, wanted: &[Read]) -> Result<()> {
-    let mut take = |row: &[u8], value: &[u8]| {
-        state.load(row, value).map_err(|Unreadable| {
-            anyhow!(
-                "the state of matches partition {partition} on disk is damaged. Delete the state \
-                 directory and start again: the state is made anew from the log"
-            )
-        })
-    };
-    for read in wanted {
-        match read {
-            Read::Row(row) => {
-                if let Some(value) = store.get(partition, row)? {
-                    take(row, &value)?;
-                }
-            }
-            Read::Range { from, to } => store.range(partition, from, to, &mut take)?,
-        }
-    }
-    Ok(())
 }

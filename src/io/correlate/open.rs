@@ -5,7 +5,7 @@ use anyhow::{Result, anyhow, bail};
 use super::{Folding, Stage};
 use crate::io::group::{Committed, Partition};
 use crate::io::rules_topic;
-use crate::state::{Counts, OpenError, State};
+use crate::state::{OpenError, State};
 
 /// Where a fold begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,11 +61,7 @@ impl Stage {
             metadata: state.recovery_offset().to_string(),
         });
         tracing::debug!(place, from, to = committed.offset, "partition opened");
-        Ok(Folding {
-            state,
-            committed,
-            counted: Counts::default(),
-        })
+        Ok(Folding::new(state, committed))
     }
 
     /// The state in the store, if there is one that can be used.
