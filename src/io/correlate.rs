@@ -364,6 +364,7 @@ impl Stage {
         self.keep()?;
         self.moved = false;
         self.report();
+        // From its end on: where commits take longer than that, there is still time to read.
         self.last_commit = clock::instant();
         Ok(true)
     }

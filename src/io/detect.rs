@@ -289,7 +289,6 @@ impl Stage {
 
     /// Writes and commits; false: it has to be done again from the committed offsets.
     fn write(&mut self, group: &Group) -> Result<bool> {
-        self.last_commit = clock::instant();
         let Output {
             messages,
             dead_letters,
@@ -298,6 +297,8 @@ impl Stage {
         let dead = dead_letters.len();
         let messages = self.messages(messages, dead_letters);
         let outcome = self.sink.commit(group, &messages, &self.progress())?;
+        // From its end on: where commits take longer than that, there is still time to read.
+        self.last_commit = clock::instant();
         self.moved = false;
         match outcome {
             Outcome::Committed => {
