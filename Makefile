@@ -7,9 +7,10 @@ sim: SEEDS ?= 200
 chaos: SEEDS ?= 20
 SEED ?= 1
 SECONDS ?= 60
+WHAT ?=
 MODE ?=
 
-.PHONY: help setup demo test bench sim chaos fuzz lint
+.PHONY: help setup demo test bench measure sim chaos fuzz lint
 
 help:
 	@echo "make demo          set up what is missing, then show Watchfire at work (no broker needed)"
@@ -20,6 +21,9 @@ help:
 	@echo "                   seeds (default 20) of so many seconds (default 60); without MODE in both"
 	@echo "make fuzz SECONDS=n  look for input that breaks it, n seconds a target (default $(SECONDS))"
 	@echo "make bench         measure the speed of a backtest, and what correlation costs at scale"
+	@echo "make measure       measure recovery, rebalances and steadiness on a real Kafka, about an"
+	@echo "                   hour; WHAT=recovery_disk, recovery_log, frozen, rebalance, soak,"
+	@echo "                   slow_output or fold for one of them; SECONDS=n for how long soak takes"
 	@echo "make lint          check format, lints, licences and advisories"
 	@echo "make setup         only set up what building needs"
 
@@ -56,6 +60,16 @@ fuzz: setup
 bench: setup
 	@echo "==> Running the benchmarks (release build)"
 	cargo bench --locked --bench backtest --bench correlate
+
+ifeq ($(origin SECONDS),command line)
+measure: export WATCHFIRE_TEST_SECONDS = $(SECONDS)
+endif
+measure:
+	@scripts/setup.sh build test
+	@scripts/kafka.sh
+	@echo "==> Measuring (release build); the figures go to docs/measured.md"
+	WATCHFIRE_MEASURE_FILE=$(CURDIR)/docs/measured.md \
+	cargo test --locked --release --test it measure::$(WHAT) -- --ignored --nocapture --test-threads=1
 
 lint: setup
 	@scripts/lint.sh

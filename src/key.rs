@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::aggregate::{Fold, Rank};
+use crate::few::Few;
 use crate::incident::Incident;
 use crate::plan::LoadedRule;
 use crate::record::{Hash, Position};
@@ -71,14 +72,14 @@ pub struct Pane {
     /// Distinct events that match a pattern of the condition that is not negated.
     pub events: u64,
     /// By the pattern's place in the rule.
-    pub patterns: BTreeMap<u32, PatternPane>,
+    pub patterns: Few<u32, PatternPane>,
 }
 
 /// One pattern's share of a pane.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct PatternPane {
     /// By the group-by values beyond the join key.
-    pub groups: BTreeMap<Group, GroupPane>,
+    pub groups: Few<Group, GroupPane>,
     /// The first events, at most as many as an incident names; none where the pattern gives no
     /// evidence.
     pub marks: Vec<Mark>,
@@ -208,16 +209,18 @@ impl Pane {
             let Some(pattern) = rule.patterns.get(place) else {
                 continue;
             };
-            let share = self.patterns.entry(part.pattern).or_default();
-            if rule.is_positive(place) {
-                counts = true;
-                share.mark(mark(record, origin), loaded.settings.limits.evidence);
-            }
-            share
-                .groups
-                .entry(part.group.clone())
-                .or_insert_with(|| GroupPane::empty(pattern, record.time))
-                .add(rank, part, loaded.caps_of(place));
+            let is_positive = rule.is_positive(place);
+            counts |= is_positive;
+            let add = |share: &mut PatternPane| {
+                if is_positive {
+                    share.mark(mark(record, origin), loaded.settings.limits.evidence);
+                }
+                let empty = || GroupPane::empty(pattern, record.time);
+                let add = |known: &mut GroupPane| known.add(rank, part, loaded.caps_of(place));
+                share.groups.change(&part.group, empty, add);
+            };
+            self.patterns
+                .change(&part.pattern, PatternPane::default, add);
         }
         self.events += u64::from(counts);
     }
@@ -225,19 +228,23 @@ impl Pane {
     /// Adds all that `other` has seen.
     pub fn merge(&mut self, other: &Pane, loaded: &LoadedRule) {
         self.events += other.events;
-        for (place, theirs) in &other.patterns {
-            let ours = self.patterns.entry(*place).or_default();
-            for mark in &theirs.marks {
-                ours.mark(mark.clone(), loaded.settings.limits.evidence);
-            }
-            for (group, more) in &theirs.groups {
-                match ours.groups.get_mut(group) {
-                    Some(known) => known.merge(more, loaded.caps_of(*place as usize)),
-                    None => {
-                        ours.groups.insert(group.clone(), more.clone());
-                    }
+        for (place, theirs) in other.patterns.iter() {
+            let merge = |ours: &mut PatternPane| {
+                for mark in &theirs.marks {
+                    ours.mark(mark.clone(), loaded.settings.limits.evidence);
                 }
-            }
+                let caps = loaded.caps_of(*place as usize);
+                for (group, more) in theirs.groups.iter() {
+                    let known = ours.groups.get(group).is_some();
+                    let merge = |ours: &mut GroupPane| {
+                        if known {
+                            ours.merge(more, caps);
+                        }
+                    };
+                    ours.groups.change(group, || more.clone(), merge);
+                }
+            };
+            self.patterns.change(place, PatternPane::default, merge);
         }
     }
 }

@@ -127,7 +127,7 @@ fn known_new(
                         test: &dyn Fn(Second, &GroupPane) -> bool| {
             for (second, pane) in panes {
                 let share = pane.patterns.get(&(place as u32));
-                let groups = share.into_iter().flat_map(|share| &share.groups);
+                let groups = share.into_iter().flat_map(|share| share.groups.iter());
                 let new = groups.filter(|(_, found)| test(*second, found));
                 known.extend(new.map(|(group, _)| (place, group.clone(), *second)));
             }

@@ -42,6 +42,8 @@ pub mod window;
 
 pub mod aggregate;
 
+pub mod few;
+
 pub mod key;
 
 pub mod view;

@@ -109,17 +109,14 @@ fn forget_panes(key: &mut Key, view: &mut View, kept: Second) {
     while let Some(entry) = key.panes.first_entry().filter(|entry| *entry.key() < kept) {
         let (second, pane) = entry.remove_entry();
         key.changed.insert(second);
-        for (place, share) in pane.patterns {
-            let combinations = share
-                .groups
-                .into_values()
-                .flat_map(|group| group.combinations);
-            for (combination, (_, latest)) in combinations {
+        for (place, share) in pane.patterns.iter() {
+            let groups = share.groups.values();
+            for (combination, (_, latest)) in groups.flat_map(|group| &group.combinations) {
                 let known = key
                     .seen_before
-                    .entry((place, combination))
-                    .or_insert(latest);
-                *known = latest.max(*known);
+                    .entry((*place, *combination))
+                    .or_insert(*latest);
+                *known = (*latest).max(*known);
             }
         }
     }

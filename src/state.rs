@@ -13,7 +13,10 @@
 //! time. A `t` row says that its key has something to decide once the watermark has passed `due`.
 //! Keys are loaded as messages need them, and written back in one batch with the offset that
 //! they stand for.
+//!
+//! [`Key`]: crate::key::Key
 
+mod cache;
 mod fold;
 mod recovery;
 mod rows;
@@ -25,11 +28,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::bytes::{Unreadable, from_bytes, to_bytes};
 use crate::correlate::{Asked, Step};
-use crate::key::{Key, KeyId, Pane};
+use crate::key::{KeyId, Pane};
 use crate::plan::{Catalogue, LoadedRule, Plan};
 use crate::record::Hash;
 use crate::time::{Millis, Second};
 use crate::watermark::Sources;
+use cache::Cache;
 use recovery::Hours;
 use rows::{
     chunk_number, chunk_of, chunk_row, key_id, key_row, panes_of_key, rows_of, seconds_of,
@@ -110,22 +114,6 @@ struct Meta {
     rules: BTreeMap<Hash, InForce>,
 }
 
-#[derive(Debug, Default)]
-struct Cached {
-    key: Key,
-    /// It differs from what the store has.
-    dirty: bool,
-    /// The timer row that the store has.
-    stored_due: Option<Second>,
-    /// Bytes of its rows as they were last read or written: the number of its panes' row, or none.
-    rows: BTreeMap<Option<Second>, usize>,
-    /// It was needed since [`State::shrink`] last looked.
-    used: bool,
-}
-
-/// Bytes in memory for one in the store, about: a view takes more than the panes it is made of.
-const MEMORY_FACTOR: usize = 8;
-
 /// The fold of one matches partition up to an offset. Keys are loaded as steps need them.
 #[derive(Debug)]
 pub struct State {
@@ -136,9 +124,7 @@ pub struct State {
     rules: BTreeMap<Hash, InForce>,
     /// Rules by the hash of their entry, as far as rules in force name them.
     versions: BTreeMap<Hash, Arc<LoadedRule>>,
-    keys: BTreeMap<KeyId, Cached>,
-    /// Loaded keys by when they are due.
-    timers: BTreeSet<(Second, KeyId)>,
+    keys: Cache,
     /// Keys that a timer row named and that are still to be loaded.
     named_by_timer: BTreeSet<KeyId>,
     /// Keys that were loaded for the step that is being prepared.
@@ -155,7 +141,8 @@ impl State {
     /// The key of the row that [`State::open`] needs.
     pub const META_ROW: &'static [u8] = b"m";
 
-    /// The state before the first message of the log, which is at `first_offset`.
+    /// The state before the first message of the log, which is at `first_offset`. The store has
+    /// no row of it.
     pub fn empty(first_offset: i64) -> State {
         State {
             applied: first_offset,
@@ -164,8 +151,7 @@ impl State {
             plan: None,
             rules: BTreeMap::new(),
             versions: BTreeMap::new(),
-            keys: BTreeMap::new(),
-            timers: BTreeSet::new(),
+            keys: Cache::new(true),
             named_by_timer: BTreeSet::new(),
             loaded: BTreeSet::new(),
             loading: BTreeSet::new(),
@@ -182,6 +168,7 @@ impl State {
     pub fn open(meta: &[u8], catalogue: &Catalogue) -> Result<State, OpenError> {
         let meta: Meta = from_bytes(FORMAT, meta).map_err(|Unreadable| OpenError::Unreadable)?;
         let mut state = State::empty(meta.applied);
+        state.keys = Cache::new(false);
         for hash in meta.rules.values().flat_map(|rule| &rule.versions) {
             let rule = catalogue.rule(*hash).ok_or(OpenError::UnknownRule(*hash))?;
             state.versions.insert(*hash, Arc::clone(rule));
@@ -228,13 +215,17 @@ impl State {
                 step.asked = Asked::Keys;
                 self.loaded.clear();
                 reads.extend(self.missing(&step.touched()));
-                if let Some(watermark) = step.after {
+                if let Some(watermark) = step.after
+                    && let Some(from) = self.keys.read_timers(watermark)
+                {
                     reads.push(Read::Range {
-                        from: timer_row(i64::MIN, None),
+                        from: timer_row(from, None),
                         to: timer_row(watermark, None),
                     });
                 }
-                reads.extend(step.out.iter().map(|rule| rows_of(rule.fingerprint)));
+                if !self.keys.is_whole() {
+                    reads.extend(step.out.iter().map(|rule| rows_of(rule.fingerprint)));
+                }
             }
             Asked::Keys => {
                 step.asked = Asked::TimersKeys;
@@ -269,24 +260,14 @@ impl State {
         if !panes_row.is_empty() {
             // Of a key that was here before, more is known than its rows say.
             if self.loaded.contains(&id) {
-                let cached = self.keys.get_mut(&id).ok_or(Unreadable)?;
+                let cached = self.keys.get_mut(id).ok_or(Unreadable)?;
                 let panes: BTreeMap<Second, Pane> = from_bytes(FORMAT, value)?;
                 cached.key.panes.extend(panes);
                 let number = chunk_number(panes_row).ok_or(Unreadable)?;
-                cached.rows.insert(Some(number), value.len());
+                self.keys.weigh(id, Some(number), value.len());
             }
-        } else if !self.keys.contains_key(&id) {
-            let key: Key = from_bytes(FORMAT, value)?;
-            self.timers.extend(key.due.map(|due| (due, id)));
-            let stored_due = key.due;
-            let cached = Cached {
-                key,
-                dirty: false,
-                stored_due,
-                rows: BTreeMap::from([(None, value.len())]),
-                used: true,
-            };
-            self.keys.insert(id, cached);
+        } else if self.keys.get(id).is_none() {
+            self.keys.load(id, from_bytes(FORMAT, value)?, value.len());
             self.loaded.insert(id);
             self.loading.insert(id);
         }
@@ -297,55 +278,51 @@ impl State {
     /// batch once the Kafka commit has succeeded.
     pub fn changes(&mut self) -> Vec<Change> {
         let mut changes = vec![(State::META_ROW.to_vec(), Some(self.meta()))];
-        for (id, cached) in self.keys.iter_mut().filter(|(_, cached)| cached.dirty) {
-            if cached.stored_due != cached.key.due {
-                changes.extend(
-                    cached
-                        .stored_due
-                        .map(|due| (timer_row(due, Some(*id)), None)),
-                );
-                let due = cached.key.due;
-                changes.extend(due.map(|due| (timer_row(due, Some(*id)), Some(Vec::new()))));
-                cached.stored_due = cached.key.due;
-            }
-            let value = (!cached.key.is_empty()).then(|| to_bytes(FORMAT, &cached.key));
-            cached.dirty = false;
-            cached.rows.insert(None, value.as_ref().map_or(0, Vec::len));
-            changes.push((key_row(*id), value));
-            let chunks: BTreeSet<Second> = cached.key.changed.iter().map(chunk_of).collect();
-            cached.key.changed.clear();
-            for chunk in chunks {
-                let panes: BTreeMap<&Second, &Pane> =
-                    cached.key.panes.range(seconds_of(chunk)).collect();
-                let value = (!panes.is_empty()).then(|| to_bytes(FORMAT, &panes));
-                match &value {
-                    Some(value) => cached.rows.insert(Some(chunk), value.len()),
-                    None => cached.rows.remove(&Some(chunk)),
-                };
-                changes.push((chunk_row(*id, chunk), value));
-            }
+        for id in self.keys.take_dirty() {
+            self.changes_of(id, &mut changes);
         }
-        self.keys.retain(|_, cached| !cached.key.is_empty());
         changes
     }
 
-    /// Forgets the loaded keys that were not needed since the last call, if all take more than
-    /// `bytes_max`, about. Those that were needed stay: dropped now, they would be loaded and take
-    /// as much again at once. Only after [`State::changes`] was written.
-    pub fn shrink(&mut self, bytes_max: usize) {
-        if self.memory() > bytes_max {
-            self.keys.retain(|_, cached| cached.dirty || cached.used);
+    fn changes_of(&mut self, id: KeyId, changes: &mut Vec<Change>) {
+        let Some(cached) = self.keys.get_mut(id) else {
+            return;
+        };
+        if cached.stored_due != cached.key.due {
+            let before = cached.stored_due;
+            changes.extend(before.map(|due| (timer_row(due, Some(id)), None)));
+            let due = cached.key.due;
+            changes.extend(due.map(|due| (timer_row(due, Some(id)), Some(Vec::new()))));
+            cached.stored_due = due;
         }
-        for cached in self.keys.values_mut() {
-            cached.used = false;
+        let is_empty = cached.key.is_empty();
+        let mut rows = Vec::new();
+        let value = (!is_empty).then(|| to_bytes(FORMAT, &cached.key));
+        rows.push((None, value));
+        let chunks: BTreeSet<Second> = cached.key.changed.iter().map(chunk_of).collect();
+        cached.key.changed.clear();
+        for chunk in chunks {
+            let panes: BTreeMap<&Second, &Pane> =
+                cached.key.panes.range(seconds_of(chunk)).collect();
+            let value = (!panes.is_empty()).then(|| to_bytes(FORMAT, &panes));
+            rows.push((Some(chunk), value));
         }
-        let keys = &self.keys;
-        self.timers.retain(|(_, id)| keys.contains_key(id));
+        for (chunk, value) in rows {
+            self.keys
+                .weigh(id, chunk, value.as_ref().map_or(0, Vec::len));
+            let row = chunk.map_or_else(|| key_row(id), |chunk| chunk_row(id, chunk));
+            changes.push((row, value));
+        }
+        if is_empty {
+            self.keys.remove(id);
+        }
     }
 
-    fn memory(&self) -> usize {
-        let rows = self.keys.values().flat_map(|cached| cached.rows.values());
-        rows.sum::<usize>() * MEMORY_FACTOR
+    /// Forgets the loaded keys that were needed longest ago, until all take no more than
+    /// `bytes_max`, about; not those that were needed since the last call. Only after
+    /// [`State::changes`] was written.
+    pub fn shrink(&mut self, bytes_max: usize) {
+        self.keys.shrink(bytes_max);
     }
 
     fn meta(&self) -> Vec<u8> {
@@ -362,7 +339,7 @@ impl State {
 
     fn missing(&self, ids: &BTreeSet<KeyId>) -> Vec<Read> {
         ids.iter()
-            .filter(|id| !self.keys.contains_key(id))
+            .filter(|id| self.keys.is_missing(**id))
             .map(|id| Read::Row(key_row(*id)))
             .collect()
     }

@@ -266,6 +266,6 @@ fn least_group(ground: Ground<'_>, place: usize, range: RangeInclusive<Second>) 
         .held;
     let groups = held
         .range(start..=end)
-        .filter_map(|(_, groups)| groups.keys().next());
-    groups.min().cloned()
+        .filter_map(|(_, groups)| groups.iter().next());
+    groups.map(|(group, _)| group).min().cloned()
 }

@@ -10,6 +10,7 @@ use std::ops::RangeInclusive;
 
 use crate::aggregate::{Fold, Rank};
 use crate::condition::{self, Inner};
+use crate::few::Few;
 use crate::key::{Group, Key, Pane, Trigger};
 use crate::plan::LoadedRule;
 use crate::record::Hash;
@@ -43,7 +44,7 @@ pub struct View {
 
 /// The panes at which a pattern holds: by the groups that do, their earliest and latest match
 /// there.
-pub type Held = BTreeMap<Second, BTreeMap<Group, (Millis, Millis)>>;
+pub type Held = BTreeMap<Second, Few<Group, (Millis, Millis)>>;
 
 /// What follows for one pattern.
 #[derive(Clone, Debug)]
@@ -85,7 +86,7 @@ impl View {
         let rule = &loaded.rule;
         self.events
             .add(second, || 0, |events| *events += pane.events);
-        for (place, share) in &pane.patterns {
+        for (place, share) in pane.patterns.iter() {
             let place = *place as usize;
             let (Some(pattern), Some(view)) =
                 (rule.patterns.get(place), self.patterns.get_mut(place))
@@ -94,7 +95,7 @@ impl View {
             };
             view.seconds.insert(second);
             let caps = loaded.caps_of(place);
-            for (group, found) in &share.groups {
+            for (group, found) in share.groups.iter() {
                 let known = view.group(group, (pattern, rule.window), caps);
                 known.add_folds(second, pattern, &found.folds, caps);
                 for (combination, times) in &found.combinations {
@@ -307,12 +308,8 @@ impl PatternView {
     fn hold(&mut self, second: Second, group: &Group, now: Option<(Millis, Millis)>) {
         let held = self.held.entry(second).or_default();
         match now {
-            Some(times) => {
-                held.insert(group.clone(), times);
-            }
-            None => {
-                held.remove(group);
-            }
+            Some(times) => held.change(group, || times, |known| *known = times),
+            None => held.remove(group),
         }
         if held.is_empty() {
             self.held.remove(&second);

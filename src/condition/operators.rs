@@ -1,10 +1,10 @@
 //! The operators between patterns: from the triggers of two sides to those of both.
 
-use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 use super::inner::{self, Inner, Triggers};
 use super::{certain_through, holds_through, wait};
+use crate::few::Few;
 use crate::key::{Group, Trigger};
 use crate::plan::LoadedRule;
 use crate::rule::{Condition, ConditionOperator};
@@ -166,7 +166,7 @@ impl Side<'_> {
     }
 }
 
-fn held_at(t: Second, groups: &BTreeMap<Group, (Millis, Millis)>) -> Trigger {
+fn held_at(t: Second, groups: &Few<Group, (Millis, Millis)>) -> Trigger {
     let earliest = groups.values().map(|(earliest, _)| *earliest).min();
     let latest = groups.values().map(|(_, latest)| *latest).max();
     Trigger {

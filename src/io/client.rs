@@ -227,6 +227,8 @@ pub fn is_transient_code(code: Code) -> bool {
             | Code::KafkaStorageError
             | Code::FencedLeaderEpoch
             | Code::UnknownLeaderEpoch
+            // What one client knows may be older than what another does.
+            | Code::UnknownPartition
             | Code::OffsetNotAvailable
             | Code::UnstableOffsetCommit
             | Code::ConcurrentTransactions

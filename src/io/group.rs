@@ -386,10 +386,7 @@ pub fn look_up<C: ConsumerContext>(
         Ok(offsets)
     };
     let found = ask();
-    let is_outdated = |error: &KafkaError| {
-        error.rdkafka_error_code() == Some(Code::UnknownPartition) || client::is_transient(error)
-    };
-    if !found.as_ref().is_err_and(is_outdated) {
+    if !found.as_ref().is_err_and(client::is_transient) {
         return found;
     }
     // A client that reads nothing goes on asking whoever it knows as a partition's leader, and

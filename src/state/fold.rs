@@ -74,11 +74,7 @@ impl State {
 
     /// The loaded keys whose timer the watermark has passed.
     pub(crate) fn due(&self, watermark: Option<Second>) -> Vec<KeyId> {
-        self.timers
-            .iter()
-            .take_while(|(due, _)| watermark.is_some_and(|watermark| watermark > *due))
-            .map(|(_, id)| *id)
-            .collect()
+        watermark.map_or_else(Vec::new, |watermark| self.keys.due(watermark))
     }
 
     /// Takes a key out with its rule and the rule's `since`, to be put back; a new one is empty.
@@ -86,40 +82,18 @@ impl State {
         let known = self.rules.get(&id.rule)?;
         let rule = Arc::clone(self.versions.get(&known.entry)?);
         let since = known.since;
-        let key = std::mem::take(&mut self.keys.entry(id).or_default().key);
-        if let Some(due) = key.due {
-            self.timers.remove(&(due, id));
-        }
+        let key = self.keys.take(id);
         Some((rule, since, key))
     }
 
     /// Puts a key back.
     pub(crate) fn put_key(&mut self, id: KeyId, key: Key) {
-        self.timers.extend(key.due.map(|due| (due, id)));
-        let cached = self.keys.entry(id).or_default();
-        cached.dirty = true;
-        cached.used = true;
-        cached.key = key;
+        self.keys.put(id, key);
     }
 
     /// Forgets the loaded keys of a rule that is no longer in force; gives them.
     pub(crate) fn forget_rule(&mut self, fingerprint: Hash) -> Vec<(KeyId, Key)> {
-        let id = |byte| KeyId {
-            rule: fingerprint,
-            key: Hash([byte; 16]),
-        };
-        let mut forgotten = Vec::new();
-        for (id, cached) in self.keys.range_mut(id(0)..=id(0xff)) {
-            cached.dirty = true;
-            let mut key = std::mem::take(&mut cached.key);
-            cached.key.changed = std::mem::take(&mut key.changed);
-            cached.key.changed.extend(key.panes.keys());
-            if let Some(due) = key.due {
-                self.timers.remove(&(due, *id));
-            }
-            forgotten.push((*id, key));
-        }
-        forgotten
+        self.keys.take_rule(fingerprint)
     }
 
     /// Calls `say` with what a publication needs to know.

@@ -22,6 +22,7 @@ mod golden;
 mod incidents;
 mod kafka;
 mod long;
+mod measure;
 mod oracle;
 mod reader;
 mod reference;

@@ -27,13 +27,18 @@ struct Ports {
 impl Broker {
     /// Starts a broker with fresh, empty storage.
     pub fn start() -> Broker {
-        let mut broker = Broker::prepare();
+        Broker::start_with("")
+    }
+
+    /// The same with more lines of configuration, which stand over the usual ones.
+    pub fn start_with(more: &str) -> Broker {
+        let mut broker = Broker::prepare(more);
         // A port can be taken between its choice and its use; then Kafka ends at once.
         for _ in 0..2 {
             if broker.launch() {
                 return broker;
             }
-            broker = Broker::prepare();
+            broker = Broker::prepare(more);
         }
         assert!(
             broker.launch(),
@@ -73,7 +78,7 @@ impl Broker {
     }
 
     /// Makes what a broker needs on disk, and picks its ports.
-    fn prepare() -> Broker {
+    fn prepare(more: &str) -> Broker {
         let free = free_ports(3);
         let ports = Ports {
             plain: free[0],
@@ -83,7 +88,9 @@ impl Broker {
         Broker {
             bootstrap: format!("127.0.0.1:{}", ports.plain),
             login_bootstrap: format!("127.0.0.1:{}", ports.login),
-            node: Node::prepare(vec![ports.plain, ports.login], |dir| properties(dir, ports)),
+            node: Node::prepare(vec![ports.plain, ports.login], |dir| {
+                properties(dir, ports) + more
+            }),
         }
     }
 }
