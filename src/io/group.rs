@@ -73,8 +73,6 @@ pub struct Callbacks {
     health: Arc<Health>,
     rebalances: Mutex<VecDeque<Rebalance>>,
     leaving: AtomicBool,
-    /// The group knows another member by our id: the client is of no more use.
-    fenced: AtomicBool,
 }
 
 impl Callbacks {
@@ -83,7 +81,6 @@ impl Callbacks {
             health: Arc::clone(health),
             rebalances: Mutex::default(),
             leaving: AtomicBool::new(false),
-            fenced: AtomicBool::new(false),
         }
     }
 }
@@ -94,11 +91,7 @@ impl ClientContext for Callbacks {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        if error.rdkafka_error_code() == Some(Code::FencedInstanceId) {
-            self.fenced.store(true, Ordering::Release);
-        } else {
-            client::notice(&self.health, &error, reason);
-        }
+        client::notice(&self.health, &error, reason);
     }
 }
 
@@ -146,8 +139,8 @@ pub struct Group {
     health: Arc<Health>,
     name: String,
     patience: Duration,
-    /// Our membership as it was when the group last decided; `None`: we may be out of it.
-    membership: Mutex<Option<Arc<ConsumerGroupMetadata>>>,
+    /// The id by which the group knew us when it last decided; `None`: it did not.
+    member: Mutex<Option<String>>,
     seeking: Mutex<Seeking>,
 }
 
@@ -163,7 +156,7 @@ impl Group {
             health: Arc::clone(health),
             name: name.to_owned(),
             patience,
-            membership: Mutex::default(),
+            member: Mutex::default(),
             seeking: Mutex::new(Seeking::none()),
         }
     }
@@ -178,9 +171,6 @@ impl Group {
         if let Some(rebalance) = self.rebalance() {
             return Ok(rebalance);
         }
-        if self.is_fenced() {
-            bail!("{}: the group knows another member by our id", self.name);
-        }
         self.go_on_seeking()?;
         match self.consumer.poll(timeout) {
             Some(Ok(message)) => {
@@ -193,13 +183,16 @@ impl Group {
             Some(Err(error)) => self.judge(&error)?,
             None => (),
         }
+        if self.is_fenced() {
+            bail!("{}: the group knows another member by our id", self.name);
+        }
         self.health.check(self.patience)?;
         Ok(self.rebalance().unwrap_or(Event::Nothing))
     }
 
     fn rebalance(&self) -> Option<Event<'static>> {
         let rebalance = lock(&self.consumer.context().rebalances).pop_front()?;
-        *lock(&self.membership) = membership(&self.consumer).map(Arc::new);
+        *lock(&self.member) = member_id(&self.consumer);
         Some(match rebalance {
             Rebalance::Assigned(partitions) => Event::Assigned(partitions),
             Rebalance::Revoked(Revoked { partitions, lost }) => Event::Revoked(Revoked {
@@ -238,17 +231,25 @@ impl Group {
 
     /// Whether the brokers may have given our partitions to others.
     pub fn is_lost(&self) -> bool {
-        self.consumer.assignment_lost() || lock(&self.membership).is_none()
+        self.consumer.assignment_lost() || lock(&self.member).is_none()
     }
 
     /// Whether the group knows another member by our id, so that this membership has ended.
     pub fn is_fenced(&self) -> bool {
-        self.consumer.context().fenced.load(Ordering::Acquire)
+        let fatal = self.consumer.client().fatal_error();
+        matches!(fatal, Some((Code::FencedInstanceId, _)))
     }
 
-    /// Our membership as it was when the group last decided; `None`: we may be out of it.
-    pub fn membership(&self) -> Option<Arc<ConsumerGroupMetadata>> {
-        lock(&self.membership).clone()
+    /// Our membership; `None`: we may have been out of the group since it last decided. Brokers
+    /// accept any transaction from an outsider, and one from a member whatever it was before: that
+    /// our id is still the same is all that tells a worker woken from a long stop that others have
+    /// not taken its place. The generation alone may be newer. While a group moves its partitions
+    /// one by one, whoever has a partition keeps it until it has been asked for it.
+    pub fn membership(&self) -> Option<ConsumerGroupMetadata> {
+        let known = lock(&self.member).clone()?;
+        let is_known = || member_id(&self.consumer).is_some_and(|id| id == known);
+        let membership = is_known().then(|| self.consumer.group_metadata())?;
+        membership.filter(|_| is_known())
     }
 
     /// Begins to read these partitions at these offsets, besides those that are read already.
@@ -331,16 +332,6 @@ impl Drop for Group {
             decline(&self.consumer, unanswered);
         }
     }
-}
-
-/// Our membership, if we have one. Brokers accept any transaction from somebody outside the group:
-/// that its membership is an older one is all that tells a worker woken from a long stop that
-/// others have taken its place. So one that may be that of an outsider must never be used.
-fn membership(consumer: &BaseConsumer<Callbacks>) -> Option<ConsumerGroupMetadata> {
-    let before = member_id(consumer)?;
-    let membership = consumer.group_metadata();
-    let has_stayed = member_id(consumer).is_some_and(|after| after == before);
-    membership.filter(|_| has_stayed)
 }
 
 /// The id by which the group knows us; `None`: it does not.

@@ -1,5 +1,7 @@
 //! Output and offsets in one transaction.
 
+use std::sync::Arc;
+
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::producer::Producer as _;
 
@@ -25,7 +27,7 @@ impl Sink {
             .iter()
             .try_for_each(|message| self.send(producer, message))?;
         self.wait_for_deliveries(producer)?;
-        let Some(member) = group.membership() else {
+        let Some(member) = group.membership().map(Arc::new) else {
             return Err(Fault::Abort("we are not in the group any more".to_owned()));
         };
         self.again(|| transactions.send_offsets(&offsets, &member))?;

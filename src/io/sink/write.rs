@@ -14,6 +14,9 @@ use crate::io::clock;
 use crate::io::group::Group;
 use crate::io::producer::Producer;
 
+/// The longest that a commit waits for the group to have decided.
+const REBALANCE: Duration = Duration::from_secs(2);
+
 impl Sink {
     /// Writes, then commits: without a transaction.
     pub(super) fn write_then_commit(
@@ -39,6 +42,9 @@ impl Sink {
                 .check(self.config.broker_timeout)
                 .map_err(Fault::Stop)?;
             match error.rdkafka_error_code() {
+                // The client is about to learn the group's new generation.
+                Some(Code::IllegalGeneration | Code::RebalanceInProgress)
+                    if start.elapsed() < REBALANCE && !group.is_lost() => {}
                 Some(
                     Code::IllegalGeneration
                     | Code::UnknownMemberId
