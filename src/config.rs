@@ -54,6 +54,8 @@ pub struct Config {
     pub message_bytes_max: usize,
     /// What the state may hold in memory for reading.
     pub block_cache_bytes: usize,
+    /// What the keys that are in memory may take, about.
+    pub keys_bytes: usize,
     /// What the state may hold in memory before it is written to disk.
     pub write_buffer_bytes: usize,
     /// What `topics create` makes.
@@ -156,6 +158,7 @@ impl Config {
             status_interval: time(written.status_interval, "30s"),
             message_bytes_max: written.limits.message_bytes.map_or(900_000, |size| size.0),
             block_cache_bytes: written.state.block_cache.map_or(256 << 20, |size| size.0),
+            keys_bytes: written.state.keys.map_or(512 << 20, |size| size.0),
             write_buffer_bytes: written.state.write_buffer.map_or(64 << 20, |size| size.0),
             topics: Topics {
                 matches_partitions: written.matches_partitions.unwrap_or(16),
@@ -202,8 +205,10 @@ impl Config {
             "limits.message_bytes: must be at least 10000, or ordinary records do not fit",
         );
         require(
-            self.block_cache_bytes >= 8 << 20 && self.write_buffer_bytes >= 4 << 20,
-            "state: block_cache must be at least 8MiB and write_buffer at least 4MiB",
+            self.block_cache_bytes >= 8 << 20
+                && self.keys_bytes >= 8 << 20
+                && self.write_buffer_bytes >= 4 << 20,
+            "state: block_cache and keys must be at least 8MiB, write_buffer at least 4MiB",
         );
         let topics = self.topics;
         require(

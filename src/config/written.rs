@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, de};
 
 /// Every key, in the order of the documentation. In the environment `a.b_c` is
 /// `WATCHFIRE_A_B_C`; properties of `[kafka]` come besides.
-pub const KEYS: [&str; 23] = [
+pub const KEYS: [&str; 24] = [
     "app",
     "sources",
     "rules",
@@ -30,6 +30,7 @@ pub const KEYS: [&str; 23] = [
     "limits.evidence",
     "limits.distinct_values",
     "limits.message_bytes",
+    "state.keys",
     "state.block_cache",
     "state.write_buffer",
 ];
@@ -101,6 +102,8 @@ pub struct WrittenLimits {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WrittenState {
+    /// [`super::Config::keys_bytes`]
+    pub keys: Option<Size>,
     /// [`super::Config::block_cache_bytes`]
     pub block_cache: Option<Size>,
     /// [`super::Config::write_buffer_bytes`]
@@ -268,6 +271,7 @@ impl Written {
                 message_bytes: self.limits.message_bytes.or(under.limits.message_bytes),
             },
             state: WrittenState {
+                keys: self.state.keys.or(under.state.keys),
                 block_cache: self.state.block_cache.or(under.state.block_cache),
                 write_buffer: self.state.write_buffer.or(under.state.write_buffer),
             },

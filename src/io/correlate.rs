@@ -7,10 +7,10 @@
 
 mod folding;
 mod open;
+mod pace;
 mod report;
 
-use std::collections::BTreeMap;
-use std::num::NonZero;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -34,6 +34,7 @@ use crate::shuffle;
 use crate::state::Counts;
 use crate::time::Millis;
 use folding::{Folding, Surroundings, fold_all};
+use pace::processors;
 use report::Recovery;
 
 /// The longest wait for a message: other things are due.
@@ -71,6 +72,8 @@ pub struct Stage {
     folding: BTreeMap<i32, Folding>,
     /// While partitions fold what was committed before.
     recovery: Option<Recovery>,
+    /// Partitions that wait with that.
+    waiting: BTreeSet<i32>,
     /// Bytes of the messages that are still to be folded.
     inbox_bytes: usize,
     /// Bytes of incidents that no commit has written yet.
@@ -109,6 +112,7 @@ impl Stage {
             sink,
             folding: BTreeMap::new(),
             recovery: None,
+            waiting: BTreeSet::new(),
             inbox_bytes: 0,
             outbox_bytes: 0,
             moved: false,
@@ -131,6 +135,7 @@ impl Stage {
                 Err(error) if group.is_fenced() => {
                     tracing::debug!(%error, "the membership has ended");
                     self.close_all();
+                    self.waiting.clear();
                     group = member.join_again(group)?;
                 }
                 Err(error) => return Err(error),
@@ -212,10 +217,9 @@ impl Stage {
             encoding: self.encoding,
         };
         let threads = match self.inbox_bytes > PARALLEL_BYTES {
-            true => std::thread::available_parallelism().map_or(1, NonZero::get),
+            true => processors().min(self.folding.len()),
             false => 1,
         };
-        let threads = threads.min(self.folding.len());
         fold_all(self.folding.iter_mut(), &surroundings, threads)?;
         self.inbox_bytes = 0;
         let waiting = self.folding.values().flat_map(|folding| &folding.outbox);
@@ -261,6 +265,8 @@ impl Stage {
         tracing::info!(partitions = partitions.len(), "matches partitions assigned");
         let offsets = self.open(group, partitions)?;
         group.assign(&offsets)?;
+        group.resume(partitions)?;
+        self.pace(group)?;
         if let Some(ready) = self.ready.take() {
             ready();
         }
@@ -280,10 +286,10 @@ impl Stage {
             self.folding.remove(number);
         }
         group.unassign(partitions)?;
-        match finished {
-            true => Ok(()),
-            false => self.fold_again(group),
+        if !finished {
+            self.fold_again(group)?;
         }
+        self.pace(group)
     }
 
     /// Is ready to fold `partitions` from what the store has; the offsets where that begins.
@@ -307,9 +313,12 @@ impl Stage {
     }
 
     fn commit(&mut self, group: &Group) -> Result<()> {
-        match !self.moved || self.write(group)? {
-            true => Ok(()),
-            false => self.fold_again(group),
+        if self.moved && !self.write(group)? {
+            self.fold_again(group)?;
+        }
+        match self.recovery {
+            Some(_) => self.pace(group),
+            None => Ok(()),
         }
     }
 
@@ -394,7 +403,6 @@ impl Stage {
     /// what was committed before can be made anew, and are written now and then.
     fn keep(&mut self) -> Result<()> {
         let all = self.last_kept.elapsed() >= KEEP_INTERVAL;
-        let bytes_max = self.config.block_cache_bytes / 2 / self.folding.len().max(1);
         let kept = |folding: &&mut Folding| all || folding.is_live();
         let mut changes = Vec::with_capacity(self.folding.len());
         for (number, folding) in &mut self.folding {
@@ -403,8 +411,11 @@ impl Stage {
             }
         }
         self.store.write(&changes)?;
-        for folding in self.folding.values_mut().filter(kept) {
-            folding.state.shrink(bytes_max);
+        let bytes_max: Vec<usize> = self.folding.values().map(|f| self.keys_bytes(f)).collect();
+        for (folding, bytes_max) in self.folding.values_mut().zip(bytes_max) {
+            if kept(&folding) {
+                folding.state.shrink(bytes_max);
+            }
         }
         if all {
             self.last_kept = clock::instant();

@@ -259,6 +259,20 @@ impl Group {
             .with_context(|| format!("{}: could not assign", self.name))
     }
 
+    /// Stops reading these partitions for a while.
+    pub fn pause(&self, partitions: &[Partition]) -> Result<()> {
+        self.consumer
+            .pause(&list(partitions)?)
+            .with_context(|| format!("{}: could not pause", self.name))
+    }
+
+    /// Goes on reading these partitions.
+    pub fn resume(&self, partitions: &[Partition]) -> Result<()> {
+        self.consumer
+            .resume(&list(partitions)?)
+            .with_context(|| format!("{}: could not go on", self.name))
+    }
+
     /// Gives these partitions back.
     pub fn unassign(&self, partitions: &[Partition]) -> Result<()> {
         let mut seeking = lock(&self.seeking);
