@@ -15,10 +15,12 @@ use crate::worker::small_disk::SmallDisk;
 const DISK_MEBIBYTES: u32 = 24;
 
 /// What a worker says whose brokers are away for too long.
-const AWAY: [&str; 3] = [
+const AWAY: [&str; 5] = [
     "have not answered for",
     "nothing could be committed for",
     "could not be started within",
+    "the client does not come back",
+    " for 2m:",
 ];
 
 /// How the process is.
