@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use super::log;
 use super::settings::{Settings, USAGE};
 use crate::config::Config;
-use crate::io::client::Health;
+use crate::io::client::{Health, START_PATIENCE};
 use crate::io::topics::{Deviation, Names};
 use crate::io::{rule_set, rules_topic, topics};
 use crate::plan::retention;
@@ -111,7 +111,13 @@ fn create(config: &Config, needed: Second, replication: i32) -> Result<ExitCode>
 
 fn check(config: &Config, needed: Second, json: bool) -> Result<ExitCode> {
     let health = Health::new(config.kafka.brokers());
-    let deviations = topics::check(config, &health, needed)?;
+    let existing = topics::partitions(config, &health, START_PATIENCE)?;
+    let rules = Names::of(&config.app).rules;
+    let fixed = match existing.contains_key(&*rules) {
+        true => rules_topic::read(config, &health)?.matches_partitions(),
+        false => None,
+    };
+    let deviations = topics::check(config, &existing, fixed, needed)?;
     if json {
         let list: Vec<_> = deviations.iter().map(as_json).collect();
         println!("{}", serde_json::Value::from(list));
@@ -149,7 +155,7 @@ fn reset(config: &Config, topic: &str) -> Result<ExitCode> {
     }
     let health = Health::new(config.kafka.brokers());
     let rules = Names::of(&config.app).rules;
-    let existing = topics::partitions(config, &health, crate::io::client::START_PATIENCE)?;
+    let existing = topics::partitions(config, &health, START_PATIENCE)?;
     if !existing.contains_key(&*rules) {
         bail!("topic {rules} does not exist on {}", config.kafka.brokers());
     }

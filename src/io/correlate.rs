@@ -130,15 +130,10 @@ impl Stage {
         let mut member = Member::new(&self.config, &self.health, "correlate", &matches);
         let mut group = member.join()?;
         while !self.health.stopping() {
-            match self.turn(&group) {
-                Ok(()) => (),
-                Err(error) if group.is_fenced() => {
-                    tracing::debug!(%error, "the membership has ended");
-                    self.close_all();
-                    self.waiting.clear();
-                    group = member.join_again(group)?;
-                }
-                Err(error) => return Err(error),
+            if let Err(error) = self.turn(&group) {
+                group = member.join_again(group, error)?;
+                self.close_all();
+                self.waiting.clear();
             }
         }
         self.commit(&group)

@@ -113,14 +113,9 @@ impl Stage {
         let mut member = Member::new(&self.config, &self.health, "detect", &self.config.sources);
         let mut group = member.join()?;
         while !self.health.stopping() {
-            match self.turn(&group) {
-                Ok(()) => (),
-                Err(error) if group.is_fenced() => {
-                    tracing::debug!(%error, "the membership has ended");
-                    self.close_all();
-                    group = member.join_again(group)?;
-                }
-                Err(error) => return Err(error),
+            if let Err(error) = self.turn(&group) {
+                group = member.join_again(group, error)?;
+                self.close_all();
             }
         }
         self.commit(&group)
@@ -335,12 +330,7 @@ impl Stage {
     }
 
     fn dead_letter(&self, letter: DeadLetter) -> Message {
-        let source = self
-            .plans
-            .in_use
-            .plan
-            .sources
-            .get(letter.source.source as usize);
+        let source = self.sources().get(letter.source.source as usize);
         let mut headers = vec![
             ("reason", letter.reason.to_owned()),
             (

@@ -15,7 +15,7 @@ use rdkafka::consumer::Consumer as _;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 
 use super::client::{self, CALL, Health};
-use super::{clock, rules_topic};
+use super::clock;
 use crate::config::Config;
 use crate::time::Second;
 
@@ -177,15 +177,16 @@ impl std::fmt::Display for Deviation {
 
 /// All deviations of the application's topics and the sources. Brokers that do not tell the
 /// properties of topics are believed, and that is logged.
-/// `needed` as for [`wanted`].
-pub fn check(config: &Config, health: &Arc<Health>, needed: Second) -> Result<Vec<Deviation>> {
-    let existing = partitions(config, health, client::START_PATIENCE)?;
+/// `existing` as from [`partitions`]; `fixed`: the number of partitions that the matches topic has
+/// for good, if it is known; `needed` as for [`wanted`].
+pub fn check(
+    config: &Config,
+    existing: &BTreeMap<String, u32>,
+    fixed: Option<u32>,
+    needed: Second,
+) -> Result<Vec<Deviation>> {
     let wanted = wanted(config, needed);
     let Names { matches, rules, .. } = Names::of(&config.app);
-    let fixed = match existing.contains_key(&*rules) {
-        true => rules_topic::read(config, health)?.matches_partitions(),
-        false => None,
-    };
     let mut deviations = Vec::new();
     let sources = config.sources.iter().map(|source| (source.as_str(), None));
     let ours = wanted.iter().map(|topic| match fixed {

@@ -138,7 +138,7 @@ fn start(
     prepare::check_existence(config, &existing)?;
     let matches = prepare::matches_partitions(config, health, &existing)?;
     if properties == Properties::Checked {
-        prepare::check_properties(config, health, &set)?;
+        prepare::check_properties(config, &existing, matches, &set)?;
     }
     let (store, id) = prepare::state(config, health)?;
     let config = &prepare::member(config, &id);

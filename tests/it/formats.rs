@@ -17,10 +17,11 @@ use watchfire::event::Attributes;
 use watchfire::plan::{Catalogue, Source};
 use watchfire::rule;
 use watchfire::shuffle;
-use watchfire::state::{self, OpenError, Read, State};
+use watchfire::state::{self, OpenError, State};
 
 use crate::rng::Rng;
 use crate::sim::events::event;
+use crate::worker::log::load;
 use crate::world::SETTINGS;
 
 const CLOCK: i64 = 1_772_500_000_000;
@@ -152,21 +153,7 @@ fn fold_rows(log: &Log, from: usize, to: usize, rows: &Rows) -> (Rows, Vec<Vec<u
         };
         let plan = catalogue.plan(message.message.plan).unwrap();
         let mut step = advance(&mut state, plan, message);
-        loop {
-            let wanted = state.wants(&mut step);
-            if wanted.is_empty() {
-                break;
-            }
-            for read in wanted {
-                let (from, to) = match read {
-                    Read::Row(row) => (row.clone(), [row, vec![0]].concat()),
-                    Read::Range { from, to } => (from, to),
-                };
-                for (row, value) in rows.range(from..to) {
-                    state.load(row, value).unwrap();
-                }
-            }
-        }
+        load(&mut state, &mut step, &rows);
         let incidents = fold(&mut state, step);
         said.extend(incidents.iter().map(|i| Encoding::Avro.encode(i)));
         for (row, value) in state.changes() {

@@ -10,6 +10,7 @@ use crate::config::Start;
 use crate::detect::{Counts, SourcePartition};
 use crate::io::clock;
 use crate::io::group::{Committed, Group, Partition};
+use crate::plan::Source;
 
 /// Between two questions for a newer plan.
 const PLAN_WAIT: Duration = Duration::from_secs(1);
@@ -89,14 +90,18 @@ impl Stage {
 
     /// The place in the plan of a partition that it has.
     fn source(&self, (topic, partition): &Partition) -> Option<SourcePartition> {
-        let mut sources = self.plans.in_use.plan.sources.iter();
-        let place = sources.position(|source| source.topic == *topic)?;
+        let mut sources = self.sources().iter().enumerate();
+        let (place, source) = sources.find(|(_, source)| source.topic == *topic)?;
         let partition = u32::try_from(*partition).ok()?;
-        let partitions = self.plans.in_use.plan.sources.get(place)?.partitions;
-        (partition < partitions).then_some(SourcePartition {
+        (partition < source.partitions).then_some(SourcePartition {
             source: place as u32,
             partition,
         })
+    }
+
+    /// The source topics, as the plan numbers them.
+    pub(super) fn sources(&self) -> &[Source] {
+        &self.plans.in_use.plan.sources
     }
 
     /// Where to start. The note at a committed offset is the epoch that it belongs to: one of
@@ -144,7 +149,7 @@ impl Stage {
     }
 
     pub(super) fn epoch(&self, topic: &str) -> u32 {
-        let mut sources = self.plans.in_use.plan.sources.iter();
+        let mut sources = self.sources().iter();
         sources
             .find(|source| source.topic == topic)
             .map_or(0, |source| source.epoch)

@@ -55,8 +55,12 @@ impl Member {
         Ok(Group::new(consumer, &self.health, &self.group, patience))
     }
 
-    /// Joins the group again after `group` has ended, as [`Group::is_fenced`] says.
-    pub fn join_again(&mut self, group: Group) -> Result<Group> {
+    /// Joins the group again if `error` is that the membership in `group` has ended
+    /// ([`Group::is_fenced`]); else gives the error back.
+    pub fn join_again(&mut self, group: Group, error: anyhow::Error) -> Result<Group> {
+        if !group.is_fenced() {
+            return Err(error);
+        }
         drop(group);
         self.fenced.retain(|time| time.elapsed() < FENCED_SPAN);
         self.fenced.push(clock::instant());
@@ -69,6 +73,7 @@ impl Member {
         }
         tracing::warn!(
             group = self.group,
+            %error,
             "the group knows another member by this worker's id; joining again"
         );
         self.join()

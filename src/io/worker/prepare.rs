@@ -83,10 +83,15 @@ pub fn matches_partitions(
 /// # Errors
 ///
 /// All that is wrong at once.
-pub fn check_properties(config: &Config, health: &Arc<Health>, set: &RuleSet) -> Result<()> {
+pub fn check_properties(
+    config: &Config,
+    existing: &BTreeMap<String, u32>,
+    matches: u32,
+    set: &RuleSet,
+) -> Result<()> {
     let mut problems = Vec::new();
     let needed = retention::needed(&set.rules, config.settings);
-    for deviation in topics::check(config, health, needed)? {
+    for deviation in topics::check(config, existing, Some(matches), needed)? {
         match deviation.weight {
             Weight::Fatal => problems.push(deviation.to_string()),
             Weight::Risk => tracing::warn!("{deviation}"),

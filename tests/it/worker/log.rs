@@ -124,7 +124,8 @@ pub fn places(found: &Output) -> BTreeSet<Place> {
     places
 }
 
-fn load(state: &mut State, step: &mut Step, disk: &BTreeMap<Vec<u8>, Vec<u8>>) {
+/// Gives a step the rows that it wants.
+pub fn load(state: &mut State, step: &mut Step, disk: &BTreeMap<Vec<u8>, Vec<u8>>) {
     loop {
         let wanted = state.wants(step);
         if wanted.is_empty() {
