@@ -15,9 +15,15 @@ need() {
     "$@" >/dev/null 2>&1 || missing+=("$package")
 }
 
+# The C library of clang; libclang-cpp, which lies in the same places, is another.
 has_libclang() {
-    [ -n "${LIBCLANG_PATH:-}" ] || compgen -G '/usr/lib/llvm-*/lib/libclang*.so*' \
-        || compgen -G '/usr/lib*/libclang*.so*' || compgen -G '/usr/lib/*-linux-*/libclang*.so*'
+    local place
+    [ -n "${LIBCLANG_PATH:-}" ] && return
+    for place in '/usr/lib/llvm-*/lib' '/usr/lib*' '/usr/lib/*-linux-*'; do
+        compgen -G "$place/libclang.so*" && return
+        compgen -G "$place/libclang-[0-9]*.so*" && return
+    done
+    return 1
 }
 
 has_header() {
