@@ -4,8 +4,12 @@
 //! positions and time, which tells the keys that it needs; the shell loads them; [`fold`] adds
 //! the matches, evaluates and says what is news. Nothing but the log enters: no clock, no
 //! configuration, no batch.
+//!
+//! Keys know nothing of each other. So messages that follow one another may go through each half
+//! together, as a [`Run`]: then every key is brought through all of them in one go, while it is
+//! in the processor's cache. What comes of it is the same.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::condition::{self, Horizon};
@@ -32,21 +36,32 @@ pub struct LogMessage {
     pub message: Message,
 }
 
-/// A message half folded: positions, plan and watermark are taken, its keys are known.
+/// Messages half folded: positions, plan and watermark are taken, their keys are known. The same
+/// rules are in force at all of them.
 #[derive(Debug)]
-pub struct Step {
-    offset: i64,
-    before: Option<Second>,
-    /// The watermark after the message, in seconds.
-    pub(crate) after: Option<Second>,
-    matches: Vec<Accepted>,
-    /// Rules that are no longer in force.
+pub struct Run {
+    /// Never empty, in the order of the log.
+    steps: Vec<Step>,
+    /// Rules that are no longer in force with the first message.
     pub(crate) out: Vec<Arc<LoadedRule>>,
+    /// What messages before this offset say is not asked for.
+    silent_before: i64,
     /// How much of what it needs has been asked for.
     pub(crate) asked: Asked,
 }
 
-/// How far the loading of a step's keys has come.
+/// One message of a run.
+#[derive(Debug)]
+struct Step {
+    offset: i64,
+    /// The watermark before the message, in seconds.
+    before: Option<Second>,
+    /// That after it.
+    after: Option<Second>,
+    matches: Vec<Accepted>,
+}
+
+/// How far the loading of a run's keys has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Asked {
     Nothing,
@@ -61,29 +76,78 @@ struct Accepted {
     found: Vec<(KeyId, Match)>,
 }
 
-impl Step {
-    /// The message's matches by key.
-    fn by_key(&self) -> BTreeMap<KeyId, Vec<(&Accepted, &Match)>> {
-        let mut by_key: BTreeMap<KeyId, Vec<(&Accepted, &Match)>> = BTreeMap::new();
-        for accepted in &self.matches {
-            for (id, found) in &accepted.found {
-                by_key.entry(*id).or_default().push((accepted, found));
-            }
-        }
-        by_key
+/// What one message adds to one key.
+struct Added<'r> {
+    id: KeyId,
+    /// The place of the message in its run.
+    step: usize,
+    accepted: &'r Accepted,
+    found: &'r Match,
+}
+
+impl Run {
+    /// Adds messages that follow. [`State::has_only`] must hold for their plan.
+    pub fn append(&mut self, mut next: Run) {
+        self.steps.append(&mut next.steps);
     }
 
-    /// The keys that the message's matches belong to.
-    pub(crate) fn touched(&self) -> BTreeSet<KeyId> {
-        self.matches
+    /// What messages before `offset` say has been said before, and is not asked for.
+    #[must_use]
+    pub fn silent_before(mut self, offset: i64) -> Run {
+        self.silent_before = offset;
+        self
+    }
+
+    /// How many matches of records it has.
+    pub fn matches(&self) -> u64 {
+        self.steps
             .iter()
+            .map(|step| step.matches.len() as u64)
+            .sum()
+    }
+
+    /// The watermark after all messages, in seconds.
+    pub(crate) fn after(&self) -> Option<Second> {
+        self.steps.last().and_then(|step| step.after)
+    }
+
+    /// The keys that the messages' matches belong to.
+    pub(crate) fn touched(&self) -> BTreeSet<KeyId> {
+        let matches = self.steps.iter().flat_map(|step| &step.matches);
+        matches
             .flat_map(|m| m.found.iter().map(|(id, _)| *id))
             .collect()
+    }
+
+    /// The place of the first message, from `from` on, after which the watermark has passed `due`.
+    fn first_after(&self, from: usize, due: Second) -> Option<usize> {
+        let steps = self.steps.get(from..).unwrap_or_default();
+        let before = steps.partition_point(|step| step.after.is_none_or(|after| after <= due));
+        (before < steps.len()).then_some(from + before)
+    }
+
+    /// What the messages add, by key and in the order of the log.
+    fn added(&self) -> Vec<Added<'_>> {
+        let steps = self.steps.iter().enumerate();
+        let mut added: Vec<Added<'_>> = steps
+            .flat_map(|(step, s)| s.matches.iter().map(move |accepted| (step, accepted)))
+            .flat_map(|(step, accepted)| {
+                let found = accepted.found.iter();
+                found.map(move |(id, found)| Added {
+                    id: *id,
+                    step,
+                    accepted,
+                    found,
+                })
+            })
+            .collect();
+        added.sort_by_key(|added| (added.id, added.step));
+        added
     }
 }
 
 /// Takes what `log` says of plan, positions and time. `plan` is the one that it names.
-pub fn advance(state: &mut State, plan: &Arc<Plan>, log: LogMessage) -> Step {
+pub fn advance(state: &mut State, plan: &Arc<Plan>, log: LogMessage) -> Run {
     let before = state.watermark();
     let LogMessage {
         offset,
@@ -129,36 +193,61 @@ pub fn advance(state: &mut State, plan: &Arc<Plan>, log: LogMessage) -> Step {
         state.reached(greatest.map(second_of), offset, plan);
     }
     state.applied_through(offset);
-    Step {
+    state.forget_log();
+    state.counts.messages += 1;
+    let step = Step {
         offset,
         before,
         after: state.watermark(),
         matches,
+    };
+    Run {
+        steps: vec![step],
         out,
+        silent_before: 0,
         asked: Asked::Nothing,
     }
 }
 
-/// Adds the matches and evaluates what they touch and what is due; says what is news, by rule,
-/// key, id and revision. [`State::wants`] must be empty.
-pub fn fold(state: &mut State, step: Step) -> Vec<Incident> {
-    let mut said: BTreeMap<KeyId, Vec<Incident>> = BTreeMap::new();
-    for rule in &step.out {
-        close_rule(state, rule, &step, &mut said);
+/// Adds the matches and evaluates what they touch and what is due; says what is news, by
+/// message, rule, key, id and revision. [`State::wants`] must be empty.
+pub fn fold(state: &mut State, run: Run) -> Vec<Incident> {
+    let mut said = Vec::new();
+    for rule in &run.out {
+        close_rule(state, rule, &run, &mut said);
     }
-    let mut added = step.by_key();
-    for id in state.due(step.after) {
-        added.entry(id).or_default();
+    let mut due = state.due(run.after());
+    let added = run.added();
+    for of_key in added.chunk_by(|one, next| one.id == next.id) {
+        if let Some(Added { id, .. }) = of_key.first() {
+            due.remove(id);
+            fold_key(state, *id, of_key, &run, &mut said);
+        }
     }
-    for (id, matches) in added {
-        let news = fold_key(state, id, &matches, &step);
-        said.entry(id).or_default().extend(news);
+    for id in due {
+        fold_key(state, id, &[], &run, &mut said);
     }
-    let said: Vec<Incident> = said.into_values().flatten().collect();
-    state.forget_log();
-    state.counts.messages += 1;
-    state.counts.published += said.len() as u64;
-    said
+    said.sort_by_key(|news| (news.step, news.id));
+    said.into_iter().flat_map(|news| news.said).collect()
+}
+
+/// What a message says of one key.
+struct News {
+    step: usize,
+    id: KeyId,
+    said: Vec<Incident>,
+}
+
+impl News {
+    /// Notes what is said, if it is asked for.
+    fn note(state: &mut State, news: News, run: &Run, all: &mut Vec<News>) {
+        state.counts.published += news.said.len() as u64;
+        let step = run.steps.get(news.step);
+        let silent = step.is_some_and(|step| step.offset < run.silent_before);
+        if !silent && !news.said.is_empty() {
+            all.push(news);
+        }
+    }
 }
 
 fn accept(
@@ -195,46 +284,61 @@ fn accept(
     }
 }
 
-/// Adds a message's matches of one key, and says what is news of it.
-fn fold_key(
-    state: &mut State,
-    id: KeyId,
-    matches: &[(&Accepted, &Match)],
-    step: &Step,
-) -> Vec<Incident> {
+/// Brings a key through the messages of a run: those that add to it, and those with which
+/// something of it is due.
+fn fold_key(state: &mut State, id: KeyId, added: &[Added<'_>], run: &Run, all: &mut Vec<News>) {
     let Some((rule, since, mut key)) = state.take_key(id) else {
-        return Vec::new();
+        return;
     };
-    settle::catch_up(&mut key, &rule, step.before);
-    let arrived = add(&mut key, &rule, matches, step.before);
+    let mut added = added.chunk_by(|one, next| one.step == next.step).peekable();
+    let mut next = 0;
+    loop {
+        let matched = added.peek().and_then(|added| Some(added.first()?.step));
+        let due = key.due.and_then(|due| run.first_after(next, due));
+        let Some(at) = matched.into_iter().chain(due).min() else {
+            break;
+        };
+        let now = added.next_if(|_| matched == Some(at)).unwrap_or_default();
+        if let Some(step) = run.steps.get(at) {
+            let said = fold_message(state, (id, &mut key), (&rule, since), (now, step));
+            News::note(state, News { step: at, id, said }, run, all);
+        }
+        next = at + 1;
+    }
+    state.put_key(id, key);
+}
+
+/// Adds a message's matches of one key, and says what is news of it.
+fn fold_message(
+    state: &mut State,
+    (id, key): (KeyId, &mut Key),
+    (rule, since): (&Arc<LoadedRule>, Second),
+    (added, step): (&[Added<'_>], &Step),
+) -> Vec<Incident> {
+    settle::catch_up(key, rule, step.before);
+    let arrived = add(key, rule, added, step.before);
     let horizon = Horizon {
         watermark: step.after,
         since: key.since,
     };
-    let mut changed = condition::update(&mut key, &rule, horizon);
+    let mut changed = condition::update(key, rule, horizon);
     let touched = !arrived.on_time.is_empty() || !arrived.late.is_empty();
     let mut news = Vec::new();
-    if touched || !changed.is_empty() || publish::is_over(&key, &rule, step.after) {
+    if touched || !changed.is_empty() || publish::is_over(key, rule, step.after) {
         let horizon = Horizon { since, ..horizon };
         if key.since != since {
             key.since = since;
-            changed = changed.with(&condition::update(&mut key, &rule, horizon));
+            changed = changed.with(&condition::update(key, rule, horizon));
         }
-        news = evaluate(
-            state,
-            (id, &mut key, &rule),
-            (changed, &arrived),
-            (step, horizon),
-        );
+        news = evaluate(state, (id, key, rule), (changed, &arrived), (step, horizon));
     }
-    settle::settle(&mut key, &rule, step.after);
+    settle::settle(key, rule, step.after);
     let patterns = key.view.iter_mut().flat_map(|view| &mut view.patterns);
     state.counts.capped += patterns
         .map(|view| std::mem::take(&mut view.capped))
         .sum::<u64>();
     let view = key.view.as_ref();
-    key.due = view.and_then(|view| publish::due(&key, view, &rule, step.after));
-    state.put_key(id, key);
+    key.due = view.and_then(|view| publish::due(key, view, rule, step.after));
     news
 }
 
@@ -286,14 +390,13 @@ fn is_late(rule: &LoadedRule, time: Millis, before: Option<Second>) -> bool {
 }
 
 /// Adds matches to a key; `before` is the watermark before their message.
-fn add(
-    key: &mut Key,
-    rule: &LoadedRule,
-    matches: &[(&Accepted, &Match)],
-    before: Option<Second>,
-) -> Arrived {
+fn add(key: &mut Key, rule: &LoadedRule, added: &[Added<'_>], before: Option<Second>) -> Arrived {
     let mut arrived = Arrived::default();
-    for (Accepted { record, origin, .. }, found) in matches {
+    for Added {
+        accepted, found, ..
+    } in added
+    {
+        let Accepted { record, origin, .. } = accepted;
         if key.is_empty() {
             key.values.clone_from(&found.key);
         }
@@ -316,20 +419,18 @@ fn add(
 }
 
 /// Closes the incidents of a rule that is no longer in force, and forgets its keys.
-fn close_rule(
-    state: &mut State,
-    rule: &Arc<LoadedRule>,
-    step: &Step,
-    said: &mut BTreeMap<KeyId, Vec<Incident>>,
-) {
+fn close_rule(state: &mut State, rule: &Arc<LoadedRule>, run: &Run, all: &mut Vec<News>) {
+    let Some(first) = run.steps.first() else {
+        return;
+    };
     for (id, mut key) in state.forget_rule(rule.fingerprint) {
-        settle::catch_up(&mut key, rule, step.before);
+        settle::catch_up(&mut key, rule, first.before);
         let Some(view) = key.view.take() else {
             continue;
         };
-        let closed = state.with_moment(rule, (step.offset, step.before), |moment| {
+        let said = state.with_moment(rule, (first.offset, first.before), |moment| {
             publish::close_all(id, &key, &view, moment)
         });
-        said.entry(id).or_default().extend(closed);
+        News::note(state, News { step: 0, id, said }, run, all);
     }
 }

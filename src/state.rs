@@ -27,7 +27,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::bytes::{Unreadable, from_bytes, to_bytes};
-use crate::correlate::{Asked, Step};
+use crate::correlate::{Asked, Run};
 use crate::key::{KeyId, Pane};
 use crate::plan::{Catalogue, LoadedRule, Plan};
 use crate::record::Hash;
@@ -43,7 +43,7 @@ use rows::{
 /// Version of the rows' values.
 pub const FORMAT: u8 = 2;
 
-/// Rows that the next step needs from the store, all within one matches partition.
+/// Rows that the next run needs from the store, all within one matches partition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Read {
     /// One row.
@@ -114,7 +114,7 @@ struct Meta {
     rules: BTreeMap<Hash, InForce>,
 }
 
-/// The fold of one matches partition up to an offset. Keys are loaded as steps need them.
+/// The fold of one matches partition up to an offset. Keys are loaded as runs need them.
 #[derive(Debug)]
 pub struct State {
     applied: i64,
@@ -127,7 +127,7 @@ pub struct State {
     keys: Cache,
     /// Keys that a timer row named and that are still to be loaded.
     named_by_timer: BTreeSet<KeyId>,
-    /// Keys that were loaded for the step that is being prepared.
+    /// Keys that were loaded for the run that is being prepared.
     loaded: BTreeSet<KeyId>,
     /// Those of them whose panes are still to be.
     loading: BTreeSet<KeyId>,
@@ -200,22 +200,30 @@ impl State {
         self.watermark
     }
 
+    /// Whether the rules of `plan`, the latest, are in force and no others: then messages that
+    /// name it change nothing of that, and can be folded together with those before.
+    pub fn has_only(&self, plan: &Plan) -> bool {
+        let latest = self.plan.as_ref();
+        latest.is_some_and(|latest| latest.hash == plan.hash)
+            && self.rules.len() == plan.rules.len()
+    }
+
     /// The source partition that holds the watermark back: topic, partition and its time.
     pub fn held_back_by(&self) -> Option<(&str, u32, Option<Millis>)> {
         self.sources.held_back_by(&self.plan.as_ref()?.sources)
     }
 
-    /// What must be loaded before `step` can be folded; to be asked again after loading, until
+    /// What must be loaded before `run` can be folded; to be asked again after loading, until
     /// it is empty.
-    pub fn wants(&mut self, step: &mut Step) -> Vec<Read> {
+    pub fn wants(&mut self, run: &mut Run) -> Vec<Read> {
         let panes = std::mem::take(&mut self.loading);
         let mut reads: Vec<Read> = panes.iter().map(|id| panes_of_key(*id)).collect();
-        match step.asked {
+        match run.asked {
             Asked::Nothing => {
-                step.asked = Asked::Keys;
+                run.asked = Asked::Keys;
                 self.loaded.clear();
-                reads.extend(self.missing(&step.touched()));
-                if let Some(watermark) = step.after
+                reads.extend(self.missing(&run.touched()));
+                if let Some(watermark) = run.after()
                     && let Some(from) = self.keys.read_timers(watermark)
                 {
                     reads.push(Read::Range {
@@ -224,11 +232,11 @@ impl State {
                     });
                 }
                 if !self.keys.is_whole() {
-                    reads.extend(step.out.iter().map(|rule| rows_of(rule.fingerprint)));
+                    reads.extend(run.out.iter().map(|rule| rows_of(rule.fingerprint)));
                 }
             }
             Asked::Keys => {
-                step.asked = Asked::TimersKeys;
+                run.asked = Asked::TimersKeys;
                 let named = std::mem::take(&mut self.named_by_timer);
                 reads.extend(self.missing(&named));
             }

@@ -43,11 +43,12 @@ const WAIT: Duration = Duration::from_millis(100);
 /// What was read is folded when it is this much, however early.
 const INBOX_BYTES_MAX: usize = 4 << 20;
 
+/// The same while partitions fold what was committed before: nothing comes of it to be written,
+/// and the more there is of a key, the less it costs.
+const RECOVERY_INBOX_BYTES_MAX: usize = 24 << 20;
+
 /// More than this is folded on all processors.
 const PARALLEL_BYTES: usize = 64 << 10;
-
-/// How often states are kept that can be made anew from the committed offset.
-const KEEP_INTERVAL: Duration = Duration::from_secs(2);
 
 /// What the loop does next.
 enum Next<'g> {
@@ -81,8 +82,6 @@ pub struct Stage {
     /// Something was read since the last commit.
     moved: bool,
     last_commit: Instant,
-    /// When the states of partitions that fold what was committed before were last kept.
-    last_kept: Instant,
     total: Counts,
     /// Messages without the broker's timestamp were met, and that was logged.
     warned_of_timestamps: bool,
@@ -117,7 +116,6 @@ impl Stage {
             outbox_bytes: 0,
             moved: false,
             last_commit: clock::instant(),
-            last_kept: clock::instant(),
             total: Counts::default(),
             warned_of_timestamps: false,
             ready: Some(ready),
@@ -143,7 +141,7 @@ impl Stage {
     fn turn(&mut self, group: &Group) -> Result<()> {
         match self.next(group)? {
             Next::Message(message) => self.read(&message)?,
-            Next::Fold => self.fold()?,
+            Next::Fold => self.fold(|_| true)?,
             Next::Assigned(partitions) => self.assign(group, &partitions)?,
             Next::Revoked(revoked) => self.revoke(group, &revoked)?,
             Next::Commit => self.commit(group)?,
@@ -159,7 +157,11 @@ impl Stage {
         {
             return Ok(Next::Commit);
         }
-        if self.inbox_bytes > INBOX_BYTES_MAX {
+        let inbox_max = match self.recovery {
+            Some(_) => RECOVERY_INBOX_BYTES_MAX,
+            None => self.sink.batch_bytes().min(INBOX_BYTES_MAX),
+        };
+        if self.inbox_bytes > inbox_max {
             return Ok(Next::Fold);
         }
         let wait = match self.moved {
@@ -174,6 +176,7 @@ impl Stage {
             Event::Message(message) => Next::Message(message),
             Event::Assigned(partitions) => Next::Assigned(partitions),
             Event::Revoked(revoked) => Next::Revoked(revoked),
+            Event::Nothing if self.inbox_bytes > 0 => Next::Fold,
             Event::Nothing => Next::Wait,
         })
     }
@@ -198,25 +201,28 @@ impl Stage {
                 message,
             };
             folding.inbox.push((plan, message));
+            folding.inbox_bytes += payload.len();
             self.inbox_bytes += payload.len();
             self.moved = true;
         }
         Ok(())
     }
 
-    /// Folds what was read; a lot of it on all processors.
-    fn fold(&mut self) -> Result<()> {
+    /// Folds what was read of these partitions; a lot of it on all processors.
+    fn fold(&mut self, which: impl Fn(&Folding) -> bool + Sync) -> Result<()> {
         let surroundings = Surroundings {
             store: &self.store,
             incidents: &self.incidents,
             encoding: self.encoding,
+            recovering_bytes: self.keys_bytes().1,
         };
         let threads = match self.inbox_bytes > PARALLEL_BYTES {
             true => processors().min(self.folding.len()),
             false => 1,
         };
-        fold_all(self.folding.iter_mut(), &surroundings, threads)?;
-        self.inbox_bytes = 0;
+        let folding = self.folding.iter_mut().filter(|(_, f)| which(f));
+        fold_all(folding, &surroundings, threads)?;
+        self.inbox_bytes = self.folding.values().map(|f| f.inbox_bytes).sum();
         let waiting = self.folding.values().flat_map(|folding| &folding.outbox);
         self.outbox_bytes = waiting.map(|message| message.payload.len()).sum();
         Ok(())
@@ -278,7 +284,9 @@ impl Stage {
         );
         let finished = !lost && (!self.moved || self.write(group)?);
         for (_, number) in partitions {
-            self.folding.remove(number);
+            if let Some(folding) = self.folding.remove(number) {
+                Recovery::remove(&mut self.recovery, folding.left());
+            }
         }
         group.unassign(partitions)?;
         if !finished {
@@ -322,6 +330,8 @@ impl Stage {
         self.inbox_bytes = 0;
         self.outbox_bytes = 0;
         self.moved = false;
+        let left = self.folding.values().map(Folding::left).sum();
+        Recovery::remove(&mut self.recovery, left);
         let matches = Names::of(&self.config.app).matches;
         std::mem::take(&mut self.folding)
             .into_keys()
@@ -340,7 +350,8 @@ impl Stage {
 
     /// Writes and commits; false: everything since the last commit is to be done again.
     fn write(&mut self, group: &Group) -> Result<bool> {
-        self.fold()?;
+        // Of what was committed before a lot is folded at once.
+        self.fold(|folding| folding.is_live() || folding.is_read())?;
         let progress = self.progress();
         let mut messages = Vec::new();
         for folding in self.folding.values_mut() {
@@ -394,26 +405,17 @@ impl Stage {
         progress.collect()
     }
 
-    /// Writes the states to the store. None of them is beyond what is committed. Those that fold
-    /// what was committed before can be made anew, and are written now and then.
+    /// Writes the states of live partitions to the store. None of them is beyond what is
+    /// committed.
     fn keep(&mut self) -> Result<()> {
-        let all = self.last_kept.elapsed() >= KEEP_INTERVAL;
-        let kept = |folding: &&mut Folding| all || folding.is_live();
+        let (bytes_max, _) = self.keys_bytes();
         let mut changes = Vec::with_capacity(self.folding.len());
-        for (number, folding) in &mut self.folding {
-            if kept(&folding) {
-                changes.push((u32::try_from(*number)?, folding.state.changes()));
-            }
+        for (number, folding) in self.folding.iter_mut().filter(|(_, f)| f.is_live()) {
+            changes.push((u32::try_from(*number)?, folding.state.changes()));
         }
         self.store.write(&changes)?;
-        let bytes_max: Vec<usize> = self.folding.values().map(|f| self.keys_bytes(f)).collect();
-        for (folding, bytes_max) in self.folding.values_mut().zip(bytes_max) {
-            if kept(&folding) {
-                folding.state.shrink(bytes_max);
-            }
-        }
-        if all {
-            self.last_kept = clock::instant();
+        for folding in self.folding.values_mut().filter(|f| f.is_live()) {
+            folding.state.shrink(bytes_max);
         }
         Ok(())
     }

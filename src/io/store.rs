@@ -18,7 +18,9 @@ use rocksdb::{
     WriteBatch, WriteBufferManager, WriteOptions,
 };
 
-use crate::state::Change;
+use crate::bytes::Unreadable;
+use crate::correlate::Run;
+use crate::state::{Change, Read, State};
 
 /// Raised when rows are laid out in another way.
 const FORMAT: u32 = 1;
@@ -119,6 +121,31 @@ impl Store {
         Ok(())
     }
 
+    /// Hands `state`, that of a partition, the rows that it wants for `run`.
+    pub fn load(&self, partition: u32, state: &mut State, run: &mut Run) -> Result<()> {
+        loop {
+            let wanted = state.wants(run);
+            if wanted.is_empty() {
+                return Ok(());
+            }
+            let mut take = |row: &[u8], value: &[u8]| {
+                state
+                    .load(row, value)
+                    .map_err(|Unreadable| damaged(&self.path, "a row cannot be read"))
+            };
+            for read in &wanted {
+                match read {
+                    Read::Row(row) => {
+                        if let Some(value) = self.get(partition, row)? {
+                            take(row, &value)?;
+                        }
+                    }
+                    Read::Range { from, to } => self.range(partition, from, to, &mut take)?,
+                }
+            }
+        }
+    }
+
     /// Writes the changes of several partitions: all of them, or on a failure none.
     pub fn write(&self, changes: &[(u32, Vec<Change>)]) -> Result<()> {
         let mut batch = WriteBatch::default();
@@ -187,24 +214,29 @@ fn log_damage(path: &Path, error: &rocksdb::Error) {
 
 /// What a failure of the store means to the operator.
 fn explain(path: &Path, error: &rocksdb::Error) -> anyhow::Error {
-    let path = path.display();
     let text = error.to_string();
+    let shown = path.display();
     if text.contains("No space left on device") {
         anyhow!(
-            "the disk is full: the state at {path} cannot be written ({text}). Nothing is lost: \
+            "the disk is full: the state at {shown} cannot be written ({text}). Nothing is lost: \
              make room and start again"
         )
     } else if text.contains("LOCK") || text.contains("lock hold by") {
         anyhow!(
-            "the state at {path} is in use by another process: give every worker a state_dir of \
+            "the state at {shown} is in use by another process: give every worker a state_dir of \
              its own ({text})"
         )
     } else if error.kind() == ErrorKind::Corruption {
-        anyhow!(
-            "the state at {path} is damaged ({text}). Delete that directory and start again: the \
-             state is made anew from the log"
-        )
+        damaged(path, &text)
     } else {
-        anyhow!("the state at {path} failed: {text}")
+        anyhow!("the state at {shown} failed: {text}")
     }
+}
+
+fn damaged(path: &Path, what: &str) -> anyhow::Error {
+    anyhow!(
+        "the state at {} is damaged ({what}). Delete that directory and start again: the state is \
+         made anew from the log",
+        path.display()
+    )
 }

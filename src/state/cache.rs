@@ -116,7 +116,7 @@ impl Cache {
     }
 
     /// The keys that are due before `watermark`.
-    pub fn due(&self, watermark: Second) -> Vec<KeyId> {
+    pub fn due(&self, watermark: Second) -> BTreeSet<KeyId> {
         let due = self.timers.iter().take_while(|(due, _)| *due < watermark);
         due.map(|(_, id)| *id).collect()
     }

@@ -73,8 +73,8 @@ impl State {
     }
 
     /// The loaded keys whose timer the watermark has passed.
-    pub(crate) fn due(&self, watermark: Option<Second>) -> Vec<KeyId> {
-        watermark.map_or_else(Vec::new, |watermark| self.keys.due(watermark))
+    pub(crate) fn due(&self, watermark: Option<Second>) -> BTreeSet<KeyId> {
+        watermark.map_or_else(BTreeSet::new, |watermark| self.keys.due(watermark))
     }
 
     /// Takes a key out with its rule and the rule's `since`, to be put back; a new one is empty.

@@ -183,7 +183,7 @@ fn run(rules: &str, events: &[&str], way: Way) -> (Vec<Incident>, Vec<Incident>)
 
 fn fold(correlate: &mut CorrelateWorker, world: &mut World, way: Way) {
     for partition in 0..way.matches_partitions {
-        while correlate.read(world, partition) {}
+        correlate.read(world, partition, usize::MAX);
         correlate.commit_kafka(world, partition);
         correlate.commit_disk(partition, way.crash);
     }

@@ -59,7 +59,7 @@ impl Life {
         self.detect.mark(&self.world);
         self.detect.commit(&mut self.world, true);
         for partition in self.correlate.assigned() {
-            while self.correlate.read(&self.world, partition) {}
+            self.correlate.read(&self.world, partition, usize::MAX);
             self.correlate.commit_kafka(&mut self.world, partition);
             self.correlate.commit_disk(partition, true);
         }

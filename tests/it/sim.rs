@@ -464,9 +464,8 @@ impl Sim {
     fn correlate_read(&mut self) {
         let partition = self.rng.index(self.world.logs.len());
         for worker in &mut self.correlate {
-            for _ in 0..1 + self.rng.below(4) {
-                worker.read(&self.world, partition);
-            }
+            let messages = 1 + self.rng.below(4) as usize;
+            worker.read(&self.world, partition, messages);
         }
     }
 
@@ -589,7 +588,7 @@ impl Sim {
     fn fold_all(&mut self) {
         for worker in &mut self.correlate {
             for partition in worker.assigned() {
-                while worker.read(&self.world, partition) {}
+                worker.read(&self.world, partition, usize::MAX);
                 worker.commit_kafka(&mut self.world, partition);
                 worker.commit_disk(partition, true);
             }

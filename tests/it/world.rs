@@ -354,41 +354,41 @@ impl CorrelateWorker {
         self.disk.remove(&partition);
     }
 
-    /// Folds the next message of a partition, if there is one.
-    pub fn read(&mut self, world: &World, partition: usize) -> bool {
+    /// Folds the next messages of a partition, at most so many, those together that may be; how
+    /// many there were.
+    pub fn read(&mut self, world: &World, partition: usize, messages: usize) -> usize {
         let Some(open) = self.open.get_mut(&partition) else {
-            return false;
+            return 0;
         };
-        let offset = open.state.applied();
-        if offset as usize >= world.logs[partition].len() {
-            return false;
-        }
-        assert!(offset >= world.low[partition], "read what the log has lost");
-        let mut message = world.message(partition, offset as usize);
-        let mut plan = world.catalogue.plan(message.message.plan);
-        if canary::is(Canary::RulesFromFiles) {
-            plan = world.newest.as_ref();
-        }
-        let plan = plan.expect("known plan").clone();
-        if canary::is(Canary::WatermarkPerBatch) {
-            open.delayed.hold_back(&mut message);
-        }
-        let mut step = advance(&mut open.state, &plan, message);
+        let offset = open.state.applied() as usize;
+        assert!(
+            offset as i64 >= world.low[partition],
+            "read what the log has lost"
+        );
+        let end = world.logs[partition]
+            .len()
+            .min(offset.saturating_add(messages));
+        let mut log = (offset..end)
+            .map(|offset| open.delayed.next(world, partition, offset))
+            .peekable();
         let disk = &self.disk[&partition];
-        loop {
-            let reads = open.state.wants(&mut step);
-            if reads.is_empty() {
-                break;
+        while let Some((plan, message)) = log.next() {
+            let mut run = advance(&mut open.state, &plan, message).silent_before(open.live_from);
+            while let Some((plan, next)) = log.next_if(|(plan, _)| open.state.has_only(plan)) {
+                run.append(advance(&mut open.state, &plan, next));
             }
-            for read in reads {
-                load(&mut open.state, disk, read);
+            loop {
+                let reads = open.state.wants(&mut run);
+                if reads.is_empty() {
+                    break;
+                }
+                for read in reads {
+                    load(&mut open.state, disk, read);
+                }
             }
+            open.said.extend(fold(&mut open.state, run));
         }
-        let said = fold(&mut open.state, step);
-        if offset >= open.live_from {
-            open.said.extend(said);
-        }
-        true
+        end - offset
     }
 
     /// First half of a commit: incidents and offsets, in one Kafka transaction.
@@ -445,6 +445,19 @@ impl CorrelateWorker {
 }
 
 impl Delayed {
+    /// A message of the log with its plan, as a worker takes them that may have a fault.
+    fn next(&mut self, world: &World, partition: usize, offset: usize) -> (Arc<Plan>, LogMessage) {
+        let mut message = world.message(partition, offset);
+        let mut plan = world.catalogue.plan(message.message.plan);
+        if canary::is(Canary::RulesFromFiles) {
+            plan = world.newest.as_ref();
+        }
+        if canary::is(Canary::WatermarkPerBatch) {
+            self.hold_back(&mut message);
+        }
+        (Arc::clone(plan.expect("known plan")), message)
+    }
+
     /// Keeps the entries of a message, and gives it those of the batch before.
     fn hold_back(&mut self, log: &mut LogMessage) {
         let mut before = BTreeMap::new();

@@ -5,7 +5,6 @@ use std::thread;
 
 use anyhow::{Result, anyhow};
 
-use crate::bytes::Unreadable;
 use crate::correlate::{LogMessage, advance, fold};
 use crate::encode::Encoding;
 use crate::io::client::lock;
@@ -13,7 +12,7 @@ use crate::io::group::Committed;
 use crate::io::sink::Message;
 use crate::io::store::Store;
 use crate::plan::Plan;
-use crate::state::{Counts, Read, State};
+use crate::state::{Counts, State};
 
 /// A matches partition that is being folded.
 pub struct Folding {
@@ -25,8 +24,12 @@ pub struct Folding {
     pub counted: Counts,
     /// What is to be folded next, each message with the plan that it names.
     pub inbox: Vec<(Arc<Plan>, LogMessage)>,
+    /// What that took in the log.
+    pub inbox_bytes: usize,
     /// What was said, and no commit has written yet.
     pub outbox: Vec<Message>,
+    /// Matches that were folded since the state was last kept.
+    unkept: u64,
 }
 
 /// Where folds find their rows, and what becomes of what they say.
@@ -37,7 +40,13 @@ pub struct Surroundings<'s> {
     pub incidents: &'s Arc<str>,
     /// What they are written in.
     pub encoding: Encoding,
+    /// What the keys of a partition may take in memory that folds what was committed before.
+    pub recovering_bytes: usize,
 }
+
+/// States that fold what was committed before can be made anew. They are kept after so many
+/// matches, and at the end.
+const UNKEPT_MAX: u64 = 200_000;
 
 /// Folds what has been read of `partitions`, on so many threads.
 pub fn fold_all<'f>(
@@ -74,7 +83,9 @@ impl Folding {
             committed,
             counted: Counts::default(),
             inbox: Vec::new(),
+            inbox_bytes: 0,
             outbox: Vec::new(),
+            unkept: 0,
         }
     }
 
@@ -83,56 +94,53 @@ impl Folding {
         self.left() == 0
     }
 
+    /// What was read is all that was committed before, or more.
+    pub fn is_read(&self) -> bool {
+        let last = self.inbox.last().map(|(_, message)| message.offset);
+        last.is_some_and(|last| last + 1 >= self.committed.offset)
+    }
+
     /// Offsets below the committed one that are still to be folded.
     pub fn left(&self) -> i64 {
         (self.committed.offset - self.state.applied()).max(0)
     }
 
     fn fold(&mut self, partition: u32, surroundings: &Surroundings<'_>) -> Result<()> {
-        let state = &mut self.state;
-        for (plan, message) in std::mem::take(&mut self.inbox) {
-            let silent = message.offset < self.committed.offset;
-            let mut step = advance(state, &plan, message);
-            loop {
-                let wanted = state.wants(&mut step);
-                if wanted.is_empty() {
-                    break;
-                }
-                load(surroundings.store, partition, state, &wanted)?;
+        let committed = self.committed.offset;
+        let is_silent = |message: &LogMessage| message.offset < committed;
+        self.inbox_bytes = 0;
+        let mut inbox = std::mem::take(&mut self.inbox).into_iter().peekable();
+        while let Some((plan, message)) = inbox.next() {
+            let silent = is_silent(&message);
+            let state = &mut self.state;
+            let mut run = advance(state, &plan, message).silent_before(committed);
+            while let Some((plan, message)) = inbox
+                .next_if(|(plan, message)| is_silent(message) == silent && state.has_only(plan))
+            {
+                run.append(advance(state, &plan, message));
             }
-            let said = fold(state, step);
-            if !silent {
-                self.outbox.extend(said.iter().map(|incident| Message {
-                    topic: Arc::clone(surroundings.incidents),
-                    key: Some(incident.incident_id.to_string()),
-                    payload: surroundings.encoding.encode(incident),
-                    ..Message::default()
-                }));
+            surroundings.store.load(partition, state, &mut run)?;
+            self.unkept += run.matches();
+            let said = fold(state, run);
+            self.outbox.extend(said.iter().map(|incident| Message {
+                topic: Arc::clone(surroundings.incidents),
+                key: Some(incident.incident_id.to_string()),
+                payload: surroundings.encoding.encode(incident),
+                ..Message::default()
+            }));
+            if silent && (self.is_live() || self.unkept >= UNKEPT_MAX) {
+                self.keep(partition, surroundings)?;
             }
         }
         Ok(())
     }
-}
 
-/// Hands the rows that a step wants to the state.
-fn load(store: &Store, partition: u32, state: &mut State, wanted: &[Read]) -> Result<()> {
-    let mut take = |row: &[u8], value: &[u8]| {
-        state.load(row, value).map_err(|Unreadable| {
-            anyhow!(
-                "the state of matches partition {partition} on disk is damaged. Delete the state \
-                 directory and start again: the state is made anew from the log"
-            )
-        })
-    };
-    for read in wanted {
-        match read {
-            Read::Row(row) => {
-                if let Some(value) = store.get(partition, row)? {
-                    take(row, &value)?;
-                }
-            }
-            Read::Range { from, to } => store.range(partition, from, to, &mut take)?,
-        }
+    /// Writes the state, which is not beyond what is committed, to the store.
+    fn keep(&mut self, partition: u32, surroundings: &Surroundings<'_>) -> Result<()> {
+        let changes = self.state.changes();
+        surroundings.store.write(&[(partition, changes)])?;
+        self.state.shrink(surroundings.recovering_bytes);
+        self.unkept = 0;
+        Ok(())
     }
-    Ok(())
 }

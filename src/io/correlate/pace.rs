@@ -8,7 +8,7 @@ use std::num::NonZero;
 
 use anyhow::Result;
 
-use super::{Folding, Stage};
+use super::Stage;
 use crate::io::group::{Group, Partition};
 use crate::io::topics::Names;
 
@@ -41,17 +41,15 @@ impl Stage {
         Ok(())
     }
 
-    /// What the keys of a partition may take in memory. Most is for those that fold what was
-    /// committed before.
-    pub(super) fn keys_bytes(&self, folding: &Folding) -> usize {
+    /// What the keys of a partition may take in memory: of one that is live, and of one that
+    /// folds what was committed before. Those have most of it.
+    pub(super) fn keys_bytes(&self) -> (usize, usize) {
         let all = self.config.keys_bytes;
         let live = self.folding.values().filter(|f| f.is_live()).count();
         let reading = self.folding.len().saturating_sub(self.waiting.len());
-        let recovering = reading.saturating_sub(live);
-        match (folding.is_live(), recovering) {
-            (_, 0) => all / live.max(1),
-            (true, _) => all / 4 / live.max(1),
-            (false, _) => all / 4 * 3 / recovering,
+        match (live.max(1), reading.saturating_sub(live)) {
+            (live, 0) => (all / live, 0),
+            (live, recovering) => (all / 4 / live, all / 4 * 3 / recovering),
         }
     }
 

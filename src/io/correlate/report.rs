@@ -64,6 +64,13 @@ impl Recovery {
         }
     }
 
+    /// So many of the offsets are not to be folded after all, or begun again.
+    pub fn remove(recovery: &mut Option<Recovery>, less: i64) {
+        if let Some(recovery) = recovery {
+            recovery.total -= less;
+        }
+    }
+
     /// Says, now and then, how far it has come; at the end that it is one. `partitions` have `left`
     /// offsets to be folded.
     pub fn report(recovery: &mut Option<Recovery>, partitions: usize, left: i64) {

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use watchfire::correlate::{LogMessage, advance, fold};
+use watchfire::correlate::{LogMessage, Run, advance, fold};
 use watchfire::io::store::{Budget, Store};
 use watchfire::plan::Plan;
 use watchfire::shuffle;
-use watchfire::state::{Read, State};
+use watchfire::state::State;
 
 use super::activity::{self, Log, MATCHES_PARTITIONS};
 use super::{Figures, number};
@@ -19,8 +19,8 @@ use crate::worker::setup::now;
 const BLOCK_CACHE_BYTES: usize = 256 << 20;
 const WRITE_BUFFER_BYTES: usize = 64 << 20;
 
-/// Messages of one partition that a consumer hands out in a row, about.
-const RUN: usize = 500;
+/// Messages of one partition that are folded together.
+const RUN: u64 = 10_000;
 
 /// What a phase of the fold took.
 #[derive(Default)]
@@ -33,7 +33,6 @@ struct Phases {
     write: Duration,
     shrink: Duration,
     commits: u64,
-    reads: u64,
     said: u64,
     rows: u64,
     bytes: u64,
@@ -45,45 +44,54 @@ struct Folding {
     states: BTreeMap<u32, State>,
     phases: Phases,
     cache_bytes: usize,
+    run: usize,
     /// Partitions that are folded in turn.
     at_once: usize,
 }
 
 impl Folding {
-    fn message(&mut self, partition: u32, offset: i64, bytes: &[u8]) {
+    fn messages(&mut self, partition: u32, first: usize, messages: &[Vec<u8>]) {
         let state = self
             .states
             .entry(partition)
             .or_insert_with(|| State::empty(0));
         let phases = &mut self.phases;
         let start = Instant::now();
-        let message = shuffle::decode(bytes).unwrap();
-        let decoded = Instant::now();
-        let log = LogMessage {
-            offset,
-            timestamp: now(),
-            message,
-        };
-        let mut step = advance(state, &self.plan, log);
-        let advanced = Instant::now();
-        loop {
-            let wanted = state.wants(&mut step);
-            if wanted.is_empty() {
-                break;
+        let decoded: Vec<_> = messages
+            .iter()
+            .map(|m| shuffle::decode(m).unwrap())
+            .collect();
+        phases.decode += start.elapsed();
+        let start = Instant::now();
+        let mut all: Option<Run> = None;
+        for (offset, message) in (first as i64..).zip(decoded) {
+            let log = LogMessage {
+                offset,
+                timestamp: now(),
+                message,
+            };
+            let run = advance(state, &self.plan, log);
+            match &mut all {
+                Some(all) => all.append(run),
+                None => all = Some(run.silent_before(i64::MAX)),
             }
-            phases.reads += wanted.len() as u64;
-            load(&self.store, partition, state, &wanted);
         }
+        let Some(mut run) = all else { return };
+        let advanced = Instant::now();
+        self.store.load(partition, state, &mut run).unwrap();
         let loaded = Instant::now();
-        phases.said += fold(state, step).len() as u64;
-        phases.decode += decoded - start;
-        phases.advance += advanced - decoded;
+        fold(state, run);
+        phases.advance += advanced - start;
         phases.load += loaded - advanced;
         phases.fold += loaded.elapsed();
     }
 
     fn commit(&mut self) {
         let start = Instant::now();
+        let counts = self.states.values_mut().map(|state| &mut state.counts);
+        self.phases.said += counts
+            .map(|c| std::mem::take(&mut c.published))
+            .sum::<u64>();
         let states = self.states.iter_mut();
         let changes: Vec<_> = states.map(|(p, state)| (*p, state.changes())).collect();
         let made = Instant::now();
@@ -102,24 +110,6 @@ impl Folding {
         self.phases.write += written - made;
         self.phases.shrink += written.elapsed();
         self.phases.commits += 1;
-    }
-}
-
-fn load(store: &Store, partition: u32, state: &mut State, wanted: &[Read]) {
-    for read in wanted {
-        match read {
-            Read::Row(row) => {
-                if let Some(value) = store.get(partition, row).unwrap() {
-                    state.load(row, &value).unwrap();
-                }
-            }
-            Read::Range { from, to } => store
-                .range(partition, from, to, &mut |row, value| {
-                    state.load(row, value).unwrap();
-                    Ok(())
-                })
-                .unwrap(),
-        }
     }
 }
 
@@ -178,6 +168,7 @@ impl Folding {
             phases: Phases::default(),
             at_once: number("AT_ONCE", u64::from(MATCHES_PARTITIONS)) as usize,
             cache_bytes: (megabytes << 20) / threads,
+            run: number("RUN", RUN) as usize,
         }
     }
 
@@ -185,14 +176,13 @@ impl Folding {
         let mut last_commit = Instant::now();
         for some in partitions.chunks(self.at_once) {
             let longest = some.iter().map(|(_, log)| log.len()).max().unwrap_or(0);
-            for first in (0..longest).step_by(RUN) {
+            for first in (0..longest).step_by(self.run) {
                 for (partition, log) in some {
-                    for (offset, bytes) in log.iter().enumerate().skip(first).take(RUN) {
-                        self.message(*partition, offset as i64, bytes);
-                        if last_commit.elapsed() >= commit_every {
-                            self.commit();
-                            last_commit = Instant::now();
-                        }
+                    let end = log.len().min(first + self.run);
+                    self.messages(*partition, first, log.get(first..end).unwrap_or_default());
+                    if last_commit.elapsed() >= commit_every {
+                        self.commit();
+                        last_commit = Instant::now();
                     }
                 }
             }
@@ -224,9 +214,8 @@ fn report(figures: &mut Figures, counts: (u64, usize), taken: Duration, phases: 
         a_match(phases.shrink),
     ));
     figures.line(format!(
-        "{} commits, {} reads, {} rows and {} MB written, {} publications kept silent",
+        "{} commits, {} rows and {} MB written, {} publications kept silent",
         phases.commits,
-        phases.reads,
         phases.rows,
         phases.bytes >> 20,
         phases.said,

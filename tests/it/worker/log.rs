@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use watchfire::correlate::{LogMessage, Step, advance, fold};
+use watchfire::correlate::{LogMessage, Run, advance, fold};
 use watchfire::detect::{Detector, Output, SourcePartition};
 use watchfire::encode::Encoding;
 use watchfire::plan::{Catalogue, Plan};
@@ -56,9 +56,9 @@ impl Log {
                 .filter(|(p, m)| p == partition && m.offset < *committed)
             {
                 let plan = self.catalogue.plan(message.message.plan).unwrap();
-                let mut step = advance(&mut state, plan, message.clone());
-                load(&mut state, &mut step, &disk);
-                let said = fold(&mut state, step);
+                let mut run = advance(&mut state, plan, message.clone());
+                load(&mut state, &mut run, &disk);
+                let said = fold(&mut state, run);
                 published.extend(said.iter().map(|incident| Encoding::Avro.encode(incident)));
                 for (row, value) in state.changes() {
                     match value {
@@ -124,10 +124,10 @@ pub fn places(found: &Output) -> BTreeSet<Place> {
     places
 }
 
-/// Gives a step the rows that it wants.
-pub fn load(state: &mut State, step: &mut Step, disk: &BTreeMap<Vec<u8>, Vec<u8>>) {
+/// Gives a run the rows that it wants.
+pub fn load(state: &mut State, run: &mut Run, disk: &BTreeMap<Vec<u8>, Vec<u8>>) {
     loop {
-        let wanted = state.wants(step);
+        let wanted = state.wants(run);
         if wanted.is_empty() {
             return;
         }
