@@ -31,6 +31,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::io::memory;
+
 /// Streaming detection for Azure events: FortiSIEM correlation rules over Kafka and Event Hubs.
 #[derive(Parser, Debug)]
 #[command(version, propagate_version = true)]
@@ -101,6 +103,7 @@ struct TestArgs {
 
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
+    memory::keep_for_a_while();
     let done = match Cli::parse().command {
         Command::Demo(args) => demo::run(&args),
         Command::Run(args) => run::run(&args),

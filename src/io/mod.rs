@@ -1,7 +1,6 @@
-//! All that touches the world: brokers, disks, files, the clock. And where memory comes from.
+//! All that touches the world: brokers, disks, files, the clock, memory.
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+pub mod memory;
 
 pub mod backtest;
 
