@@ -7,10 +7,15 @@ use serde::de::DeserializeOwned;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unreadable;
 
+/// Most values fit into so many.
+const USUAL_BYTES: usize = 256;
+
 /// A version byte and `value` in postcard's encoding.
 pub fn to_bytes(version: u8, value: &impl Serialize) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(USUAL_BYTES);
+    bytes.push(version);
     // Writing to a vector cannot fail, and no type of ours refuses to be written.
-    postcard::to_extend(value, vec![version]).unwrap_or_default()
+    postcard::to_extend(value, bytes).unwrap_or_default()
 }
 
 /// The reverse of [`to_bytes`].
@@ -22,6 +27,21 @@ pub fn from_bytes<T: DeserializeOwned>(version: u8, bytes: &[u8]) -> Result<T, U
     match bytes.split_first() {
         Some((first, rest)) if *first == version => {
             postcard::from_bytes(rest).map_err(|_| Unreadable)
+        }
+        Some(_) | None => Err(Unreadable),
+    }
+}
+
+/// The first field of what [`to_bytes`] wrote, which is a struct.
+///
+/// # Errors
+///
+/// The bytes are of another version or damaged.
+pub fn first_from_bytes<T: DeserializeOwned>(version: u8, bytes: &[u8]) -> Result<T, Unreadable> {
+    match bytes.split_first() {
+        Some((first, rest)) if *first == version => {
+            let first = postcard::take_from_bytes(rest);
+            first.map(|(field, _)| field).map_err(|_| Unreadable)
         }
         Some(_) | None => Err(Unreadable),
     }

@@ -153,3 +153,12 @@ pub fn encode(message: &Message) -> Vec<u8> {
 pub fn decode(bytes: &[u8]) -> Result<Message, Unreadable> {
     bytes::from_bytes(FORMAT, bytes)
 }
+
+/// The plan that the message in `bytes` names, without reading the rest.
+///
+/// # Errors
+///
+/// The bytes are of another version or damaged.
+pub fn plan_of(bytes: &[u8]) -> Result<Hash, Unreadable> {
+    bytes::first_from_bytes(FORMAT, bytes)
+}

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, bail};
 use rdkafka::message::{BorrowedMessage, Message as _, Timestamp};
 
 use super::client::{Health, lock};
@@ -26,14 +26,13 @@ use super::topics::Names;
 use super::{clock, rules_topic};
 use crate::bytes::Unreadable;
 use crate::config::Config;
-use crate::correlate::LogMessage;
 use crate::encode::Encoding;
 use crate::plan::{Catalogue, Plan};
 use crate::record::Hash;
 use crate::shuffle;
 use crate::state::Counts;
 use crate::time::Millis;
-use folding::{Folding, Surroundings, fold_all};
+use folding::{Folding, Surroundings, Unfolded, fold_all, unreadable};
 use pace::processors;
 use report::Recovery;
 
@@ -184,23 +183,19 @@ impl Stage {
     /// Reads one message of the log.
     fn read(&mut self, kafka: &BorrowedMessage<'_>) -> Result<()> {
         let (number, offset) = (kafka.partition(), kafka.offset());
-        let place = || format!("{}/{number} offset {offset}", kafka.topic());
         let payload = kafka.payload().unwrap_or_default();
-        let message = shuffle::decode(payload).map_err(|Unreadable| {
-            anyhow!(
-                "{}: a matches message cannot be read; was it written by a newer watchfire?",
-                place()
-            )
-        })?;
-        let plan = self.plan(message.plan).with_context(place)?;
+        let plan = shuffle::plan_of(payload).map_err(|Unreadable| unreadable(number, offset))?;
+        let plan = self
+            .plan(plan)
+            .with_context(|| format!("{}/{number} offset {offset}", kafka.topic()))?;
         let timestamp = self.timestamp(kafka);
         if let Some(folding) = self.folding.get_mut(&number) {
-            let message = LogMessage {
+            folding.inbox.push(Unfolded {
                 offset,
                 timestamp,
-                message,
-            };
-            folding.inbox.push((plan, message));
+                plan,
+                payload: payload.to_vec(),
+            });
             folding.inbox_bytes += payload.len();
             self.inbox_bytes += payload.len();
             self.moved = true;

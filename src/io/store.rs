@@ -10,12 +10,13 @@
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow};
 use rocksdb::{
-    BlockBasedOptions, Cache, DB, Direction, ErrorKind, IteratorMode, Options, ReadOptions,
-    WriteBatch, WriteBufferManager, WriteOptions,
+    BlockBasedOptions, Cache, DB, Direction, ErrorKind, IngestExternalFileOptions, IteratorMode,
+    Options, ReadOptions, SstFileWriter, WriteBatch, WriteBufferManager, WriteOptions,
 };
 
 use crate::bytes::Unreadable;
@@ -24,6 +25,9 @@ use crate::state::{Change, Read, State};
 
 /// Raised when rows are laid out in another way.
 const FORMAT: u32 = 1;
+
+/// So many changes of one partition are written to a file of their own.
+const FILE_CHANGES_MIN: usize = 10_000;
 
 /// Beyond the rows of every partition.
 const FORMAT_ROW: &[u8] = b"\xff\xff\xff\xffformat";
@@ -160,11 +164,48 @@ impl Store {
         self.apply(batch)
     }
 
+    /// Writes the changes of one partition like [`Store::write`]. Many of them become a file of the
+    /// store at once, without its log, its memory, and the merging of what comes from there.
+    pub fn write_much(&self, partition: u32, changes: Vec<Change>) -> Result<()> {
+        if changes.len() < FILE_CHANGES_MIN {
+            return self.write(&[(partition, changes)]);
+        }
+        let path = self.path.join(format!("changes-{partition}.sst"));
+        let rows: BTreeMap<Vec<u8>, Option<Vec<u8>>> = changes.into_iter().collect();
+        let added = write_file(&path, partition, &rows).and_then(|()| {
+            let mut options = IngestExternalFileOptions::default();
+            options.set_move_files(true);
+            self.db.ingest_external_file_opts(&options, vec![&path])
+        });
+        added.map_err(|error| {
+            // What is left of it would only take room.
+            if let Err(error) = std::fs::remove_file(&path) {
+                tracing::debug!(path = %path.display(), %error, "nothing to remove");
+            }
+            explain(&self.path, &error)
+        })
+    }
+
     /// Removes all rows of a partition.
     pub fn drop_partition(&self, partition: u32) -> Result<()> {
+        // What says that rows are gone would lie over those that come.
+        if !self.has_rows(partition)? {
+            return Ok(());
+        }
         let mut batch = WriteBatch::default();
         batch.delete_range(key(partition, b""), key(partition + 1, b""));
         self.apply(batch)
+    }
+
+    fn has_rows(&self, partition: u32) -> Result<bool> {
+        let mut options = ReadOptions::default();
+        options.set_iterate_upper_bound(key(partition + 1, b""));
+        let start = key(partition, b"");
+        let mode = IteratorMode::From(&start, Direction::Forward);
+        let first = self.db.iterator_opt(mode, options).next().transpose();
+        first
+            .map(|row| row.is_some())
+            .map_err(|error| explain(&self.path, &error))
     }
 
     fn apply(&self, batch: WriteBatch) -> Result<()> {
@@ -181,11 +222,35 @@ fn key(partition: u32, row: &[u8]) -> Vec<u8> {
     key
 }
 
+/// Writes a file of the store that has `rows` of a partition; `None`: there is none any more.
+fn write_file(
+    path: &Path,
+    partition: u32,
+    rows: &BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+) -> Result<(), rocksdb::Error> {
+    let mut options = Options::default();
+    options.set_block_based_table_factory(&blocks());
+    let mut file = SstFileWriter::create(&options);
+    file.open(path)?;
+    for (row, value) in rows {
+        match value {
+            Some(value) => file.put(key(partition, row), value)?,
+            None => file.delete(key(partition, row))?,
+        }
+    }
+    file.finish()
+}
+
+fn blocks() -> BlockBasedOptions {
+    let mut blocks = BlockBasedOptions::default();
+    blocks.set_bloom_filter(10.0, false);
+    blocks
+}
+
 fn options(budget: Budget) -> Options {
     let cache = Cache::new_lru_cache(budget.block_cache_bytes);
-    let mut blocks = BlockBasedOptions::default();
+    let mut blocks = blocks();
     blocks.set_block_cache(&cache);
-    blocks.set_bloom_filter(10.0, false);
     blocks.set_cache_index_and_filter_blocks(true);
     blocks.set_pin_l0_filter_and_index_blocks_in_cache(true);
     let mut options = Options::default();

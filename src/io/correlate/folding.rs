@@ -3,8 +3,9 @@
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Error, Result, anyhow};
 
+use crate::bytes::Unreadable;
 use crate::correlate::{LogMessage, advance, fold};
 use crate::encode::Encoding;
 use crate::io::client::lock;
@@ -12,7 +13,9 @@ use crate::io::group::Committed;
 use crate::io::sink::Message;
 use crate::io::store::Store;
 use crate::plan::Plan;
+use crate::shuffle;
 use crate::state::{Counts, State};
+use crate::time::Millis;
 
 /// A matches partition that is being folded.
 pub struct Folding {
@@ -22,14 +25,26 @@ pub struct Folding {
     pub committed: Committed,
     /// What the state counted when it was last looked at.
     pub counted: Counts,
-    /// What is to be folded next, each message with the plan that it names.
-    pub inbox: Vec<(Arc<Plan>, LogMessage)>,
+    /// What is to be folded next.
+    pub inbox: Vec<Unfolded>,
     /// What that took in the log.
     pub inbox_bytes: usize,
     /// What was said, and no commit has written yet.
     pub outbox: Vec<Message>,
     /// Matches that were folded since the state was last kept.
     unkept: u64,
+}
+
+/// A message of the log as it was read.
+pub struct Unfolded {
+    /// Its offset.
+    pub offset: i64,
+    /// The broker's time of its arrival.
+    pub timestamp: Millis,
+    /// The plan that it names.
+    pub plan: Arc<Plan>,
+    /// Its bytes.
+    pub payload: Vec<u8>,
 }
 
 /// Where folds find their rows, and what becomes of what they say.
@@ -46,7 +61,7 @@ pub struct Surroundings<'s> {
 
 /// States that fold what was committed before can be made anew. They are kept after so many
 /// matches, and at the end.
-const UNKEPT_MAX: u64 = 200_000;
+const UNKEPT_MAX: u64 = 400_000;
 
 /// Folds what has been read of `partitions`, on so many threads.
 pub fn fold_all<'f>(
@@ -63,15 +78,14 @@ pub fn fold_all<'f>(
             folding.fold(u32::try_from(*number)?, surroundings)?;
         }
     };
-    if threads <= 1 {
-        return fold_some();
-    }
     thread::scope(|scope| {
-        let folds: Vec<_> = (0..threads).map(|_| scope.spawn(fold_some)).collect();
-        folds.into_iter().try_for_each(|fold| {
+        let others: Vec<_> = (1..threads).map(|_| scope.spawn(fold_some)).collect();
+        let own = fold_some();
+        let others = others.into_iter().map(|fold| {
             let folded = fold.join();
             folded.unwrap_or_else(|_| Err(anyhow!("a fold panicked; this is a bug in watchfire")))
-        })
+        });
+        std::iter::once(own).chain(others).collect()
     })
 }
 
@@ -96,8 +110,8 @@ impl Folding {
 
     /// What was read is all that was committed before, or more.
     pub fn is_read(&self) -> bool {
-        let last = self.inbox.last().map(|(_, message)| message.offset);
-        last.is_some_and(|last| last + 1 >= self.committed.offset)
+        let last = self.inbox.last();
+        last.is_some_and(|last| last.offset + 1 >= self.committed.offset)
     }
 
     /// Offsets below the committed one that are still to be folded.
@@ -107,17 +121,19 @@ impl Folding {
 
     fn fold(&mut self, partition: u32, surroundings: &Surroundings<'_>) -> Result<()> {
         let committed = self.committed.offset;
-        let is_silent = |message: &LogMessage| message.offset < committed;
+        let is_silent = |message: &Unfolded| message.offset < committed;
         self.inbox_bytes = 0;
         let mut inbox = std::mem::take(&mut self.inbox).into_iter().peekable();
-        while let Some((plan, message)) = inbox.next() {
-            let silent = is_silent(&message);
+        while let Some(first) = inbox.next() {
+            let silent = is_silent(&first);
             let state = &mut self.state;
-            let mut run = advance(state, &plan, message).silent_before(committed);
-            while let Some((plan, message)) = inbox
-                .next_if(|(plan, message)| is_silent(message) == silent && state.has_only(plan))
+            let message = decode(partition, &first)?;
+            let mut run = advance(state, &first.plan, message).silent_before(committed);
+            while let Some(next) =
+                inbox.next_if(|next| is_silent(next) == silent && state.has_only(&next.plan))
             {
-                run.append(advance(state, &plan, message));
+                let message = decode(partition, &next)?;
+                run.append(advance(state, &next.plan, message));
             }
             surroundings.store.load(partition, state, &mut run)?;
             self.unkept += run.matches();
@@ -138,9 +154,32 @@ impl Folding {
     /// Writes the state, which is not beyond what is committed, to the store.
     fn keep(&mut self, partition: u32, surroundings: &Surroundings<'_>) -> Result<()> {
         let changes = self.state.changes();
-        surroundings.store.write(&[(partition, changes)])?;
+        surroundings.store.write_much(partition, changes)?;
         self.state.shrink(surroundings.recovering_bytes);
         self.unkept = 0;
         Ok(())
     }
+}
+
+fn decode(partition: u32, message: &Unfolded) -> Result<LogMessage> {
+    let Unfolded {
+        offset,
+        timestamp,
+        payload,
+        ..
+    } = message;
+    Ok(LogMessage {
+        offset: *offset,
+        timestamp: *timestamp,
+        message: shuffle::decode(payload)
+            .map_err(|Unreadable| unreadable(partition as i32, *offset))?,
+    })
+}
+
+/// A message of the log that is not what it should be.
+pub fn unreadable(partition: i32, offset: i64) -> Error {
+    anyhow!(
+        "matches partition {partition}, offset {offset}: the message cannot be read; was it \
+         written by a newer watchfire?"
+    )
 }

@@ -56,6 +56,48 @@ fn rows_of_a_partition_are_told_apart_from_those_of_others() {
 }
 
 #[test]
+fn many_changes_take_the_place_of_what_was_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path(), "app").unwrap();
+    let row = |number: usize| format!("b{number:05}");
+    let all = |value: &str| -> Vec<Change> {
+        let rows = (0..FILE_CHANGES_MIN).rev();
+        rows.map(|number| set(&row(number), value)).collect()
+    };
+    store
+        .write(&[
+            (0, vec![set("c", "old"), set("d", "kept")]),
+            (1, all("other")),
+        ])
+        .unwrap();
+    store.write_much(0, all("first")).unwrap();
+    store.write(&[(0, vec![set(&row(7), "since")])]).unwrap();
+    let mut again = all("second");
+    again.push(("c".into(), None));
+    again.retain(|(key, _)| key != row(7).as_bytes());
+    store.write_much(0, again).unwrap();
+    drop(store);
+
+    let store = open(dir.path(), "app").unwrap();
+    let get = |partition, row: &str| {
+        let value = store.get(partition, row.as_bytes()).unwrap();
+        value.map(|value| String::from_utf8(value).unwrap())
+    };
+    let last = row(FILE_CHANGES_MIN - 1);
+    assert_eq!(get(0, &row(0)).as_deref(), Some("second"));
+    assert_eq!(get(0, &row(7)).as_deref(), Some("since"));
+    assert_eq!(get(0, &last).as_deref(), Some("second"));
+    assert_eq!(get(0, "c"), None);
+    assert_eq!(get(0, "d").as_deref(), Some("kept"));
+    assert_eq!(get(1, &last).as_deref(), Some("other"));
+    store.drop_partition(0).unwrap();
+    assert_eq!(rows(&store, 0), "");
+    store.write_much(0, all("anew")).unwrap();
+    assert_eq!(get(0, &last).as_deref(), Some("anew"));
+    assert_eq!(get(0, "d"), None);
+}
+
+#[test]
 fn a_store_is_kept_by_its_owner_and_dropped_by_others() {
     let dir = tempfile::tempdir().unwrap();
     let write = |owner| {
