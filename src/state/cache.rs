@@ -16,6 +16,8 @@ pub struct Cached {
     pub key: Key,
     /// The timer row that the store has.
     pub stored_due: Option<Second>,
+    /// Its place among the timers.
+    timer: Option<Second>,
     /// Bytes of its rows as they were last read or written: the number of its panes' row, or none.
     rows: BTreeMap<Option<Second>, usize>,
     /// It differs from what the store has.
@@ -89,6 +91,7 @@ impl Cache {
         self.timers.extend(key.due.map(|due| (due, id)));
         let cached = Cached {
             stored_due: key.due,
+            timer: key.due,
             key,
             rows: BTreeMap::from([(None, bytes)]),
             ..Cached::default()
@@ -100,17 +103,20 @@ impl Cache {
 
     /// Takes a key's value out; a new one is empty. [`Cache::put`] must follow.
     pub fn take(&mut self, id: KeyId) -> Key {
-        let key = std::mem::take(&mut self.keys.entry(id).or_default().key);
-        if let Some(due) = key.due {
-            self.timers.remove(&(due, id));
-        }
-        key
+        std::mem::take(&mut self.keys.entry(id).or_default().key)
     }
 
     /// Puts a key back, changed.
     pub fn put(&mut self, id: KeyId, key: Key) {
-        self.timers.extend(key.due.map(|due| (due, id)));
-        self.keys.entry(id).or_default().key = key;
+        let cached = self.keys.entry(id).or_default();
+        if cached.timer != key.due {
+            if let Some(due) = cached.timer {
+                self.timers.remove(&(due, id));
+            }
+            self.timers.extend(key.due.map(|due| (due, id)));
+            cached.timer = key.due;
+        }
+        cached.key = key;
         self.touch(id);
         self.mark_dirty(id);
     }
@@ -178,7 +184,7 @@ impl Cache {
             self.bytes -= cached.rows.values().sum::<usize>();
             self.by_use.remove(&(cached.used, id));
             self.dirty.remove(&id);
-            if let Some(due) = cached.key.due {
+            if let Some(due) = cached.timer {
                 self.timers.remove(&(due, id));
             }
         }
