@@ -83,10 +83,27 @@ pub fn tally(ground: Ground<'_>, (first, last): (Second, Second)) -> Tally {
 
 /// The tally of the first trigger of an episode, without values.
 pub fn begin(ground: Ground<'_>, first: Second) -> Tally {
+    Tally::begin(ground, first, clear_before(ground, first))
+}
+
+/// The last clear pane before the first trigger of an episode that its name tells of; 0: none.
+fn clear_before(ground: Ground<'_>, first: Second) -> Second {
     let span = span_start(first, ground.loaded.rule.quiet);
     let clear = ground.clears().last_before(first);
-    let clear = clear.filter(|clear| *clear >= span);
-    Tally::begin(ground, first, clear.unwrap_or(0))
+    clear.filter(|clear| *clear >= span).unwrap_or(0)
+}
+
+/// The name of the incident on time that begins with the trigger at `first`.
+pub fn id_of(ground: Ground<'_>, first: Second) -> Hash {
+    let settled = ground.key.settled_incidents.get(&first);
+    let start = Start {
+        first,
+        clear: settled.map_or_else(|| clear_before(ground, first), |settled| settled.clear),
+        late: false,
+    };
+    let loaded = ground.loaded;
+    let quiet = loaded.rule.quiet;
+    incident_id(loaded.fingerprint, &ground.key.values, start, quiet)
 }
 
 /// All that follows from a tally: an OPEN incident of revision 0. `late`: it was found apart from

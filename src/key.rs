@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::aggregate::{Fold, Rank};
+use crate::bytes::{Unreadable, from_bytes, to_bytes};
 use crate::few::Few;
-use crate::incident::Incident;
+use crate::incident::{Incident, Status};
 use crate::plan::LoadedRule;
 use crate::record::{Hash, Position};
 use crate::rule::Pattern;
@@ -143,11 +144,101 @@ pub struct Mark {
 
 /// What was last said of an incident that stands.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Unchecked")]
 pub struct Published {
-    /// The publication.
-    pub incident: Incident,
+    /// What the publication said of it.
+    pub status: Status,
+    /// See [`Incident`].
+    pub first_seen: Millis,
+    /// See [`Incident`].
+    pub trigger_count: u64,
+    /// See [`Incident`].
+    pub severity: u8,
+    /// See [`content`]. Most incidents are never told of again as they were, and in bytes they take
+    /// a fraction of the room and of the time.
+    #[serde(with = "serde_bytes")]
+    content: Vec<u8>,
     /// Hash of the rule's entry whose exceptions applied when it was first said.
     pub exceptions: Hash,
+}
+
+/// What may be a [`Published`].
+#[derive(Deserialize)]
+struct Unchecked {
+    status: Status,
+    first_seen: Millis,
+    trigger_count: u64,
+    severity: u8,
+    #[serde(with = "serde_bytes")]
+    content: Vec<u8>,
+    exceptions: Hash,
+}
+
+impl TryFrom<Unchecked> for Published {
+    type Error = &'static str;
+
+    fn try_from(read: Unchecked) -> Result<Published, &'static str> {
+        let Unchecked {
+            status,
+            first_seen,
+            trigger_count,
+            severity,
+            content,
+            exceptions,
+        } = read;
+        let published = Published {
+            status,
+            first_seen,
+            trigger_count,
+            severity,
+            content,
+            exceptions,
+        };
+        match published.incident() {
+            Ok(_) => Ok(published),
+            Err(Unreadable) => Err("no incident"),
+        }
+    }
+}
+
+impl Published {
+    /// What is remembered of an incident that was said. `incident`: as [`content`] wants it.
+    pub fn new(incident: &Incident, status: Status, exceptions: Hash) -> Published {
+        Published {
+            status,
+            first_seen: incident.first_seen,
+            trigger_count: incident.trigger_count,
+            severity: incident.severity,
+            content: content(incident),
+            exceptions,
+        }
+    }
+
+    /// Whether an incident shows what this one showed.
+    pub fn has_content(&self, incident: &Incident) -> bool {
+        self.content == content(incident)
+    }
+
+    /// The incident that was said, with neutral values in place of what depends on when that was.
+    ///
+    /// # Errors
+    ///
+    /// The bytes are damaged; those of a key that was loaded are not.
+    pub fn incident(&self) -> Result<Incident, Unreadable> {
+        from_bytes(CONTENT, &self.content)
+    }
+}
+
+/// Version byte of [`content`]; the state's version says what it is.
+const CONTENT: u8 = 0;
+
+/// All that an incident shows that follows from the events and the rule, in bytes. `incident`: with
+/// neutral values in place of what depends on when it is said, as [`crate::episode::describe`]
+/// gives it.
+fn content(incident: &Incident) -> Vec<u8> {
+    let mut bytes = to_bytes(CONTENT, incident);
+    bytes.shrink_to_fit();
+    bytes
 }
 
 /// Where a matched record was read, as the state numbers topics.

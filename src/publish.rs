@@ -11,7 +11,7 @@ use crate::plan::LoadedRule;
 use crate::record::Hash;
 use crate::rule::shown::Shown;
 use crate::settle;
-use crate::tally::Ground;
+use crate::tally::{self, Ground};
 use crate::time::{Second, second_of};
 use crate::view::View;
 use crate::window::Ranges;
@@ -47,7 +47,8 @@ impl<'a> Moment<'a> {
 struct Standing {
     /// The first and the last trigger, in seconds.
     span: (Second, Second),
-    incident: Incident,
+    /// `None`: nothing has come to what was said of it that is worth an update.
+    incident: Option<Incident>,
     /// `Some`: it is over, for this reason.
     over: Option<CloseReason>,
     /// Ids of those it takes the place of.
@@ -82,11 +83,11 @@ pub fn news(
     let mut gone: Vec<Hash> = Vec::new();
     let ground = moment.ground(key, view);
     for (known, last) in &key.published {
-        let first = second_of(last.incident.first_seen);
+        let first = second_of(last.first_seen);
         if begins(first) || firsts.contains(&first) {
             gone.push(*known);
         }
-        let open = last.incident.status != Status::Closed;
+        let open = last.status != Status::Closed;
         let over = |last| episode::over(ground, last).is_some();
         if view
             .spans
@@ -116,17 +117,17 @@ pub fn is_over(key: &Key, loaded: &LoadedRule, watermark: Option<Second>) -> boo
         loaded,
         watermark,
     };
-    let open = key.published.values().map(|last| &last.incident);
-    open.filter(|incident| incident.status != Status::Closed)
-        .filter_map(|incident| view.spans.last_of(second_of(incident.first_seen)))
+    let open = key.published.values();
+    open.filter(|last| last.status != Status::Closed)
+        .filter_map(|last| view.spans.last_of(second_of(last.first_seen)))
         .any(|last| episode::over(ground, last).is_some())
 }
 
 /// Closes what is open of `key`, whose rule is no longer in force.
 pub fn close_all(id: KeyId, key: &Key, view: &View, moment: Moment<'_>) -> Vec<Incident> {
-    let open = key.published.values().map(|last| &last.incident);
-    let open = open.filter(|incident| incident.status != Status::Closed);
-    let firsts: BTreeSet<Second> = open.map(|i| second_of(i.first_seen)).collect();
+    let open = key.published.values();
+    let open = open.filter(|last| last.status != Status::Closed);
+    let firsts: BTreeSet<Second> = open.map(|last| second_of(last.first_seen)).collect();
     let loaded = &**moment.rule;
     let ground = moment.ground(key, view);
     let mut said: Vec<Incident> = firsts
@@ -157,26 +158,41 @@ fn standing(
         let Some(last) = view.spans.last_of(*first) else {
             continue;
         };
-        let span = (*first, last);
-        let tally = episode::tally(ground, span);
-        let incident = episode::describe(id, key, loaded, tally, (false, moment.topics));
-        let rules = key
-            .published
-            .get(&incident.incident_id)
-            .and_then(|last| moment.versions.get(&last.exceptions))
-            .unwrap_or(moment.rule);
-        if excepted(rules, &incident) {
-            continue;
-        }
-        let now = Standing {
-            span,
+        let mut now = Standing {
+            span: (*first, last),
+            incident: None,
             over: episode::over(ground, last),
-            incident,
             replaces: Vec::new(),
         };
-        standing.insert(now.incident.incident_id, now);
+        let name = episode::id_of(ground, *first);
+        let known = key.published.get(&name);
+        let rules = known
+            .and_then(|last| moment.versions.get(&last.exceptions))
+            .unwrap_or(moment.rule);
+        let is_as_said = |last| rules.rule.exceptions.is_empty() && is_as_said(last, &now, ground);
+        if !known.is_some_and(is_as_said) {
+            let tally = episode::tally(ground, now.span);
+            let incident = episode::describe(id, key, loaded, tally, (false, moment.topics));
+            if excepted(rules, &incident) {
+                continue;
+            }
+            now.incident = Some(incident);
+        }
+        standing.insert(name, now);
     }
     standing
+}
+
+/// Whether an incident that is open needs no update, as far as that is seen without all that it
+/// shows.
+fn is_as_said(last: &Published, now: &Standing, ground: Ground<'_>) -> bool {
+    let severity = &ground.loaded.rule.severity;
+    now.over.is_none()
+        && last.status != Status::Closed
+        && second_of(last.first_seen) == now.span.0
+        && severity.cases.is_empty()
+        && severity.otherwise == last.severity
+        && last.trigger_count == tally::windows_of(ground, now.span)
 }
 
 /// Takes back what was said of incidents that are there no more.
@@ -188,10 +204,10 @@ fn retract(
     said: &mut Vec<Incident>,
 ) {
     for id in gone {
-        let Some(last) = key.published.remove(id) else {
+        let last = key.published.remove(id).map(|last| last.incident());
+        let Some(Ok(mut incident)) = last else {
             continue;
         };
-        let mut incident = last.incident;
         let (first, last) = (
             second_of(incident.first_seen),
             second_of(incident.last_seen),
@@ -201,56 +217,62 @@ fn retract(
             key.entry = Hash::default();
         }
         let heir = standing
-            .values_mut()
-            .filter(|now| now.triggers_within(view, first, last))
-            .min_by_key(|now| now.span.0);
-        incident.replaced_by = heir.as_ref().map(|now| now.incident.incident_id);
-        if let Some(heir) = heir {
+            .iter_mut()
+            .filter(|(_, now)| now.triggers_within(view, first, last))
+            .min_by_key(|(_, now)| now.span.0);
+        incident.replaced_by = heir.as_ref().map(|(heir, _)| **heir);
+        if let Some((_, heir)) = heir {
             heir.replaces.push(*id);
         }
-        incident.status = Status::Retracted;
-        incident.revision = 2 * moment.offset;
-        incident.close_reason = None;
-        incident.replaces = Vec::new();
-        said.push(incident);
+        said.push(opened(incident, Status::Retracted, moment));
     }
 }
 
 /// Says of one incident what differs from what was last said.
 fn say(key: &mut Key, now: Standing, moment: Moment<'_>, said: &mut Vec<Incident>) {
     let Standing {
-        mut incident,
+        incident: Some(mut incident),
         over,
         replaces,
         ..
-    } = now;
-    incident.replaces = replaces;
+    } = now
+    else {
+        return;
+    };
     let last = key.published.get(&incident.incident_id);
+    let news: &[Status] = match (last, over) {
+        (None, None) => &[Status::Open],
+        (None, Some(_)) => &[Status::Open, Status::Closed],
+        (Some(last), None) if last.status == Status::Closed || moved(last, &incident) => {
+            &[Status::Updated]
+        }
+        (Some(last), Some(_)) if last.status != Status::Closed || !last.has_content(&incident) => {
+            &[Status::Closed]
+        }
+        (Some(_), _) => &[],
+    };
+    let Some((last_status, before)) = news.split_last() else {
+        return;
+    };
     let exceptions = last.map_or(moment.rule.entry, |last| last.exceptions);
-    let before = said.len();
-    match (last.map(|last| &last.incident), over) {
-        (None, None) => said.push(opened(incident, Status::Open, moment)),
-        (None, Some(reason)) => {
-            said.push(opened(incident.clone(), Status::Open, moment));
-            said.push(closed(incident, reason, moment));
-        }
-        (Some(last), None) => {
-            if last.status == Status::Closed || moved(last, &incident) {
-                said.push(opened(incident, Status::Updated, moment));
-            }
-        }
-        (Some(last), Some(reason)) => {
-            if last.status != Status::Closed || !same_content(last, &incident) {
-                said.push(closed(incident, reason, moment));
-            }
-        }
+    let published = Published::new(&incident, *last_status, exceptions);
+    key.published.insert(incident.incident_id, published);
+    incident.replaces = replaces;
+    for status in before {
+        said.push(told(incident.clone(), *status, over, moment));
     }
-    if let Some(incident) = said.get(before..).and_then(<[Incident]>::last) {
-        let published = Published {
-            incident: incident.clone(),
-            exceptions,
-        };
-        key.published.insert(incident.incident_id, published);
+    said.push(told(incident, *last_status, over, moment));
+}
+
+fn told(
+    incident: Incident,
+    status: Status,
+    over: Option<CloseReason>,
+    moment: Moment<'_>,
+) -> Incident {
+    match over {
+        Some(reason) if status == Status::Closed => closed(incident, reason, moment),
+        Some(_) | None => opened(incident, status, moment),
     }
 }
 
@@ -268,24 +290,10 @@ fn closed(mut incident: Incident, reason: CloseReason, moment: Moment<'_>) -> In
 }
 
 /// What is worth an update while an incident is open.
-fn moved(last: &Incident, now: &Incident) -> bool {
+fn moved(last: &Published, now: &Incident) -> bool {
     last.first_seen != now.first_seen
         || last.trigger_count != now.trigger_count
         || last.severity != now.severity
-}
-
-/// Equal in all that follows from the events and the rule, not from when it was said.
-fn same_content(last: &Incident, now: &Incident) -> bool {
-    let plain = |incident: &Incident| Incident {
-        revision: 0,
-        status: Status::Open,
-        late: false,
-        close_reason: None,
-        replaced_by: None,
-        replaces: Vec::new(),
-        ..incident.clone()
-    };
-    plain(last) == plain(now)
 }
 
 /// Whether one of the rule's exceptions covers the incident.
@@ -304,8 +312,8 @@ pub fn due(
     let closings = key
         .published
         .values()
-        .filter(|last| last.incident.status != Status::Closed)
-        .filter_map(|last| view.spans.last_of(second_of(last.incident.first_seen)))
+        .filter(|last| last.status != Status::Closed)
+        .filter_map(|last| view.spans.last_of(second_of(last.first_seen)))
         .map(|last| episode::over_after(last, loaded).0);
     let undecided = condition::delays(loaded).into_iter().filter_map(|delay| {
         let from = watermark.map_or(Second::MIN, |watermark| watermark - delay);

@@ -95,7 +95,7 @@ fn forget_incidents(key: &mut Key, view: &mut View, loaded: &LoadedRule, end: Se
     }
     let spans = &view.spans;
     key.published
-        .retain(|_, last| spans.last_of(second_of(last.incident.first_seen)).is_some());
+        .retain(|_, last| spans.last_of(second_of(last.first_seen)).is_some());
 }
 
 fn forget_panes(key: &mut Key, view: &mut View, kept: Second) {

@@ -41,7 +41,7 @@ use rows::{
 };
 
 /// Version of the rows' values.
-pub const FORMAT: u8 = 2;
+pub const FORMAT: u8 = 3;
 
 /// Rows that the next run needs from the store, all within one matches partition.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -110,7 +110,9 @@ impl Tally {
         };
         let windows = windows(rule, triggers, from..=last, self.windows > 0);
         let fresh = windows.without(&self.counted);
-        self.count_windows(triggers, from..=last, rule.window);
+        let counted = (self.windows, self.last_window);
+        (self.windows, self.last_window) =
+            count_windows(self.first, counted, triggers, from..=last, rule.window);
         for range in fresh.iter() {
             self.events += ground.view.events(&ground.key.panes, range);
         }
@@ -129,26 +131,6 @@ impl Tally {
     /// Forgets which panes before `first` are counted: no window reaches them any more.
     pub fn forget_before(&mut self, first: Second) {
         self.counted = self.counted.from(first);
-    }
-
-    fn count_windows(
-        &mut self,
-        triggers: &BTreeMap<Second, Trigger>,
-        range: RangeInclusive<Second>,
-        width: Second,
-    ) {
-        let (mut from, last) = range.into_inner();
-        while let Some((t, _)) = (from <= last)
-            .then(|| triggers.range(from..=last).next())
-            .flatten()
-        {
-            let number = window::number(self.first, *t, width);
-            if number > self.last_window {
-                self.windows += 1;
-                self.last_window = number;
-            }
-            from = self.first + (number + 1) * width;
-        }
     }
 
     fn add_evidence(&mut self, ground: Ground<'_>, fresh: &Ranges) {
@@ -222,6 +204,40 @@ impl Tally {
         };
         value.clone().map(AttributeValue::Text)
     }
+}
+
+/// How many windows triggered of the incident whose triggers go from `first` through `last`.
+pub fn windows_of(ground: Ground<'_>, (first, last): (Second, Second)) -> u64 {
+    let settled = ground.key.settled_incidents.get(&first);
+    let (from, counted) = settled.map_or((first, (0, -1)), |settled| {
+        (settled.last + 1, (settled.windows, settled.last_window))
+    });
+    let (triggers, width) = (&ground.view.triggers, ground.loaded.rule.window);
+    count_windows(first, counted, triggers, from..=last, width).0
+}
+
+/// Adds the windows of the triggers in `range` to the number of those before, with the number that
+/// the last of them has. `first`: where the first window begins.
+fn count_windows(
+    first: Second,
+    (mut windows, mut last_window): (u64, Second),
+    triggers: &BTreeMap<Second, Trigger>,
+    range: RangeInclusive<Second>,
+    width: Second,
+) -> (u64, Second) {
+    let (mut from, last) = range.into_inner();
+    while let Some((t, _)) = (from <= last)
+        .then(|| triggers.range(from..=last).next())
+        .flatten()
+    {
+        let number = window::number(first, *t, width);
+        if number > last_window {
+            windows += 1;
+            last_window = number;
+        }
+        from = first + (number + 1) * width;
+    }
+    (windows, last_window)
 }
 
 /// The panes in the windows of the triggers in `range`; `continues`: an earlier trigger of the
