@@ -56,6 +56,8 @@ pub struct Config {
     pub block_cache_bytes: usize,
     /// What the keys that are in memory may take, about.
     pub keys_bytes: usize,
+    /// What keys may take besides while they are folded anew, about.
+    pub recovery_bytes: usize,
     /// What the state may hold in memory before it is written to disk.
     pub write_buffer_bytes: usize,
     /// What `topics create` makes.
@@ -159,6 +161,7 @@ impl Config {
             message_bytes_max: written.limits.message_bytes.map_or(900_000, |size| size.0),
             block_cache_bytes: written.state.block_cache.map_or(256 << 20, |size| size.0),
             keys_bytes: written.state.keys.map_or(512 << 20, |size| size.0),
+            recovery_bytes: written.state.recovery.map_or(2 << 30, |size| size.0),
             write_buffer_bytes: written.state.write_buffer.map_or(64 << 20, |size| size.0),
             topics: Topics {
                 matches_partitions: written.matches_partitions.unwrap_or(16),
@@ -207,8 +210,10 @@ impl Config {
         require(
             self.block_cache_bytes >= 8 << 20
                 && self.keys_bytes >= 8 << 20
+                && self.recovery_bytes >= 8 << 20
                 && self.write_buffer_bytes >= 4 << 20,
-            "state: block_cache and keys must be at least 8MiB, write_buffer at least 4MiB",
+            "state: block_cache, keys and recovery must be at least 8MiB, write_buffer at least \
+             4MiB",
         );
         let topics = self.topics;
         require(

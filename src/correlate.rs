@@ -98,14 +98,6 @@ impl Run {
         self
     }
 
-    /// How many matches of records it has.
-    pub fn matches(&self) -> u64 {
-        self.steps
-            .iter()
-            .map(|step| step.matches.len() as u64)
-            .sum()
-    }
-
     /// The watermark after all messages, in seconds.
     pub(crate) fn after(&self) -> Option<Second> {
         self.steps.last().and_then(|step| step.after)

@@ -333,6 +333,12 @@ impl State {
         self.keys.shrink(bytes_max);
     }
 
+    /// The same; those needed since the last call as well.
+    pub fn shrink_all(&mut self, bytes_max: usize) {
+        self.keys.begin_round();
+        self.keys.shrink(bytes_max);
+    }
+
     fn meta(&self) -> Vec<u8> {
         let meta = Meta {
             applied: self.applied,

@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, de};
 
 /// Every key, in the order of the documentation. In the environment `a.b_c` is
 /// `WATCHFIRE_A_B_C`; properties of `[kafka]` come besides.
-pub const KEYS: [&str; 24] = [
+pub const KEYS: [&str; 25] = [
     "app",
     "sources",
     "rules",
@@ -31,6 +31,7 @@ pub const KEYS: [&str; 24] = [
     "limits.distinct_values",
     "limits.message_bytes",
     "state.keys",
+    "state.recovery",
     "state.block_cache",
     "state.write_buffer",
 ];
@@ -104,6 +105,8 @@ pub struct WrittenLimits {
 pub struct WrittenState {
     /// [`super::Config::keys_bytes`]
     pub keys: Option<Size>,
+    /// [`super::Config::recovery_bytes`]
+    pub recovery: Option<Size>,
     /// [`super::Config::block_cache_bytes`]
     pub block_cache: Option<Size>,
     /// [`super::Config::write_buffer_bytes`]
@@ -272,6 +275,7 @@ impl Written {
             },
             state: WrittenState {
                 keys: self.state.keys.or(under.state.keys),
+                recovery: self.state.recovery.or(under.state.recovery),
                 block_cache: self.state.block_cache.or(under.state.block_cache),
                 write_buffer: self.state.write_buffer.or(under.state.write_buffer),
             },

@@ -32,7 +32,7 @@ use crate::record::Hash;
 use crate::shuffle;
 use crate::state::Counts;
 use crate::time::Millis;
-use folding::{Folding, Surroundings, Unfolded, fold_all, unreadable};
+use folding::{Folding, MEMORY_FACTOR, Surroundings, Unfolded, fold_all, unreadable};
 use pace::processors;
 use report::Recovery;
 
@@ -157,7 +157,7 @@ impl Stage {
             return Ok(Next::Commit);
         }
         let inbox_max = match self.recovery {
-            Some(_) => RECOVERY_INBOX_BYTES_MAX,
+            Some(_) => RECOVERY_INBOX_BYTES_MAX.min(self.config.recovery_bytes / MEMORY_FACTOR / 4),
             None => self.sink.batch_bytes().min(INBOX_BYTES_MAX),
         };
         if self.inbox_bytes > inbox_max {
@@ -209,7 +209,7 @@ impl Stage {
             store: &self.store,
             incidents: &self.incidents,
             encoding: self.encoding,
-            recovering_bytes: self.keys_bytes().1,
+            recovering_bytes: self.recovering_bytes(),
         };
         let threads = match self.inbox_bytes > PARALLEL_BYTES {
             true => processors().min(self.folding.len()),
@@ -403,7 +403,7 @@ impl Stage {
     /// Writes the states of live partitions to the store. None of them is beyond what is
     /// committed.
     fn keep(&mut self) -> Result<()> {
-        let (bytes_max, _) = self.keys_bytes();
+        let bytes_max = self.live_bytes();
         let mut changes = Vec::with_capacity(self.folding.len());
         for (number, folding) in self.folding.iter_mut().filter(|(_, f)| f.is_live()) {
             changes.push((u32::try_from(*number)?, folding.state.changes()));

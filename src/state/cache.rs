@@ -212,6 +212,11 @@ impl Cache {
             }
             self.remove(id);
         }
+        self.begin_round();
+    }
+
+    /// What was needed before counts as needed long ago.
+    pub fn begin_round(&mut self) {
         self.round += 1;
     }
 

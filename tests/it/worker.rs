@@ -59,6 +59,25 @@ fn a_killed_worker_goes_on_where_it_was() {
     assert!(setup.check() > 0);
 }
 
+#[test]
+fn a_lost_state_is_made_anew_in_little_memory() {
+    let setup = Setup::new("little-memory", "[state]\nrecovery = \"8MiB\"\n");
+    setup.add_sequences();
+    let worker = Worker::start(&setup.config("a"));
+    Traffic::start(&setup, 8_000, Duration::ZERO).finish();
+    setup.wait_until_read();
+    worker.stop();
+    setup.lose_disk("a");
+    let worker = Worker::start(&setup.config("a"));
+    worker.wait_for("ready");
+    Traffic::start(&setup, 30, Duration::from_millis(10)).finish();
+    setup.wait_until_read();
+    let log = worker.stop();
+    let kept = log.matches("the memory for folding again is used up");
+    assert!(kept.count() > 4, "{log}");
+    assert!(setup.check() > 0);
+}
+
 /// Makes every state in the store at `path` look as if another version had written it.
 fn age(path: &Path) {
     let db = DB::open_default(path).unwrap();

@@ -31,8 +31,8 @@ pub struct Folding {
     pub inbox_bytes: usize,
     /// What was said, and no commit has written yet.
     pub outbox: Vec<Message>,
-    /// Matches that were folded since the state was last kept.
-    unkept: u64,
+    /// Bytes of the log that were folded in silence since the state was last kept.
+    unkept_bytes: usize,
 }
 
 /// A message of the log as it was read.
@@ -59,9 +59,8 @@ pub struct Surroundings<'s> {
     pub recovering_bytes: usize,
 }
 
-/// States that fold what was committed before can be made anew. They are kept after so many
-/// matches, and at the end.
-const UNKEPT_MAX: u64 = 400_000;
+/// What keys take in memory for a byte of the log that they are made of, about.
+pub const MEMORY_FACTOR: usize = 12;
 
 /// Folds what has been read of `partitions`, on so many threads.
 pub fn fold_all<'f>(
@@ -99,7 +98,7 @@ impl Folding {
             inbox: Vec::new(),
             inbox_bytes: 0,
             outbox: Vec::new(),
-            unkept: 0,
+            unkept_bytes: 0,
         }
     }
 
@@ -126,17 +125,18 @@ impl Folding {
         let mut inbox = std::mem::take(&mut self.inbox).into_iter().peekable();
         while let Some(first) = inbox.next() {
             let silent = is_silent(&first);
+            let mut bytes = first.payload.len();
             let state = &mut self.state;
             let message = decode(partition, &first)?;
             let mut run = advance(state, &first.plan, message).silent_before(committed);
             while let Some(next) =
                 inbox.next_if(|next| is_silent(next) == silent && state.has_only(&next.plan))
             {
+                bytes += next.payload.len();
                 let message = decode(partition, &next)?;
                 run.append(advance(state, &next.plan, message));
             }
             surroundings.store.load(partition, state, &mut run)?;
-            self.unkept += run.matches();
             let said = fold(state, run);
             self.outbox.extend(said.iter().map(|incident| Message {
                 topic: Arc::clone(surroundings.incidents),
@@ -144,19 +144,31 @@ impl Folding {
                 payload: surroundings.encoding.encode(incident),
                 ..Message::default()
             }));
-            if silent && (self.is_live() || self.unkept >= UNKEPT_MAX) {
+            if silent {
+                self.unkept_bytes += bytes;
                 self.keep(partition, surroundings)?;
             }
         }
         Ok(())
     }
 
-    /// Writes the state, which is not beyond what is committed, to the store.
+    /// Writes the state to the store, where all that was committed before is folded, or where its
+    /// keys may take no more memory. What is lost before that is folded again.
     fn keep(&mut self, partition: u32, surroundings: &Surroundings<'_>) -> Result<()> {
-        let changes = self.state.changes();
-        surroundings.store.write_much(partition, changes)?;
-        self.state.shrink(surroundings.recovering_bytes);
-        self.unkept = 0;
+        let full = self.unkept_bytes * MEMORY_FACTOR >= surroundings.recovering_bytes;
+        if self.is_live() || full {
+            let changes = self.state.changes();
+            surroundings.store.write_much(partition, changes)?;
+            self.unkept_bytes = 0;
+        }
+        if full {
+            tracing::info!(
+                partition,
+                left = self.left(),
+                "the memory for folding again is used up; keeping what is folded so far"
+            );
+            self.state.shrink_all(surroundings.recovering_bytes / 4);
+        }
         Ok(())
     }
 }

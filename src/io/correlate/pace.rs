@@ -41,16 +41,17 @@ impl Stage {
         Ok(())
     }
 
-    /// What the keys of a partition may take in memory: of one that is live, and of one that
-    /// folds what was committed before. Those have most of it.
-    pub(super) fn keys_bytes(&self) -> (usize, usize) {
-        let all = self.config.keys_bytes;
+    /// What the keys of a live partition may take in memory.
+    pub(super) fn live_bytes(&self) -> usize {
         let live = self.folding.values().filter(|f| f.is_live()).count();
-        let reading = self.folding.len().saturating_sub(self.waiting.len());
-        match (live.max(1), reading.saturating_sub(live)) {
-            (live, 0) => (all / live, 0),
-            (live, recovering) => (all / 4 / live, all / 4 * 3 / recovering),
-        }
+        self.config.keys_bytes / live.max(1)
+    }
+
+    /// What those of a partition may take that folds what was committed before.
+    pub(super) fn recovering_bytes(&self) -> usize {
+        let recovering = self.folding.values().filter(|f| !f.is_live()).count();
+        let reading = recovering.saturating_sub(self.waiting.len());
+        self.config.recovery_bytes / reading.max(1)
     }
 
     fn partitions<'n>(&self, numbers: impl Iterator<Item = &'n i32>) -> Vec<Partition> {
