@@ -300,11 +300,31 @@ pub fn configured(settings: &mut ClientConfig, config: &Config) {
     }
 }
 
+/// How long a stage may be busy with other things than its group before others take its place; and
+/// how long a group waits for a member that does not join again, and a member for the group's
+/// answer. Nothing that a stage does takes nearly as long while its brokers are there.
+const POLL_INTERVAL: &str = "max.poll.interval.ms";
+const POLL_INTERVAL_MS: u64 = 120_000;
+
+const METADATA_REFRESH: &str = "topic.metadata.refresh.interval.ms";
+const METADATA_REFRESH_MS: u64 = 30_000;
+
+/// How often a client looks whether its topics have got more partitions.
+pub fn metadata_refresh(config: &Config) -> Duration {
+    let written = config.kafka.properties.get(METADATA_REFRESH);
+    let written = written.and_then(|text| text.parse().ok());
+    Duration::from_millis(written.unwrap_or(METADATA_REFRESH_MS))
+}
+
+/// A property that is a number, if it is one.
+fn number(settings: &ClientConfig, key: &str) -> Option<u64> {
+    settings.get(key)?.parse().ok()
+}
+
 /// The settings of a consumer that reads what transactions have committed. Its memory is
 /// bounded; positions are always given to it.
 pub fn consumer_settings(config: &Config, group: &str) -> ClientConfig {
     let mut settings = settings(config);
-    let poll_max = config.broker_timeout + Duration::from_secs(300);
     settings
         .set("queued.max.messages.kbytes", "32768")
         .set("fetch.queue.backoff.ms", "50")
@@ -312,9 +332,11 @@ pub fn consumer_settings(config: &Config, group: &str) -> ClientConfig {
         .set("session.timeout.ms", "10000")
         .set("heartbeat.interval.ms", "3000")
         // How soon the group sees that a topic has got more partitions.
-        .set("topic.metadata.refresh.interval.ms", "30000")
-        .set("max.poll.interval.ms", poll_max.as_millis().to_string());
+        .set(METADATA_REFRESH, METADATA_REFRESH_MS.to_string());
     configured(&mut settings, config);
+    let session = number(&settings, "session.timeout.ms").unwrap_or(0);
+    let poll_max = number(&settings, POLL_INTERVAL).unwrap_or(POLL_INTERVAL_MS.max(session));
+    settings.set(POLL_INTERVAL, poll_max.to_string());
     settings
         .set("group.id", group)
         .set("enable.auto.commit", "false")

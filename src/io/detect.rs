@@ -1,6 +1,7 @@
 //! The first stage's loop: reads the sources, writes what matched, and how far time has come.
 
 mod open;
+mod unread;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use super::topics::Names;
 use crate::config::Config;
 use crate::detect::{Counts, DeadLetter, Detector, Output, SourcePartition};
 use crate::plan::InUse;
+use unread::Unread;
 
 /// The longest wait for a message: other things are due.
 const WAIT: Duration = Duration::from_millis(100);
@@ -41,6 +43,7 @@ enum Next<'g> {
     Assigned(Vec<Partition>),
     Revoked(Revoked),
     AskForEnds,
+    LookForUnread,
     Ends(Vec<Answer>),
     Switch(InUse),
     Commit,
@@ -59,6 +62,7 @@ pub struct Stage {
     detector: Detector,
     sink: Sink,
     ends: Ends,
+    unread: Unread,
     readings: BTreeMap<Partition, Reading>,
     /// Offsets have moved since the last commit.
     moved: bool,
@@ -92,6 +96,7 @@ impl Stage {
         Ok(Stage {
             detector,
             ends: Ends::start(config, health)?,
+            unread: Unread::new(config),
             config: config.clone(),
             health: Arc::clone(health),
             status: Arc::clone(status),
@@ -128,6 +133,7 @@ impl Stage {
             Next::Assigned(partitions) => self.assign(group, &partitions)?,
             Next::Revoked(revoked) => self.revoke(group, &revoked)?,
             Next::AskForEnds => self.ask_for_ends()?,
+            Next::LookForUnread => self.look_for_unread(group)?,
             Next::Ends(answers) => self.mark(&answers),
             Next::Switch(newer) => self.switch(group, newer)?,
             Next::Commit => self.commit(group)?,
@@ -151,6 +157,9 @@ impl Stage {
         }
         if self.last_mark.elapsed() >= self.config.watermark_interval {
             return Ok(Next::AskForEnds);
+        }
+        if self.unread.is_due() {
+            return Ok(Next::LookForUnread);
         }
         let wait = match self.has_work() {
             true => self
@@ -199,6 +208,23 @@ impl Stage {
         });
         let questions = questions.collect();
         self.ends.ask(questions)
+    }
+
+    /// Has the group decide anew if there are partitions that nobody reads.
+    fn look_for_unread(&mut self, group: &Group) -> Result<()> {
+        let sources = self.sources().iter();
+        let all = sources.flat_map(|source| {
+            let number = |partition| Some((source.topic.clone(), i32::try_from(partition).ok()?));
+            (0..source.partitions).filter_map(number)
+        });
+        let all = all.collect();
+        if self.unread.look(group, all)? {
+            tracing::warn!(
+                "there are source partitions that nobody reads; joining the group again"
+            );
+            group.leave_and_join(&self.config.sources)?;
+        }
+        Ok(())
     }
 
     /// Writes watermark entries. An answer about a partition that has since been given back and

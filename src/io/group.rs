@@ -273,6 +273,16 @@ impl Group {
             .with_context(|| format!("{}: could not go on", self.name))
     }
 
+    /// Leaves the group, also where it knows this member by a fixed id, and joins it anew: so it
+    /// decides again who reads what. What is assigned is asked for first.
+    pub fn leave_and_join(&self, topics: &[String]) -> Result<()> {
+        let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
+        self.consumer.unsubscribe();
+        self.consumer
+            .subscribe(&topics)
+            .with_context(|| format!("{}: could not subscribe to {topics:?}", self.name))
+    }
+
     /// Gives these partitions back.
     pub fn unassign(&self, partitions: &[Partition]) -> Result<()> {
         let mut seeking = lock(&self.seeking);

@@ -94,6 +94,41 @@ fn a_source_that_grows_is_read_from_its_new_beginnings() {
 }
 
 #[test]
+fn a_source_that_grows_while_known_workers_restart_is_read_all_the_same() {
+    let setup = Setup::new("growth-static", "static_membership = true\n");
+    let config = |name| {
+        setup.config_with(name, |text| {
+            let text = text.replace(
+                "\"session.timeout.ms\" = 3000",
+                "\"session.timeout.ms\" = 20000",
+            );
+            text + "\"topic.metadata.refresh.interval.ms\" = 2000\n"
+        })
+    };
+    let start = || {
+        let workers = ["a", "b"].map(|name| Worker::start(&config(name)));
+        workers.iter().for_each(|worker| worker.wait_for("ready"));
+        workers
+    };
+    let mut workers = start();
+    Traffic::start(&setup, 20, Duration::from_millis(10)).finish();
+    setup.wait_until_read();
+    workers.iter_mut().for_each(Worker::crash);
+    add_partitions(&setup.bootstrap, &setup.source, 5);
+    for partition in [3, 4] {
+        let messages = (0..10).map(|number| (now(), envelope(number)));
+        let messages: Vec<_> = messages.collect();
+        produce(&setup.bootstrap, &setup.source, partition, &messages);
+    }
+    let workers = start();
+    setup.wait_until_read();
+    let again = "source partitions that nobody reads; joining the group again";
+    let logs = workers.map(Worker::stop);
+    assert!(logs.iter().any(|log| log.contains(again)), "{logs:?}");
+    assert!(setup.check() > 0);
+}
+
+#[test]
 fn another_number_of_matches_partitions_is_refused() {
     let setup = Setup::new("refused", "");
     let worker = Worker::start(&setup.config("a"));
