@@ -20,7 +20,7 @@ mod table;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use watchfire::config::Delivery;
@@ -121,7 +121,12 @@ fn run(cluster: &mut Cluster, seed: u64, seconds: u64, mode: Delivery) -> Line {
     let application = Application::create(cluster.bootstrap(), mode, static_membership);
     let sources = Arc::new(AtomicUsize::new(stream::PARTITIONS));
     let mut field = Field::start(&application, cluster, Arc::clone(&sources));
-    let stream = Stream::start(&application.bootstrap, &application.source, seed, sources);
+    let stream = Stream::start(
+        &application.bootstrap,
+        &application.source,
+        seed,
+        Arc::clone(&sources),
+    );
     for (at, fault) in schedule::schedule(seed, seconds) {
         field.tick_until(at);
         field.strike(&fault);
@@ -130,7 +135,8 @@ fn run(cluster: &mut Cluster, seed: u64, seconds: u64, mode: Delivery) -> Line {
     let last = stream.end();
     field.heal();
     let sent = stream.finish();
-    let mut rest = Rest::after(last, sent.values.len(), &application);
+    // The stream may have ended before it wrote to the newest.
+    let mut rest = Rest::after(last, sources.load(Ordering::Relaxed), &application);
     field.wait("everything is read, folded and closed", |_| rest.has_come());
     field.stop();
     let lines = dump::read(&application);

@@ -78,7 +78,7 @@ impl Application {
              watermark_interval = \"500ms\"\npatience = \"2s\"\nlateness = \"2m\"\n\
              broker_timeout = \"2m\"\n\
              [kafka]\n\"bootstrap.servers\" = \"{bootstrap}\"\n\"session.timeout.ms\" = 3000\n\
-             \"heartbeat.interval.ms\" = 500\n",
+             \"heartbeat.interval.ms\" = 500\n\"max.poll.interval.ms\" = 60000\n",
             self.name,
             self.source,
             self.rules_dir(worker).display(),

@@ -120,8 +120,19 @@ fn source(dump: &Dump, sent: &Sent, problems: &mut Vec<Problem>) {
     for (partition, values) in sent.values.iter().enumerate() {
         let found = found.remove(&partition).unwrap_or_default();
         if found != *values {
-            let (found, sent) = (found.len(), values.len());
-            let what = format!("partition {partition}: {sent} messages sent, {found} there");
+            let there = found.len();
+            let mut found = found.into_iter().peekable();
+            let places = values.iter().enumerate();
+            let missing = places.filter(|(_, value)| found.next_if_eq(&value.as_slice()).is_none());
+            let offsets = sent.offsets.get(partition);
+            let missing: Vec<Option<&i64>> = missing
+                .map(|(place, _)| offsets.and_then(|offsets| offsets.get(place)))
+                .collect();
+            let sent = values.len();
+            let what = format!(
+                "partition {partition}: {sent} messages sent, {there} there; missing, by the \
+                 offsets that the brokers gave them: {missing:?}"
+            );
             problems.push(Problem::new(Kind::Source, what));
         }
     }
