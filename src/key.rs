@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::aggregate::{Fold, Rank};
 use crate::bytes::{Unreadable, from_bytes, to_bytes};
@@ -144,7 +145,6 @@ pub struct Mark {
 
 /// What was last said of an incident that stands.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "Unchecked")]
 pub struct Published {
     /// What the publication said of it.
     pub status: Status,
@@ -156,49 +156,11 @@ pub struct Published {
     pub severity: u8,
     /// See [`content`]. Most incidents are never told of again as they were, and in bytes they take
     /// a fraction of the room and of the time.
-    #[serde(with = "serde_bytes")]
+    #[serde(serialize_with = "serde_bytes::serialize")]
+    #[serde(deserialize_with = "read_content")]
     content: Vec<u8>,
     /// Hash of the rule's entry whose exceptions applied when it was first said.
     pub exceptions: Hash,
-}
-
-/// What may be a [`Published`].
-#[derive(Deserialize)]
-struct Unchecked {
-    status: Status,
-    first_seen: Millis,
-    trigger_count: u64,
-    severity: u8,
-    #[serde(with = "serde_bytes")]
-    content: Vec<u8>,
-    exceptions: Hash,
-}
-
-impl TryFrom<Unchecked> for Published {
-    type Error = &'static str;
-
-    fn try_from(read: Unchecked) -> Result<Published, &'static str> {
-        let Unchecked {
-            status,
-            first_seen,
-            trigger_count,
-            severity,
-            content,
-            exceptions,
-        } = read;
-        let published = Published {
-            status,
-            first_seen,
-            trigger_count,
-            severity,
-            content,
-            exceptions,
-        };
-        match published.incident() {
-            Ok(_) => Ok(published),
-            Err(Unreadable) => Err("no incident"),
-        }
-    }
 }
 
 impl Published {
@@ -226,6 +188,15 @@ impl Published {
     /// The bytes are damaged; those of a key that was loaded are not.
     pub fn incident(&self) -> Result<Incident, Unreadable> {
         from_bytes(CONTENT, &self.content)
+    }
+}
+
+/// Reads [`content`] that is one.
+fn read_content<'de, D: Deserializer<'de>>(reader: D) -> Result<Vec<u8>, D::Error> {
+    let bytes: Vec<u8> = serde_bytes::deserialize(reader)?;
+    match from_bytes::<Incident>(CONTENT, &bytes) {
+        Ok(_) => Ok(bytes),
+        Err(Unreadable) => Err(D::Error::custom("no incident")),
     }
 }
 
