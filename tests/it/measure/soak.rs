@@ -8,6 +8,7 @@ use rdkafka::producer::Producer as _;
 use watchfire::generate::{Generator, Options};
 use watchfire::time::{Millis, rfc3339};
 
+use super::activity::shipped_rules;
 use super::lab::{Lab, Size, committed, end, send};
 use super::usage::{Usage, bytes_in};
 use super::{Figures, number, usage};
@@ -25,6 +26,10 @@ const KEPT: [(&str, &str); 2] = [
     ("segment.bytes", "64000000"),
 ];
 const BROKER: &str = "log.retention.check.interval.ms=5000\nlog.segment.delete.delay.ms=1000\n";
+/// The rules whose window this is, and settings with which the state of a stream is as large as it
+/// will ever be after some ten minutes: what an event is needed for is over by then.
+const WINDOW: &str = "window: 300s";
+const SHORT: &str = "patience = \"30s\"\nlateness = \"60s\"\n";
 /// What is read at first; less than is kept.
 const BACKLOG_BYTES: u64 = 4_000_000_000;
 /// How long the capacity is measured.
@@ -40,7 +45,11 @@ const LINE: Duration = Duration::from_secs(300);
 #[ignore = "a measurement: make measure WHAT=soak SECONDS=1800"]
 fn steady_at_seventy_percent() {
     let broker = Broker::start_with(BROKER);
-    let lab = Lab::with_topic(broker.bootstrap(), "soak", SIZE, ("", &KEPT), true);
+    let lab = Lab::with_topic(broker.bootstrap(), "soak", SIZE, (SHORT, &KEPT), true);
+    let rules = shipped_rules().into_iter().map(|(_, text)| text);
+    let rules: Vec<String> = rules.filter(|text| text.contains(WINDOW)).collect();
+    assert!(rules.len() > 4);
+    lab.setup.file("rule.yaml", &rules.join("---\n"));
     let mut pool = Pool::new(number("POOL", 4_000));
     let mut figures = Figures::new("soak");
 
