@@ -14,6 +14,9 @@ use crate::worker::small_disk::SmallDisk;
 /// Room for the state of a whole run, and less than RocksDB reserves for its log.
 const DISK_MEBIBYTES: u32 = 24;
 
+/// The number of the signal that asks a process to end.
+const SIGTERM: i32 = 15;
+
 /// What a worker says whose brokers are away for too long.
 const AWAY: [&str; 5] = [
     "have not answered for",
@@ -140,6 +143,11 @@ impl Slot {
         let log = self.worker.as_ref().map(Worker::log).unwrap_or_default();
         let last = log.lines().rfind(|line| line.starts_with("error"));
         let last = last.unwrap_or("no error was logged").to_owned();
+        // The signal came before the process had begun to listen to it.
+        let too_early = asked && status.signal() == Some(SIGTERM) && !log.contains("worker starts");
+        if too_early {
+            return End::Asked;
+        }
         let is_bug = log.contains("panicked") || log.contains("bug in watchfire");
         if is_bug || status.signal().is_some() {
             return End::Wrong(format!("{status}: {last}"));

@@ -48,7 +48,7 @@ const FLUSH: Duration = Duration::from_secs(120);
 pub struct Sent {
     /// By partition, the values in their order.
     pub values: Vec<Vec<Vec<u8>>>,
-    /// By partition, the offsets that the brokers gave them.
+    /// By partition, the offsets that the brokers gave them, or the one before.
     pub offsets: Vec<Vec<i64>>,
     pub records: usize,
     /// Records that a rule looks for, whichever rules are in use.
@@ -178,15 +178,22 @@ fn send_again(producer: &StreamProducer, topic: &str, values: &[Vec<Vec<u8>>]) -
 }
 
 impl Sent {
-    /// Puts the values in the order of the offsets that the brokers gave them.
+    /// Puts the values in the order of the offsets that the brokers gave them. Of a value that was
+    /// there already when it was sent once more they give none: it is where it was sent first, behind
+    /// the one before it.
     fn take_offsets(&mut self, offsets: &BTreeMap<Place, i64>) {
         self.offsets.clear();
         for (partition, values) in self.values.iter_mut().enumerate() {
             let places = std::mem::take(values).into_iter().enumerate();
+            let mut before = -1;
             let mut placed: Vec<(i64, Vec<u8>)> = places
-                .map(|(place, value)| (offsets[&(partition, place)], value))
+                .map(|(place, value)| {
+                    let given = offsets[&(partition, place)];
+                    before = if given < 0 { before } else { given };
+                    (before, value)
+                })
                 .collect();
-            placed.sort();
+            placed.sort_by_key(|(offset, _)| *offset);
             let (offsets, ordered) = placed.into_iter().unzip();
             self.offsets.push(offsets);
             *values = ordered;
