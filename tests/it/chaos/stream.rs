@@ -179,8 +179,7 @@ fn send_again(producer: &StreamProducer, topic: &str, values: &[Vec<Vec<u8>>]) -
 
 impl Sent {
     /// Puts the values in the order of the offsets that the brokers gave them. Of a value that was
-    /// there already when it was sent once more they give none: it is where it was sent first, behind
-    /// the one before it.
+    /// there already when it was sent once more they give none: it stands behind the one before it.
     fn take_offsets(&mut self, offsets: &BTreeMap<Place, i64>) {
         self.offsets.clear();
         for (partition, values) in self.values.iter_mut().enumerate() {
