@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use rdkafka::consumer::Consumer as _;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::Message as _;
 use rdkafka::producer::{BaseRecord, Producer as _};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
-use super::client::{self, CALL, Health};
+use super::client::{self, CALL, Health, START_PATIENCE};
 use super::clock;
 use super::producer;
 use super::rule_set::RuleSet;
@@ -17,6 +18,9 @@ use super::topics::Names;
 use crate::config::Config;
 use crate::plan::{Catalogue, Plan, Source};
 use crate::time::{Millis, second_of};
+
+/// Before what a broker did not take is written again.
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// Reads all entries that are there now.
 pub fn read(config: &Config, health: &Arc<Health>) -> Result<Catalogue> {
@@ -104,12 +108,33 @@ fn position(
     )
 }
 
-/// Writes entries in their order, and returns when all replicas have them.
+/// Writes entries in their order, and returns when all replicas have them. A broker that has just
+/// come back may know nothing of the topic: then they are written again, which changes nothing of
+/// those that are there.
 pub fn write(config: &Config, health: &Arc<Health>, entries: &[(String, Vec<u8>)]) -> Result<()> {
     let topic = Names::of(&config.app).rules;
+    let start = clock::instant();
+    while let Some(error) = try_to_write(config, health, &topic, entries)? {
+        let passes = error.rdkafka_error_code() == Some(Code::UnknownTopicOrPartition);
+        if !passes || start.elapsed() > START_PATIENCE {
+            bail!("topic {topic} cannot be written: {error}");
+        }
+        health.check_stop("write the rules")?;
+        std::thread::sleep(PAUSE);
+    }
+    Ok(())
+}
+
+/// The same once; what the brokers said against it.
+fn try_to_write(
+    config: &Config,
+    health: &Arc<Health>,
+    topic: &str,
+    entries: &[(String, Vec<u8>)],
+) -> Result<Option<KafkaError>> {
     let producer = producer::plain(config, health, true)?;
     for (key, value) in entries {
-        let record = BaseRecord::<str, [u8]>::to(&topic)
+        let record = BaseRecord::<str, [u8]>::to(topic)
             .partition(0)
             .key(key)
             .payload(value);
@@ -120,7 +145,7 @@ pub fn write(config: &Config, health: &Arc<Health>, entries: &[(String, Vec<u8>)
     let start = clock::instant();
     while producer.in_flight_count() > 0 {
         if let Some((error, _)) = producer.context().failure() {
-            bail!("topic {topic} cannot be written: {error}");
+            return Ok(Some(error));
         }
         health.check(config.broker_timeout)?;
         health.check_stop("write the rules")?;
@@ -129,10 +154,7 @@ pub fn write(config: &Config, health: &Arc<Health>, entries: &[(String, Vec<u8>)
         }
         std::thread::sleep(Duration::from_millis(2));
     }
-    match producer.context().failure() {
-        Some((error, _)) => bail!("topic {topic} cannot be written: {error}"),
-        None => Ok(()),
-    }
+    Ok(producer.context().failure().map(|(error, _)| error))
 }
 
 /// Makes the plan of these rules and sources known, and loads it as everybody will. `sources`
