@@ -24,12 +24,7 @@ pub fn to_bytes(version: u8, value: &impl Serialize) -> Vec<u8> {
 ///
 /// The bytes are of another version or damaged.
 pub fn from_bytes<T: DeserializeOwned>(version: u8, bytes: &[u8]) -> Result<T, Unreadable> {
-    match bytes.split_first() {
-        Some((first, rest)) if *first == version => {
-            postcard::from_bytes(rest).map_err(|_| Unreadable)
-        }
-        Some(_) | None => Err(Unreadable),
-    }
+    postcard::from_bytes(of_version(version, bytes)?).map_err(|_| Unreadable)
 }
 
 /// The first field of what [`to_bytes`] wrote, which is a struct.
@@ -38,11 +33,14 @@ pub fn from_bytes<T: DeserializeOwned>(version: u8, bytes: &[u8]) -> Result<T, U
 ///
 /// The bytes are of another version or damaged.
 pub fn first_from_bytes<T: DeserializeOwned>(version: u8, bytes: &[u8]) -> Result<T, Unreadable> {
+    let first = postcard::take_from_bytes(of_version(version, bytes)?);
+    first.map(|(field, _)| field).map_err(|_| Unreadable)
+}
+
+/// What follows the version byte, if it is this one.
+fn of_version(version: u8, bytes: &[u8]) -> Result<&[u8], Unreadable> {
     match bytes.split_first() {
-        Some((first, rest)) if *first == version => {
-            let first = postcard::take_from_bytes(rest);
-            first.map(|(field, _)| field).map_err(|_| Unreadable)
-        }
+        Some((first, rest)) if *first == version => Ok(rest),
         Some(_) | None => Err(Unreadable),
     }
 }

@@ -10,7 +10,7 @@ use rdkafka::message::Message as _;
 use rdkafka::producer::{BaseRecord, Producer as _};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
-use super::client::{self, CALL, Health, START_PATIENCE};
+use super::client::{self, CALL, Health, PAUSE, START_PATIENCE};
 use super::clock;
 use super::producer;
 use super::rule_set::RuleSet;
@@ -18,9 +18,6 @@ use super::topics::Names;
 use crate::config::Config;
 use crate::plan::{Catalogue, Plan, Source};
 use crate::time::{Millis, second_of};
-
-/// Before what a broker did not take is written again.
-const PAUSE: Duration = Duration::from_millis(200);
 
 /// Reads all entries that are there now.
 pub fn read(config: &Config, health: &Arc<Health>) -> Result<Catalogue> {

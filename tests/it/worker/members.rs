@@ -16,6 +16,16 @@ fn partitions(log: &str, verb: &str) -> u32 {
     log.lines().filter_map(number).sum()
 }
 
+/// Gives the source two more partitions, with messages in them.
+fn grow(setup: &Setup) {
+    add_partitions(&setup.bootstrap, &setup.source, 5);
+    for partition in [3, 4] {
+        let messages = (0..10).map(|number| (now(), envelope(number)));
+        let messages: Vec<_> = messages.collect();
+        produce(&setup.bootstrap, &setup.source, partition, &messages);
+    }
+}
+
 #[test]
 fn a_worker_that_joins_takes_only_its_share() {
     let setup = Setup::new("join", "");
@@ -79,12 +89,7 @@ fn a_source_that_grows_is_read_from_its_new_beginnings() {
     workers.iter().for_each(|worker| worker.wait_for("ready"));
     Traffic::start(&setup, 20, Duration::from_millis(10)).finish();
     setup.wait_until_read();
-    add_partitions(&setup.bootstrap, &setup.source, 5);
-    for partition in [3, 4] {
-        let messages = (0..10).map(|number| (now(), envelope(number)));
-        let messages: Vec<_> = messages.collect();
-        produce(&setup.bootstrap, &setup.source, partition, &messages);
-    }
+    grow(&setup);
     Traffic::start(&setup, 60, Duration::from_millis(50)).finish();
     setup.wait_until_read();
     for worker in workers {
@@ -114,12 +119,7 @@ fn a_source_that_grows_while_known_workers_restart_is_read_all_the_same() {
     Traffic::start(&setup, 20, Duration::from_millis(10)).finish();
     setup.wait_until_read();
     workers.iter_mut().for_each(Worker::crash);
-    add_partitions(&setup.bootstrap, &setup.source, 5);
-    for partition in [3, 4] {
-        let messages = (0..10).map(|number| (now(), envelope(number)));
-        let messages: Vec<_> = messages.collect();
-        produce(&setup.bootstrap, &setup.source, partition, &messages);
-    }
+    grow(&setup);
     let workers = start();
     setup.wait_until_read();
     let again = "source partitions that nobody reads; joining the group again";
