@@ -18,7 +18,7 @@ use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicRe
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Headers, Message as _};
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
@@ -90,9 +90,15 @@ pub fn add_partitions(bootstrap: &str, topic: &str, total: usize) {
     let admin: AdminClient<DefaultClientContext> = config(bootstrap).create().unwrap();
     let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
     let wanted = NewPartitions::new(topic, total);
-    for result in wait_for(admin.create_partitions([&wanted], &options)).unwrap() {
-        result.unwrap_or_else(|(topic, code)| panic!("topic {topic} has not grown: {code}"));
-    }
+    until("the topic may grow", || {
+        let results = wait_for(admin.create_partitions([&wanted], &options)).unwrap();
+        results.into_iter().all(|result| match result {
+            Ok(_) => true,
+            // A broker is not there at the moment.
+            Err((_, RDKafkaErrorCode::InvalidReplicationFactor)) => false,
+            Err((topic, code)) => panic!("topic {topic} has not grown: {code}"),
+        })
+    });
     let client: BaseConsumer = config(bootstrap).create().unwrap();
     until("the new partitions have leaders", || {
         partitions_of(&client, topic).len() == total

@@ -1,6 +1,7 @@
 //! One Apache Kafka process, with its files: started, killed, stopped, frozen and started again.
 
 use std::fs;
+use std::hash::{BuildHasher as _, RandomState};
 use std::io::Write as _;
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::process::CommandExt as _;
@@ -9,6 +10,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::cache;
+use crate::rng::Rng;
 
 /// The version that `make test` fetches, unless `KAFKA_VERSION` says otherwise.
 const VERSION: &str = "4.4.0";
@@ -187,11 +189,18 @@ impl Drop for Node {
     }
 }
 
+/// Below the ports that Linux gives to clients: one of those, of whatever runs besides, would sit on
+/// the port of a broker that is not there yet, or not at the moment.
+const PORTS: std::ops::Range<u64> = 15_000..32_000;
+
 /// So many free ports. All are held until the last is chosen, so that they differ.
 pub fn free_ports(count: usize) -> Vec<u16> {
-    let held: Vec<TcpListener> = (0..count)
-        .map(|_| TcpListener::bind("127.0.0.1:0").unwrap())
-        .collect();
+    let mut rng = Rng::new(RandomState::new().hash_one(std::process::id()));
+    let mut held = Vec::new();
+    while held.len() < count {
+        let port = (PORTS.start + rng.below(PORTS.end - PORTS.start)) as u16;
+        held.extend(TcpListener::bind(("127.0.0.1", port)));
+    }
     held.iter()
         .map(|socket| socket.local_addr().unwrap().port())
         .collect()
