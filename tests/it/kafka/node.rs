@@ -189,8 +189,8 @@ impl Drop for Node {
     }
 }
 
-/// Below the ports that Linux gives to clients: one of those, of whatever runs besides, would sit on
-/// the port of a broker that is not there yet, or not at the moment.
+/// Below the ports that Linux gives to clients: one of those, of whatever runs besides, would sit
+/// on the port of a broker that is not there yet, or not at the moment.
 const PORTS: std::ops::Range<u64> = 15_000..32_000;
 
 /// So many free ports. All are held until the last is chosen, so that they differ.
