@@ -16,15 +16,17 @@ use crate::rule::{self, Texts};
 
 /// Run rules over files and write the incidents that stand at the end.
 ///
-/// Reads NDJSON, envelopes ({"records":[..]}) and single JSON documents, plain or .gz. The end of
-/// the input is the end of time, so the order of files and records does not matter.
+/// Reads NDJSON, envelopes ({"records":[..]}) and single JSON documents, plain or packed with gzip
+/// or zstd. A file's content says which it is, not its name. The end of the input is the end of time, so the order of files and records does not
+/// matter.
 #[derive(clap::Args, Debug)]
 pub struct Args {
     /// Rule files, and directories of them.
     #[arg(long, required = true, num_args = 1.., value_name = "PATH")]
     pub rules: Vec<PathBuf>,
 
-    /// Files and directories to read.
+    /// Files and directories to read; of directories, with their subdirectories, all that is called
+    /// .json, .ndjson or .jsonl, or so with .gz or .zst behind.
     #[arg(long, required = true, num_args = 1.., value_name = "PATH")]
     pub input: Vec<PathBuf>,
 

@@ -3,6 +3,7 @@
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::atomic::AtomicU64;
 
 use anyhow::Result;
 
@@ -20,10 +21,12 @@ const SHOWN_MAX: usize = 300;
 /// why it was refused.
 ///
 /// For those who write rules: the names shown are those that filters use. Reads NDJSON, envelopes
-/// ({"records":[..]}) and single JSON documents, plain or .gz.
+/// ({"records":[..]}) and single JSON documents, plain or packed with gzip or zstd. A file's
+/// content says which it is, not its name.
 #[derive(clap::Args, Debug)]
 pub struct Args {
-    /// Files and directories to read.
+    /// Files and directories to read; of directories, with their subdirectories, all that is called
+    /// .json, .ndjson or .jsonl, or so with .gz or .zst behind.
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,
 
@@ -87,8 +90,10 @@ fn write_lines(
 ) -> Result<Summary> {
     let decoder = Decoder::new(attributes);
     let mut summary = Summary::default();
+    // Lines come out all the time: no need to show how far it is.
+    let bytes_read = AtomicU64::new(0);
     for path in files::list(paths)? {
-        files::messages(&path, &mut |message| {
+        files::messages(&path, &bytes_read, &mut |message| {
             let mut written = Ok(());
             decoder.decode(message.bytes, None, &mut |decoded| {
                 if written.is_ok() {
@@ -170,7 +175,7 @@ mod tests {
 
     /// The lines for a file with `content`, and how many events, shown and refused.
     fn check(
-        content: &str,
+        content: impl AsRef<[u8]>,
         filter: Option<&dyn Fn(&Event<'_>) -> bool>,
         lines: &[&str],
         counts: (u64, u64, u64),

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use anyhow::{Result, anyhow};
@@ -109,10 +110,11 @@ fn on_this_thread(
     take: &mut dyn FnMut(Detected),
 ) -> Result<()> {
     let mut matcher = Matcher::new(plan);
+    let bytes_read = AtomicU64::new(0);
     for (file, path) in files.iter().enumerate() {
         let mut detected = Detected::default();
-        files::messages(path, &mut |message| {
-            progress.advance(message.bytes.len() as u64);
+        files::messages(path, &bytes_read, &mut |message| {
+            progress.advance(bytes_read.swap(0, Ordering::Relaxed));
             detect(
                 &mut matcher,
                 (file, path),
@@ -134,6 +136,7 @@ fn on_threads(
     progress: &mut Progress,
     take: &mut dyn FnMut(Detected),
 ) -> Result<()> {
+    let bytes_read = &AtomicU64::new(0);
     std::thread::scope(|scope| {
         let (found, detected) = sync_channel::<Detected>(2 * threads);
         let mut workers = Vec::new();
@@ -144,9 +147,9 @@ fn on_threads(
             workers.push(batches);
         }
         drop(found);
-        let reader = scope.spawn(move || read_batches(files, &workers));
+        let reader = scope.spawn(move || read_batches(files, &workers, bytes_read));
         for detected in detected {
-            progress.advance(detected.seen.bytes);
+            progress.advance(bytes_read.swap(0, Ordering::Relaxed));
             take(detected);
         }
         reader
@@ -156,7 +159,11 @@ fn on_threads(
 }
 
 /// Cuts the files into batches and hands them round.
-fn read_batches(files: &[PathBuf], workers: &[SyncSender<Batch>]) -> Result<()> {
+fn read_batches(
+    files: &[PathBuf],
+    workers: &[SyncSender<Batch>],
+    bytes_read: &AtomicU64,
+) -> Result<()> {
     let mut turn = workers.iter().cycle();
     let mut send = |batch: Batch| match turn.next() {
         Some(worker) if !batch.messages.is_empty() => worker
@@ -171,7 +178,7 @@ fn read_batches(files: &[PathBuf], workers: &[SyncSender<Batch>]) -> Result<()> 
             bytes: Vec::new(),
         };
         let mut batch = empty();
-        files::messages(path, &mut |message| {
+        files::messages(path, bytes_read, &mut |message| {
             batch.bytes.extend_from_slice(message.bytes);
             batch
                 .messages
@@ -262,13 +269,10 @@ impl Seen {
     }
 }
 
-/// Bytes of all files; `None` where some are packed, so that nobody knows what is in them.
+/// Bytes of all files, packed as they are; `None` where one cannot be asked.
 fn total_bytes(files: &[PathBuf]) -> Option<u64> {
-    let packed = files
-        .iter()
-        .any(|path| path.extension().is_some_and(|ending| ending == "gz"));
     let sizes = files
         .iter()
         .map(|path| std::fs::metadata(path).map(|meta| meta.len()).ok());
-    if packed { None } else { sizes.sum() }
+    sizes.sum()
 }

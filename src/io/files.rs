@@ -1,15 +1,24 @@
 //! Messages out of files: archives of topics, exports, blobs, captured payloads.
 //!
-//! A file is either lines, one message each (NDJSON), or one JSON document, one message. The name
-//! does not tell: Azure writes lines into files called `.json`. So the first line decides: if it
-//! leaves brackets open, the file is one document. Files that end in `.gz` are unpacked on the way.
+//! A file is text (lines, or one document), which may be packed. Its first bytes say which, not its
+//! name: files are renamed, unpacked on the way by whatever serves them, and Azure writes lines into
+//! files called `.json`.
+
+mod lines;
+
+#[cfg(test)]
+mod tests;
 
 use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Cursor, Read};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use anyhow::{Context, Result};
-use flate2::read::MultiGzDecoder;
+use anyhow::{Context, Result, bail};
+use flate2::bufread::MultiGzDecoder;
+
+/// Bytes that are read at a time.
+const BUFFER_BYTES: usize = 1 << 18;
 
 /// One message of a file.
 pub struct Message<'a> {
@@ -21,8 +30,34 @@ pub struct Message<'a> {
     pub bytes: &'a [u8],
 }
 
-/// The files that `paths` name: themselves, and of directories all that look like JSON, sorted by
-/// path, with their subdirectories.
+/// What a file is, or what was packed in it.
+#[derive(Clone, Copy)]
+enum Kind {
+    Gzip,
+    Zstd,
+    Text,
+}
+
+impl Kind {
+    /// So many bytes tell.
+    const HEAD_BYTES: u64 = 4;
+
+    fn of(head: &[u8]) -> Kind {
+        match head {
+            [0x1F, 0x8B, ..] => Kind::Gzip,
+            // A frame, or one of those to be skipped, which some packers begin with.
+            [0x28, 0xB5, 0x2F, 0xFD] | [0x50..=0x5F, 0x2A, 0x4D, 0x18] => Kind::Zstd,
+            _ => Kind::Text,
+        }
+    }
+}
+
+/// The files that `paths` name: themselves, and of directories, with their subdirectories, all
+/// whose names are those of archives, sorted by path.
+///
+/// # Errors
+///
+/// A path does not exist, or a directory cannot be listed.
 pub fn list(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for path in paths {
@@ -47,175 +82,87 @@ fn list_directory(directory: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
         let path = entry.path();
         if path.is_dir() {
             list_directory(&path, files)?;
-        } else if looks_like_json(&path) {
+        } else if has_name_of_archive(&path) {
             files.push(path);
         }
     }
     Ok(())
 }
 
-fn looks_like_json(path: &Path) -> bool {
+fn has_name_of_archive(path: &Path) -> bool {
     let name = path
         .file_name()
         .unwrap_or_default()
         .to_string_lossy()
         .to_ascii_lowercase();
-    let name = name.strip_suffix(".gz").unwrap_or(&name);
+    let unpacked = [".gz", ".zst"]
+        .iter()
+        .find_map(|ending| name.strip_suffix(ending));
+    let name = unpacked.unwrap_or(&name);
     [".json", ".ndjson", ".jsonl"]
         .iter()
         .any(|ending| name.ends_with(ending))
 }
 
-/// Calls `each` for every message of the file at `path`, in order; blank lines are none. Of a file
-/// of lines one is in memory at a time. An error of `each` ends the reading.
-pub fn messages(path: &Path, each: &mut dyn FnMut(Message<'_>) -> Result<()>) -> Result<()> {
-    let file = File::open(path)
-        .with_context(|| format!("cannot open {}; does it exist?", path.display()))?;
-    let packed = path
-        .extension()
-        .is_some_and(|ending| ending.eq_ignore_ascii_case("gz"));
-    let reader: Box<dyn Read> = if packed {
-        Box::new(MultiGzDecoder::new(file))
-    } else {
-        Box::new(file)
-    };
-    read(path, BufReader::with_capacity(1 << 18, reader), each)
-}
-
-fn read(
+/// Calls `each` for every message of the file at `path`, in order. Of lines one is in memory at a
+/// time. Bytes of the file itself, as it is packed, are added to `bytes_read` while they are read.
+///
+/// # Errors
+///
+/// The file cannot be read or is damaged; or `each` fails, which ends the reading.
+pub fn messages(
     path: &Path,
-    mut reader: impl BufRead,
+    bytes_read: &AtomicU64,
     each: &mut dyn FnMut(Message<'_>) -> Result<()>,
 ) -> Result<()> {
-    let mut bytes = Vec::new();
-    let mut line = 0;
-    let mut first = true;
+    let file = File::open(path)
+        .with_context(|| format!("cannot open {}; does it exist?", path.display()))?;
     let cannot_read = || format!("cannot read {}", path.display());
-    loop {
-        bytes.clear();
-        if reader
-            .read_until(b'\n', &mut bytes)
-            .with_context(cannot_read)?
-            == 0
-        {
-            return Ok(());
+    let (kind, mut reader) = look(Counted { file, bytes_read }).with_context(cannot_read)?;
+    match kind {
+        Kind::Gzip => unpacked(path, MultiGzDecoder::new(reader), each),
+        Kind::Zstd => {
+            let decoder = zstd::Decoder::with_buffer(reader).with_context(cannot_read)?;
+            unpacked(path, decoder, each)
         }
-        if !bytes.trim_ascii().is_empty() {
-            if std::mem::take(&mut first) && leaves_brackets_open(&bytes) {
-                reader.read_to_end(&mut bytes).with_context(cannot_read)?;
-            }
-            each(Message {
-                path,
-                line,
-                bytes: trim_line_end(&bytes),
-            })?;
-        }
-        line += 1;
+        Kind::Text => lines::messages(path, &mut reader, each),
     }
 }
 
-fn trim_line_end(bytes: &[u8]) -> &[u8] {
-    let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
-    bytes.strip_suffix(b"\r").unwrap_or(bytes)
+fn unpacked(
+    path: &Path,
+    reader: impl Read,
+    each: &mut dyn FnMut(Message<'_>) -> Result<()>,
+) -> Result<()> {
+    let (kind, mut reader) =
+        look(reader).with_context(|| format!("cannot read {}", path.display()))?;
+    match kind {
+        Kind::Gzip | Kind::Zstd => bail!("{} is packed twice; unpack it once", path.display()),
+        Kind::Text => lines::messages(path, &mut reader, each),
+    }
 }
 
-/// Whether a JSON document that begins in this line goes on in the next.
-fn leaves_brackets_open(line: &[u8]) -> bool {
-    let mut open = 0_i64;
-    let mut in_string = false;
-    let mut escaped = false;
-    for byte in line {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if in_string => escaped = true,
-            b'"' => in_string = !in_string,
-            b'{' | b'[' if !in_string => open += 1,
-            b'}' | b']' if !in_string => open -= 1,
-            _ => (),
-        }
-    }
-    open > 0 && !in_string
+/// What `reader` begins with, and all that it has.
+fn look(reader: impl Read) -> io::Result<(Kind, impl BufRead)> {
+    let mut reader = BufReader::with_capacity(BUFFER_BYTES, reader);
+    let mut head = Vec::new();
+    reader
+        .by_ref()
+        .take(Kind::HEAD_BYTES)
+        .read_to_end(&mut head)?;
+    Ok((Kind::of(&head), Cursor::new(head).chain(reader)))
 }
 
-#[cfg(test)]
-mod tests {
-    use std::io::Write;
+/// A file that counts what is read of it.
+struct Counted<'a> {
+    file: File,
+    bytes_read: &'a AtomicU64,
+}
 
-    use super::*;
-
-    /// The messages of a file `name` that holds `content`: line and text.
-    fn check(name: &str, content: &[u8], expected: &[(u64, &str)]) {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join(name);
-        fs::write(&path, content).unwrap();
-        let mut found = Vec::new();
-        messages(&path, &mut |message| {
-            found.push((
-                message.line,
-                String::from_utf8(message.bytes.to_vec()).unwrap(),
-            ));
-            Ok(())
-        })
-        .unwrap();
-        let expected: Vec<_> = expected
-            .iter()
-            .map(|(l, t)| (*l, (*t).to_owned()))
-            .collect();
-        assert_eq!(found, expected, "{name}");
-    }
-
-    #[test]
-    fn lines_and_documents() {
-        check(
-            "a.ndjson",
-            b"{\"a\":1}\n\n{\"a\":2}\r\n",
-            &[(0, "{\"a\":1}"), (2, "{\"a\":2}")],
-        );
-        check(
-            "a.json",
-            b"{\"a\":1}\n{\"a\":2}",
-            &[(0, "{\"a\":1}"), (1, "{\"a\":2}")],
-        );
-        check("a.json", b"{\n\"a\":1}\n", &[(0, "{\n\"a\":1}")]);
-        check(
-            "a.json",
-            b"\n[{\"a\":\"]\"},\n{}]",
-            &[(1, "[{\"a\":\"]\"},\n{}]")],
-        );
-        check(
-            "a.txt",
-            b"{\"a\": \"trunc\nplain {",
-            &[(0, "{\"a\": \"trunc"), (1, "plain {")],
-        );
-        check("empty", b"", &[]);
-    }
-
-    #[test]
-    fn packed_files_and_folders() {
-        let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-        packer.write_all(b"{}\n[]\n").unwrap();
-        let mut packed = packer.finish().unwrap();
-        packed.extend(packed.clone());
-        check(
-            "a.json.gz",
-            &packed,
-            &[(0, "{}"), (1, "[]"), (2, "{}"), (3, "[]")],
-        );
-
-        let folder = tempfile::tempdir().unwrap();
-        fs::create_dir(folder.path().join("b")).unwrap();
-        for name in ["z.json", "b/PT1H.JSON", "a.ndjson.gz", "notes.md"] {
-            fs::write(folder.path().join(name), b"{}").unwrap();
-        }
-        let files = list(&[folder.path().to_owned()]).unwrap();
-        let names: Vec<_> = files
-            .iter()
-            .map(|file| file.strip_prefix(folder.path()).unwrap())
-            .collect();
-        assert_eq!(
-            names,
-            ["a.ndjson.gz", "b/PT1H.JSON", "z.json"].map(Path::new)
-        );
-        assert!(list(&[folder.path().join("absent")]).is_err());
+impl Read for Counted<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let bytes = self.file.read(buffer)?;
+        self.bytes_read.fetch_add(bytes as u64, Ordering::Relaxed);
+        Ok(bytes)
     }
 }
