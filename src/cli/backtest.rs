@@ -16,8 +16,9 @@ use crate::rule::{self, Texts};
 
 /// Run rules over files and write the incidents that stand at the end.
 ///
-/// Reads NDJSON, envelopes ({"records":[..]}) and single JSON documents, plain or packed with gzip
-/// or zstd. A file's content says which it is, not its name. The end of the input is the end of time, so the order of files and records does not
+/// Reads NDJSON, envelopes ({"records":[..]}), single JSON documents and what Event Hubs Capture
+/// writes (Avro), plain or packed with gzip or zstd. A file's content says which it is, not its
+/// name. The end of the input is the end of time, so the order of files and records does not
 /// matter.
 #[derive(clap::Args, Debug)]
 pub struct Args {
@@ -26,7 +27,7 @@ pub struct Args {
     pub rules: Vec<PathBuf>,
 
     /// Files and directories to read; of directories, with their subdirectories, all that is called
-    /// .json, .ndjson or .jsonl, or so with .gz or .zst behind.
+    /// .json, .ndjson, .jsonl or .avro, or so with .gz or .zst behind.
     #[arg(long, required = true, num_args = 1.., value_name = "PATH")]
     pub input: Vec<PathBuf>,
 
@@ -130,4 +131,52 @@ fn summarise(outcome: &Outcome, seconds: f64) {
         seen.files,
         seen.bytes as f64 / 1e6,
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use apache_avro::Codec;
+
+    use super::*;
+    use crate::io::files::tests::{capture, gzip, zstd};
+    use crate::time::rfc3339;
+
+    const RULE: &str = concat!(
+        "{id: R, name: R, severity: 5, window: 5m, ",
+        "patterns: [{name: P, where: user = \"a@b.c\"}]}",
+    );
+
+    /// When the incidents of a file with `content` begin, and how many records are refused.
+    fn check(content: &[u8], expected: &[&str], refused: u64) {
+        let plan = plan_of(&Texts {
+            rules: vec![("rules".to_owned(), RULE.to_owned())],
+            lists: Vec::new(),
+        });
+        let plan = plan.unwrap();
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(&file, content).unwrap();
+        for threads in [1, 2] {
+            let input = [file.path().to_owned()];
+            let Outcome { incidents, seen } = backtest::run(&plan, &input, threads).unwrap();
+            let found: Vec<String> = incidents.iter().map(|i| rfc3339(i.first_seen)).collect();
+            assert_eq!(found, expected);
+            assert_eq!(seen.rejected, refused);
+        }
+    }
+
+    #[test]
+    fn lines_and_captures() {
+        let dated = r#"{"Caller":"a@b.c","time":"2019-03-22T13:02:03Z"}"#;
+        let undated = r#"{"Caller":"a@b.c"}"#;
+        let in_the_future = r#"{"Caller":"a@b.c","time":"2039-03-22T13:02:03Z"}"#;
+        let at = ["2019-03-22T13:02:03.000Z"];
+        check(dated.as_bytes(), &at, 0);
+        check(&gzip(dated.as_bytes()), &at, 0);
+        check(&zstd(dated.as_bytes()), &at, 0);
+        check(undated.as_bytes(), &[], 1);
+        for record in [dated, undated, in_the_future] {
+            let captured: &[_] = &[("3/22/2019 1:02:03 PM", Some(record))];
+            check(&capture(Codec::Snappy, &[captured]), &at, 0);
+        }
+    }
 }

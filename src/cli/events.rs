@@ -21,12 +21,12 @@ const SHOWN_MAX: usize = 300;
 /// why it was refused.
 ///
 /// For those who write rules: the names shown are those that filters use. Reads NDJSON, envelopes
-/// ({"records":[..]}) and single JSON documents, plain or packed with gzip or zstd. A file's
-/// content says which it is, not its name.
+/// ({"records":[..]}), single JSON documents and what Event Hubs Capture writes (Avro), plain or
+/// packed with gzip or zstd. A file's content says which it is, not its name.
 #[derive(clap::Args, Debug)]
 pub struct Args {
     /// Files and directories to read; of directories, with their subdirectories, all that is called
-    /// .json, .ndjson or .jsonl, or so with .gz or .zst behind.
+    /// .json, .ndjson, .jsonl or .avro, or so with .gz or .zst behind.
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,
 
@@ -95,7 +95,7 @@ fn write_lines(
     for path in files::list(paths)? {
         files::messages(&path, &bytes_read, &mut |message| {
             let mut written = Ok(());
-            decoder.decode(message.bytes, None, &mut |decoded| {
+            decoder.decode(message.bytes, message.timestamp, &mut |decoded| {
                 if written.is_ok() {
                     written = show(&message, &decoded, attributes, filter, &mut summary, out);
                 }
@@ -217,5 +217,22 @@ mod tests {
             &[second],
             (2, 1, 1),
         );
+    }
+
+    #[test]
+    fn a_capture_dates_records_without_time() {
+        let record = r#"{"Caller":"a@b.c"}"#;
+        let refused = concat!(
+            r#"{"explanation":"neither the record nor its message says when it happened","#,
+            r#""file":"/in.ndjson","index":0,"line":1,"record":"{\"Caller\":\"a@b.c\"}","#,
+            r#""reject":"no-time"}"#
+        );
+        let shown = r#"{"time":"2019-03-22T13:02:03.000Z","user":"a@b.c"}"#;
+        let captured = files::tests::capture(
+            apache_avro::Codec::Null,
+            &[&[("3/22/2019 1:02:03 PM", Some(record))]],
+        );
+        check(record, None, &[refused], (0, 0, 1));
+        check(captured, None, &[shown], (1, 1, 0));
     }
 }

@@ -16,6 +16,7 @@ use crate::plan::Plan;
 use crate::record::Position;
 use crate::replay::Replay;
 use crate::shuffle::MatchedRecord;
+use crate::time::Millis;
 
 /// Bytes of input that one thread is handed at a time.
 const BATCH_BYTES: usize = 1 << 20;
@@ -52,8 +53,8 @@ pub struct Seen {
 /// Some messages of one file.
 struct Batch {
     file: usize,
-    /// Line and end of each message in `bytes`.
-    messages: Vec<(i64, usize)>,
+    /// Line, timestamp and end of each message in `bytes`.
+    messages: Vec<(i64, Option<Millis>, usize)>,
     bytes: Vec<u8>,
 }
 
@@ -119,6 +120,7 @@ fn on_this_thread(
                 &mut matcher,
                 (file, path),
                 message.line as i64,
+                message.timestamp,
                 message.bytes,
                 &mut detected,
             );
@@ -180,9 +182,10 @@ fn read_batches(
         let mut batch = empty();
         files::messages(path, bytes_read, &mut |message| {
             batch.bytes.extend_from_slice(message.bytes);
+            let end = batch.bytes.len();
             batch
                 .messages
-                .push((message.line as i64, batch.bytes.len()));
+                .push((message.line as i64, message.timestamp, end));
             if batch.bytes.len() >= BATCH_BYTES {
                 send(std::mem::replace(&mut batch, empty()))?;
             }
@@ -206,9 +209,10 @@ fn detect_batches(
             continue;
         };
         let mut begin = 0;
-        for (line, end) in batch.messages {
+        for (line, timestamp, end) in batch.messages {
             let bytes = batch.bytes.get(begin..end).unwrap_or_default();
-            detect(&mut matcher, (batch.file, path), line, bytes, &mut detected);
+            let file = (batch.file, path.as_path());
+            detect(&mut matcher, file, line, timestamp, bytes, &mut detected);
             begin = end;
         }
         if found.send(detected).is_err() {
@@ -221,12 +225,13 @@ fn detect(
     matcher: &mut Matcher,
     (file, path): (usize, &Path),
     line: i64,
+    sent: Option<Millis>,
     bytes: &[u8],
     detected: &mut Detected,
 ) {
     let Detected { seen, matched } = detected;
     seen.bytes += bytes.len() as u64;
-    matcher.each_record(bytes, None, &mut |Record { index, outcome, .. }| {
+    matcher.each_record(bytes, sent, &mut |Record { index, outcome, .. }| {
         seen.records += 1;
         match outcome {
             Found::Rejected(reason) => seen.reject(path, line, index, reason),

@@ -1,13 +1,17 @@
 //! Messages out of files: archives of topics, exports, blobs, captured payloads.
 //!
-//! A file is text (lines, or one document), which may be packed. Its first bytes say which, not its
-//! name: files are renamed, unpacked on the way by whatever serves them, and Azure writes lines into
-//! files called `.json`.
+//! A file is text (lines, or one document) or an Avro container of Event Hubs Capture, and either
+//! may be packed. Its first bytes say which, not its name: files are renamed, unpacked on the way
+//! by whatever serves them, and Azure writes lines into files called `.json`.
 
 mod lines;
 
+mod container;
+
+mod capture;
+
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Cursor, Read};
@@ -17,6 +21,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use anyhow::{Context, Result, bail};
 use flate2::bufread::MultiGzDecoder;
 
+use crate::time::Millis;
+
 /// Bytes that are read at a time.
 const BUFFER_BYTES: usize = 1 << 18;
 
@@ -24,8 +30,10 @@ const BUFFER_BYTES: usize = 1 << 18;
 pub struct Message<'a> {
     /// The file it is in.
     pub path: &'a Path,
-    /// The line it begins at, from 0.
+    /// From 0: the line it begins at, or in a container which record it is.
     pub line: u64,
+    /// When the hub took it, if the file says so.
+    pub timestamp: Option<Millis>,
     /// Without the end of the line.
     pub bytes: &'a [u8],
 }
@@ -35,6 +43,7 @@ pub struct Message<'a> {
 enum Kind {
     Gzip,
     Zstd,
+    Avro,
     Text,
 }
 
@@ -47,6 +56,7 @@ impl Kind {
             [0x1F, 0x8B, ..] => Kind::Gzip,
             // A frame, or one of those to be skipped, which some packers begin with.
             [0x28, 0xB5, 0x2F, 0xFD] | [0x50..=0x5F, 0x2A, 0x4D, 0x18] => Kind::Zstd,
+            [b'O', b'b', b'j', 1] => Kind::Avro,
             _ => Kind::Text,
         }
     }
@@ -99,17 +109,19 @@ fn has_name_of_archive(path: &Path) -> bool {
         .iter()
         .find_map(|ending| name.strip_suffix(ending));
     let name = unpacked.unwrap_or(&name);
-    [".json", ".ndjson", ".jsonl"]
+    [".json", ".ndjson", ".jsonl", ".avro"]
         .iter()
         .any(|ending| name.ends_with(ending))
 }
 
 /// Calls `each` for every message of the file at `path`, in order. Of lines one is in memory at a
-/// time. Bytes of the file itself, as it is packed, are added to `bytes_read` while they are read.
+/// time, of a container one block. Bytes of the file itself, as it is packed, are added to
+/// `bytes_read` while they are read.
 ///
 /// # Errors
 ///
-/// The file cannot be read or is damaged; or `each` fails, which ends the reading.
+/// The file cannot be read, is damaged, or is an Avro container not of Event Hubs Capture; or
+/// `each` fails, which ends the reading.
 pub fn messages(
     path: &Path,
     bytes_read: &AtomicU64,
@@ -125,6 +137,7 @@ pub fn messages(
             let decoder = zstd::Decoder::with_buffer(reader).with_context(cannot_read)?;
             unpacked(path, decoder, each)
         }
+        Kind::Avro => capture::messages(path, &mut reader, each),
         Kind::Text => lines::messages(path, &mut reader, each),
     }
 }
@@ -138,6 +151,7 @@ fn unpacked(
         look(reader).with_context(|| format!("cannot read {}", path.display()))?;
     match kind {
         Kind::Gzip | Kind::Zstd => bail!("{} is packed twice; unpack it once", path.display()),
+        Kind::Avro => capture::messages(path, &mut reader, each),
         Kind::Text => lines::messages(path, &mut reader, each),
     }
 }

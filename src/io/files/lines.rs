@@ -39,6 +39,7 @@ pub fn messages(
             each(Message {
                 path,
                 line,
+                timestamp: None,
                 bytes: trim_line_end(&bytes),
             })?;
         }

@@ -1,24 +1,84 @@
 use std::io::Write;
 
+use apache_avro::types::Value;
+use apache_avro::{Codec, DeflateSettings, Schema, Writer};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
 use super::*;
+use crate::time;
+
+/// What Event Hubs Capture writes its records with.
+const CAPTURE: &str = r#"{
+    "type": "record", "name": "EventData", "namespace": "Microsoft.ServiceBus.Messaging",
+    "fields": [
+        {"name": "SequenceNumber", "type": "long"},
+        {"name": "Offset", "type": "string"},
+        {"name": "EnqueuedTimeUtc", "type": "string"},
+        {"name": "SystemProperties",
+         "type": {"type": "map", "values": ["long", "double", "string", "bytes"]}},
+        {"name": "Properties",
+         "type": {"type": "map", "values": ["long", "double", "string", "bytes", "null"]}},
+        {"name": "Body", "type": ["null", "bytes"]}
+    ]
+}"#;
+
+/// When a message was taken, and its body.
+pub type Captured<'a> = (&'a str, Option<&'a str>);
+
+/// A container of Event Hubs Capture, with these blocks of messages.
+pub fn capture(codec: Codec, blocks: &[&[Captured<'_>]]) -> Vec<u8> {
+    let record = |(enqueued, body): &Captured<'_>| {
+        let union = |branch, value| Value::Union(branch, Box::new(value));
+        let property = |name: &str, value| Value::Map([(name.to_owned(), value)].into());
+        let body = match body {
+            Some(body) => union(1, Value::Bytes(body.as_bytes().to_vec())),
+            None => union(0, Value::Null),
+        };
+        let fields = [
+            ("SequenceNumber", Value::Long(1 << 40)),
+            ("Offset", Value::String("4096".to_owned())),
+            ("EnqueuedTimeUtc", Value::String((*enqueued).to_owned())),
+            (
+                "SystemProperties",
+                property("partition", union(0, Value::Long(3))),
+            ),
+            ("Properties", property("none", union(4, Value::Null))),
+            ("Body", body),
+        ];
+        Value::Record(fields.map(|(name, value)| (name.to_owned(), value)).into())
+    };
+    let blocks: Vec<Vec<Value>> = blocks
+        .iter()
+        .map(|block| block.iter().map(record).collect())
+        .collect();
+    container(CAPTURE, codec, &blocks)
+}
+
+fn container(schema: &str, codec: Codec, blocks: &[Vec<Value>]) -> Vec<u8> {
+    let schema = Schema::parse_str(schema).unwrap();
+    let mut writer = Writer::with_codec(&schema, Vec::new(), codec).unwrap();
+    for block in blocks {
+        writer.extend_from_slice(block).unwrap();
+        writer.flush().unwrap();
+    }
+    writer.into_inner().unwrap()
+}
 
 /// `content`, packed.
-fn gzip(content: &[u8]) -> Vec<u8> {
+pub fn gzip(content: &[u8]) -> Vec<u8> {
     let mut packer = GzEncoder::new(Vec::new(), Compression::fast());
     packer.write_all(content).unwrap();
     packer.finish().unwrap()
 }
 
 /// `content`, packed.
-fn zstd(content: &[u8]) -> Vec<u8> {
+pub fn zstd(content: &[u8]) -> Vec<u8> {
     ::zstd::encode_all(content, 1).unwrap()
 }
 
-/// Line and text.
-type Row = (u64, String);
+/// Line, timestamp and text.
+type Row = (u64, Option<String>, String);
 
 /// What comes of a file `name` that holds `content`, and how the reading ends.
 fn read(name: &str, content: &[u8]) -> (Vec<Row>, Result<()>) {
@@ -31,6 +91,7 @@ fn read(name: &str, content: &[u8]) -> (Vec<Row>, Result<()>) {
         assert_eq!(message.path, path);
         rows.push((
             message.line,
+            message.timestamp.map(time::rfc3339),
             String::from_utf8(message.bytes.to_vec()).unwrap(),
         ));
         Ok(())
@@ -41,13 +102,27 @@ fn read(name: &str, content: &[u8]) -> (Vec<Row>, Result<()>) {
     (rows, end)
 }
 
-/// The messages of a file: line and text.
+/// The messages of a file: line and text, no timestamps.
 fn check(name: &str, content: &[u8], expected: &[(u64, &str)]) {
     let (rows, end) = read(name, content);
     end.unwrap();
     let expected: Vec<Row> = expected
         .iter()
-        .map(|(line, text)| (*line, (*text).to_owned()))
+        .map(|(line, text)| (*line, None, (*text).to_owned()))
+        .collect();
+    assert_eq!(rows, expected, "{name}");
+}
+
+/// The messages of a file of Capture: place, timestamp ("": none) and text.
+fn check_capture(name: &str, content: &[u8], expected: &[(u64, &str, &str)]) {
+    let (rows, end) = read(name, content);
+    end.unwrap();
+    let expected: Vec<Row> = expected
+        .iter()
+        .map(|(line, time, text)| {
+            let time = (!time.is_empty()).then(|| (*time).to_owned());
+            (*line, time, (*text).to_owned())
+        })
         .collect();
     assert_eq!(rows, expected, "{name}");
 }
@@ -110,8 +185,172 @@ fn packed_files() {
 fn names_do_not_tell() {
     check("a.gz", TWO, TWO_READ);
     check("a.zst", TWO, TWO_READ);
+    check("a.avro", TWO, TWO_READ);
     check("a.json", &gzip(TWO), TWO_READ);
     check("a.gz", &zstd(TWO), TWO_READ);
+    check_capture(
+        "a.json",
+        &capture(Codec::Null, &[&[("3/22/2019 1:02:03 PM", Some("{}"))]]),
+        &[(0, "2019-03-22T13:02:03.000Z", "{}")],
+    );
+}
+
+#[test]
+fn captures_with_every_codec() {
+    let blocks: &[&[Captured<'_>]] = &[
+        &[
+            ("3/22/2019 1:02:03 PM", Some("{\"a\":1}")),
+            ("12/1/2019 12:02:03.4567 AM", None),
+        ],
+        &[
+            ("2019-03-22T13:02:04.5Z", Some("{\n}\n")),
+            ("yesterday", Some("")),
+        ],
+    ];
+    let read: &[(u64, &str, &str)] = &[
+        (0, "2019-03-22T13:02:03.000Z", "{\"a\":1}"),
+        (2, "2019-03-22T13:02:04.500Z", "{\n}\n"),
+        (3, "", ""),
+    ];
+    for codec in [
+        Codec::Null,
+        Codec::Deflate(DeflateSettings::default()),
+        Codec::Snappy,
+    ] {
+        let bytes = capture(codec, blocks);
+        check_capture("a.avro", &bytes, read);
+        check_capture("a.avro.gz", &gzip(&bytes), read);
+        check_capture("a.avro.zst", &zstd(&bytes), read);
+        check_capture("a.avro", &capture(codec, &[]), &[]);
+    }
+    let fraction = capture(Codec::Null, &[&[("12/1/2019 12:02:03.4567 AM", Some("7"))]]);
+    check_capture("a.avro", &fraction, &[(0, "2019-12-01T00:02:03.456Z", "7")]);
+}
+
+/// Just a body, which may not be null.
+const BODIES: &str = r#"{"type": "record", "name": "Event", "fields": [
+    {"name": "Body", "type": "bytes"}
+]}"#;
+
+#[test]
+fn containers_that_are_not_of_capture() {
+    let body = |value| vec![Value::Record(vec![("Body".to_owned(), value)])];
+    let bytes = container(BODIES, Codec::Null, &[body(Value::Bytes(b"{}".to_vec()))]);
+    check_capture("a.avro", &bytes, &[(0, "", "{}")]);
+
+    let others = [
+        (r#""string""#, "values that are no records"),
+        (
+            &BODIES.replace("bytes", "string"),
+            "Event with the fields Body",
+        ),
+        (
+            &BODIES.replace("Body", "Payload"),
+            "Event with the fields Payload",
+        ),
+    ];
+    for (schema, found) in others {
+        let bytes = container(schema, Codec::Null, &[]);
+        let expected = "expected records with a field Body of bytes";
+        check_error(
+            "a.avro",
+            &bytes,
+            0,
+            &["not one of Event Hubs Capture", expected, found],
+        );
+    }
+}
+
+/// So many that the head of their block has two bytes for the number.
+const MANY: &[Captured<'_>] = &[("3/22/2019 1:02:03 PM", Some("{}")); 100];
+
+#[test]
+fn a_container_may_only_be_cut_between_blocks() {
+    let bytes = capture(Codec::Null, &[&MANY[..1], MANY]);
+    let header = capture(Codec::Null, &[]).len();
+    let first = capture(Codec::Null, &[&MANY[..1]]).len();
+    for cut in 4..bytes.len() {
+        let (rows, end) = read("a.avro", &bytes[..cut]);
+        assert_eq!(end.is_ok(), cut == header || cut == first, "cut at {cut}");
+        assert_eq!(rows.len(), usize::from(cut >= first), "cut at {cut}");
+    }
+    check_error(
+        "a.avro",
+        &bytes[..header - 1],
+        0,
+        &["header of the Avro container"],
+    );
+    check_error(
+        "a.avro",
+        &bytes[..bytes.len() - 1],
+        1,
+        &["after 1 records", "not whole"],
+    );
+    let packed = gzip(&bytes[..first + 1]);
+    check_error("a.avro.gz", &packed, 1, &["after 1 records", "not whole"]);
+}
+
+#[test]
+fn damaged_containers() {
+    let header = capture(Codec::Null, &[]);
+    let bytes = capture(Codec::Null, &[&MANY[..2], &MANY[..1]]);
+    let with = |place: usize, byte: u8| {
+        let mut bytes = bytes.clone();
+        bytes[place] = byte;
+        bytes
+    };
+    // Numbers are written doubled.
+    let count = header.len();
+    check_error(
+        "a.avro",
+        &with(count, 2),
+        1,
+        &["after 1 records", "holds more"],
+    );
+    check_error(
+        "a.avro",
+        &with(count, 6),
+        2,
+        &["after 2 records", "holds less"],
+    );
+    check_error(
+        "a.avro",
+        &with(count, 5),
+        0,
+        &["after 0 records", "negative"],
+    );
+    let last = bytes.len() - 1;
+    let marker = with(last, !bytes[last]);
+    check_error(
+        "a.avro",
+        &marker,
+        2,
+        &["after 2 records", "the file's marker"],
+    );
+
+    let snappy = capture(Codec::Snappy, &[&MANY[..1]]);
+    let name = snappy.windows(6).position(|six| six == b"snappy").unwrap();
+    let unknown = [&snappy[..name], b"zippy!", &snappy[name + 6..]].concat();
+    check_error("a.avro", &unknown, 0, &["packed with \"zippy!\"", "snappy"]);
+    let mut checksum = snappy.clone();
+    checksum[snappy.len() - 17] ^= 1;
+    check_error(
+        "a.avro",
+        &checksum,
+        0,
+        &["after 0 records", "block is damaged"],
+    );
+}
+
+#[test]
+fn an_empty_block_is_not_the_end() {
+    let header = capture(Codec::Null, &[]);
+    let bytes = capture(Codec::Null, &[MANY]);
+    let (head, rest) = bytes.split_at(header.len());
+    let marker = &head[head.len() - 16..];
+    let (rows, end) = read("a.avro", &[head, &[0, 0], marker, rest].concat());
+    end.unwrap();
+    assert_eq!(rows.len(), MANY.len());
 }
 
 #[test]
@@ -134,8 +373,8 @@ fn packed_files_that_are_cut_or_damaged() {
 #[test]
 fn folders() {
     let folder = tempfile::tempdir().unwrap();
-    let deep = "contoso/hub/0/2019/03/22/13/02/03.json";
-    let place = folder.path().join(deep);
+    let captured = "contoso/hub/0/2019/03/22/13/02/03.avro";
+    let place = folder.path().join(captured);
     fs::create_dir_all(place.parent().unwrap()).unwrap();
     let others = [
         "z.json",
@@ -146,7 +385,7 @@ fn folders() {
     ];
     for name in others
         .into_iter()
-        .chain([deep, "notes.md", "d.tar.gz", "avro"])
+        .chain([captured, "notes.md", "d.tar.gz", "avro"])
     {
         fs::write(folder.path().join(name), b"{}").unwrap();
     }
@@ -160,7 +399,7 @@ fn folders() {
         "b.json.zst",
         "c.jsonl.ZST",
         "contoso/PT1H.JSON",
-        deep,
+        captured,
         "z.json",
     ];
     assert_eq!(names, expected.map(Path::new));
