@@ -35,6 +35,11 @@ has_java_17() {
     [ "$(java -version 2>&1 | sed -n '1s/[^"]*"\([0-9]*\).*/\1/p')" -ge 17 ]
 }
 
+# The browser that opens pages in the tests.
+has_chromium() {
+    chromium --version || google-chrome --version
+}
+
 need_to_build() {
     need g++ g++ --version
     need make make --version
@@ -48,6 +53,7 @@ need_to_test() {
     need default-jre-headless has_java_17
     need maven mvn --version
     need python3-venv python3 -c 'import venv, ensurepip'
+    need chromium has_chromium
 }
 
 install_missing() {
