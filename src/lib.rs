@@ -11,7 +11,7 @@
 //! [`view`] says where patterns hold, [`condition`] where the rule triggers, [`tally`] and
 //! [`episode`] which [`incident`]s follow, [`publish`] what of them is news; [`settle`] forgets
 //! what is final, [`late`] looks at what came too late. [`encode`] writes incidents. [`replay`]
-//! does the same for an input that ends, and [`explain`] says why.
+//! does the same for an input that ends, [`explain`] says why, and [`report`] shows what was found.
 //!
 //! Beside the path stand [`generate`], a realistic stream of events from a seed, and [`canary`],
 //! faults for tests to switch on.
@@ -67,6 +67,8 @@ pub mod correlate;
 pub mod replay;
 
 pub mod explain;
+
+pub mod report;
 
 pub mod encode;
 
