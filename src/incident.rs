@@ -163,6 +163,15 @@ pub struct Incident {
 /// FortiSIEM's words for severities, in the order of the schema's symbols.
 pub const SEVERITY_BANDS: [&str; 3] = ["LOW", "MEDIUM", "HIGH"];
 
+/// FortiSIEM's word for a severity: 1 to 4 LOW, 5 to 8 MEDIUM, 9 and 10 HIGH.
+pub fn severity_band(severity: u8) -> &'static str {
+    match severity {
+        0..=4 => "LOW",
+        5..=8 => "MEDIUM",
+        _ => "HIGH",
+    }
+}
+
 /// Attributes that say who or what acted.
 const SOURCE: [&str; 4] = ["srcIpAddr", "srcName", "srcUser", "user"];
 
@@ -187,13 +196,9 @@ pub struct Split<'a> {
 }
 
 impl Incident {
-    /// FortiSIEM's word for the severity: 1 to 4 LOW, 5 to 8 MEDIUM, 9 and 10 HIGH.
+    /// FortiSIEM's word for the severity.
     pub fn severity_band(&self) -> &'static str {
-        match self.severity {
-            0..=4 => "LOW",
-            5..=8 => "MEDIUM",
-            _ => "HIGH",
-        }
+        severity_band(self.severity)
     }
 
     /// The attributes in order of name, which does not depend on how the rule was written.

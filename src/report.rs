@@ -14,6 +14,8 @@ pub mod difference;
 
 pub mod text;
 
+mod page;
+
 /// One rule's row of the summary.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RuleRow {
@@ -112,6 +114,11 @@ pub struct Report<'a> {
     pub comparison: Option<&'a Comparison>,
     /// What other thresholds would have found.
     pub sweep: Option<&'a Sweep>,
+}
+
+/// The report as one HTML file, which needs no other and no network.
+pub fn page(report: &Report<'_>) -> String {
+    page::html(report)
 }
 
 /// How incidents differ from those of other rules, called the old ones, over the same input.

@@ -4,6 +4,11 @@ use std::time::Duration;
 
 use crate::time::{Millis, rfc3339};
 
+/// `2026-03-01`, in UTC.
+pub fn day(millis: Millis) -> String {
+    first_of(millis, 10)
+}
+
 /// `2026-03-01 09:15`, in UTC.
 pub fn minute(millis: Millis) -> String {
     first_of(millis, 16)
@@ -85,6 +90,7 @@ mod tests {
 
     #[test]
     fn says_times() {
+        assert_eq!(day(1_772_356_502_007), "2026-03-01");
         assert_eq!(minute(1_772_356_502_007), "2026-03-01 09:15");
         assert_eq!(second(1_772_356_502_007), "2026-03-01 09:15:02");
     }

@@ -26,6 +26,7 @@ mod measure;
 mod oracle;
 mod reader;
 mod reference;
+mod report;
 mod rng;
 mod scale;
 mod schema;
