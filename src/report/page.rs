@@ -39,7 +39,7 @@ const SCRIPT: &str = include_str!("page/page.js");
 /// console which, and the tests read that.
 const POLICY: &str = concat!(
     "default-src 'none'; ",
-    "style-src 'sha256-+fUWTdqljiXttulFf0POt8e/VNbWca13RCH56WlYyss='; ",
+    "style-src 'sha256-cJ/Buzru2PDtktPaK9DEKIOZ0NVzs6+Mo/JRvaoYsAY='; ",
     "script-src 'sha256-dn9nfvjcpHJkPqqt0O43Nlc/9d1rtkecMfkejFCwHGU='; ",
     "base-uri 'none'; form-action 'none'; ",
     "require-trusted-types-for 'script'; trusted-types 'none'",

@@ -27,6 +27,14 @@ fn on_disk(report: &Report<'_>) -> Page {
     }
 }
 
+/// The page in a browser that has nothing to complain of; `rest` follows its name in the address.
+fn opened(page: &Page, rest: &str) -> Browser {
+    let mut browser = Browser::open(1280);
+    browser.visit(&page.file, rest);
+    assert_eq!(browser.complaints(), Vec::<String>::new());
+    browser
+}
+
 /// How many incidents can be seen.
 const SEEN: &str = "document.querySelectorAll('#list > details:not([hidden])').length";
 
@@ -41,8 +49,7 @@ const RULES: &str = "[...document.querySelectorAll('#rules tbody th')]
 fn the_page_shows_what_was_found() {
     let sample = Sample::new();
     let page = on_disk(&sample.report());
-    let mut browser = Browser::open(1280);
-    browser.visit(&page.file, "");
+    let mut browser = opened(&page, "");
     assert_eq!(browser.value(SEEN), sample.incidents.len());
     let card = browser.value("document.querySelector('.cards .value').textContent");
     assert_eq!(card, sample.incidents.len().to_string());
@@ -67,8 +74,7 @@ fn an_address_opens_its_incident() {
     let page = on_disk(&sample.report());
     let incident = &sample.incidents[20];
     let id = format!("incident-{}", incident.incident_id);
-    let mut browser = Browser::open(1280);
-    browser.visit(&page.file, &format!("#{id}"));
+    let mut browser = opened(&page, &format!("#{id}"));
     let opened = "[...document.querySelectorAll('#list > details[open]')].map((one) => one.id)";
     assert_eq!(browser.value(opened), serde_json::json!([id]));
     browser.press("Enter");
@@ -103,8 +109,7 @@ fn tab_to(browser: &mut Browser, expression: &str) {
 fn the_keyboard_is_enough() {
     let sample = Sample::new();
     let page = on_disk(&sample.report());
-    let mut browser = Browser::open(1280);
-    browser.visit(&page.file, "");
+    let mut browser = opened(&page, "");
     browser.press("Tab");
     assert_eq!(browser.value(FOCUS), "Skip to the results");
     let outline = "getComputedStyle(document.activeElement).outlineStyle";
@@ -191,8 +196,7 @@ fn hostile_texts_stay_texts() {
     sample.comparison.appeared = sample.incidents.clone();
     sample.notes = vec![HOSTILE.into()];
     let page = on_disk(&sample.report());
-    let mut browser = Browser::open(1280);
-    browser.visit(&page.file, "");
+    let mut browser = opened(&page, "");
     browser.value("document.querySelectorAll('details').forEach((one) => { one.open = true; })");
     assert_eq!(browser.value(SEEN), sample.incidents.len());
     browser.press("Tab");
@@ -261,36 +265,41 @@ const HARD_TO_READ: &str = "
 })()";
 
 #[test]
-fn it_can_be_read_by_day_by_night_and_on_a_phone() {
+fn it_can_be_read_by_day_by_night_on_a_phone_and_on_paper() {
     let sample = Sample::new();
     let page = on_disk(&sample.report());
-    let mut browser = Browser::open(1280);
+    let mut browser = opened(&page, "");
+    let open = "document.querySelectorAll('details').forEach((one) => { one.open = true; })";
     let mut grounds = Vec::new();
-    for (scheme, width) in [
-        ("light", 1280),
-        ("dark", 1280),
-        ("light", 400),
-        ("dark", 400),
+    for (media, scheme, width) in [
+        ("screen", "light", 1280),
+        ("screen", "dark", 1280),
+        ("screen", "light", 400),
+        ("screen", "dark", 400),
+        ("print", "dark", 720),
     ] {
-        browser.prefer(scheme);
+        let what = format!("{scheme} {media}, {width} wide");
+        browser.show(media, scheme);
         browser.resize(width);
         browser.visit(&page.file, "");
-        browser
-            .value("document.querySelectorAll('details').forEach((one) => { one.open = true; })");
+        browser.value(open);
         browser.press("Tab");
         let found = browser.value(HARD_TO_READ);
-        assert_eq!(found["bad"], serde_json::json!([]), "{scheme} at {width}");
-        assert!(
-            found["seen"].as_u64().unwrap() > 500,
-            "{scheme} at {width}: {found}"
-        );
-        assert_eq!(
-            found["wide"], 0,
-            "{scheme} at {width}: the page scrolls sideways"
-        );
+        assert_eq!(found["bad"], serde_json::json!([]), "{what}");
+        assert!(found["seen"].as_u64().unwrap() > 500, "{what}: {found}");
+        assert_eq!(found["wide"], 0, "{what}: it scrolls sideways");
         grounds.push(browser.value("getComputedStyle(document.body).backgroundColor"));
     }
     assert_ne!(grounds[0], grounds[1], "the two schemes are the same");
+    let rules = "(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth)(
+        document.querySelector('#rules .scroll'))";
+    browser.show("screen", "light");
+    browser.resize(1280);
+    assert_eq!(
+        browser.value(rules),
+        0,
+        "the table of rules scrolls sideways"
+    );
     assert_eq!(browser.complaints(), Vec::<String>::new());
 }
 

@@ -87,9 +87,11 @@ impl Browser {
         self.call("Emulation.setDeviceMetricsOverride", metrics);
     }
 
-    pub fn prefer(&mut self, scheme: &str) {
+    /// Shows pages as on `screen` or in `print`, to somebody who prefers `light` or `dark`.
+    pub fn show(&mut self, media: &str, scheme: &str) {
         let feature = json!({"name": "prefers-color-scheme", "value": scheme});
-        self.call("Emulation.setEmulatedMedia", json!({"features": [feature]}));
+        let shown = json!({"media": media, "features": [feature]});
+        self.call("Emulation.setEmulatedMedia", shown);
     }
 
     pub fn without_javascript(&mut self) {
