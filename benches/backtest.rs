@@ -1,7 +1,8 @@
 //! How fast a backtest reads, against a bare typed parse of the same bytes by serde_json, one
-//! thread each, in turns within one process so that both see the same machine.
+//! thread each, and with several threads against one; in turns within one process so that both see
+//! the same machine.
 //!
-//! `cargo bench --bench backtest [-- --records N --rounds N]`. Prints, asserts nothing.
+//! `cargo bench --bench backtest [-- --records N --rounds N --threads N]`. Prints, asserts nothing.
 
 use std::borrow::Cow;
 use std::ffi::OsStr;
@@ -17,7 +18,9 @@ use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use watchfire::cli;
 use watchfire::generate::{Generator, Options};
-use watchfire::io::{backtest, clock};
+use watchfire::io::backtest::input::{Reading, Source};
+use watchfire::io::backtest::{self, Request};
+use watchfire::io::{clock, rule_files};
 
 /// 2026-03-01T09:00:00Z.
 const START: i64 = 1_772_355_600_000;
@@ -30,6 +33,9 @@ struct Args {
     /// How often both take their turn.
     #[arg(long, default_value_t = 5)]
     rounds: usize,
+    /// Compare a backtest with so many threads with one, instead of with serde_json.
+    #[arg(long)]
+    threads: Option<usize>,
     /// Given by cargo.
     #[arg(long, hide = true)]
     bench: bool,
@@ -155,30 +161,34 @@ fn compare(
     (records, bytes): (u64, u64),
     rules: &[PathBuf],
 ) -> anyhow::Result<()> {
+    let (peer_name, own_name) = match args.threads {
+        None => ("serde_json".to_owned(), "watchfire ".to_owned()),
+        Some(threads) => ("1 thread  ".to_owned(), format!("{threads} threads ")),
+    };
     let mut ratios = Vec::with_capacity(args.rounds);
     for round in 1..=args.rounds {
-        let peer = timed(|| parse_alone(path))?;
-        let own = timed(|| backtest_alone(path, rules))?;
-        anyhow::ensure!(
-            peer.records == records,
-            "serde_json read {} records",
-            peer.records
-        );
-        anyhow::ensure!(
-            own.records == records,
-            "watchfire read {} records",
-            own.records
-        );
+        let peer = match args.threads {
+            None => timed(|| parse_alone(path))?,
+            Some(_) => timed(|| whole_backtest(path, rules, 1))?,
+        };
+        let own = timed(|| whole_backtest(path, rules, args.threads.unwrap_or(1)))?;
+        for timed in [&peer, &own] {
+            anyhow::ensure!(
+                timed.records == records,
+                "{} records were read",
+                timed.records
+            );
+        }
         let ratio = peer.seconds / own.seconds;
-        println!("round {round}: serde_json {}", peer.rates(bytes));
-        println!("         watchfire  {}, ratio {ratio:.3}", own.rates(bytes));
+        println!("round {round}: {peer_name} {}", peer.rates(bytes));
+        println!("         {own_name} {}, ratio {ratio:.3}", own.rates(bytes));
         ratios.push(ratio);
     }
     ratios.sort_by(f64::total_cmp);
     let median = ratios
         .get(ratios.len() / 2)
         .context("--rounds must be at least 1")?;
-    println!("median ratio of throughputs, watchfire to serde_json: {median:.3}");
+    println!("median ratio of throughputs: {median:.3}");
     Ok(())
 }
 
@@ -244,10 +254,14 @@ fn parse_alone(path: &Path) -> anyhow::Result<u64> {
     Ok(records)
 }
 
-/// The whole backtest, as `backtest --threads 1` runs it.
-fn backtest_alone(path: &Path, rules: &[PathBuf]) -> anyhow::Result<u64> {
-    let plan = cli::backtest::plan(rules)?;
-    let outcome = backtest::run(&plan, &[path.to_path_buf()], 1)?;
-    anyhow::ensure!(!outcome.incidents.is_empty(), "no incident found");
+/// The whole backtest, as `backtest --threads N` runs it.
+fn whole_backtest(path: &Path, rules: &[PathBuf], threads: usize) -> anyhow::Result<u64> {
+    let plan = cli::backtest::rules::plan_of(&rule_files::load(rules)?)?;
+    let sources = [Source::File(path.to_path_buf())];
+    let outcome = backtest::run(&Request {
+        threads,
+        ..Request::new(&plan, &sources, &Reading::default())
+    })?;
+    anyhow::ensure!(!outcome.folded.incidents.is_empty(), "no incident found");
     Ok(outcome.seen.records)
 }

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 pub use kafka::{Kafka, ReadSecret, Secret};
-pub use written::{Delivery, Start, Written};
+pub use written::{Delivery, Size, Start, Written};
 
 use crate::plan::{Limits, Settings};
 use crate::time::Second;

@@ -79,7 +79,9 @@ impl Replay {
     }
 }
 
-fn close(id: KeyId, rule: &LoadedRule, key: Key, topics: &[String]) -> Vec<Incident> {
+/// The incidents of a key that has all its matches, by time; all are closed. `topics`: the names of
+/// the inputs, by their places.
+pub fn close(id: KeyId, rule: &LoadedRule, key: Key, topics: &[String]) -> Vec<Incident> {
     let mut incidents = late::incidents(id, key, rule, Horizon::END, (false, topics));
     incidents.retain(|incident| !publish::excepted(rule, incident));
     incidents

@@ -10,7 +10,11 @@ use crate::time::Millis;
 
 mod words;
 
+pub mod compare;
+
 pub mod difference;
+
+pub mod json;
 
 pub mod text;
 

@@ -1,182 +1,329 @@
-//! `watchfire backtest`: what the rules would have said of an archive.
+//! `watchfire backtest`: what the rules would have said of an archive or a topic.
 
-use std::fs::File;
-use std::io::{BufWriter, Write};
+mod explained;
+pub mod input;
+pub mod rules;
+mod shown;
+mod sweep;
+mod write;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Result, bail};
 
-use crate::encode::Encoding;
-use crate::event::Attributes;
-use crate::io::backtest::{self, Outcome};
-use crate::io::{clock, rule_files};
-use crate::plan::{Limits, Plan, Settings};
-use crate::rule::{self, Texts};
+use super::settings::{Settings, USAGE};
+use super::{explanation, log};
+use crate::config::{Config, Size};
+use crate::io::backtest::input::{Reading, Source};
+use crate::io::backtest::topic::{Cluster, TopicRange};
+use crate::io::backtest::{self, Outcome, Request, publish};
+use crate::io::client::Health;
+use crate::io::{clock, files, interrupt};
+use crate::record::Hash;
+use crate::time::Millis;
+use input::{Input, Output, When};
+use rules::{Rules, SETTINGS};
+use shown::Shown;
+use write::Format;
 
-/// Run rules over files and write the incidents that stand at the end.
+/// Exit code where two sets of rules find different incidents.
+const DIFFERENT: u8 = 3;
+
+/// Run rules over files and topics, and write the incidents that stand at the end.
 ///
-/// Reads NDJSON, envelopes ({"records":[..]}), single JSON documents and what Event Hubs Capture
-/// writes (Avro), plain or packed with gzip or zstd. A file's content says which it is, not its
-/// name. The end of the input is the end of time, so the order of files and records does not
-/// matter.
+/// The end of the input is the end of time, so the order of files, partitions and records does not
+/// matter. A topic is read without a consumer group: nothing of the brokers' is changed.
+///
+/// Exit codes: 0 done; 1 something failed; 2 wrong arguments or rules; 3 --compare found
+/// differences; 130 ended by Ctrl-C, after writing what the part that was read comes to.
 #[derive(clap::Args, Debug)]
 pub struct Args {
-    /// Rule files, and directories of them.
-    #[arg(long, required = true, num_args = 1.., value_name = "PATH")]
-    pub rules: Vec<PathBuf>,
+    /// Rule files, and directories of them; default: those of the configuration.
+    #[arg(long, num_args = 1.., value_name = "PATH")]
+    rules: Vec<PathBuf>,
 
-    /// Files and directories to read; of directories, with their subdirectories, all that is called
-    /// .json, .ndjson, .jsonl or .avro, or so with .gz or .zst behind.
-    #[arg(long, required = true, num_args = 1.., value_name = "PATH")]
-    pub input: Vec<PathBuf>,
+    /// Files and directories to read, and topics: kafka://TOPIC?from=TIME&to=TIME, by the time at
+    /// which the broker got a message; without from and to, all that the topic holds now.
+    ///
+    /// Files hold NDJSON, envelopes ({"records":[..]}), single JSON documents or what Event Hubs
+    /// Capture writes (Avro), plain or packed with gzip or zstd; their content says which, not
+    /// their name. Of directories, with their subdirectories, all is read that is called .json,
+    /// .ndjson, .jsonl or .avro, or so with .gz or .zst behind.
+    #[arg(long, required = true, num_args = 1.., value_name = "PATH|kafka://TOPIC")]
+    input: Vec<Input>,
 
-    /// Where the incidents go, one JSON object a line; `-`: standard output.
-    #[arg(long, default_value = "-", value_name = "FILE")]
-    pub output: PathBuf,
+    /// Where the incidents go: a file, `-` for standard output, or kafka://TOPIC, which gets them
+    /// as a worker would write them and must not belong to a live application.
+    ///
+    /// Default: standard output, unless --explain, --compare or --sweep write there.
+    #[arg(long, value_name = "FILE|kafka://TOPIC")]
+    output: Option<Output>,
 
-    /// Threads that detect; 0: one for each processor.
+    /// How the output file holds incidents; default: avro if its name ends in .avro, else json.
+    #[arg(long, value_enum)]
+    format: Option<Format>,
+
+    /// Write a page to look at: one HTML file that needs no network.
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+
+    /// Compare with the incidents of these rules: which appear with --rules, vanish or change.
+    #[arg(long, num_args = 1.., value_name = "PATH")]
+    compare: Vec<PathBuf>,
+
+    /// Show the matches, windows and values that made the incident with this id.
+    #[arg(long, value_name = "INCIDENT_ID", value_parser = id)]
+    explain: Option<Hash>,
+
+    /// Try one rule with a range of thresholds: 'having COUNT(*) >= 1..20', or with a pattern's
+    /// name in front and a step behind the range ('1..100 step 10').
+    #[arg(long, value_name = "HAVING")]
+    sweep: Option<String>,
+
+    /// What --compare, --explain and --sweep find as JSON, an object a line.
+    #[arg(long)]
+    json: bool,
+
+    /// Only the rule with this id; may be given several times.
+    #[arg(long = "rule", value_name = "ID")]
+    only: Vec<String>,
+
+    /// Only events that happened at this time or later: a date, a date and time, or now-24h.
+    #[arg(long, value_name = "TIME")]
+    from: Option<When>,
+
+    /// Only events that happened before this time.
+    #[arg(long, value_name = "TIME")]
+    to: Option<When>,
+
+    /// A file that cannot be read, or not to its end, is an error, instead of being named and
+    /// passed over.
+    #[arg(long)]
+    strict: bool,
+
+    /// Threads; 0: one for each processor.
     #[arg(long, default_value_t = 0, value_name = "N")]
-    pub threads: usize,
+    threads: usize,
+
+    /// Memory for matches that wait to be folded; what is more goes to disk.
+    #[arg(long, default_value = "1GiB", value_name = "SIZE", value_parser = Size::parse)]
+    memory: Size,
+
+    /// Directory for what memory cannot hold; default: the system's for temporary files.
+    #[arg(long, value_name = "DIR")]
+    temp_dir: Option<PathBuf>,
+
+    /// The configuration file (TOML): its brokers, and the settings that rules are run with.
+    #[arg(long, short, value_name = "FILE", env = "WATCHFIRE_CONFIG")]
+    config: Option<PathBuf>,
+
+    /// Where the brokers are: host:port, several separated by commas.
+    #[arg(long, value_name = "ADDRESS")]
+    brokers: Option<String>,
 }
 
-/// What rules are run with where there is no configuration.
-pub const SETTINGS: Settings = Settings {
-    patience: 900,
-    lateness: 7_200,
-    limits: Limits {
-        evidence: 5,
-        distinct_values: 10_000,
-    },
-};
-
-/// Runs the command. Exit code 2 for rules with errors, 1 for all else that fails.
+/// Runs the command.
 ///
 /// # Errors
 ///
-/// An input cannot be read, or the output not written.
+/// An input cannot be read, or an output not written.
 pub fn run(args: &Args) -> Result<ExitCode> {
     let started = clock::instant();
-    let plan = match plan(&args.rules) {
-        Ok(plan) => plan,
+    let now = clock::now();
+    log::start(false)?;
+    let cluster = match args.cluster() {
+        Ok(cluster) => cluster,
+        Err(code) => return Ok(code),
+    };
+    let rules = match args.load_rules(cluster.as_ref()) {
+        Ok(rules) => rules,
         Err(error) => {
             eprintln!("{error:#}");
-            return Ok(ExitCode::from(2));
+            return Ok(ExitCode::from(USAGE));
         }
     };
-    let threads = match args.threads {
-        0 => std::thread::available_parallelism().map_or(1, usize::from),
-        some => some,
-    };
-    let outcome = backtest::run(&plan, &args.input, threads)?;
-    write(&args.output, &outcome)?;
-    summarise(&outcome, started.elapsed().as_secs_f64());
-    Ok(ExitCode::SUCCESS)
-}
-
-/// The plan of all rules at `paths` that are enabled.
-///
-/// # Errors
-///
-/// A path cannot be read, or rules have errors: one line for each.
-pub fn plan(paths: &[PathBuf]) -> Result<std::sync::Arc<Plan>> {
-    plan_of(&rule_files::load(paths)?)
-}
-
-/// The plan of all rules in these texts that are enabled.
-///
-/// # Errors
-///
-/// Rules have errors: one line for each.
-pub fn plan_of(texts: &Texts) -> Result<std::sync::Arc<Plan>> {
-    let mut attributes = Attributes::default();
-    let (rules, _) = texts.parse(&mut attributes).map_err(|errors| {
-        let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
-        anyhow!(lines.join("\n"))
+    let sources = args.sources(cluster.as_ref(), now)?;
+    args.check_outputs(cluster.as_ref())?;
+    let reading = Arc::new(Reading::default());
+    interrupt::on_first({
+        let reading = Arc::clone(&reading);
+        move || {
+            eprintln!("interrupted: folding what was read so far (again to end at once)");
+            reading.stop.store(true, Ordering::Relaxed);
+        }
     })?;
-    let enabled: Vec<rule::Rule> = rules.into_iter().filter(|rule| rule.enabled).collect();
-    Plan::alone(&enabled, &attributes, SETTINGS, Vec::new()).map_err(|error| anyhow!(error))
+    let outcome = backtest::run(&Request {
+        plan: &rules.plan,
+        sources: &sources,
+        within: (
+            args.from.and_then(|when| when.millis(now)),
+            args.to.and_then(|when| when.millis(now)),
+        ),
+        sweep: rules
+            .sweep
+            .as_ref()
+            .map(|sweep| (sweep.place as u32, &sweep.rules[..])),
+        explain: args.explain,
+        threads: match args.threads {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            some => some,
+        },
+        memory_bytes: args.memory.0,
+        scratch: &args.temp_dir.clone().unwrap_or_else(std::env::temp_dir),
+        strict: args.strict,
+        reading: &reading,
+    })?;
+    args.explain(&rules, &outcome)?;
+    let shown = Shown::new(args, &rules, outcome, started.elapsed());
+    shown.write(args, cluster.as_ref(), now)?;
+    shown.say(args);
+    Ok(shown.exit_code())
 }
 
-fn write(path: &Path, outcome: &Outcome) -> Result<()> {
-    let to = || format!("cannot write to {}", path.display());
-    let mut out: Box<dyn Write> = if path == Path::new("-") {
-        Box::new(std::io::stdout().lock())
-    } else {
-        Box::new(BufWriter::new(File::create(path).with_context(to)?))
-    };
-    for incident in &outcome.incidents {
-        out.write_all(&Encoding::Json.encode(incident))
-            .with_context(to)?;
-        out.write_all(b"\n").with_context(to)?;
+impl Args {
+    /// The configuration and its brokers, where anything needs one.
+    fn cluster(&self) -> Result<Option<Cluster>, ExitCode> {
+        let reads_topic = self
+            .input
+            .iter()
+            .any(|input| matches!(input, Input::Topic(..)));
+        let writes_topic = matches!(self.output, Some(Output::Topic(_)));
+        if self.config.is_none() && !reads_topic && !writes_topic {
+            return Ok(None);
+        }
+        let settings = Settings::of(self.config.clone(), self.brokers.clone());
+        let config: Arc<Config> = Arc::new(settings.load()?);
+        Ok(Some(Cluster {
+            health: Health::new(config.kafka.brokers()),
+            config,
+        }))
     }
-    out.flush().with_context(to)
-}
 
-fn summarise(outcome: &Outcome, seconds: f64) {
-    let seen = &outcome.seen;
-    for line in &seen.named {
-        eprintln!("refused: {line}");
+    fn load_rules(&self, cluster: Option<&Cluster>) -> Result<Rules> {
+        let configured = cluster.map_or(&[][..], |cluster| &cluster.config.rules);
+        let configured: Vec<PathBuf> = configured.iter().map(PathBuf::from).collect();
+        let paths = match self.rules.is_empty() {
+            true => &configured,
+            false => &self.rules,
+        };
+        if paths.is_empty() {
+            bail!("no rules: name files or directories with --rules, or in the configuration");
+        }
+        Rules::load(rules::From {
+            rules: paths,
+            others: &self.compare,
+            only: &self.only,
+            sweep: self.sweep.as_deref(),
+            settings: cluster.map_or(SETTINGS, |cluster| cluster.config.settings),
+        })
     }
-    let named = seen.named.len() as u64;
-    if seen.rejected > named {
-        eprintln!("refused: {} more", seen.rejected - named);
+
+    /// All that is to be read, files and ranges of topics.
+    fn sources(&self, cluster: Option<&Cluster>, now: Millis) -> Result<Vec<Source>> {
+        let mut sources = Vec::new();
+        for input in &self.input {
+            match (input, cluster) {
+                (Input::Path(path), _) => {
+                    let files = files::list(std::slice::from_ref(path))?;
+                    sources.extend(files.into_iter().map(Source::File));
+                }
+                (Input::Topic(topic, (from, to)), Some(cluster)) => {
+                    let bounds = (from.bound(now), to.bound(now));
+                    sources.push(Source::Topic(TopicRange::find(cluster, topic, bounds)?));
+                }
+                (Input::Topic(..), None) => (),
+            }
+        }
+        Ok(sources)
     }
-    eprintln!(
-        "{} incidents from {} of {} records ({} refused) in {} files, {:.1} MB in {seconds:.2} s",
-        outcome.incidents.len(),
-        seen.matched,
-        seen.records,
-        seen.rejected,
-        seen.files,
-        seen.bytes as f64 / 1e6,
-    );
-}
 
-#[cfg(test)]
-mod tests {
-    use apache_avro::Codec;
+    /// Says what is wrong with the outputs before hours are spent.
+    fn check_outputs(&self, cluster: Option<&Cluster>) -> Result<()> {
+        if let (Some(Output::Topic(topic)), Some(cluster)) = (&self.output, cluster) {
+            let read = self.input.iter().any(|input| match input {
+                Input::Topic(read, _) => read == topic,
+                Input::Path(_) => false,
+            });
+            if read {
+                bail!("--output kafka://{topic}: it is read from at the same time");
+            }
+            publish::check(cluster, topic)?;
+        }
+        let file = match &self.output {
+            Some(Output::Path(path)) if path != Path::new("-") => Some(path),
+            Some(Output::Path(_) | Output::Topic(_)) | None => None,
+        };
+        for path in file.into_iter().chain(&self.report) {
+            let folder = match path.parent() {
+                Some(folder) if folder != Path::new("") => folder,
+                Some(_) | None => Path::new("."),
+            };
+            if !folder.is_dir() {
+                bail!(
+                    "cannot write {}: there is no directory {}",
+                    path.display(),
+                    folder.display()
+                );
+            }
+        }
+        Ok(())
+    }
 
-    use super::*;
-    use crate::io::files::tests::{capture, gzip, zstd};
-    use crate::time::rfc3339;
+    /// Whether something else than incidents is asked for.
+    fn asks_question(&self) -> bool {
+        !self.compare.is_empty() || self.explain.is_some() || self.sweep.is_some()
+    }
 
-    const RULE: &str = concat!(
-        "{id: R, name: R, severity: 5, window: 5m, ",
-        "patterns: [{name: P, where: user = \"a@b.c\"}]}",
-    );
-
-    /// When the incidents of a file with `content` begin, and how many records are refused.
-    fn check(content: &[u8], expected: &[&str], refused: u64) {
-        let plan = plan_of(&Texts {
-            rules: vec![("rules".to_owned(), RULE.to_owned())],
-            lists: Vec::new(),
-        });
-        let plan = plan.unwrap();
-        let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(&file, content).unwrap();
-        for threads in [1, 2] {
-            let input = [file.path().to_owned()];
-            let Outcome { incidents, seen } = backtest::run(&plan, &input, threads).unwrap();
-            let found: Vec<String> = incidents.iter().map(|i| rfc3339(i.first_seen)).collect();
-            assert_eq!(found, expected);
-            assert_eq!(seen.rejected, refused);
+    /// Where incidents go, if anywhere.
+    fn incidents_go(&self) -> Option<Output> {
+        match &self.output {
+            Some(output) => Some(output.clone()),
+            None if self.asks_question() => None,
+            None => Some(Output::Path("-".into())),
         }
     }
 
-    #[test]
-    fn lines_and_captures() {
-        let dated = r#"{"Caller":"a@b.c","time":"2019-03-22T13:02:03Z"}"#;
-        let undated = r#"{"Caller":"a@b.c"}"#;
-        let in_the_future = r#"{"Caller":"a@b.c","time":"2039-03-22T13:02:03Z"}"#;
-        let at = ["2019-03-22T13:02:03.000Z"];
-        check(dated.as_bytes(), &at, 0);
-        check(&gzip(dated.as_bytes()), &at, 0);
-        check(&zstd(dated.as_bytes()), &at, 0);
-        check(undated.as_bytes(), &[], 1);
-        for record in [dated, undated, in_the_future] {
-            let captured: &[_] = &[("3/22/2019 1:02:03 PM", Some(record))];
-            check(&capture(Codec::Snappy, &[captured]), &at, 0);
+    /// Writes what was asked for where it does not disturb: on standard output, unless that has
+    /// the incidents.
+    fn answer(&self, text: &str) {
+        match self.incidents_go() {
+            Some(Output::Path(path)) if path == Path::new("-") => eprint!("{text}"),
+            Some(_) | None => print!("{text}"),
         }
     }
+
+    /// Shows what made the incident that was asked for.
+    fn explain(&self, rules: &Rules, outcome: &Outcome) -> Result<()> {
+        let Some(id) = self.explain else {
+            return Ok(());
+        };
+        let found = outcome.folded.explained.as_ref();
+        let loaded = found.and_then(|found| rules.plan.rules.get(found.rule as usize));
+        let (Some(found), Some((loaded, _))) = (found, loaded) else {
+            bail!(
+                "--explain: no incident has the id {id}. Ids depend on the rules and on the \
+                 settings that they are run with: give those of the run that found it with --rules \
+                 and --config"
+            );
+        };
+        let explanation = explained::of(found, loaded, &outcome.topics)?;
+        if self.json {
+            self.answer(&format!("{}\n", explanation::json(&explanation)));
+            return Ok(());
+        }
+        let mut text = format!("{id}  {}\n", found.incident.title);
+        for line in explanation::lines(&explanation) {
+            text.push_str(&line);
+            text.push('\n');
+        }
+        self.answer(&text);
+        Ok(())
+    }
+}
+
+fn id(text: &str) -> Result<Hash, String> {
+    Hash::parse(text).ok_or_else(|| "expected an incident_id: 32 hexadecimal digits".to_owned())
 }

@@ -265,7 +265,7 @@ fn conclude(sent: &[Vec<u8>]) -> Result<ExitCode> {
 /// The number of records in the messages, and the incidents that they make.
 fn replay(sent: &[Vec<u8>]) -> Result<(u64, Vec<Incident>)> {
     let rules = RULES.iter();
-    let plan = backtest::plan_of(&Texts {
+    let plan = backtest::rules::plan_of(&Texts {
         rules: rules
             .map(|text| ("rules".to_owned(), (*text).to_owned()))
             .collect(),

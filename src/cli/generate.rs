@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 
 use crate::generate::{Generator, Options};
-use crate::io::progress::Progress;
+use crate::io::progress::{Progress, Unit};
 use crate::time::Millis;
 
 /// Event time of the first event, unless another is asked for: 2026-03-01T09:00:00Z. Fixed, so
@@ -76,7 +76,7 @@ fn write(
     shows_progress: bool,
 ) -> std::io::Result<()> {
     let mut out = BufWriter::with_capacity(1 << 20, out);
-    let mut progress = shows_progress.then(|| Progress::start("generating", None));
+    let mut progress = shows_progress.then(|| Progress::start("generating", Unit::Bytes, None));
     let mut records = 0;
     for message in stream {
         if records >= wanted {

@@ -20,6 +20,8 @@ pub mod rules_test;
 
 pub mod rules_show;
 
+pub mod explanation;
+
 pub mod table;
 
 pub mod settings;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::backtest::SETTINGS;
+use super::backtest::rules::SETTINGS;
 use crate::event::Attributes;
 use crate::io::rule_files;
 use crate::plan::retention;

@@ -1,7 +1,6 @@
 //! `watchfire rules test`: do the rules do what their own tests say?
 
 mod play;
-mod shown;
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -9,17 +8,18 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
+use super::explanation::{self, Explanation, brief};
 use crate::event::Attributes;
 use crate::io::rule_files;
 use crate::rule::{Rule, RuleTest};
-use play::{Played, play};
+use play::play;
 
 /// One test, what is wrong with its outcome (nothing: it passes), and how that came about.
 struct Verdict {
     rule: String,
     test: String,
     faults: Vec<String>,
-    played: Option<Played>,
+    played: Option<Explanation>,
 }
 
 /// How verdicts are written.
@@ -98,7 +98,7 @@ fn report(verdicts: &[Verdict], style: Style) -> ExitCode {
 
 impl Verdict {
     /// What is to be explained.
-    fn explained(&self, style: Style) -> Option<&Played> {
+    fn explained(&self, style: Style) -> Option<&Explanation> {
         let wanted = style.explain || !self.faults.is_empty();
         self.played.as_ref().filter(|_| wanted)
     }
@@ -114,7 +114,7 @@ fn as_text(verdict: &Verdict, style: Style) -> String {
         "FAILED"
     };
     let mut text = format!("{word}  {rule}: {test}\n");
-    let explained = verdict.explained(style).map(shown::lines);
+    let explained = verdict.explained(style).map(explanation::lines);
     for line in faults.iter().chain(explained.iter().flatten()) {
         text.push_str("        ");
         text.push_str(line);
@@ -129,15 +129,15 @@ fn as_json(verdict: &Verdict, style: Style) -> Value {
     } = verdict;
     let mut value = json!({ "rule": rule, "test": test, "faults": faults });
     if let (Some(played), Some(fields)) = (verdict.explained(style), value.as_object_mut()) {
-        fields.insert("explanation".to_owned(), shown::json(played));
+        fields.insert("explanation".to_owned(), explanation::json(played));
     }
     value
 }
 
 /// What differs between the incidents that the test's events make and those it expects; refused
 /// events, too.
-fn faults(played: &Played, test: &RuleTest) -> Vec<String> {
-    let refused = |event: &play::Seen| {
+fn faults(played: &Explanation, test: &RuleTest) -> Vec<String> {
+    let refused = |event: &explanation::Seen| {
         let reason = event.outcome.as_ref().err()?;
         Some(format!("event {}: {reason}", event.position.offset + 1))
     };
@@ -184,24 +184,6 @@ fn stated(expected: &[(String, Value)]) -> String {
         .map(|(field, value)| format!("{field} {value}"))
         .collect();
     fields.join(", ")
-}
-
-fn brief(incident: &Value) -> String {
-    let field = |name: &str| {
-        incident
-            .get(name)
-            .map(ToString::to_string)
-            .unwrap_or_default()
-    };
-    format!(
-        "attributes {}, severity {}, event_count {}, trigger_count {}, first_seen {}, last_seen {}",
-        field("attributes"),
-        field("severity"),
-        field("event_count"),
-        field("trigger_count"),
-        field("first_seen"),
-        field("last_seen"),
-    )
 }
 
 #[cfg(test)]

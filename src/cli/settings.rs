@@ -48,6 +48,15 @@ enum Delivery {
 }
 
 impl Settings {
+    /// These flags, as a command that has only them gives them.
+    pub fn of(config: Option<PathBuf>, brokers: Option<String>) -> Settings {
+        Settings {
+            config,
+            brokers,
+            ..Settings::default()
+        }
+    }
+
     /// The configuration, or every problem of it on stderr and the exit code for that.
     pub fn load(&self) -> Result<Config, ExitCode> {
         self.build().map_err(|problems| {

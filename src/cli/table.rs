@@ -123,6 +123,12 @@ pub fn on_stdout() -> Printer<std::io::Stdout> {
     Printer::new(std::io::stdout(), layout)
 }
 
+/// Columns of the terminal that standard error is; [`DEFAULT_WIDTH`] where it is none.
+pub fn width_of_stderr() -> usize {
+    let size = Term::stderr().size_checked();
+    size.map_or(DEFAULT_WIDTH, |(_, columns)| usize::from(columns))
+}
+
 /// `text` in exactly `width` columns, its end cut with an ellipsis. Control characters, which
 /// could move the cursor, become blanks.
 fn fit(text: &str, width: usize) -> String {

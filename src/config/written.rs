@@ -167,9 +167,20 @@ impl<'de> Deserialize<'de> for Size {
             Ok(NumberOrText::Text(text)) => parse_size(&text),
             Err(_) => None,
         };
-        found.map(Size).ok_or_else(|| {
-            de::Error::custom("expected a number of bytes, such as 1000000 or \"64MiB\"")
-        })
+        found.map(Size).ok_or_else(|| de::Error::custom(NO_SIZE))
+    }
+}
+
+const NO_SIZE: &str = "expected a number of bytes, such as 1000000 or \"64MiB\"";
+
+impl Size {
+    /// The number of bytes that `text` says.
+    ///
+    /// # Errors
+    ///
+    /// It is none; says what was expected.
+    pub fn parse(text: &str) -> Result<Size, String> {
+        parse_size(text).map(Size).ok_or_else(|| NO_SIZE.to_owned())
     }
 }
 

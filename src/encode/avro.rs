@@ -4,6 +4,8 @@
 //! The datum is written here, not by the Avro library: its maps are hash maps, whose order
 //! differs from run to run, and its writer can fail. Reading back ([`read`]) is the library's work.
 
+pub mod container;
+
 pub mod read;
 
 use super::field::{self, Field};
@@ -31,10 +33,14 @@ pub fn single_object(incident: &Incident) -> Vec<u8> {
     out.extend_from_slice(&MARK);
     let [.., (fingerprint, _)] = SCHEMAS;
     out.extend_from_slice(&fingerprint);
-    for (_, field) in field::of_incident(incident) {
-        value(&mut out, &field);
-    }
+    datum(&mut out, incident);
     out
+}
+
+fn datum(out: &mut Vec<u8>, incident: &Incident) {
+    for (_, field) in field::of_incident(incident) {
+        value(out, &field);
+    }
 }
 
 fn value(out: &mut Vec<u8>, value: &Field<'_>) {

@@ -1,283 +1,303 @@
-//! Backtests over files: reads them, detects on several threads, folds once.
+//! Backtests: read files and topics, detect on all threads, bring the matches into order, fold once
+//! per key.
+//!
+//! What is in memory at a time is bounded: batches on their way, matches up to a limit beyond which
+//! they go to disk, and one key for each thread. The incidents themselves are kept.
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+pub mod detect;
 
-use anyhow::{Result, anyhow};
+pub mod fold;
 
-use crate::detect::{Found, Matcher, Record};
-use crate::incident::Incident;
-use crate::io::files;
-use crate::io::progress::Progress;
-use crate::key::Origin;
-use crate::plan::Plan;
-use crate::record::Position;
-use crate::replay::Replay;
-use crate::shuffle::MatchedRecord;
-use crate::time::Millis;
+pub mod input;
 
-/// Bytes of input that one thread is handed at a time.
-const BATCH_BYTES: usize = 1 << 20;
+pub mod matches;
 
-/// Refused records that are named; the rest is only counted.
-const NAMED_MAX: usize = 20;
+pub mod publish;
+
+pub mod seen;
+
+pub mod topic;
+
+use std::path::Path;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Mutex, PoisonError};
+
+use anyhow::{Context as _, Error, Result, anyhow};
+
+use crate::io::client::lock;
+use crate::io::progress::{Progress, Unit};
+use crate::plan::{LoadedRule, Plan};
+use crate::record::Hash;
+use detect::{Detected, Detecting, Name, Within};
+use fold::{Folded, Wanted};
+use input::{Batch, Reading, Source};
+use matches::Matches;
+use seen::Seen;
+
+/// What is to be done.
+pub struct Request<'r> {
+    /// The rules.
+    pub plan: &'r Plan,
+    /// What is read.
+    pub sources: &'r [Source],
+    /// Only events of these times.
+    pub within: Within,
+    /// See [`Wanted`].
+    pub sweep: Option<(u32, &'r [LoadedRule])>,
+    /// See [`Wanted`].
+    pub explain: Option<Hash>,
+    /// So many threads detect, and then fold. One does everything by itself, reading too.
+    pub threads: usize,
+    /// What the matches may take in memory, in bytes.
+    pub memory_bytes: usize,
+    /// Where they go beyond that, in a directory of their own.
+    pub scratch: &'r Path,
+    /// A file that cannot be read is an error, instead of being passed over.
+    pub strict: bool,
+    /// How far reading is, and whether to end it.
+    pub reading: &'r Reading,
+}
+
+/// What the matches may take in memory where nothing else is said, in bytes.
+pub const MEMORY_BYTES: usize = 1 << 30;
+
+impl<'r> Request<'r> {
+    /// All of `sources`, on one thread.
+    pub fn new(plan: &'r Plan, sources: &'r [Source], reading: &'r Reading) -> Request<'r> {
+        Request {
+            plan,
+            sources,
+            within: (None, None),
+            sweep: None,
+            explain: None,
+            threads: 1,
+            memory_bytes: MEMORY_BYTES,
+            scratch: Path::new("."),
+            strict: false,
+            reading,
+        }
+    }
+}
 
 /// What a backtest has seen and found.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Outcome {
-    /// The incidents that stand at the end, by first_seen and id.
-    pub incidents: Vec<Incident>,
     /// What went through.
     pub seen: Seen,
+    /// What came of it.
+    pub folded: Folded,
+    /// Whether the matches needed more memory than they may take.
+    pub used_disk: bool,
+    /// What evidence names as topics, by their places.
+    pub topics: Vec<String>,
 }
 
-/// What went through a backtest.
-#[derive(Debug, Default)]
-pub struct Seen {
-    /// Files.
-    pub files: u64,
-    /// Records.
-    pub records: u64,
-    /// Bytes of the messages, unpacked.
-    pub bytes: u64,
-    /// Records that matched a rule.
-    pub matched: u64,
-    /// Records refused.
-    pub rejected: u64,
-    /// The first of those refused: file, line, place in the line, reason.
-    pub named: Vec<String>,
-}
+/// Batches that wait for each thread that does not read.
+const QUEUED: usize = 2;
 
-/// Some messages of one file.
-struct Batch {
-    file: usize,
-    /// Line, timestamp and end of each message in `bytes`.
-    messages: Vec<(i64, Option<Millis>, usize)>,
-    bytes: Vec<u8>,
-}
-
-/// What detection made of some messages.
-#[derive(Default)]
-struct Detected {
-    seen: Seen,
-    matched: Vec<(usize, MatchedRecord)>,
-}
-
-/// Runs the rules of `plan` over the files that `inputs` name, on `threads` threads.
+/// Runs a backtest.
 ///
 /// # Errors
 ///
-/// A file cannot be read.
-pub fn run(plan: &Arc<Plan>, inputs: &[PathBuf], threads: usize) -> Result<Outcome> {
-    let files = files::list(inputs)?;
-    let mut replay = Replay::new(Arc::clone(plan));
-    let mut seen = Seen {
-        files: files.len() as u64,
-        ..Seen::default()
-    };
-    let mut take = |detected: Detected| {
-        seen.add(detected.seen);
-        for (file, record) in detected.matched {
-            let name = files.get(file).map(|path| path.display().to_string());
-            let topic = replay.topic(&name.unwrap_or_default());
-            replay.add(
-                &record,
-                Origin {
-                    topic,
-                    partition: 0,
-                },
-            );
-        }
-    };
-    let mut progress = Progress::start("backtest", total_bytes(&files));
-    if threads <= 1 {
-        on_this_thread(plan, &files, &mut progress, &mut take)?;
-    } else {
-        on_threads(plan, &files, threads, &mut progress, &mut take)?;
-    }
-    progress.finish();
-    Ok(Outcome {
-        incidents: replay.finish(),
-        seen,
-    })
-}
-
-fn on_this_thread(
-    plan: &Plan,
-    files: &[PathBuf],
-    progress: &mut Progress,
-    take: &mut dyn FnMut(Detected),
-) -> Result<()> {
-    let mut matcher = Matcher::new(plan);
-    let bytes_read = AtomicU64::new(0);
-    for (file, path) in files.iter().enumerate() {
-        let mut detected = Detected::default();
-        files::messages(path, &bytes_read, &mut |message| {
-            progress.advance(bytes_read.swap(0, Ordering::Relaxed));
-            detect(
-                &mut matcher,
-                (file, path),
-                message.line as i64,
-                message.timestamp,
-                message.bytes,
-                &mut detected,
-            );
-            Ok(())
-        })?;
-        take(detected);
-    }
-    Ok(())
-}
-
-fn on_threads(
-    plan: &Plan,
-    files: &[PathBuf],
-    threads: usize,
-    progress: &mut Progress,
-    take: &mut dyn FnMut(Detected),
-) -> Result<()> {
-    let bytes_read = &AtomicU64::new(0);
-    std::thread::scope(|scope| {
-        let (found, detected) = sync_channel::<Detected>(2 * threads);
-        let mut workers = Vec::new();
-        for _ in 0..threads {
-            let (batches, work) = sync_channel::<Batch>(2);
-            let found = found.clone();
-            scope.spawn(move || detect_batches(plan, files, &work, &found));
-            workers.push(batches);
-        }
-        drop(found);
-        let reader = scope.spawn(move || read_batches(files, &workers, bytes_read));
-        for detected in detected {
-            progress.advance(bytes_read.swap(0, Ordering::Relaxed));
-            take(detected);
-        }
-        reader
-            .join()
-            .map_err(|_| anyhow!("the reading thread failed"))?
-    })
-}
-
-/// Cuts the files into batches and hands them round.
-fn read_batches(
-    files: &[PathBuf],
-    workers: &[SyncSender<Batch>],
-    bytes_read: &AtomicU64,
-) -> Result<()> {
-    let mut turn = workers.iter().cycle();
-    let mut send = |batch: Batch| match turn.next() {
-        Some(worker) if !batch.messages.is_empty() => worker
-            .send(batch)
-            .map_err(|_| anyhow!("a detecting thread failed")),
-        Some(_) | None => Ok(()),
-    };
-    for (file, path) in files.iter().enumerate() {
-        let empty = || Batch {
-            file,
-            messages: Vec::new(),
-            bytes: Vec::new(),
-        };
-        let mut batch = empty();
-        files::messages(path, bytes_read, &mut |message| {
-            batch.bytes.extend_from_slice(message.bytes);
-            let end = batch.bytes.len();
-            batch
-                .messages
-                .push((message.line as i64, message.timestamp, end));
-            if batch.bytes.len() >= BATCH_BYTES {
-                send(std::mem::replace(&mut batch, empty()))?;
-            }
-            Ok(())
-        })?;
-        send(batch)?;
-    }
-    Ok(())
-}
-
-fn detect_batches(
-    plan: &Plan,
-    files: &[PathBuf],
-    work: &Receiver<Batch>,
-    found: &SyncSender<Detected>,
-) {
-    let mut matcher = Matcher::new(plan);
-    for batch in work {
-        let mut detected = Detected::default();
-        let Some(path) = files.get(batch.file) else {
-            continue;
-        };
-        let mut begin = 0;
-        for (line, timestamp, end) in batch.messages {
-            let bytes = batch.bytes.get(begin..end).unwrap_or_default();
-            let file = (batch.file, path.as_path());
-            detect(&mut matcher, file, line, timestamp, bytes, &mut detected);
-            begin = end;
-        }
-        if found.send(detected).is_err() {
-            return;
-        }
-    }
-}
-
-fn detect(
-    matcher: &mut Matcher,
-    (file, path): (usize, &Path),
-    line: i64,
-    sent: Option<Millis>,
-    bytes: &[u8],
-    detected: &mut Detected,
-) {
-    let Detected { seen, matched } = detected;
-    seen.bytes += bytes.len() as u64;
-    matcher.each_record(bytes, sent, &mut |Record { index, outcome, .. }| {
-        seen.records += 1;
-        match outcome {
-            Found::Rejected(reason) => seen.reject(path, line, index, reason),
-            Found::Event { matched: None, .. } => {}
-            Found::Event {
-                matched: Some(record),
-                ..
-            } => {
-                seen.matched += 1;
-                let position = Position {
-                    epoch: 0,
-                    offset: line,
-                    index,
-                };
-                matched.push((file, MatchedRecord { position, ..record }));
-            }
-        }
+/// A topic cannot be read; a file, where that is an error; or the disk fails.
+pub fn run(request: &Request<'_>) -> Result<Outcome> {
+    let names = names(request.sources);
+    let collected = Mutex::new(Collected {
+        seen: Seen {
+            sources: request.sources.len() as u64,
+            ..Seen::default()
+        },
+        matches: Matches::new(request.memory_bytes, request.scratch),
+        progress: progress(request.sources),
     });
+    read_and_detect(request, &names, &collected)?;
+    let collected = collected.into_inner();
+    let Collected {
+        mut seen,
+        matches,
+        progress,
+    } = collected.unwrap_or_else(PoisonError::into_inner);
+    progress.finish();
+    seen.interrupted = request.reading.stopped();
+    let ordered = matches.finish()?;
+    let topics = topics(&names);
+    let wanted = Wanted {
+        plan: request.plan,
+        topics: &topics,
+        sweep: request.sweep,
+        explain: request.explain,
+        threads: request.threads,
+    };
+    Ok(Outcome {
+        seen,
+        folded: fold::fold(&ordered, &wanted)?,
+        used_disk: ordered.is_on_disk(),
+        topics,
+    })
 }
 
-impl Seen {
-    fn reject(&mut self, path: &Path, line: i64, index: u32, reason: &str) {
-        self.rejected += 1;
-        if self.named.len() < NAMED_MAX {
-            let line = line + 1;
-            self.named.push(format!(
-                "{}:{line}: record {index}: {reason}",
-                path.display()
-            ));
+/// What the sources are called.
+fn names(sources: &[Source]) -> Vec<Name> {
+    let mut names: Vec<Name> = Vec::new();
+    let mut topics = 0;
+    for source in sources {
+        let text = source.name();
+        let is_file = matches!(source, Source::File(_));
+        let known = names
+            .iter()
+            .find(|name| !is_file && !name.is_file && name.text == text);
+        let topic = known.map_or(topics, |name| name.topic);
+        topics = topics.max(topic + 1);
+        names.push(Name {
+            topic,
+            text,
+            is_file,
+        });
+    }
+    names
+}
+
+fn progress(sources: &[Source]) -> Progress {
+    let total = sources.iter().map(Source::size).sum();
+    let is_topic = |source: &Source| matches!(source, Source::Topic(_));
+    let unit = match sources.iter().all(is_topic) {
+        true => Unit::Messages,
+        false => Unit::Bytes,
+    };
+    Progress::start("reading", unit, Some(total))
+}
+
+/// The names, each once, by their places.
+fn topics(names: &[Name]) -> Vec<String> {
+    let mut topics: Vec<String> = Vec::new();
+    for name in names {
+        if name.topic as usize == topics.len() {
+            topics.push(name.text.clone());
+        }
+    }
+    topics
+}
+
+/// What has been found so far.
+struct Collected<'r> {
+    seen: Seen,
+    matches: Matches<'r>,
+    progress: Progress,
+}
+
+/// Reads all sources and detects in what they hold. Each thread reads a source that nobody else
+/// reads, hands what it has read to threads that have nothing to read, and where those have enough
+/// to do, detects in it itself.
+fn read_and_detect<'r>(
+    request: &Request<'r>,
+    names: &[Name],
+    collected: &Mutex<Collected<'r>>,
+) -> Result<()> {
+    let others = request.threads.saturating_sub(1);
+    let sources = Mutex::new(request.sources.iter().enumerate());
+    let (queue, queued) = sync_channel(QUEUED * others);
+    let queued = Mutex::new(queued);
+    let work = |queue: SyncSender<Batch>| {
+        let mut worker = Worker {
+            request,
+            collected,
+            detecting: Detecting::new(request.plan, names, request.within),
+        };
+        let done = worker
+            .read(&sources, queue)
+            .and_then(|()| worker.help(&queued));
+        if done.is_err() {
+            request.reading.stop.store(true, Ordering::Relaxed);
+        }
+        done
+    };
+    std::thread::scope(|scope| {
+        let others: Vec<_> = (0..others)
+            .map(|_| {
+                let queue = queue.clone();
+                scope.spawn(move || work(queue))
+            })
+            .collect();
+        let own = work(queue);
+        let others = others.into_iter().map(|other| {
+            let done = other.join();
+            done.unwrap_or_else(|_| Err(anyhow!("a thread panicked; this is a bug in watchfire")))
+        });
+        std::iter::once(own).chain(others).collect()
+    })
+}
+
+/// One thread's work.
+struct Worker<'w, 'r> {
+    request: &'w Request<'r>,
+    collected: &'w Mutex<Collected<'r>>,
+    detecting: Detecting<'w>,
+}
+
+impl Worker<'_, '_> {
+    /// Reads sources, one after the other. The end of all queues is the end of what is read.
+    fn read<'s>(
+        &mut self,
+        sources: &Mutex<impl Iterator<Item = (usize, &'s Source)>>,
+        queue: SyncSender<Batch>,
+    ) -> Result<()> {
+        let reading = self.request.reading;
+        while !reading.stopped() {
+            let Some(source) = lock(sources).next() else {
+                return Ok(());
+            };
+            let unreadable = input::read(source, reading, &mut |batch| {
+                let unsent = match queue.try_send(batch.take()) {
+                    Ok(()) => return Ok(()),
+                    Err(TrySendError::Full(unsent) | TrySendError::Disconnected(unsent)) => unsent,
+                };
+                *batch = unsent;
+                self.detect(batch)?;
+                batch.clear();
+                Ok(())
+            })?;
+            if let Some(error) = unreadable {
+                let detected = passed_over(self.request, error)?;
+                self.collect(detected)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Detects in what others have read.
+    fn help(&mut self, queued: &Mutex<Receiver<Batch>>) -> Result<()> {
+        loop {
+            let Ok(batch) = lock(queued).recv() else {
+                return Ok(());
+            };
+            self.detect(&batch)?;
         }
     }
 
-    fn add(&mut self, more: Seen) {
-        self.records += more.records;
-        self.bytes += more.bytes;
-        self.matched += more.matched;
-        self.rejected += more.rejected;
-        self.named.extend(more.named);
-        self.named.truncate(NAMED_MAX);
+    fn detect(&mut self, batch: &Batch) -> Result<()> {
+        let detected = self.detecting.detect(batch);
+        self.collect(detected)
+    }
+
+    fn collect(&self, detected: Detected) -> Result<()> {
+        let mut collected = lock(self.collected);
+        let read = self.request.reading.read.load(Ordering::Relaxed);
+        collected.progress.at(read);
+        collected.seen.add(detected.seen);
+        collected.matches.add(detected.rows)
     }
 }
 
-/// Bytes of all files, packed as they are; `None` where one cannot be asked.
-fn total_bytes(files: &[PathBuf]) -> Option<u64> {
-    let sizes = files
-        .iter()
-        .map(|path| std::fs::metadata(path).map(|meta| meta.len()).ok());
-    sizes.sum()
+/// What is seen of a file that cannot be read, or not to its end.
+fn passed_over(request: &Request<'_>, error: Error) -> Result<Detected> {
+    if request.strict {
+        return Err(error).context("--strict: a file cannot be read");
+    }
+    let mut detected = Detected::default();
+    detected.seen.unreadable.push(format!("{error:#}"));
+    Ok(detected)
 }
+
+#[cfg(test)]
+mod tests;

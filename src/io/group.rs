@@ -416,6 +416,14 @@ pub fn look_up<C: ConsumerContext>(
     ask()
 }
 
+/// Has a consumer without a part in any group read these partitions from these offsets.
+pub fn read_from<C: ConsumerContext>(
+    reader: &BaseConsumer<C>,
+    offsets: &BTreeMap<Partition, i64>,
+) -> KafkaResult<()> {
+    reader.assign(&starts(offsets)?)
+}
+
 fn starts(offsets: &BTreeMap<Partition, i64>) -> KafkaResult<TopicPartitionList> {
     let mut list = TopicPartitionList::with_capacity(offsets.len());
     for ((topic, partition), offset) in offsets {

@@ -2,6 +2,8 @@
 
 pub mod memory;
 
+pub mod interrupt;
+
 pub mod backtest;
 
 pub mod files;

@@ -1,18 +1,16 @@
 //! The incidents topic, read without being part of any group.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::KafkaError;
 use rdkafka::message::BorrowedMessage;
-use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use rdkafka::topic_partition_list::Offset;
 
 use super::client::{self, Health, START_PATIENCE};
 use super::clock;
-use super::group::{Partition, look_up};
+use super::group::{self, Partition, look_up};
 use super::topics::{self, Names};
 use crate::config::Config;
 
@@ -49,7 +47,7 @@ pub fn tail(
     let starts = health.patiently(START_PATIENCE, "find the place to begin", || {
         look_up(&reader, &partitions, place)
     })?;
-    assign(&reader, &starts)?;
+    group::read_from(&reader, &starts)?;
     let mut open: Vec<i32> = partitions.into_iter().map(|(_, number)| number).collect();
     let mut heard = clock::instant();
     while !(range.until_end && open.is_empty()) {
@@ -72,17 +70,5 @@ pub fn tail(
             bail!("reading {topic}: nothing comes");
         }
     }
-    Ok(())
-}
-
-fn assign(
-    reader: &BaseConsumer<client::Callbacks>,
-    starts: &BTreeMap<Partition, i64>,
-) -> Result<()> {
-    let mut list = TopicPartitionList::new();
-    for ((topic, number), offset) in starts {
-        list.add_partition_offset(topic, *number, Offset::Offset(*offset))?;
-    }
-    reader.assign(&list)?;
     Ok(())
 }

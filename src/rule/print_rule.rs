@@ -4,13 +4,39 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
+use super::attribute::Names;
 use super::print::{self, NameOf};
 use super::shown::COUNTS;
-use super::{Exception, Filter, Pattern, Rule, RuleTest};
+use super::{Exception, Filter, Having, Pattern, Rule, RuleTest, parse_with};
 use crate::event::{AttributeId, Attributes};
 use crate::time::{Millis, rfc3339};
 
 impl Rule {
+    /// The rule with another `having` for the pattern at this place. `attributes` are those that it
+    /// was read with.
+    ///
+    /// # Errors
+    ///
+    /// The text is no test, or the rule shows what it does not have.
+    pub fn with_having(
+        &self,
+        pattern: usize,
+        having: &str,
+        attributes: &mut Attributes,
+    ) -> Result<Rule, String> {
+        let mut changed = self.clone();
+        if let Some(pattern) = changed.patterns.get_mut(pattern) {
+            let names = &mut Names::Event(attributes);
+            pattern.having = Having::parse(having, names, &mut pattern.aggregates)
+                .map_err(|errors| said(errors.iter().map(|error| &error.message)))?;
+        }
+        // Read again, it has its aggregates in their usual order.
+        let text = changed.to_yaml(attributes);
+        let rules = parse_with(&self.id, &text, &self.lists, attributes)
+            .map_err(|errors| said(errors.iter()))?;
+        rules.into_iter().next().ok_or_else(|| "no rule".to_owned())
+    }
+
     /// The rule as one YAML document. `attributes` are those that it was read with.
     pub fn to_yaml(&self, attributes: &Attributes) -> String {
         let name = |id: AttributeId| print::name(attributes, id);
@@ -261,6 +287,13 @@ fn object<'v>(fields: impl Iterator<Item = (&'v str, &'v Value)>) -> String {
         .map(|(key, value)| format!("{}: {}", quoted(key), json(value)))
         .collect();
     format!("{{{}}}", fields.join(", "))
+}
+
+fn said(errors: impl Iterator<Item = impl ToString>) -> String {
+    errors
+        .map(|error| error.to_string())
+        .collect::<Vec<_>>()
+        .join("; ")
 }
 
 #[cfg(test)]

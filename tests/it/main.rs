@@ -12,6 +12,7 @@
 )]
 
 mod aggregates;
+mod backtest;
 mod chaos;
 mod corpus;
 mod deploy;

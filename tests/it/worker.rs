@@ -8,6 +8,7 @@ mod members;
 pub mod offsets;
 pub mod process;
 mod reload;
+mod replay;
 mod retention;
 pub mod setup;
 pub mod small_disk;

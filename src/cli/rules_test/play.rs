@@ -3,61 +3,27 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde_json::Value;
-
-use crate::cli::backtest::SETTINGS;
+use crate::cli::backtest::rules::SETTINGS;
 use crate::cli::events;
+use crate::cli::explanation::{Explanation, Seen, Sight};
 use crate::decode::Decoder;
 use crate::detect::{Found, Matcher};
 use crate::encode::Encoding;
 use crate::event::Attributes;
-use crate::explain::{KeyExplained, explain};
+use crate::explain::explain;
 use crate::key::Origin;
 use crate::plan::Plan;
 use crate::record::Position;
 use crate::replay::Replay;
 use crate::rule::{self, Rule, RuleTest};
 use crate::shuffle::MatchedRecord;
-use crate::time::Millis;
-
-/// What became of a test's events.
-pub struct Played {
-    /// The rule, whose attributes have their places in `attributes`.
-    pub rule: Rule,
-    /// The attributes that it uses.
-    pub attributes: Attributes,
-    /// In the test's order.
-    pub events: Vec<Seen>,
-    /// The windows and triggers of each join key.
-    pub keys: Vec<KeyExplained>,
-    /// As JSON, by time.
-    pub incidents: Vec<Value>,
-}
-
-/// A record of the test's events.
-pub struct Seen {
-    /// Its offset is the event's place in the test.
-    pub position: Position,
-    /// What the rule sees, or why the record is refused.
-    pub outcome: Result<Sight, &'static str>,
-}
-
-/// What a rule sees of an event.
-pub struct Sight {
-    /// Event time.
-    pub time: Millis,
-    /// The attributes that the rule uses and the event has.
-    pub values: Vec<(String, Value)>,
-    /// The places of the patterns whose filter it passes.
-    pub patterns: Vec<u32>,
-}
 
 /// Plays a test of a rule.
 ///
 /// # Errors
 ///
 /// The rule's text is not a valid rule by itself.
-pub fn play(rule: &Rule, test: &RuleTest) -> Result<Played, String> {
+pub fn play(rule: &Rule, test: &RuleTest) -> Result<Explanation, String> {
     let mut attributes = Attributes::default();
     let rules = rule::parse_with("rule", &rule.text, &rule.lists, &mut attributes);
     let rules = rules.map_err(|errors| {
@@ -78,7 +44,7 @@ pub fn play(rule: &Rule, test: &RuleTest) -> Result<Played, String> {
     let incidents = replay.finish().iter().filter_map(json).collect();
     let loaded = plan.rules.first().map(|(loaded, _)| loaded);
     let loaded = loaded.ok_or("its text holds no rule")?;
-    Ok(Played {
+    Ok(Explanation {
         events: seen(&attributes, test, &matched),
         keys: explain(loaded, &matched),
         rule: loaded.rule.clone(),

@@ -19,31 +19,54 @@ pub fn messages(
     reader: &mut dyn BufRead,
     each: &mut dyn FnMut(Message<'_>) -> Result<()>,
 ) -> Result<()> {
-    let mut bytes = Vec::new();
-    let mut line = 0;
-    let mut first = true;
     let cannot_read = || format!("cannot read {}", path.display());
-    loop {
-        bytes.clear();
-        if reader
-            .read_until(b'\n', &mut bytes)
-            .with_context(cannot_read)?
-            == 0
-        {
+    let mut first = Vec::new();
+    let mut line = 0;
+    while first.trim_ascii().is_empty() {
+        first.clear();
+        let read = reader.read_until(b'\n', &mut first);
+        if read.with_context(cannot_read)? == 0 {
             return Ok(());
         }
-        if !bytes.trim_ascii().is_empty() {
-            if std::mem::take(&mut first) && leaves_brackets_open(&bytes) {
-                reader.read_to_end(&mut bytes).with_context(cannot_read)?;
-            }
-            each(Message {
-                path,
-                line,
-                timestamp: None,
-                bytes: trim_line_end(&bytes),
-            })?;
-        }
         line += 1;
+    }
+    if leaves_brackets_open(&first) {
+        reader.read_to_end(&mut first).with_context(cannot_read)?;
+    }
+    let mut each = |bytes: &[u8], line| match bytes.trim_ascii().is_empty() {
+        true => Ok(()),
+        false => each(Message {
+            path,
+            line,
+            timestamp: None,
+            bytes: trim_line_end(bytes),
+        }),
+    };
+    each(&first, line - 1)?;
+    // Of a line that the reader has whole, nothing is copied.
+    let mut begun = Vec::new();
+    loop {
+        let buffer = reader.fill_buf().with_context(cannot_read)?;
+        if buffer.is_empty() {
+            return each(&begun, line);
+        }
+        let (taken, rest) = match memchr::memchr(b'\n', buffer) {
+            Some(end) => buffer.split_at(end + 1),
+            None => (buffer, &[][..]),
+        };
+        let is_whole = taken.ends_with(b"\n");
+        let used = buffer.len() - rest.len();
+        if is_whole && begun.is_empty() {
+            each(taken, line)?;
+        } else {
+            begun.extend_from_slice(taken);
+            if is_whole {
+                each(&begun, line)?;
+                begun.clear();
+            }
+        }
+        reader.consume(used);
+        line += u64::from(is_whole);
     }
 }
 

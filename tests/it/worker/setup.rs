@@ -16,7 +16,7 @@ use super::log::{self, Log, Place};
 use super::offsets::{committed, ends, partitions};
 use crate::kafka::{bootstrap, create_topic, read_committed, unique, until};
 
-const SOURCE_PARTITIONS: i32 = 3;
+pub const SOURCE_PARTITIONS: i32 = 3;
 const MATCHES_PARTITIONS: i32 = 4;
 
 /// The claim that names the user.

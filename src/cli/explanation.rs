@@ -1,65 +1,98 @@
-//! A played test for the eyes of a person, and as JSON.
+//! Why a rule triggers, for the eyes of a person, and as JSON.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::brief;
-use super::play::{Played, Seen, Sight};
-use crate::event::AttributeId;
+use crate::event::{AttributeId, Attributes};
 use crate::explain::{GroupExplained, KeyExplained, PaneExplained};
 use crate::record::Position;
-use crate::rule::{Pattern, print};
-use crate::time::{Second, rfc3339};
+use crate::rule::{Pattern, Rule, print};
+use crate::time::{Millis, Second, rfc3339};
+
+/// What a rule makes of events.
+pub struct Explanation {
+    /// The rule, whose attributes have their places in `attributes`.
+    pub rule: Rule,
+    /// The attributes that it uses.
+    pub attributes: Attributes,
+    /// In their order.
+    pub events: Vec<Seen>,
+    /// The windows and triggers of each join key.
+    pub keys: Vec<KeyExplained>,
+    /// As JSON, by time.
+    pub incidents: Vec<Value>,
+}
+
+/// A record of the events.
+pub struct Seen {
+    /// Its offset is the event's place among them.
+    pub position: Position,
+    /// What the rule sees, or why the record is refused.
+    pub outcome: Result<Sight, &'static str>,
+}
+
+/// What a rule sees of an event.
+pub struct Sight {
+    /// Event time.
+    pub time: Millis,
+    /// What is shown of it: names and values.
+    pub values: Vec<(String, Value)>,
+    /// The places of the patterns whose filter it passes.
+    pub patterns: Vec<u32>,
+}
 
 /// The explanation as lines: the events, where each pattern holds, where the condition triggers,
 /// and the incidents.
-pub fn lines(played: &Played) -> Vec<String> {
+pub fn lines(explained: &Explanation) -> Vec<String> {
     let mut lines = vec!["events:".to_owned()];
-    let rows = played.events.iter().map(|event| event_row(played, event));
+    let rows = explained
+        .events
+        .iter()
+        .map(|event| event_row(explained, event));
     lines.extend(indented(aligned(rows.collect())));
-    for (place, pattern) in played.rule.patterns.iter().enumerate() {
-        lines.push(format!("pattern {}:", heading(played, pattern)));
-        let groups = played.keys.iter().flat_map(|key| &key.groups);
+    for (place, pattern) in explained.rule.patterns.iter().enumerate() {
+        lines.push(format!("pattern {}:", heading(explained, pattern)));
+        let groups = explained.keys.iter().flat_map(|key| &key.groups);
         let mut has_match = false;
         for group in groups.filter(|group| group.pattern == place) {
             has_match = true;
-            lines.extend(indented(group_lines(played, pattern, group)));
+            lines.extend(indented(group_lines(explained, pattern, group)));
         }
         if !has_match {
             lines.push("  no event passes its filter".to_owned());
         }
     }
-    let condition = played.rule.condition_text(&played.rule.condition);
+    let condition = explained.rule.condition_text(&explained.rule.condition);
     lines.push(format!("condition {condition}:"));
-    lines.extend(indented(condition_lines(played)));
+    lines.extend(indented(condition_lines(explained)));
     lines.push("incidents:".to_owned());
-    lines.extend(indented(played.incidents.iter().map(brief).collect()));
-    if played.incidents.is_empty() {
+    lines.extend(indented(explained.incidents.iter().map(brief).collect()));
+    if explained.incidents.is_empty() {
         lines.push("  none".to_owned());
     }
     lines
 }
 
 /// The same as JSON.
-pub fn json(played: &Played) -> Value {
-    let groups = played.keys.iter().flat_map(|key| &key.groups);
-    let triggers = played.keys.iter().flat_map(|key| {
+pub fn json(explained: &Explanation) -> Value {
+    let groups = explained.keys.iter().flat_map(|key| &key.groups);
+    let triggers = explained.keys.iter().flat_map(|key| {
         let named = |(t, trigger): (&Second, &crate::key::Trigger)| {
-            json!({ "key": key_values(played, key), "first": at(trigger.first), "last": at(*t) })
+            json!({ "key": key_values(explained, key), "first": at(trigger.first), "last": at(*t) })
         };
         key.triggers.iter().map(named).collect::<Vec<_>>()
     });
     json!({
-        "events": played.events.iter().map(|e| event_json(played, e)).collect::<Vec<_>>(),
-        "patterns": groups.map(|group| group_json(played, group)).collect::<Vec<_>>(),
-        "condition": played.rule.condition_text(&played.rule.condition),
+        "events": explained.events.iter().map(|e| event_json(explained, e)).collect::<Vec<_>>(),
+        "patterns": groups.map(|group| group_json(explained, group)).collect::<Vec<_>>(),
+        "condition": explained.rule.condition_text(&explained.rule.condition),
         "triggers": triggers.collect::<Vec<_>>(),
-        "incidents": played.incidents,
+        "incidents": explained.incidents,
     })
 }
 
-fn event_row(played: &Played, event: &Seen) -> Vec<String> {
+fn event_row(explained: &Explanation, event: &Seen) -> Vec<String> {
     let number = label(event.position);
     match &event.outcome {
         Err(reason) => vec![number, format!("refused: {reason}")],
@@ -68,7 +101,7 @@ fn event_row(played: &Played, event: &Seen) -> Vec<String> {
             values,
             patterns,
         }) => {
-            let names: Vec<&str> = patterns.iter().map(|p| name_of(played, *p)).collect();
+            let names: Vec<&str> = patterns.iter().map(|p| name_of(explained, *p)).collect();
             let names = match names.is_empty() {
                 true => "-".to_owned(),
                 false => names.join("+"),
@@ -80,11 +113,11 @@ fn event_row(played: &Played, event: &Seen) -> Vec<String> {
     }
 }
 
-fn event_json(played: &Played, event: &Seen) -> Value {
+fn event_json(explained: &Explanation, event: &Seen) -> Value {
     match &event.outcome {
         Err(reason) => json!({ "event": label(event.position), "refused": reason }),
         Ok(sight) => {
-            let names = sight.patterns.iter().map(|p| name_of(played, *p));
+            let names = sight.patterns.iter().map(|p| name_of(explained, *p));
             json!({
                 "event": label(event.position),
                 "time": rfc3339(sight.time),
@@ -96,8 +129,8 @@ fn event_json(played: &Played, event: &Seen) -> Value {
 }
 
 /// What the pattern asks for, beside its filter.
-fn heading(played: &Played, pattern: &Pattern) -> String {
-    let name = |id: AttributeId| print::name(&played.attributes, id);
+fn heading(explained: &Explanation, pattern: &Pattern) -> String {
+    let name = |id: AttributeId| print::name(&explained.attributes, id);
     let having = print::having(&pattern.having, &pattern.aggregates, &name);
     let list = |ids: &[AttributeId]| {
         ids.iter()
@@ -105,7 +138,10 @@ fn heading(played: &Played, pattern: &Pattern) -> String {
             .collect::<Vec<_>>()
             .join(", ")
     };
-    let mut text = format!("{}: {having} over {} s", pattern.name, played.rule.window);
+    let mut text = format!(
+        "{}: {having} over {} s",
+        pattern.name, explained.rule.window
+    );
     if !pattern.group_by.is_empty() {
         text.push_str(&format!(", by {}", list(&pattern.group_by)));
     }
@@ -116,9 +152,9 @@ fn heading(played: &Played, pattern: &Pattern) -> String {
     text
 }
 
-fn group_lines(played: &Played, pattern: &Pattern, group: &GroupExplained) -> Vec<String> {
+fn group_lines(explained: &Explanation, pattern: &Pattern, group: &GroupExplained) -> Vec<String> {
     let mut header = vec!["at".to_owned(), "events in window".to_owned()];
-    header.extend(aggregate_names(played, pattern));
+    header.extend(aggregate_names(explained, pattern));
     header.extend(pattern.new.as_ref().map(|_| "new".to_owned()));
     header.push("holds".to_owned());
     let yes = |truth| if truth { "yes" } else { "no" }.to_owned();
@@ -135,14 +171,15 @@ fn group_lines(played: &Played, pattern: &Pattern, group: &GroupExplained) -> Ve
     if group.group.is_empty() {
         return table;
     }
-    let mut lines = vec![pairs(&group_values(played, group))];
+    let mut lines = vec![pairs(&group_values(explained, group))];
     lines.extend(indented(table));
     lines
 }
 
-fn group_json(played: &Played, group: &GroupExplained) -> Value {
-    let pattern = played.rule.patterns.get(group.pattern);
-    let names: Vec<String> = pattern.map_or(Vec::new(), |pattern| aggregate_names(played, pattern));
+fn group_json(explained: &Explanation, group: &GroupExplained) -> Value {
+    let pattern = explained.rule.patterns.get(group.pattern);
+    let names: Vec<String> =
+        pattern.map_or(Vec::new(), |pattern| aggregate_names(explained, pattern));
     let pane = |pane: &PaneExplained| {
         let values: BTreeMap<_, _> = names.iter().zip(&pane.values).collect();
         json!({
@@ -156,15 +193,15 @@ fn group_json(played: &Played, group: &GroupExplained) -> Value {
     };
     json!({
         "pattern": pattern.map(|pattern| pattern.name.as_str()),
-        "group": group_values(played, group).into_iter().collect::<BTreeMap<_, _>>(),
+        "group": group_values(explained, group).into_iter().collect::<BTreeMap<_, _>>(),
         "panes": group.panes.iter().map(pane).collect::<Vec<_>>(),
     })
 }
 
-fn condition_lines(played: &Played) -> Vec<String> {
+fn condition_lines(explained: &Explanation) -> Vec<String> {
     let mut lines = Vec::new();
-    for key in &played.keys {
-        let who = pairs(&key_values(played, key).into_iter().collect::<Vec<_>>());
+    for key in &explained.keys {
+        let who = pairs(&key_values(explained, key).into_iter().collect::<Vec<_>>());
         let who = if who.is_empty() {
             String::new()
         } else {
@@ -187,14 +224,14 @@ fn condition_lines(played: &Played) -> Vec<String> {
     lines
 }
 
-fn key_values(played: &Played, key: &KeyExplained) -> BTreeMap<String, Option<String>> {
-    let names = played.rule.join_key.iter().map(|part| part.name.clone());
+fn key_values(explained: &Explanation, key: &KeyExplained) -> BTreeMap<String, Option<String>> {
+    let names = explained.rule.join_key.iter().map(|part| part.name.clone());
     names.zip(key.values.iter().cloned()).collect()
 }
 
-fn group_values(played: &Played, group: &GroupExplained) -> Vec<(String, Option<String>)> {
+fn group_values(explained: &Explanation, group: &GroupExplained) -> Vec<(String, Option<String>)> {
     let named = |(id, value): &(AttributeId, Option<String>)| {
-        (print::name(&played.attributes, *id), value.clone())
+        (print::name(&explained.attributes, *id), value.clone())
     };
     group.group.iter().map(named).collect()
 }
@@ -204,14 +241,14 @@ fn pairs(values: &[(String, Option<String>)]) -> String {
     values.iter().map(pair).collect::<Vec<_>>().join(" ")
 }
 
-fn aggregate_names(played: &Played, pattern: &Pattern) -> Vec<String> {
-    let name = |id: AttributeId| print::name(&played.attributes, id);
+fn aggregate_names(explained: &Explanation, pattern: &Pattern) -> Vec<String> {
+    let name = |id: AttributeId| print::name(&explained.attributes, id);
     let aggregates = pattern.aggregates.iter();
     aggregates.map(|a| print::aggregate(a, &name)).collect()
 }
 
-fn name_of(played: &Played, pattern: u32) -> &str {
-    let pattern = played.rule.patterns.get(pattern as usize);
+fn name_of(explained: &Explanation, pattern: u32) -> &str {
+    let pattern = explained.rule.patterns.get(pattern as usize);
     pattern.map_or("", |pattern| pattern.name.as_str())
 }
 
@@ -231,6 +268,25 @@ fn label(position: Position) -> String {
 fn labels(positions: &[Position]) -> String {
     let labels = positions.iter().map(|position| label(*position));
     labels.collect::<Vec<_>>().join(" ")
+}
+
+/// An incident in one line.
+pub fn brief(incident: &Value) -> String {
+    let field = |name: &str| {
+        incident
+            .get(name)
+            .map(ToString::to_string)
+            .unwrap_or_default()
+    };
+    format!(
+        "attributes {}, severity {}, event_count {}, trigger_count {}, first_seen {}, last_seen {}",
+        field("attributes"),
+        field("severity"),
+        field("event_count"),
+        field("trigger_count"),
+        field("first_seen"),
+        field("last_seen"),
+    )
 }
 
 /// Rows as lines, with each column as wide as its widest cell.

@@ -1,0 +1,198 @@
+//! What a backtest reads: files, and ranges of topics, as batches of messages.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use anyhow::{Result, anyhow};
+
+use super::topic::{self, TopicRange};
+use crate::io::files;
+use crate::time::Millis;
+
+/// Bytes of input that one thread is handed at a time, about: what fits into a processor's cache.
+const BATCH_BYTES: usize = 256 << 10;
+
+/// One of the things that are read.
+#[derive(Debug)]
+pub enum Source {
+    /// A file.
+    File(PathBuf),
+    /// Messages of a topic.
+    Topic(TopicRange),
+}
+
+impl Source {
+    /// What evidence from it names as its topic.
+    pub fn name(&self) -> String {
+        match self {
+            Source::File(path) => path.display().to_string(),
+            Source::Topic(range) => range.topic.clone(),
+        }
+    }
+
+    /// How much there is to read, as progress counts it: bytes of a file, messages of a topic.
+    pub fn size(&self) -> u64 {
+        match self {
+            Source::File(path) => std::fs::metadata(path).map_or(0, |meta| meta.len()),
+            Source::Topic(range) => range.messages(),
+        }
+    }
+}
+
+/// Some messages of one partition, or of one file.
+pub struct Batch {
+    /// The place of the source.
+    pub source: usize,
+    /// 0 for a file.
+    pub partition: u32,
+    messages: Vec<Entry>,
+    bytes: Vec<u8>,
+}
+
+struct Entry {
+    offset: i64,
+    timestamp: Option<Millis>,
+    /// Where it ends in the batch's bytes.
+    end: usize,
+}
+
+/// One message of a batch.
+pub struct Message<'b> {
+    /// Kafka offset; in a file the line, from 0.
+    pub offset: i64,
+    /// When the broker got it, where that is known.
+    pub timestamp: Option<Millis>,
+    /// As it was sent.
+    pub bytes: &'b [u8],
+}
+
+impl Batch {
+    /// An empty batch.
+    pub fn new(source: usize, partition: u32) -> Batch {
+        Batch {
+            source,
+            partition,
+            messages: Vec::new(),
+            bytes: Vec::new(),
+        }
+    }
+
+    /// Adds a message; whether the batch is now full.
+    pub fn push(&mut self, message: &Message<'_>) -> bool {
+        if self.bytes.is_empty() {
+            self.bytes.reserve(BATCH_BYTES + BATCH_BYTES / 4);
+        }
+        self.bytes.extend_from_slice(message.bytes);
+        self.messages.push(Entry {
+            offset: message.offset,
+            timestamp: message.timestamp,
+            end: self.bytes.len(),
+        });
+        self.bytes.len() >= BATCH_BYTES
+    }
+
+    /// The batch, and an empty one of the same place instead of it.
+    pub fn take(&mut self) -> Batch {
+        let next = Batch::new(self.source, self.partition);
+        std::mem::replace(self, next)
+    }
+
+    /// Takes all messages out.
+    pub fn clear(&mut self) {
+        self.messages.clear();
+        self.bytes.clear();
+    }
+
+    /// Whether it has no message.
+    pub fn is_empty(&self) -> bool {
+        self.messages.is_empty()
+    }
+
+    /// Its messages.
+    pub fn messages(&self) -> impl Iterator<Item = Message<'_>> {
+        let ends = self.messages.iter().map(|entry| entry.end);
+        let begins = std::iter::once(0).chain(ends);
+        self.messages
+            .iter()
+            .zip(begins)
+            .map(|(entry, begin)| Message {
+                offset: entry.offset,
+                timestamp: entry.timestamp,
+                bytes: self.bytes.get(begin..entry.end).unwrap_or_default(),
+            })
+    }
+}
+
+/// What readers and whoever waits for them know together.
+#[derive(Debug, Default)]
+pub struct Reading {
+    /// How much was read, as [`Source::size`] counts it.
+    pub read: AtomicU64,
+    /// Reading is to end: what was read is all there is.
+    pub stop: AtomicBool,
+}
+
+impl Reading {
+    /// Whether reading is to end.
+    pub fn stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+}
+
+/// Takes what is in a batch, and leaves it empty.
+pub type EachBatch<'a> = dyn FnMut(&mut Batch) -> Result<()> + 'a;
+
+/// Hands all messages of `source`, which has this place, to `each`. Gives back why the rest of a
+/// file cannot be read, if that is so.
+///
+/// # Errors
+///
+/// A topic cannot be read, or `each` failed.
+pub fn read(
+    (place, source): (usize, &Source),
+    reading: &Reading,
+    each: &mut EachBatch<'_>,
+) -> Result<Option<anyhow::Error>> {
+    match source {
+        Source::File(path) => read_file((place, path), reading, each),
+        Source::Topic(range) => topic::read((place, range), reading, each).map(|()| None),
+    }
+}
+
+/// What ends the reading of a file early, and is no fault of the file.
+enum Ended {
+    Stopped,
+    Failed(anyhow::Error),
+}
+
+fn read_file(
+    (place, path): (usize, &Path),
+    reading: &Reading,
+    each: &mut EachBatch<'_>,
+) -> Result<Option<anyhow::Error>> {
+    let mut batch = Batch::new(place, 0);
+    let mut ended = None;
+    let read = files::messages(path, &reading.read, &mut |message| {
+        let is_full = batch.push(&Message {
+            offset: message.line as i64,
+            timestamp: message.timestamp,
+            bytes: message.bytes,
+        });
+        if is_full {
+            ended = match each(&mut batch) {
+                Ok(()) if reading.stopped() => Some(Ended::Stopped),
+                Ok(()) => None,
+                Err(error) => Some(Ended::Failed(error)),
+            };
+        }
+        // Any error ends the reading.
+        ended.as_ref().map_or(Ok(()), |_| Err(anyhow!("ended")))
+    });
+    match ended {
+        Some(Ended::Failed(error)) => return Err(error),
+        Some(Ended::Stopped) => return Ok(None),
+        None if batch.is_empty() => (),
+        None => each(&mut batch)?,
+    }
+    Ok(read.err())
+}

@@ -1,0 +1,225 @@
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use apache_avro::Codec;
+
+use super::*;
+use crate::cli::backtest::rules::plan_of;
+use crate::encode::Encoding;
+use crate::generate::{Generator, Options};
+use crate::io::files::tests::{capture, gzip, zstd};
+use crate::rule::Texts;
+use crate::time::rfc3339;
+
+const RULE: &str = concat!(
+    "{id: R, name: R, severity: 5, window: 5m, ",
+    "patterns: [{name: P, where: user = \"a@b.c\"}]}",
+);
+
+/// Rules that hold many keys: of users, of pairs of events, and of values that are new.
+const MANY: &str = r#"
+id: COUNT
+name: x
+severity: 5
+window: 120s
+patterns:
+  - { name: P, where: user IS NOT NULL, group_by: [user], having: COUNT(*) >= 3 }
+---
+id: PAIR
+name: x
+severity: 5
+window: 60s
+patterns:
+  - { name: A, where: eventType ENDS_WITH "_write", group_by: [user] }
+  - { name: B, where: eventType ENDS_WITH "_action", group_by: [user] }
+condition: A FOLLOWED_BY B
+relations: [A.user = B.user]
+---
+id: NEW
+name: x
+severity: 5
+window: 60s
+patterns:
+  - { name: P, where: eventType IS NOT NULL, group_by: [user], new: "[user] over 1h" }
+"#;
+
+fn plan(rules: &str) -> Arc<Plan> {
+    let rules = vec![("rules".to_owned(), rules.to_owned())];
+    plan_of(&Texts {
+        rules,
+        lists: Vec::new(),
+    })
+    .unwrap()
+}
+
+/// When the incidents of a file with `content` begin, and how many records are refused.
+fn check(content: &[u8], expected: &[&str], refused: u64) {
+    let (plan, reading) = (plan(RULE), Reading::default());
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(&file, content).unwrap();
+    let sources = [Source::File(file.path().to_owned())];
+    for threads in [1, 2] {
+        let request = Request {
+            threads,
+            ..Request::new(&plan, &sources, &reading)
+        };
+        let Outcome { folded, seen, .. } = run(&request).unwrap();
+        let incidents = folded.incidents.iter();
+        let found: Vec<String> = incidents.map(|i| rfc3339(i.incident.first_seen)).collect();
+        assert_eq!(found, expected);
+        assert_eq!(seen.rejected, refused);
+    }
+}
+
+#[test]
+fn lines_and_captures() {
+    let dated = r#"{"Caller":"a@b.c","time":"2019-03-22T13:02:03Z"}"#;
+    let undated = r#"{"Caller":"a@b.c"}"#;
+    let in_the_future = r#"{"Caller":"a@b.c","time":"2039-03-22T13:02:03Z"}"#;
+    let at = ["2019-03-22T13:02:03.000Z"];
+    check(dated.as_bytes(), &at, 0);
+    check(&gzip(dated.as_bytes()), &at, 0);
+    check(&zstd(dated.as_bytes()), &at, 0);
+    check(undated.as_bytes(), &[], 1);
+    for record in [dated, undated, in_the_future] {
+        let captured: &[_] = &[("3/22/2019 1:02:03 PM", Some(record))];
+        check(&capture(Codec::Snappy, &[captured]), &at, 0);
+    }
+}
+
+/// A stream in several files.
+fn stream(folder: &Path) -> Vec<Source> {
+    let messages: Vec<Vec<u8>> = Generator::new(5, Options::usual(1_772_355_600_000))
+        .take(400)
+        .map(|message| message.bytes)
+        .collect();
+    let files = messages.chunks(150).zip(0..);
+    let write = |(lines, number): (&[Vec<u8>], u32)| {
+        let path = folder.join(format!("{number}.json"));
+        std::fs::write(&path, lines.join(&b"\n"[..])).unwrap();
+        Source::File(path)
+    };
+    files.map(write).collect()
+}
+
+/// The incidents as they are written.
+fn lines(request: &Request<'_>) -> (Vec<Vec<u8>>, Outcome) {
+    let outcome = run(request).unwrap();
+    let incidents = outcome.folded.incidents.iter();
+    let lines = incidents
+        .map(|found| Encoding::Json.encode(&found.incident))
+        .collect();
+    (lines, outcome)
+}
+
+#[test]
+fn little_memory_and_more_threads_change_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let scratch = tempfile::tempdir().unwrap();
+    let (plan, sources, reading) = (plan(MANY), stream(folder.path()), Reading::default());
+    let usual = Request::new(&plan, &sources, &reading);
+    let (expected, outcome) = lines(&usual);
+    assert!(!outcome.used_disk);
+    let of = |id: &str| {
+        let incidents = outcome.folded.incidents.iter();
+        incidents
+            .filter(|found| found.incident.rule_id == id)
+            .count()
+    };
+    assert!(
+        ["COUNT", "PAIR", "NEW"].iter().all(|id| of(id) > 5),
+        "{}",
+        expected.len()
+    );
+    for (threads, memory_bytes) in [(3, MEMORY_BYTES), (1, 30_000), (3, 200_000), (2, 1)] {
+        let request = Request {
+            threads,
+            memory_bytes,
+            scratch: scratch.path(),
+            ..Request::new(&plan, &sources, &reading)
+        };
+        let (found, outcome) = lines(&request);
+        assert_eq!(outcome.used_disk, memory_bytes < MEMORY_BYTES);
+        assert!(found == expected, "{threads} threads, {memory_bytes} bytes");
+    }
+    assert_eq!(
+        std::fs::read_dir(scratch.path()).unwrap().count(),
+        0,
+        "the disk is given back"
+    );
+}
+
+#[test]
+fn a_part_of_the_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let (plan, sources, reading) = (plan(MANY), stream(folder.path()), Reading::default());
+    let seen = |within| {
+        let request = Request {
+            within,
+            ..Request::new(&plan, &sources, &reading)
+        };
+        run(&request).unwrap().seen
+    };
+    let all = seen((None, None));
+    let (first, last) = all.times.unwrap();
+    let middle = first + (last - first) / 2;
+    let (early, late) = (seen((None, Some(middle))), seen((Some(middle), None)));
+    assert_eq!(all.outside, 0);
+    assert_eq!(early.outside + late.outside, all.records - all.rejected);
+    assert_eq!(early.matched + late.matched, all.matched);
+    assert!(early.times.unwrap().1 < middle && middle <= late.times.unwrap().0);
+}
+
+#[test]
+fn what_cannot_be_read_is_named_or_ends_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let plan = plan(RULE);
+    let record = r#"{"Caller":"a@b.c","time":"2019-03-22T13:02:03Z"}"#;
+    let mut packed = gzip(record.repeat(2).as_bytes());
+    packed.truncate(packed.len() - 9);
+    let path = |name: &str| -> PathBuf { folder.path().join(name) };
+    std::fs::write(path("cut.gz"), packed).unwrap();
+    std::fs::write(path("good.json"), record).unwrap();
+    let sources = ["cut.gz", "good.json", "gone.json"].map(|name| Source::File(path(name)));
+    for threads in [1, 2] {
+        let reading = Reading::default();
+        let mut request = Request {
+            threads,
+            ..Request::new(&plan, &sources, &reading)
+        };
+        let outcome = run(&request).unwrap();
+        let unreadable = outcome.seen.unreadable;
+        assert_eq!(unreadable.len(), 2, "{unreadable:?}");
+        assert!(
+            unreadable.iter().any(|why| why.contains("cut.gz")),
+            "{unreadable:?}"
+        );
+        assert!(
+            unreadable.iter().any(|why| why.contains("gone.json")),
+            "{unreadable:?}"
+        );
+        assert_eq!(outcome.folded.incidents.len(), 1);
+        request.strict = true;
+        let error = format!("{:#}", run(&request).unwrap_err());
+        assert!(
+            error.starts_with("--strict: a file cannot be read: "),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn an_end_asked_for_keeps_what_was_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let (plan, sources, reading) = (plan(MANY), stream(folder.path()), Reading::default());
+    reading.stop.store(true, Ordering::Relaxed);
+    for threads in [1, 2] {
+        let request = Request {
+            threads,
+            ..Request::new(&plan, &sources, &reading)
+        };
+        let seen = run(&request).unwrap().seen;
+        assert!(seen.interrupted);
+        assert_eq!(seen.records, 0);
+    }
+}
