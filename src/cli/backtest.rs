@@ -278,7 +278,7 @@ impl Args {
     }
 
     /// Where incidents go, if anywhere.
-    fn incidents_go(&self) -> Option<Output> {
+    fn destination(&self) -> Option<Output> {
         match &self.output {
             Some(output) => Some(output.clone()),
             None if self.asks_question() => None,
@@ -289,7 +289,7 @@ impl Args {
     /// Writes what was asked for where it does not disturb: on standard output, unless that has
     /// the incidents.
     fn answer(&self, text: &str) {
-        match self.incidents_go() {
+        match self.destination() {
             Some(Output::Path(path)) if path == Path::new("-") => eprint!("{text}"),
             Some(_) | None => print!("{text}"),
         }

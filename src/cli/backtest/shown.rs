@@ -80,7 +80,7 @@ impl Shown {
     ///
     /// One of them cannot be written.
     pub fn write(&self, args: &Args, cluster: Option<&Cluster>, made: Millis) -> Result<()> {
-        match (args.incidents_go(), cluster) {
+        match (args.destination(), cluster) {
             (Some(Output::Path(path)), _) => {
                 let format = args.format.unwrap_or_else(|| Format::of(&path));
                 write::to_file(&path, format, &self.incidents)?;
