@@ -237,6 +237,12 @@ impl Args {
                 (Input::Topic(..), None) => (),
             }
         }
+        if sources.is_empty() {
+            bail!(
+                "nothing to read: no file in the directories of --input is called .json, .ndjson, \
+                 .jsonl or .avro, or so with .gz or .zst behind"
+            );
+        }
         Ok(sources)
     }
 

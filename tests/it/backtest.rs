@@ -88,6 +88,7 @@ fn wrong_arguments_say_what_would_be_right() {
         let place = Place::new();
         fs::write(place.path("bad.yaml"), "id: X\n").unwrap();
         fs::write(place.path("cut.gz"), b"\x1f\x8b\x08").unwrap();
+        fs::create_dir(place.path("empty")).unwrap();
         let ran = place.run(arguments);
         assert_eq!(ran.code, code, "{arguments}: {ran:?}");
         assert!(ran.err.contains(expected), "{arguments}: {}", ran.err);
@@ -101,6 +102,7 @@ fn wrong_arguments_say_what_would_be_right() {
         "name files or directories with --rules",
     );
     check("--rules bad.yaml --input in.json", 2, "bad.yaml:1:1:");
+    check("--rules rule.yaml --input empty", 1, "nothing to read");
     check(
         "--rules rule.yaml --input none.json",
         1,
