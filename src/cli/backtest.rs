@@ -24,7 +24,7 @@ use crate::io::client::Health;
 use crate::io::{clock, files, interrupt};
 use crate::record::Hash;
 use crate::time::Millis;
-use input::{Input, Output, When};
+use input::{Input, Output, To, When};
 use rules::{Rules, SETTINGS};
 use shown::Shown;
 use write::Format;
@@ -95,9 +95,9 @@ pub struct Args {
     #[arg(long, value_name = "TIME")]
     from: Option<When>,
 
-    /// Only events that happened before this time.
-    #[arg(long, value_name = "TIME")]
-    to: Option<When>,
+    /// Only events that happened before this time. With a topic, the same as --output.
+    #[arg(long, value_name = "TIME|kafka://TOPIC")]
+    to: Vec<To>,
 
     /// A file that cannot be read, or not to its end, is an error, instead of being named and
     /// passed over.
@@ -158,10 +158,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     let outcome = backtest::run(&Request {
         plan: &rules.plan,
         sources: &sources,
-        within: (
-            args.from.and_then(|when| when.millis(now)),
-            args.to.and_then(|when| when.millis(now)),
-        ),
+        within: (args.from.and_then(|when| when.millis(now)), args.until(now)),
         sweep: rules
             .sweep
             .as_ref()
@@ -190,7 +187,7 @@ impl Args {
             .input
             .iter()
             .any(|input| matches!(input, Input::Topic(..)));
-        let writes_topic = matches!(self.output, Some(Output::Topic(_)));
+        let writes_topic = matches!(self.destination(), Some(Output::Topic(_)));
         if self.config.is_none() && !reads_topic && !writes_topic {
             return Ok(None);
         }
@@ -248,7 +245,11 @@ impl Args {
 
     /// Says what is wrong with the outputs before hours are spent.
     fn check_outputs(&self, cluster: Option<&Cluster>) -> Result<()> {
-        if let (Some(Output::Topic(topic)), Some(cluster)) = (&self.output, cluster) {
+        if self.output.is_some() && self.to.iter().any(|to| matches!(to, To::Topic(_))) {
+            bail!("--output and --to kafka://.. both say where incidents go: give one of them");
+        }
+        let destination = self.destination();
+        if let (Some(Output::Topic(topic)), Some(cluster)) = (&destination, cluster) {
             let read = self.input.iter().any(|input| match input {
                 Input::Topic(read, _) => read == topic,
                 Input::Path(_) => false,
@@ -258,7 +259,7 @@ impl Args {
             }
             publish::check(cluster, topic)?;
         }
-        let file = match &self.output {
+        let file = match &destination {
             Some(Output::Path(path)) if path != Path::new("-") => Some(path),
             Some(Output::Path(_) | Output::Topic(_)) | None => None,
         };
@@ -285,11 +286,24 @@ impl Args {
 
     /// Where incidents go, if anywhere.
     fn destination(&self) -> Option<Output> {
-        match &self.output {
-            Some(output) => Some(output.clone()),
+        let topic = self.to.iter().find_map(|to| match to {
+            To::Topic(topic) => Some(Output::Topic(topic.clone())),
+            To::Time(_) => None,
+        });
+        match self.output.clone().or(topic) {
+            Some(output) => Some(output),
             None if self.asks_question() => None,
             None => Some(Output::Path("-".into())),
         }
+    }
+
+    /// The time before which events count; `None`: no bound.
+    fn until(&self, now: Millis) -> Option<Millis> {
+        let times = self.to.iter().filter_map(|to| match to {
+            To::Time(when) => when.millis(now),
+            To::Topic(_) => None,
+        });
+        times.min()
     }
 
     /// Writes what was asked for where it does not disturb: on standard output, unless that has

@@ -104,6 +104,11 @@ fn wrong_arguments_say_what_would_be_right() {
     check("--rules bad.yaml --input in.json", 2, "bad.yaml:1:1:");
     check("--rules rule.yaml --input empty", 1, "nothing to read");
     check(
+        &format!("{base} --brokers localhost:9 --output o.json --to kafka://a"),
+        1,
+        "give one of them",
+    );
+    check(
         "--rules rule.yaml --input none.json",
         1,
         "none.json; does it exist?",

@@ -38,6 +38,15 @@ pub enum Output {
     Topic(String),
 }
 
+/// An end: of the time that is looked at, or of the way of the incidents.
+#[derive(Clone, Debug, PartialEq)]
+pub enum To {
+    /// A time.
+    Time(When),
+    /// A topic.
+    Topic(String),
+}
+
 /// A time that the command line names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum When {
@@ -133,6 +142,18 @@ impl FromStr for Output {
         match text.strip_prefix(KAFKA) {
             None => Ok(Output::Path(text.into())),
             Some(topic) => Ok(Output::Topic(checked(text, topic)?)),
+        }
+    }
+}
+
+impl FromStr for To {
+    type Err = anyhow::Error;
+
+    /// A time, or `kafka://topic`.
+    fn from_str(text: &str) -> Result<To> {
+        match text.strip_prefix(KAFKA) {
+            None => Ok(To::Time(text.parse()?)),
+            Some(topic) => Ok(To::Topic(checked(text, topic)?)),
         }
     }
 }

@@ -45,7 +45,7 @@ fn what_stands_live_is_what_a_backtest_finds() {
     let topic = format!("{}-replayed", setup.app);
     create_topic(&setup.bootstrap, &topic, 2, &[]);
     let output = format!("kafka://{topic}");
-    backtest_with(&setup, &[&input], &["--output", &output]);
+    backtest_with(&setup, &[&input], &["--to", &output, "--to", "now"]);
     same(&live, &replayed(&setup, &topic), Coordinates::Equal);
     for own in [setup.source.clone(), format!("{}.incidents", setup.app)] {
         let output = format!("kafka://{own}");
