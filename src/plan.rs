@@ -397,10 +397,7 @@ impl LoadedRule {
     /// The text is not exactly one valid rule: says where and why.
     pub fn new(entry_hash: Hash, entry: &RuleEntry, lists: &Lists) -> Result<LoadedRule, String> {
         let rules = rule::parse_with("rule", &entry.text, lists, &mut Attributes::default());
-        let rules = rules.map_err(|errors| {
-            let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
-            errors.join("; ")
-        })?;
+        let rules = rules.map_err(|errors| rule::in_one_line(&errors))?;
         let [rule]: [Rule; 1] = rules
             .try_into()
             .map_err(|rules: Vec<Rule>| format!("{} rules in one", rules.len()))?;

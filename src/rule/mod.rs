@@ -10,7 +10,7 @@ use crate::time::{Millis, Second};
 
 mod texts;
 
-pub use texts::{FilterError, RuleError, Texts, parse, parse_all, parse_with};
+pub use texts::{FilterError, RuleError, Texts, in_one_line, parse, parse_all, parse_with};
 
 mod yaml;
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::attribute::Names;
 use super::print::{self, NameOf};
 use super::shown::COUNTS;
-use super::{Exception, Filter, Having, Pattern, Rule, RuleTest, parse_with};
+use super::{Exception, Filter, Having, Pattern, Rule, RuleTest, in_one_line, parse_with};
 use crate::event::{AttributeId, Attributes};
 use crate::time::{Millis, rfc3339};
 
@@ -27,13 +27,16 @@ impl Rule {
         let mut changed = self.clone();
         if let Some(pattern) = changed.patterns.get_mut(pattern) {
             let names = &mut Names::Event(attributes);
-            pattern.having = Having::parse(having, names, &mut pattern.aggregates)
-                .map_err(|errors| said(errors.iter().map(|error| &error.message)))?;
+            pattern.having =
+                Having::parse(having, names, &mut pattern.aggregates).map_err(|errors| {
+                    let said: Vec<String> = errors.into_iter().map(|e| e.message).collect();
+                    said.join("; ")
+                })?;
         }
         // Read again, it has its aggregates in their usual order.
         let text = changed.to_yaml(attributes);
         let rules = parse_with(&self.id, &text, &self.lists, attributes)
-            .map_err(|errors| said(errors.iter()))?;
+            .map_err(|errors| in_one_line(&errors))?;
         rules.into_iter().next().ok_or_else(|| "no rule".to_owned())
     }
 
@@ -287,13 +290,6 @@ fn object<'v>(fields: impl Iterator<Item = (&'v str, &'v Value)>) -> String {
         .map(|(key, value)| format!("{}: {}", quoted(key), json(value)))
         .collect();
     format!("{{{}}}", fields.join(", "))
-}
-
-fn said(errors: impl Iterator<Item = impl ToString>) -> String {
-    errors
-        .map(|error| error.to_string())
-        .collect::<Vec<_>>()
-        .join("; ")
 }
 
 #[cfg(test)]

@@ -73,6 +73,12 @@ impl Texts {
     }
 }
 
+/// All errors in one line, for where they are not expected and have no place of their own.
+pub fn in_one_line(errors: &[RuleError]) -> String {
+    let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    errors.join("; ")
+}
+
 /// All rules of one file's text, which name no lists; every error of it at once.
 pub fn parse(
     file: &str,

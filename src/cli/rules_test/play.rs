@@ -26,10 +26,7 @@ use crate::shuffle::MatchedRecord;
 pub fn play(rule: &Rule, test: &RuleTest) -> Result<Explanation, String> {
     let mut attributes = Attributes::default();
     let rules = rule::parse_with("rule", &rule.text, &rule.lists, &mut attributes);
-    let rules = rules.map_err(|errors| {
-        let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
-        errors.join("; ")
-    })?;
+    let rules = rules.map_err(|errors| rule::in_one_line(&errors))?;
     let plan = Plan::alone(&rules, &attributes, SETTINGS, Vec::new())?;
     let matched = matched(&plan, test);
     let mut replay = Replay::new(Arc::clone(&plan));

@@ -31,13 +31,9 @@ impl Container {
         (Container { sync }, out)
     }
 
-    /// The bytes of one block with these incidents; none where there are none.
+    /// The bytes of one block with these incidents.
     pub fn block(&self, incidents: &[Incident]) -> Vec<u8> {
-        let mut out = Vec::new();
-        if incidents.is_empty() {
-            return out;
-        }
-        let mut data = Vec::new();
+        let (mut out, mut data) = (Vec::new(), Vec::new());
         for incident in incidents {
             datum(&mut data, incident);
         }

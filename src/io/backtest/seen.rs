@@ -49,9 +49,8 @@ impl Seen {
         });
     }
 
-    /// Adds what was seen elsewhere.
+    /// Adds what was seen in some messages.
     pub fn add(&mut self, more: Seen) {
-        self.sources += more.sources;
         self.unreadable.extend(more.unreadable);
         self.records += more.records;
         self.bytes += more.bytes;
@@ -64,6 +63,5 @@ impl Seen {
             self.time(first);
             self.time(last);
         }
-        self.interrupted |= more.interrupted;
     }
 }
