@@ -20,12 +20,14 @@ pub enum Canary {
     StateBeforeKafka,
     /// The fold uses the rules of the worker's files, not those that the log names.
     RulesFromFiles,
+    /// A key of which only a clear pane is remembered is forgotten at once.
+    ClearForgotten,
 }
 
 #[cfg(feature = "canary")]
 impl Canary {
     /// All of them.
-    pub const ALL: [Canary; 8] = [
+    pub const ALL: [Canary; 9] = [
         Canary::DedupOff,
         Canary::WindowEdge,
         Canary::ExpireEarly,
@@ -34,6 +36,7 @@ impl Canary {
         Canary::WatermarkPerBatch,
         Canary::StateBeforeKafka,
         Canary::RulesFromFiles,
+        Canary::ClearForgotten,
     ];
 }
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 pub use kafka::{Kafka, ReadSecret, Secret};
 pub use written::{Delivery, Size, Start, Written};
 
-use crate::plan::{Limits, Settings};
+use crate::plan::Settings;
 use crate::time::Second;
 use written::{KEYS, Time};
 
@@ -50,7 +50,7 @@ pub struct Config {
     pub static_membership: bool,
     /// Between two lines of counters in the log.
     pub status_interval: Duration,
-    /// What one message of the matches or dead-letter topic may hold.
+    /// What one message of the matches, dead-letter or incidents topic may hold.
     pub message_bytes_max: usize,
     /// What the state may hold in memory for reading.
     pub block_cache_bytes: usize,
@@ -132,6 +132,7 @@ impl Config {
 
     fn from_written(written: Written, kafka: Kafka, warnings: Vec<String>) -> Config {
         let commit_interval = time(written.commit_interval, "100ms");
+        let limits = written.limits.limits();
         Config {
             app: written.app.unwrap_or_else(|| "watchfire".to_owned()),
             sources: written.sources.unwrap_or_default(),
@@ -143,10 +144,7 @@ impl Config {
             settings: Settings {
                 patience: seconds(time(written.patience, "15m")),
                 lateness: seconds(time(written.lateness, "2h")),
-                limits: Limits {
-                    evidence: written.limits.evidence.unwrap_or(5),
-                    distinct_values: written.limits.distinct_values.unwrap_or(10_000),
-                },
+                limits,
             },
             start: written.start.unwrap_or(Start::Earliest),
             commit_interval: if kafka.event_hubs {
@@ -158,7 +156,7 @@ impl Config {
             broker_timeout: time(written.broker_timeout, "5m"),
             static_membership: written.static_membership.unwrap_or(false),
             status_interval: time(written.status_interval, "30s"),
-            message_bytes_max: written.limits.message_bytes.map_or(900_000, |size| size.0),
+            message_bytes_max: limits.message_bytes as usize,
             block_cache_bytes: written.state.block_cache.map_or(256 << 20, |size| size.0),
             keys_bytes: written.state.keys.map_or(512 << 20, |size| size.0),
             recovery_bytes: written.state.recovery.map_or(2 << 30, |size| size.0),
@@ -204,8 +202,9 @@ impl Config {
             "limits.distinct_values: must be at least 1",
         );
         require(
-            self.message_bytes_max >= 10_000,
-            "limits.message_bytes: must be at least 10000, or ordinary records do not fit",
+            (10_000..=100_000_000).contains(&self.message_bytes_max),
+            "limits.message_bytes: must be at least 10000, or ordinary records do not fit, and at \
+             most 100000000",
         );
         require(
             self.block_cache_bytes >= 8 << 20

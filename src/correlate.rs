@@ -233,7 +233,7 @@ struct News {
 impl News {
     /// Notes what is said, if it is asked for.
     fn note(state: &mut State, news: News, run: &Run, all: &mut Vec<News>) {
-        state.counts.published += news.said.len() as u64;
+        state.counts.publish(&news.said);
         let step = run.steps.get(news.step);
         let silent = step.is_some_and(|step| step.offset < run.silent_before);
         if !silent && !news.said.is_empty() {

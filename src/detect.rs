@@ -59,6 +59,8 @@ pub struct Counts {
     pub rejected: u64,
     /// Records whose time lay in the future.
     pub future: u64,
+    /// Values of matches that were too long and are cut.
+    pub cut: u64,
 }
 
 /// What is to be written before the offsets read so far may be committed.

@@ -1,5 +1,6 @@
 //! Triggers to incidents: which belong together, and what follows from them.
 
+use crate::bounded;
 use crate::condition;
 use crate::incident::{CloseReason, Evidence, Incident, Status};
 use crate::key::{Key, KeyId, Mark};
@@ -63,12 +64,6 @@ pub fn incident_id(rule: Hash, values: &[Option<String>], start: Start, quiet: S
     Hash::finish(&hasher)
 }
 
-/// The first second of the span of `quiet` that `first` lies in.
-pub fn span_start(first: Second, quiet: Second) -> Second {
-    let day = day_start(first);
-    day + (first - day) / quiet * quiet
-}
-
 /// What the triggers from `first` through `last` come to, which belong together.
 pub fn tally(ground: Ground<'_>, (first, last): (Second, Second)) -> Tally {
     let settled = ground.key.settled_incidents.get(&first).cloned();
@@ -88,7 +83,7 @@ pub fn begin(ground: Ground<'_>, first: Second) -> Tally {
 
 /// The last clear pane before the first trigger of an episode that its name tells of; 0: none.
 fn clear_before(ground: Ground<'_>, first: Second) -> Second {
-    let span = span_start(first, ground.loaded.rule.quiet);
+    let span = window::span_start(first, ground.loaded.rule.quiet);
     let clear = ground.clears().last_before(first);
     clear.filter(|clear| *clear >= span).unwrap_or(0)
 }
@@ -106,8 +101,8 @@ pub fn id_of(ground: Ground<'_>, first: Second) -> Hash {
     incident_id(loaded.fingerprint, &ground.key.values, start, quiet)
 }
 
-/// All that follows from a tally: an OPEN incident of revision 0. `late`: it was found apart from
-/// what is on time.
+/// All that follows from a tally: an OPEN incident of revision 0, which may still be larger than
+/// the rule's limits say. `late`: it was found apart from what is on time.
 pub fn describe(
     id: KeyId,
     key: &Key,
@@ -126,13 +121,13 @@ pub fn describe(
         incident_id: incident_id(id.rule, &key.values, start, rule.quiet),
         revision: 0,
         status: Status::Open,
-        rule_id: rule.id.clone(),
-        rule_name: rule.name.clone(),
+        rule_id: bounded::value(&rule.id).into_owned(),
+        rule_name: bounded::value(&rule.name).into_owned(),
         rule_fingerprint: id.rule,
         severity: rule.severity.otherwise,
         category: rule.category.name().to_owned(),
-        subcategory: rule.subcategory.clone(),
-        impacts: rule.impacts.clone(),
+        subcategory: bounded::value(&rule.subcategory).into_owned(),
+        impacts: bounded::value(&rule.impacts).into_owned(),
         tactics: rule.tactics.clone(),
         techniques: rule.techniques.clone(),
         title: String::new(),
@@ -147,9 +142,12 @@ pub fn describe(
         close_reason: None,
         replaced_by: None,
         replaces: Vec::new(),
+        truncated: false,
     };
     incident.severity = rule.severity_of(&Shown::of(&incident));
-    incident.title = title(&rule.title, &incident);
+    let (title, is_cut) = bounded::title(title(&rule.title, &incident));
+    incident.truncated = is_cut || incident.has_cut_text();
+    incident.title = title;
     incident
 }
 
@@ -169,9 +167,10 @@ fn evidence(tally: &Tally, loaded: &LoadedRule, topics: &[String]) -> Vec<Eviden
 }
 
 fn shown(mark: &Mark, pattern: &str, topics: &[String]) -> Evidence {
+    let topic = topics.get(mark.topic as usize).map_or("", String::as_str);
     Evidence {
-        pattern: pattern.to_owned(),
-        topic: topics.get(mark.topic as usize).cloned().unwrap_or_default(),
+        pattern: bounded::value(pattern).into_owned(),
+        topic: bounded::value(topic).into_owned(),
         partition: mark.partition as i32,
         offset: mark.position.offset,
         index: mark.position.index,

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::bounded;
 use crate::record::Hash;
 use crate::time::Millis;
 
@@ -158,6 +159,8 @@ pub struct Incident {
     pub replaced_by: Option<Hash>,
     /// Incidents that became part of this one and were retracted with this publication.
     pub replaces: Vec<Hash>,
+    /// Something of it is cut: a value, the title, or what would have made it too large.
+    pub truncated: bool,
 }
 
 /// FortiSIEM's words for severities, in the order of the schema's symbols.
@@ -232,6 +235,113 @@ impl Incident {
             }
         }
         split
+    }
+}
+
+/// What a text takes beside its bytes.
+const TEXT_BYTES: usize = 8;
+
+/// What the numbers, times, symbols and hashes of an incident take.
+const FIXED_BYTES: usize = 400;
+
+/// What those of an evidence take.
+const EVIDENCE_BYTES: usize = 96;
+
+/// The longest name of a topic. Shorter ones count as much, since a backtest has other topics.
+const TOPIC_BYTES: usize = 249;
+
+/// What an id among those that were replaced takes.
+const REPLACED_BYTES: usize = 40;
+
+fn text_bytes(text: &str) -> usize {
+    text.len() + TEXT_BYTES
+}
+
+impl Evidence {
+    fn bytes(&self) -> usize {
+        let texts = [&self.event_type, &self.correlation_id, &self.resource_id];
+        let texts = texts.into_iter().flatten();
+        EVIDENCE_BYTES
+            + text_bytes(&self.pattern)
+            + self.topic.len().max(TOPIC_BYTES)
+            + texts.map(|text| text_bytes(text)).sum::<usize>()
+    }
+}
+
+/// What an attribute takes: it is written twice, the second time as source, target or detail.
+fn attribute_bytes((name, value): &(String, AttributeValue)) -> usize {
+    2 * (text_bytes(name) + text_bytes(&value.to_string()))
+}
+
+impl Incident {
+    /// Bytes that it takes, at most: in Avro, whatever its revision and wherever the same events
+    /// are read.
+    pub fn bytes(&self) -> usize {
+        let texts = [
+            &self.rule_id,
+            &self.rule_name,
+            &self.subcategory,
+            &self.impacts,
+            &self.title,
+        ];
+        let texts = texts
+            .into_iter()
+            .chain(&self.tactics)
+            .chain(&self.techniques);
+        FIXED_BYTES
+            + texts.map(|text| text_bytes(text)).sum::<usize>()
+            + self.attributes.iter().map(attribute_bytes).sum::<usize>()
+            + self.evidence.iter().map(Evidence::bytes).sum::<usize>()
+            + self.replaces.len() * REPLACED_BYTES
+    }
+
+    /// Cuts what is too much for `bytes_max`: first evidence, the last first, then ids of what it
+    /// replaces, then attributes, then tactics and techniques.
+    pub fn fit(&mut self, bytes_max: usize) {
+        let mut bytes = self.bytes();
+        if bytes <= bytes_max {
+            return;
+        }
+        self.truncated = true;
+        while bytes > bytes_max
+            && let Some(last) = self.evidence.pop()
+        {
+            bytes -= last.bytes();
+        }
+        let too_many = bytes.saturating_sub(bytes_max).div_ceil(REPLACED_BYTES);
+        let replaced = self.replaces.len();
+        self.replaces.truncate(replaced.saturating_sub(too_many));
+        bytes -= (replaced - self.replaces.len()) * REPLACED_BYTES;
+        while bytes > bytes_max
+            && let Some(last) = self.attributes.pop()
+        {
+            bytes -= attribute_bytes(&last);
+        }
+        for list in [&mut self.techniques, &mut self.tactics] {
+            while bytes > bytes_max
+                && let Some(last) = list.pop()
+            {
+                bytes -= text_bytes(&last);
+            }
+        }
+    }
+
+    /// Whether a value in it was too long and is cut.
+    pub fn has_cut_text(&self) -> bool {
+        let attributes = self.attributes.iter().filter_map(|(_, value)| match value {
+            AttributeValue::Text(text) => Some(text),
+            AttributeValue::Null | AttributeValue::Number(_) => None,
+        });
+        let evidence = self.evidence.iter().flat_map(|evidence| {
+            let texts = [
+                &evidence.event_type,
+                &evidence.correlation_id,
+                &evidence.resource_id,
+            ];
+            texts.into_iter().flatten()
+        });
+        let mut texts = attributes.chain(evidence);
+        texts.any(|text| bounded::is_cut(text))
     }
 }
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::aggregate::{Fold, Rank};
 use crate::bytes::{Unreadable, from_bytes, to_bytes};
+use crate::canary::{self, Canary};
 use crate::few::Few;
 use crate::incident::{Incident, Status};
 use crate::plan::LoadedRule;
@@ -42,7 +43,8 @@ pub struct Key {
     /// Incidents that have final triggers and may still be told of, as far as they are final, by
     /// their first trigger.
     pub settled_incidents: BTreeMap<Second, Tally>,
-    /// The last pane before `settled` at which the clear pattern held.
+    /// The last pane before `settled` at which the clear pattern held, while it ends an incident
+    /// that may still be told of, or one to come may be named by it.
     pub settled_clear: Option<Second>,
     /// Of each combination that a `new` pattern asks for, by the pattern's place: when it was last
     /// seen before the panes that are kept.
@@ -247,6 +249,7 @@ impl Key {
             && self.settled_incidents.is_empty()
             && self.seen_before.is_empty()
             && self.late.is_empty()
+            && (self.settled_clear.is_none() || canary::is(Canary::ClearForgotten))
     }
 }
 

@@ -61,7 +61,8 @@ pub fn news(
         .zip(late)
         .filter(|(plain, _)| !alone.contains(&plain.incident_id) && holds_late(plain))
         .filter(|(plain, _)| !publish::excepted(loaded, plain))
-        .flat_map(|(_, late)| {
+        .flat_map(|(_, mut late)| {
+            late.fit(loaded.incident_bytes());
             let opened = Incident {
                 status: Status::Open,
                 revision: 2 * moment.offset,
@@ -150,7 +151,7 @@ fn known_new(
     known
 }
 
-/// All incidents of `key`, in order, with why they are over.
+/// All incidents of `key`, in order, with why they are over; [`Incident::fit`] is to follow.
 pub fn incidents(
     id: KeyId,
     mut key: Key,

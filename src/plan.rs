@@ -8,6 +8,8 @@
 
 pub mod changes;
 
+mod limits;
+
 pub mod retention;
 
 pub mod history;
@@ -17,21 +19,14 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+pub use limits::Limits;
+
 use crate::condition::Reach;
 use crate::event::Attributes;
 use crate::record::Hash;
 use crate::rule::lists::{List, Lists};
 use crate::rule::{self, Rule};
 use crate::time::Second;
-
-/// Limits that a rule's results depend on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Limits {
-    /// Events that an incident names for each pattern.
-    pub evidence: u32,
-    /// Values that COUNT(DISTINCT) counts exactly.
-    pub distinct_values: u32,
-}
 
 /// What a rule is worth beyond its text: the configuration's values where it has none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -385,6 +380,11 @@ impl RuleEntry {
 }
 
 impl LoadedRule {
+    /// Bytes of the largest incident.
+    pub fn incident_bytes(&self) -> usize {
+        self.settings.limits.message_bytes as usize
+    }
+
     /// How many values each aggregate of a pattern keeps.
     pub fn caps_of(&self, pattern: usize) -> &[u32] {
         self.caps.get(pattern).map_or(&[], Vec::as_slice)

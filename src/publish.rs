@@ -135,7 +135,8 @@ pub fn close_all(id: KeyId, key: &Key, view: &View, moment: Moment<'_>) -> Vec<I
         .filter_map(|first| {
             let span = (*first, view.spans.last_of(*first)?);
             let tally = episode::tally(ground, span);
-            let incident = episode::describe(id, key, loaded, tally, (false, moment.topics));
+            let mut incident = episode::describe(id, key, loaded, tally, (false, moment.topics));
+            incident.fit(loaded.incident_bytes());
             Some(closed(incident, CloseReason::RuleRemoved, moment))
         })
         .collect();
@@ -172,10 +173,11 @@ fn standing(
         let is_as_said = |last| rules.rule.exceptions.is_empty() && is_as_said(last, &now, ground);
         if !known.is_some_and(is_as_said) {
             let tally = episode::tally(ground, now.span);
-            let incident = episode::describe(id, key, loaded, tally, (false, moment.topics));
+            let mut incident = episode::describe(id, key, loaded, tally, (false, moment.topics));
             if excepted(rules, &incident) {
                 continue;
             }
+            incident.fit(loaded.incident_bytes());
             now.incident = Some(incident);
         }
         standing.insert(name, now);
@@ -258,6 +260,7 @@ fn say(key: &mut Key, now: Standing, moment: Moment<'_>, said: &mut Vec<Incident
     let published = Published::new(&incident, *last_status, exceptions);
     key.published.insert(incident.incident_id, published);
     incident.replaces = replaces;
+    incident.fit(moment.rule.incident_bytes());
     for status in before {
         said.push(told(incident.clone(), *status, over, moment));
     }

@@ -84,5 +84,7 @@ impl Replay {
 pub fn close(id: KeyId, rule: &LoadedRule, key: Key, topics: &[String]) -> Vec<Incident> {
     let mut incidents = late::incidents(id, key, rule, Horizon::END, (false, topics));
     incidents.retain(|incident| !publish::excepted(rule, incident));
+    let cut = incidents.iter_mut();
+    cut.for_each(|incident| incident.fit(rule.incident_bytes()));
     incidents
 }

@@ -35,6 +35,7 @@ pub fn settle(key: &mut Key, loaded: &LoadedRule, watermark: Option<Second>) {
     let horizon = watermark - lateness;
     sum_up(key, &mut view, loaded, horizon - wait, watermark);
     forget_incidents(key, &mut view, loaded, horizon - wait);
+    forget_clear(key, &view, loaded, horizon - wait);
     let kept = horizon - reach;
     forget_panes(key, &mut view, kept + canary::slip(Canary::ExpireEarly));
     let seen = (kept - new_period) * 1000;
@@ -98,6 +99,15 @@ fn forget_incidents(key: &mut Key, view: &mut View, loaded: &LoadedRule, end: Se
         .retain(|_, last| spans.last_of(second_of(last.first_seen)).is_some());
 }
 
+/// Forgets the last clear pane once it ends no incident that can still be told of, and once those
+/// that can still begin are not named by it.
+fn forget_clear(key: &mut Key, view: &View, loaded: &LoadedRule, end: Second) {
+    let is_named = |clear: &Second| window::span_end(*clear, loaded.rule.quiet) > end;
+    if view.spans.iter().next().is_none() {
+        key.settled_clear = key.settled_clear.filter(is_named);
+    }
+}
+
 fn forget_panes(key: &mut Key, view: &mut View, kept: Second) {
     if key
         .panes
@@ -146,5 +156,9 @@ pub fn forgotten_after(key: &Key, view: &View, loaded: &LoadedRule) -> Option<Se
     let seen = seen.map(|latest| second_of(*latest) + lateness + reach + new_period + 1);
     let late = key.late.last_key_value();
     let late = late.map(|(hour, _)| hour + lateness);
-    panes.max(incidents).max(seen).max(late)
+    let clear = key.settled_clear.map(|clear| {
+        let end = window::span_end(clear, loaded.rule.quiet);
+        end + lateness + wait - 1
+    });
+    panes.max(incidents).max(seen).max(late).max(clear)
 }

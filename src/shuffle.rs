@@ -7,10 +7,12 @@
 //! A message is the format's version byte, 1, and a [`Message`] in postcard's encoding
 //! (<https://postcard.jamesmunns.com/wire-format>): integers as LEB128 varints, signed ones
 //! zig-zagged, strings and lists with their length before them, options behind a byte 0 or 1,
-//! fields in the order in which they are declared here.
+//! fields in the order in which they are declared here. Texts are bounded ([`bounded`]); those that
+//! are not, of another writer, are bounded when they are read.
 
 use serde::{Deserialize, Serialize};
 
+use crate::bounded;
 use crate::bytes::{self, Unreadable};
 use crate::record::{Hash, Position};
 use crate::time::Millis;
@@ -105,6 +107,43 @@ pub enum Input {
     Text(String),
 }
 
+impl MatchedRecord {
+    /// All that came as text out of the event.
+    fn texts_mut(&mut self) -> impl Iterator<Item = &mut String> {
+        let shown = [
+            &mut self.event_type,
+            &mut self.correlation_id,
+            &mut self.resource_id,
+        ];
+        let matches = self.matches.iter_mut();
+        let of_matches = matches.flat_map(|found| {
+            let patterns = found.patterns.iter_mut().flat_map(PatternMatch::texts_mut);
+            found.key.iter_mut().flatten().chain(patterns)
+        });
+        shown.into_iter().flatten().chain(of_matches)
+    }
+
+    /// How many of its texts were too long and are cut.
+    pub fn cut_texts(&mut self) -> u64 {
+        let cut = self.texts_mut().filter(|text| bounded::is_cut(text));
+        cut.count() as u64
+    }
+}
+
+impl PatternMatch {
+    fn texts_mut(&mut self) -> impl Iterator<Item = &mut String> {
+        let inputs = self.inputs.iter_mut().filter_map(|input| match input {
+            Input::Text(text) => Some(text),
+            Input::Absent
+            | Input::Present
+            | Input::Distinct(_)
+            | Input::Integer(_)
+            | Input::Float(_) => None,
+        });
+        self.group.iter_mut().flatten().chain(inputs)
+    }
+}
+
 /// The partition of the matches topic that owns a rule's join key.
 pub fn partition_of(fingerprint: Hash, key: &[Option<String>], partitions: u32) -> u32 {
     let hash = key_hash(fingerprint, key).first_bytes();
@@ -151,7 +190,14 @@ pub fn encode(message: &Message) -> Vec<u8> {
 ///
 /// The bytes are of another version or damaged.
 pub fn decode(bytes: &[u8]) -> Result<Message, Unreadable> {
-    bytes::from_bytes(FORMAT, bytes)
+    let mut message: Message = bytes::from_bytes(FORMAT, bytes)?;
+    let records = message.sections.iter_mut();
+    let mut records = records.flat_map(|section| &mut section.records);
+    records
+        .by_ref()
+        .flat_map(MatchedRecord::texts_mut)
+        .for_each(bounded::bound);
+    Ok(message)
 }
 
 /// The plan that the message in `bytes` names, without reading the rest.

@@ -28,6 +28,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bytes::{Unreadable, from_bytes, to_bytes};
 use crate::correlate::{Asked, Run};
+use crate::incident::Incident;
 use crate::key::{KeyId, Pane};
 use crate::plan::{Catalogue, LoadedRule, Plan};
 use crate::record::Hash;
@@ -41,7 +42,7 @@ use rows::{
 };
 
 /// Version of the rows' values.
-pub const FORMAT: u8 = 3;
+pub const FORMAT: u8 = 4;
 
 /// Rows that the next run needs from the store, all within one matches partition.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,6 +89,20 @@ pub struct Counts {
     pub capped: u64,
     /// Publications.
     pub published: u64,
+    /// Publications that name fewer events than they rest on.
+    pub evidence_full: u64,
+    /// Publications of which something is cut.
+    pub truncated: u64,
+}
+
+impl Counts {
+    /// Counts what is said of incidents.
+    pub(crate) fn publish(&mut self, said: &[Incident]) {
+        let count = |holds: fn(&&Incident) -> bool| said.iter().filter(holds).count() as u64;
+        self.published += said.len() as u64;
+        self.evidence_full += count(|one| (one.evidence.len() as u64) < one.event_count);
+        self.truncated += count(|one| one.truncated);
+    }
 }
 
 /// A rule in force.

@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use super::explanation::{self, Explanation, brief};
+use crate::bounded;
 use crate::event::Attributes;
 use crate::io::rule_files;
 use crate::rule::{Rule, RuleTest};
@@ -170,7 +171,7 @@ fn agrees(incident: &Value, field: &str, expected: &Value) -> bool {
     match (value.or_else(|| incident.get(field)), expected) {
         (Some(Value::String(ours)), Value::String(theirs)) => {
             let times = (crate::time::parse(ours), crate::time::parse(theirs));
-            ours.eq_ignore_ascii_case(theirs) || matches!(times, (Some(a), Some(b)) if a == b)
+            bounded::equal(ours, theirs) || matches!(times, (Some(a), Some(b)) if a == b)
         }
         (Some(Value::Number(ours)), Value::Number(theirs)) => ours.as_f64() == theirs.as_f64(),
         (Some(ours), theirs) => ours == theirs,

@@ -47,7 +47,7 @@ fn defaults_and_layers() {
         BROKERS,
         &["WATCHFIRE_LIMITS_EVIDENCE=9"],
         limits,
-        "Limits { evidence: 9, distinct_values: 10000 }",
+        "Limits { evidence: 9, distinct_values: 10000, message_bytes: 900000 }",
     );
     let cache = |config: &Config| config.block_cache_bytes.to_string();
     check(

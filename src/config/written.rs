@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, de};
 
+use crate::plan::Limits;
+
 /// Every key, in the order of the documentation. In the environment `a.b_c` is
 /// `WATCHFIRE_A_B_C`; properties of `[kafka]` come besides.
 pub const KEYS: [&str; 25] = [
@@ -97,6 +99,21 @@ pub struct WrittenLimits {
     pub distinct_values: Option<u32>,
     /// [`super::Config::message_bytes_max`]
     pub message_bytes: Option<Size>,
+}
+
+impl WrittenLimits {
+    /// Those that rules take.
+    pub fn limits(&self) -> Limits {
+        let bytes = self.message_bytes;
+        let bytes = bytes.map(|Size(bytes)| u32::try_from(bytes).unwrap_or(u32::MAX));
+        Limits {
+            evidence: self.evidence.unwrap_or(Limits::DEFAULT.evidence),
+            distinct_values: self
+                .distinct_values
+                .unwrap_or(Limits::DEFAULT.distinct_values),
+            message_bytes: bytes.unwrap_or(Limits::DEFAULT.message_bytes),
+        }
+    }
 }
 
 /// The section `[state]`.

@@ -1,6 +1,9 @@
 //! Records against the filters of a plan's rules.
 
+use std::borrow::Cow;
+
 use super::index::Index;
+use crate::bounded;
 use crate::decode::{Decoded, Decoder};
 use crate::event::{Attribute, AttributeId, Attributes, Event, Value};
 use crate::plan::Plan;
@@ -137,7 +140,7 @@ fn not_in_future(time: Millis, timestamp: Option<Millis>) -> (Millis, bool) {
 }
 
 fn record(shown: Shown, event: &Event<'_>, bytes: &[u8], matches: Vec<Match>) -> MatchedRecord {
-    let text = |id| event.get(id).map(text_of);
+    let text = |id| Some(bounded::value(&text_of(event.get(id)?)).into_owned());
     MatchedRecord {
         position: Position::default(),
         time: event.time,
@@ -225,9 +228,6 @@ fn combination(new: &New, event: &Event<'_>) -> Hash {
     Hash::finish(&hasher)
 }
 
-/// Bytes of a text that FIRST, LAST and MODE look at. The state keeps such texts.
-const TEXT_MAX: usize = 1024;
-
 /// What an aggregate reads of an event.
 pub(crate) fn input(aggregate: &Aggregate, event: &Event<'_>) -> Input {
     let Some(id) = aggregate.input else {
@@ -242,16 +242,7 @@ pub(crate) fn input(aggregate: &Aggregate, event: &Event<'_>) -> Input {
             let hash = Hash::of(text_of(value).to_ascii_lowercase().as_bytes());
             Input::Distinct(hash.first_bytes())
         }
-        Function::First | Function::Last | Function::Mode => {
-            let text = text_of(value).to_ascii_lowercase();
-            let fits = |(at, _): &(usize, char)| *at < TEXT_MAX;
-            Input::Text(
-                text.char_indices()
-                    .take_while(fits)
-                    .map(|(_, c)| c)
-                    .collect(),
-            )
-        }
+        Function::First | Function::Last | Function::Mode => Input::Text(folded(value)),
         Function::Sum
         | Function::Avg
         | Function::Min
@@ -278,18 +269,28 @@ fn number(value: &Value<'_>) -> Input {
     }
 }
 
-/// A value as keys hold it: text in ASCII lower case.
+/// A value as keys hold it.
 fn key_value(value: Option<&Value<'_>>) -> Option<String> {
-    value.map(|value| text_of(value).to_ascii_lowercase())
+    value.map(folded)
+}
+
+/// A value as text in ASCII lower case, bounded.
+fn folded(value: &Value<'_>) -> String {
+    let mut text = bounded::value(&text_of(value)).into_owned();
+    text.make_ascii_lowercase();
+    text
 }
 
 /// A value as text; several values are joined by commas.
-fn text_of(value: &Value<'_>) -> String {
+fn text_of<'v>(value: &'v Value<'_>) -> Cow<'v, str> {
     match value {
-        Value::Text(text) => text.clone().into_owned(),
-        Value::Integer(value) => value.to_string(),
-        Value::Float(value) => value.to_string(),
-        Value::Bool(value) => value.to_string(),
-        Value::Many(values) => values.iter().map(text_of).collect::<Vec<_>>().join(","),
+        Value::Text(text) => Cow::Borrowed(text),
+        Value::Integer(value) => Cow::Owned(value.to_string()),
+        Value::Float(value) => Cow::Owned(value.to_string()),
+        Value::Bool(value) => Cow::Owned(value.to_string()),
+        Value::Many(values) => {
+            let texts: Vec<_> = values.iter().map(text_of).collect();
+            Cow::Owned(texts.join(","))
+        }
     }
 }

@@ -53,7 +53,8 @@ impl Outbox {
 
     /// Adds a record that matched; `bytes` are the record's, for its dead letter should its
     /// matches be too large for a message.
-    pub fn add(&mut self, source: SourcePartition, record: MatchedRecord, bytes: &[u8]) {
+    pub fn add(&mut self, source: SourcePartition, mut record: MatchedRecord, bytes: &[u8]) {
+        self.counts.cut += record.cut_texts();
         let mut shares: BTreeMap<u32, MatchedRecord> = BTreeMap::new();
         for found in &record.matches {
             let fingerprint = self

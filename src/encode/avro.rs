@@ -19,10 +19,16 @@ pub const SCHEMA: &str = include_str!("../../schemas/incident.avsc");
 ///
 /// They are written down since the Avro library leaves braces around types whose logical type it
 /// strips, and so computes fingerprints that no other library knows.
-pub const SCHEMAS: [([u8; 8], &str); 1] = [(
-    [0xE7, 0x11, 0x81, 0x14, 0x97, 0xA3, 0x19, 0x0B],
-    include_str!("../../schemas/history/1.avsc"),
-)];
+pub const SCHEMAS: [([u8; 8], &str); 2] = [
+    (
+        [0xE7, 0x11, 0x81, 0x14, 0x97, 0xA3, 0x19, 0x0B],
+        include_str!("../../schemas/history/1.avsc"),
+    ),
+    (
+        [0x91, 0xC3, 0x00, 0xE4, 0xAD, 0x55, 0x8D, 0x0F],
+        include_str!("../../schemas/history/2.avsc"),
+    ),
+];
 
 /// The mark of single-object encoding.
 const MARK: [u8; 2] = [0xC3, 0x01];

@@ -84,6 +84,7 @@ pub fn of_incident(incident: &Incident) -> Vec<(&'static str, Field<'_>)> {
                     .collect(),
             ),
         ),
+        ("truncated", Field::Bool(incident.truncated)),
     ]
 }
 

@@ -20,6 +20,7 @@ fn check(patterns: &str, events: &[(u32, &str, u32)], expected: &[&str]) {
         limits: Limits {
             evidence: 5,
             distinct_values: 100,
+            ..Limits::DEFAULT
         },
     };
     let plan = Plan::alone(&rules, &attributes, settings, Vec::new()).unwrap();

@@ -41,6 +41,7 @@ pub fn with_attributes(attributes: &[(&str, AttributeValue)]) -> Incident {
         close_reason: None,
         replaced_by: None,
         replaces: Vec::new(),
+        truncated: false,
     }
 }
 
@@ -89,4 +90,48 @@ fn names_bands_of_severity() {
     check(8, "MEDIUM");
     check(9, "HIGH");
     check(10, "HIGH");
+}
+
+#[test]
+fn what_is_too_much_is_cut() {
+    let long = |name: &str| (name.to_owned(), AttributeValue::Text("x".repeat(1_000)));
+    let mut whole = with_attributes(&[]);
+    whole.attributes = ["user", "hostName", "count"].map(long).into();
+    let evidence = whole.evidence[0].clone();
+    whole.evidence = (0..20)
+        .map(|offset| Evidence {
+            offset,
+            ..evidence.clone()
+        })
+        .collect();
+    whole.replaces = (0..100).map(|byte| Hash([byte; 16])).collect();
+    // Attributes take 2,032 bytes and more each, evidence 411, the rest about 600.
+    let check = |bytes_max: usize, kept: [usize; 3]| {
+        let mut incident = whole.clone();
+        incident.fit(bytes_max);
+        let Incident {
+            evidence,
+            replaces,
+            attributes,
+            ..
+        } = &incident;
+        assert_eq!([evidence.len(), replaces.len(), attributes.len()], kept);
+        assert_eq!(incident.truncated, bytes_max < whole.bytes());
+        assert!(incident.bytes() <= bytes_max.max(600));
+        let first = whole.evidence.iter().zip(&incident.evidence);
+        assert!(first.clone().all(|(one, other)| one == other));
+        let mut again = incident.clone();
+        again.fit(bytes_max);
+        assert_eq!(again, incident);
+    };
+    let bytes = whole.bytes();
+    check(bytes, [20, 100, 3]);
+    check(bytes - 1, [19, 100, 3]);
+    let evidence = whole.evidence.iter().map(Evidence::bytes).sum::<usize>();
+    check(bytes - evidence, [0, 100, 3]);
+    check(bytes - evidence - 1, [0, 99, 3]);
+    check(bytes - evidence - 41, [0, 98, 3]);
+    check(bytes - evidence - 4_000, [0, 0, 3]);
+    check(bytes - evidence - 4_001, [0, 0, 2]);
+    check(0, [0, 0, 0]);
 }

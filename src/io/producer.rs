@@ -16,6 +16,9 @@ use crate::config::Config;
 /// one blocks all readers.
 const TRANSACTION_TIMEOUT_MS: &str = "10000";
 
+/// What the client takes beside the largest message that is written: its key, headers and frame.
+const ENVELOPE_BYTES: usize = 100_000;
+
 /// A producer that serves its callbacks itself.
 pub type Producer = ThreadedProducer<Deliveries>;
 
@@ -24,7 +27,11 @@ fn producer_settings(config: &Config) -> rdkafka::ClientConfig {
     settings
         .set("linger.ms", "1")
         .set("partitioner", "murmur2_random")
-        .set("queue.buffering.max.kbytes", "131072");
+        .set("queue.buffering.max.kbytes", "131072")
+        .set(
+            "message.max.bytes",
+            (config.message_bytes_max + ENVELOPE_BYTES).to_string(),
+        );
     client::configured(&mut settings, config);
     settings.set("acks", "all");
     settings

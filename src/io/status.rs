@@ -87,6 +87,7 @@ impl Status {
             rejected = detecting.counts.rejected,
             dead_letters = detecting.dead_letters,
             future = detecting.counts.future,
+            values_cut = detecting.counts.cut,
             lag = detecting.lag,
             commits = detecting.commits + correlating.commits,
             recoveries = detecting.recoveries + correlating.recoveries,
@@ -98,6 +99,8 @@ impl Status {
             capped = correlating.counts.capped,
             future_by_broker = correlating.counts.future,
             incidents = correlating.counts.published,
+            evidence_full = correlating.counts.evidence_full,
+            truncated = correlating.counts.truncated,
             rule_reloads = reloading.reloads,
             rule_reloads_refused = reloading.refused,
             watermark,
@@ -115,6 +118,7 @@ pub fn add(total: &mut detect::Counts, more: detect::Counts) {
     total.matches += more.matches;
     total.rejected += more.rejected;
     total.future += more.future;
+    total.cut += more.cut;
 }
 
 /// Adds the counts of one partition's fold.
@@ -126,4 +130,6 @@ pub fn add_fold(total: &mut state::Counts, more: state::Counts) {
     total.capped += more.capped;
     total.future += more.future;
     total.published += more.published;
+    total.evidence_full += more.evidence_full;
+    total.truncated += more.truncated;
 }

@@ -77,6 +77,7 @@ mod tests {
             limits: Limits {
                 evidence: 1,
                 distinct_values: 1,
+                ..Limits::DEFAULT
             },
         };
         Plan::alone(&rules, &attributes, settings, Vec::new()).unwrap()

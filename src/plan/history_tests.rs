@@ -30,6 +30,7 @@ fn versions(sets: &[&[(&str, &str, &str)]]) -> Vec<Version> {
             limits: Limits {
                 evidence: 1,
                 distinct_values: 1,
+                ..Limits::DEFAULT
             },
         };
         let draft = catalogue.draft(&rules, &attributes, settings, Vec::new(), minute);

@@ -96,6 +96,7 @@ mod tests {
                 limits: Limits {
                     evidence: 1,
                     distinct_values: 1,
+                    ..Limits::DEFAULT
                 },
             };
             assert_eq!(needed(&rules, settings), expected, "{documents:?}");
@@ -129,6 +130,7 @@ mod tests {
                 limits: Limits {
                     evidence: 1,
                     distinct_values: 1,
+                    ..Limits::DEFAULT
                 },
             };
             assert_eq!(needed(&rules, settings), hours * 3600, "{rest}");

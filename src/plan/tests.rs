@@ -10,10 +10,7 @@ const RULE: &str = "id: R\nname: n\nseverity: 5\nwindow: 5m\npatterns: \
 const SETTINGS: Settings = Settings {
     patience: 900,
     lateness: 7200,
-    limits: Limits {
-        evidence: 5,
-        distinct_values: 10_000,
-    },
+    limits: Limits::DEFAULT,
 };
 
 /// The entries of a plan of the rule with this list, and the plan as read from them.

@@ -42,7 +42,7 @@ impl Change {
 }
 
 /// The fields with one value each.
-fn plain_fields(incident: &Incident) -> [(&'static str, String); 13] {
+fn plain_fields(incident: &Incident) -> [(&'static str, String); 14] {
     let reason = incident.close_reason.map_or("", CloseReason::name);
     [
         ("rule_name", incident.rule_name.clone()),
@@ -58,6 +58,7 @@ fn plain_fields(incident: &Incident) -> [(&'static str, String); 13] {
         ("event_count", incident.event_count.to_string()),
         ("trigger_count", incident.trigger_count.to_string()),
         ("close_reason", reason.to_owned()),
+        ("truncated", incident.truncated.to_string()),
     ]
 }
 

@@ -13,6 +13,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use super::{RuleError, literal, nearest};
+use crate::bounded;
 use crate::event::Value;
 
 mod read;
@@ -60,10 +61,12 @@ impl List {
         let mut networks: HashMap<IpNet, Vec<usize>> = HashMap::new();
         for (place, row) in content.rows.iter().enumerate() {
             let Some(key) = row.first() else { continue };
-            texts
-                .entry(key.to_ascii_lowercase())
-                .or_default()
-                .push(place);
+            let lower = key.to_ascii_lowercase();
+            if let Cow::Owned(bounded) = bounded::value(&lower) {
+                // So incidents show it.
+                texts.entry(bounded).or_default().push(place);
+            }
+            texts.entry(lower).or_default().push(place);
             if let Some(network) = literal::network(key) {
                 networks.entry(network.trunc()).or_default().push(place);
             }
@@ -134,7 +137,7 @@ impl List {
             let columns = row.iter().skip(1);
             rest.iter()
                 .zip(columns)
-                .all(|(key, value)| key.eq_ignore_ascii_case(value))
+                .all(|(key, value)| bounded::equal(key, value))
         };
         let row = |place: &usize| self.content.rows.get(*place).map(Vec::as_slice);
         let named = self.texts.get(&*lower(first)).into_iter().flatten();

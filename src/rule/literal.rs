@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::lists::Named;
+use crate::bounded;
 use crate::event::Value;
 
 /// A number, exact while it is whole.
@@ -129,6 +130,8 @@ impl PartialEq for Text {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Set {
     texts: Vec<Text>,
+    /// What the longest of them are as incidents show values, sorted.
+    bounded: Vec<String>,
     numbers: Vec<Number>,
     networks: Vec<IpNet>,
     lists: Vec<Named>,
@@ -139,6 +142,7 @@ impl Set {
     pub fn new(literals: Vec<Literal>) -> Set {
         let mut set = Set {
             texts: Vec::new(),
+            bounded: Vec::new(),
             numbers: Vec::new(),
             networks: Vec::new(),
             lists: Vec::new(),
@@ -161,6 +165,12 @@ impl Set {
         set.lists.dedup_by(|a, b| a.name == b.name);
         set.texts.sort_by(|a, b| a.lower.cmp(&b.lower));
         set.texts.dedup();
+        let long = |text: &&Text| text.lower.len() > bounded::VALUE_MAX;
+        let bounded = set.texts.iter().filter(long);
+        set.bounded = bounded
+            .map(|text| bounded::value(&text.lower).into_owned())
+            .collect();
+        set.bounded.sort();
         set.numbers
             .sort_by(|a, b| a.compare(*b).unwrap_or(Ordering::Equal));
         set.numbers.dedup();
@@ -185,14 +195,13 @@ impl Set {
     }
 
     fn has_text(&self, text: &str) -> bool {
-        let lower = |text: &Text, value: &str| {
-            let value = value.bytes().map(|byte| byte.to_ascii_lowercase());
-            text.lower.bytes().cmp(value)
+        let lower = |known: &str| {
+            let value = text.bytes().map(|byte| byte.to_ascii_lowercase());
+            known.bytes().cmp(value)
         };
-        if self
-            .texts
-            .binary_search_by(|known| lower(known, text))
-            .is_ok()
+        let of_text = |known: &Text| lower(&known.lower);
+        if self.texts.binary_search_by(of_text).is_ok()
+            || self.bounded.binary_search_by(|known| lower(known)).is_ok()
         {
             return true;
         }

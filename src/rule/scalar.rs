@@ -15,6 +15,7 @@ use super::lists::Named;
 use super::literal::{self, Number};
 use super::operators::Operator;
 use super::plain::{self, Plain};
+use crate::bounded;
 use crate::event::{AttributeId, Value};
 use crate::time::Millis;
 
@@ -268,7 +269,7 @@ fn equal(left: &Value<'_>, right: &Value<'_>) -> bool {
     let texts = plain::text(left).zip(plain::text(right));
     texts.is_some_and(|(left, right)| {
         let addresses = || literal::address(&left).zip(literal::address(&right));
-        left.eq_ignore_ascii_case(&right) || addresses().is_some_and(|(left, right)| left == right)
+        bounded::equal(&left, &right) || addresses().is_some_and(|(left, right)| left == right)
     })
 }
 

@@ -1,7 +1,7 @@
 use super::Shown;
 use crate::event::Attributes;
 use crate::incident::AttributeValue;
-use crate::rule::{Rule, parse};
+use crate::rule::{Rule, Texts, parse};
 
 const RULE: &str = r#"
 id: R
@@ -62,4 +62,47 @@ fn exceptions_hold_in_their_time() {
     check("svc-1", 1.0, 20, (9, 1), 3, false);
     check("svc-1", 5.0, 10, (9, 1), 3, false);
     check("alice", 1.0, 0, (13, 1), 3, true);
+}
+
+/// Incidents show values of a bounded length; what a rule compares them with may be longer.
+#[test]
+fn long_literals_are_compared_with_bounded_values() {
+    let (long, other) = ("A".repeat(2_000), "A".repeat(2_001));
+    let text = format!(
+        "id: R\nname: n\nwindow: 5m\npatterns: [{{ name: P, where: user IS NOT NULL, \
+         group_by: [user] }}]\nincident: {{ attributes: {{ user: P.user }} }}\nseverity:\n\
+         \x20 - {{ when: 'user IN (Group@Known)', value: 2 }}\n\
+         \x20 - {{ when: 'LookupTableGet(Twins, user, twin) = user', value: 4 }}\n\
+         \x20 - {{ value: 3 }}\n\
+         exceptions: [{{ where: 'user = \"{long}\" OR user IN (\"x\", \"{long}b\")' }}]\n"
+    );
+    let texts = Texts {
+        rules: vec![("rule.yaml".to_owned(), text)],
+        lists: vec![
+            ("lists/Known.txt".to_owned(), format!("x\n{long}\n")),
+            (
+                "lists/Twins.csv".to_owned(),
+                format!("who,twin\n{other},{other}\n"),
+            ),
+        ],
+    };
+    let (rules, _) = texts.parse(&mut Attributes::default()).unwrap();
+    let check = |user: &str, severity: u8, excepted: bool| {
+        for user in [user.to_lowercase(), user.to_owned()] {
+            let user = crate::bounded::value(&user).into_owned();
+            let attributes = [("user".to_owned(), AttributeValue::Text(user))];
+            let shown = Shown {
+                attributes: &attributes,
+                first_seen: 0,
+                event_count: 1,
+                trigger_count: 1,
+            };
+            assert_eq!(rules[0].severity_of(&shown), severity);
+            assert_eq!(rules[0].excepts(&shown), excepted);
+        }
+    };
+    check(&long, 2, true);
+    check(&format!("{long}B"), 3, true);
+    check(&format!("{long}c"), 3, false);
+    check(&other, 4, false);
 }

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::{
     Blocks, Part, Ranges, Spans, ending_at, episode_end, number, reached_by, same_episode,
+    span_end, span_start,
 };
 use crate::time::DAY;
 
@@ -19,6 +20,16 @@ fn edges() {
     assert_eq!(episode_end(100, 300), (400, false));
     assert_eq!(episode_end(DAY - 300, 300), (DAY, true));
     assert_eq!(episode_end(DAY - 1, 300), (DAY, true));
+    assert_eq!((span_start(699, 300), span_end(699, 300)), (600, 900));
+    assert_eq!((span_start(600, 300), span_end(600, 300)), (600, 900));
+    assert_eq!(
+        (span_start(DAY - 1, 7_000), span_end(DAY - 1, 7_000)),
+        (84_000, DAY)
+    );
+    assert_eq!(
+        (span_start(DAY, 7_000), span_end(DAY, 2 * DAY)),
+        (DAY, 2 * DAY)
+    );
 }
 
 #[test]

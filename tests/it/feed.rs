@@ -21,10 +21,7 @@ pub const TOPIC: &str = "activity";
 pub const SETTINGS: Settings = Settings {
     patience: 900,
     lateness: 7_200,
-    limits: Limits {
-        evidence: 5,
-        distinct_values: 10_000,
-    },
+    limits: Limits::DEFAULT,
 };
 
 /// 2026-03-02T00:00:00Z, in seconds.

@@ -1,8 +1,8 @@
 //! The bytes that lie in topics and on disks stay readable, or are known to be another version's.
 //!
 //! `tests/formats/log.<version>.txt` holds a matches log of that version with its rules topic, and
-//! what its fold says; every version must still be folded to the same. `state.<version>.txt` holds
-//! the state after half of the log. The current version must be written byte for byte as it stands
+//! what its fold says, in a schema of then; every version must still be folded to the same.
+//! `state.<version>.txt` holds the state after half of the log. The current version must be written byte for byte as it stands
 //! there and go on from it; older ones must be refused, so that the log is folded again.
 //! `WATCHFIRE_GOLDEN=write` writes the files of the current versions.
 
@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use watchfire::correlate::{LogMessage, advance, fold};
 use watchfire::detect::{Detector, SourcePartition};
 use watchfire::encode::Encoding;
+use watchfire::encode::avro::read::Reader;
 use watchfire::event::Attributes;
 use watchfire::plan::{Catalogue, Source};
 use watchfire::rule;
@@ -192,6 +193,12 @@ fn write_log(log: &Log) -> String {
     text
 }
 
+/// The bytes that the incident in these, of whichever schema, has today.
+fn as_today(bytes: &[u8]) -> Vec<u8> {
+    let incident = Reader::new().unwrap().read(bytes).unwrap();
+    Encoding::Avro.encode(&incident)
+}
+
 fn read_log(text: &str) -> Log {
     let mut log = Log::default();
     for line in text.lines() {
@@ -202,7 +209,7 @@ fn read_log(text: &str) -> Log {
                 log.messages
                     .push((timestamp.parse().unwrap(), unhex(bytes)));
             }
-            ["said", bytes] => log.said.push(unhex(bytes)),
+            ["said", bytes] => log.said.push(as_today(&unhex(bytes))),
             _ => panic!("{line}"),
         }
     }

@@ -81,6 +81,7 @@ impl Checks {
         let limits = Limits {
             evidence: 2,
             distinct_values: 3,
+            ..Limits::DEFAULT
         };
         let settings = Settings {
             patience: 60,

@@ -8,6 +8,7 @@ use serde_json::Value;
 use watchfire::time::{day_start, rfc3339, second_of};
 
 use crate::kafka::{produce, read_committed};
+use crate::oracle::bounded;
 use crate::reader::{self, Row};
 use crate::worker::process::Worker;
 use crate::worker::setup::{Setup, now};
@@ -77,6 +78,9 @@ fn commands_become_incidents_that_others_can_read() {
     let carol = |seconds| command("carol", &at(seconds), "Start");
     send(1, &[carol(0), carol(299), carol(299 + 301)]);
     send(2, &[command("mallory", "2099-01-01T00:00:00Z", "Start")]);
+    // As an attribute, source and title more than a message may hold.
+    let eve = "e".repeat(335_000);
+    send(1, &[command(&eve, &at(7), "Start")]);
     worker.wait_for("ready");
     setup.wait_until_read();
     let log = worker.stop();
@@ -104,13 +108,18 @@ fn commands_become_incidents_that_others_can_read() {
     check("carol", 600, 600, 1, "CLOSED");
     let users: Vec<&str> = standing.keys().map(|(user, _)| user.as_str()).collect();
     let mallory = "mallory@contoso.com";
+    let eve = bounded::value(&format!("{eve}@contoso.com"));
+    for (user, truncated) in [("alice@contoso.com", false), (eve.as_str(), true)] {
+        let mut of_user = standing.iter().filter(|((known, _), _)| known == user);
+        assert_eq!(of_user.next().unwrap().1["truncated"], truncated);
+    }
     let carols = ["carol@contoso.com"; 2];
     assert_eq!(
         users,
         [
             &["alice@contoso.com", "bob@contoso.com"],
             &carols[..],
-            &[mallory]
+            &[&eve, mallory]
         ]
         .concat()
     );

@@ -210,6 +210,57 @@ fn a_record_of_1970_is_told_of_apart() {
     }
 }
 
+const OFF: &str = "
+id: Rule_Off
+name: A machine is off
+severity: 4
+window: 60s
+patterns:
+  - { name: Off, where: 'eventType = \"MS_EvtHub_test_off\"', group_by: [user] }
+  - { name: On, where: 'eventType = \"MS_EvtHub_test_on\"', group_by: [user] }
+relations: [Off.user = On.user]
+clear: { when: On, quiet: 12h }
+";
+
+/// A clear pane of the morning names an incident of noon, though nothing else of its key is
+/// remembered by then; and the key goes with the span of `quiet` that they lie in.
+#[test]
+fn a_clear_pane_names_incidents_to_the_end_of_its_span() {
+    let mut life = Life::new(OFF, 1);
+    let at = |minutes: i64| BEGIN + 60 * MINUTE * 8 + minutes * MINUTE;
+    life.produce(0, at(0), "ON", "vm1");
+    life.produce(1, at(0), "ON", "vm2");
+    for minutes in (1..180).step_by(7) {
+        life.world.clock = at(minutes);
+        life.turn();
+    }
+    life.world.clock = at(180);
+    life.produce(0, at(180), "OFF", "vm1");
+    // A span ends at 12:00, lateness is 2 h: at 14:00 nothing names an incident of the morning.
+    let mut rows = Vec::new();
+    for minutes in [180, 359, 360] {
+        life.world.clock = at(minutes);
+        life.turn();
+        rows.push(life.correlate.rows(0));
+    }
+    assert_eq!(rows[2], rows[1] - 2, "the key and its timer: {rows:?}");
+    assert_eq!(life.incidents().len(), 1);
+    life.world.clock += DAY;
+    life.turn();
+    life.turn();
+    assert_eq!(life.correlate.rows(0), 1, "only the meta row is left");
+    life.check();
+    let plan = life.world.catalogue.plan(life.world.log(0)[0].message.plan);
+    let plan = plan.expect("the plan in use").clone();
+    let ids = |incidents: &[Incident]| -> Vec<_> {
+        incidents
+            .iter()
+            .map(|incident| incident.incident_id)
+            .collect()
+    };
+    assert_eq!(ids(&life.world.standing()), ids(&life.world.replay(&plan)));
+}
+
 const STEADY: &str = "
 id: Rule_Steady_Count
 name: Rule_Steady_Count

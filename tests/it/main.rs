@@ -13,6 +13,7 @@
 
 mod aggregates;
 mod backtest;
+mod bounds;
 mod chaos;
 mod corpus;
 mod deploy;

@@ -28,6 +28,7 @@
 //!   w - lateness - D.
 
 mod aggregate;
+pub mod bounded;
 mod condition;
 mod incident;
 mod set;
@@ -155,7 +156,7 @@ pub fn final_incidents(
                 all.push(Incident {
                     status: Status::Closed,
                     close_reason: Some(episode.reason(&rule)),
-                    ..incident
+                    ..bounded::incident(incident, &rule)
                 });
             }
         }
@@ -355,7 +356,7 @@ impl Oracle {
             let incident = describe(&set, &key.found, &episode);
             let said = key.said.get(&incident.incident_id);
             if !excepted(said.map_or(&rule, |said| &said.exceptions), &incident) {
-                now.push((incident, episode));
+                now.push((bounded::incident(incident, &rule), episode));
             }
         }
         let mut out = Vec::new();
@@ -385,15 +386,16 @@ impl Oracle {
         key.over_after = None;
         for (mut incident, episode) in now {
             let id = incident.incident_id;
+            let content = incident.clone();
             incident.replaces = replaces.remove(&id).unwrap_or_default();
+            incident = bounded::incident(incident, &rule);
             let over = episode.over(&rule, self.watermark);
             let last = key.said.get(&id).cloned();
             let exceptions = last.as_ref().map_or(&rule, |last| &last.exceptions).clone();
-            for status in statuses(last.as_ref().map(|last| &last.incident), &incident, over) {
-                let said = publication(&incident, status, over, offset);
-                out.push(said.clone());
+            for status in statuses(last.as_ref().map(|last| &last.incident), &content, over) {
+                out.push(publication(&incident, status, over, offset));
                 let said = Said {
-                    incident: said,
+                    incident: publication(&content, status, over, offset),
                     exceptions: exceptions.clone(),
                 };
                 key.said.insert(id, said);
@@ -462,6 +464,7 @@ impl Oracle {
             {
                 continue;
             }
+            incident = bounded::incident(incident, rule);
             incident.incident_id = episode.id(&together, true);
             incident.late = true;
             let reason = Some(episode.reason(rule));
@@ -501,7 +504,8 @@ fn still_open(rule: &Arc<LoadedRule>, name: &Name, key: &Key) -> Vec<Incident> {
     for episode in episodes(rule, &key.found) {
         let said = key.said.get(&episode.id(&set, false));
         if said.is_some_and(|said| said.incident.status != Status::Closed) {
-            open.push(describe(&set, &key.found, &episode));
+            let incident = describe(&set, &key.found, &episode);
+            open.push(bounded::incident(incident, rule));
         }
     }
     open

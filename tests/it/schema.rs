@@ -163,6 +163,7 @@ fn sample() -> Incident {
         close_reason: Some(CloseReason::Quiet),
         replaced_by: None,
         replaces: vec![Hash([0x44; 16])],
+        truncated: false,
     }
 }
 
@@ -188,7 +189,7 @@ fn json_stays_as_it_is() {
         r#""event_type":"MS_EvtHub_sample","correlation_id":null,"resource_id":null"#.to_owned(),
         format!(r#""record_hash":"{threes}"}}],"late":false,"close_reason":"QUIET""#),
         format!(
-            r#""replaced_by":null,"replaces":["{}"]}}"#,
+            r#""replaced_by":null,"replaces":["{}"],"truncated":false}}"#,
             ones.replace('1', "4")
         ),
     ]
@@ -205,4 +206,19 @@ fn avro_bytes_stay_as_they_are() {
     let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     let golden = include_str!("golden_incident.hex");
     assert_eq!(hex, golden.split_whitespace().collect::<String>());
+}
+
+/// Bytes of an older schema are read, with what it does not have as the default says.
+#[test]
+fn older_bytes_are_still_read() {
+    let golden = include_str!("golden_incident.1.hex");
+    let digits: Vec<char> = golden.split_whitespace().flat_map(str::chars).collect();
+    let bytes: Vec<u8> = digits
+        .chunks(2)
+        .map(|pair| u8::from_str_radix(&pair.iter().collect::<String>(), 16).unwrap())
+        .collect();
+    let mut expected = sample();
+    expected.attributes.sort_by(|a, b| a.0.cmp(&b.0));
+    let reader = avro::read::Reader::new().unwrap();
+    assert_eq!(reader.read(&bytes), Ok(expected));
 }

@@ -9,10 +9,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use watchfire::canary::{self, Canary};
-use watchfire::incident::{CloseReason, Incident, Status};
+use watchfire::encode::Encoding;
+use watchfire::incident::{AttributeValue, CloseReason, Incident, Status};
 use watchfire::plan::{LoadedRule, Plan, Settings};
 use watchfire::record::Hash;
 use watchfire::rule::{Condition, ConditionOperator};
+use watchfire::shuffle::Match;
 
 use crate::oracle::{self, Spans};
 use crate::rng::Rng;
@@ -98,6 +100,10 @@ fn wanted() -> impl Iterator<Item = String> {
         "rules change",
         "all on time",
         "lost disk",
+        "long after a clear",
+        "a value is cut",
+        "evidence is cut",
+        "attributes are cut",
     ];
     wanted.into_iter().map(str::to_owned)
 }
@@ -147,6 +153,40 @@ fn kinds(incident: &Incident, rule: &LoadedRule) -> Vec<String> {
     kinds
 }
 
+/// What is cut of a publication, which is as its definition says.
+fn cut(incident: &Incident, rule: &LoadedRule) -> BTreeSet<String> {
+    let most = rule.settings.limits.message_bytes as usize;
+    assert!(Encoding::Avro.encode(incident).len() <= most, "too large");
+    let mut cut = BTreeSet::new();
+    let users = events::long_users().map(|user| oracle::bounded::value(&user.to_lowercase()));
+    for (_, value) in &incident.attributes {
+        if let AttributeValue::Text(text) = value
+            && text.contains('#')
+        {
+            assert!(users.contains(text), "{text}");
+            cut.insert("a value is cut".to_owned());
+        }
+    }
+    let resource = oracle::bounded::value(&events::long_resource());
+    for evidence in &incident.evidence {
+        let id = evidence.resource_id.as_ref();
+        assert!(id.is_none_or(|id| *id == resource), "{id:?}");
+    }
+    for (kind, holds) in [
+        ("evidence is cut", incident.evidence.is_empty()),
+        (
+            "attributes are cut",
+            incident.attributes.len() < rule.rule.attributes.len(),
+        ),
+    ] {
+        if holds {
+            assert!(incident.truncated);
+            cut.insert(kind.to_owned());
+        }
+    }
+    cut
+}
+
 fn operators(condition: &Condition) -> Vec<ConditionOperator> {
     match condition {
         Condition::Pattern(_) => Vec::new(),
@@ -171,6 +211,8 @@ struct Nature {
     days: bool,
     /// Something goes on for hours, across a midnight.
     goes_on: bool,
+    /// Some values are too long to be kept whole, and incidents have little room.
+    long: bool,
     events_max: usize,
 }
 
@@ -195,14 +237,19 @@ fn run(seed: u64) -> BTreeSet<String> {
         late: rng.one_in(2),
         days: rng.one_in(2),
         goes_on: rng.one_in(3),
+        long: rng.one_in(3),
         events_max: 20 + rng.below(120) as usize,
     };
     let matches_partitions = if rng.one_in(3) { 8 } else { 3 };
-    let world = World::new(
+    let mut world = World::new(
         START,
         1 + rng.below(4) as usize,
         1 + rng.below(matches_partitions) as usize,
     );
+    if nature.long {
+        world.settings.limits.message_bytes = *rng.choose(&[3_000, 10_000]);
+        world.message_bytes = 60_000;
+    }
     let mut sim = Sim {
         rng,
         world,
@@ -261,6 +308,7 @@ impl Sim {
             92..94 => self.correlate_move(),
             94 if self.rng.one_in(3) => self.lose_all_after_midnight(),
             94 if self.nature.late => self.late_beside_the_oldest(),
+            97 if self.rng.one_in(2) => self.begin_long_after_a_clear(),
             94 => self.correlate_move(),
             95 => self.correlate_crash(),
             96 => self.change_rules(),
@@ -284,7 +332,13 @@ impl Sim {
         let count = 1 + self.rng.below(3);
         let (clock, late) = (self.world.clock, self.nature.late);
         let records: Vec<Record> = (0..count)
-            .map(|_| event(&mut self.rng, clock, late))
+            .map(|_| {
+                let event = event(&mut self.rng, clock, late);
+                match self.nature.long && self.rng.one_in(3) {
+                    true => event.lengthened(&mut self.rng),
+                    false => event,
+                }
+            })
             .collect();
         let texts: Vec<&str> = records.iter().map(|record| &*record.text).collect();
         let payload = format!("{{\"records\":[{}]}}", texts.join(","));
@@ -576,6 +630,71 @@ impl Sim {
         self.catch_up();
     }
 
+    /// A clear pane of a new day is all that a key has, until an incident begins in the span of
+    /// `quiet` that the pane lies in.
+    fn begin_long_after_a_clear(&mut self) {
+        let Some((rule, clear, other)) = self.clear_and_other() else {
+            return;
+        };
+        let Settings { lateness, .. } = rule.settings;
+        let plan = &self.plans[self.plans.len() - 1];
+        let others = plan.rules.iter().map(|(rule, _)| rule.settings.lateness);
+        let on_time = others.min() >= Some(lateness) || self.nature.late;
+        let forgotten = lateness + oracle::spans(&rule).reach + 2;
+        if !on_time || forgotten + 10 > rule.rule.quiet {
+            return;
+        }
+        let midnight = (self.world.clock.div_euclid(DAY) + 1) * DAY;
+        self.world.clock = midnight + 1_000;
+        self.catch_up();
+        self.produce_at(&clear, midnight);
+        self.catch_up();
+        self.world.clock += forgotten * 1000;
+        self.catch_up();
+        self.fold_all();
+        for _ in 0..1 + self.rng.below(3) {
+            let time = self.world.clock - self.rng.below(1_000) as i64;
+            self.produce_at(&other, time);
+        }
+        self.catch_up();
+        self.covered.insert("long after a clear".to_owned());
+    }
+
+    /// A rule with a clear pattern, and two records of one of its keys: one that only clears, and
+    /// one that does not only that.
+    fn clear_and_other(&mut self) -> Option<(Arc<LoadedRule>, Record, Record)> {
+        let plan = self.plans[self.plans.len() - 1].clone();
+        let matches = self.world.all_matches(&plan);
+        let mut pairs = Vec::new();
+        for (rule, .., clearing, found) in &matches {
+            let only_clears = |found: &Match| {
+                let mut patterns = found.patterns.iter();
+                patterns.all(|part| Some(part.pattern as usize) == rule.rule.clear)
+            };
+            if only_clears(found) {
+                let same = matches.iter().filter(|(of, .., other)| {
+                    of.fingerprint == rule.fingerprint
+                        && other.key == found.key
+                        && !only_clears(other)
+                });
+                pairs.extend(same.map(|(.., other, _)| (rule, clearing.hash, other.hash)));
+            }
+        }
+        if pairs.is_empty() {
+            return None;
+        }
+        let (rule, clearing, other) = *self.rng.choose(&pairs);
+        let record = |hash: Hash| {
+            let mut records = self.records.iter();
+            records.find(|record| Hash::of(record.text.as_bytes()) == hash)
+        };
+        Some((
+            rule.clone(),
+            record(clearing)?.clone(),
+            record(other)?.clone(),
+        ))
+    }
+
     fn produce_at(&mut self, alike: &Record, time: i64) {
         let record = alike.at(time);
         let partition = self.rng.index(self.world.sources.len());
@@ -663,15 +782,27 @@ impl Sim {
                 .find(|rule| rule.fingerprint == incident.rule_fingerprint)
                 .expect("the rule of an incident");
             self.covered.extend(kinds(incident, rule));
+            self.covered.extend(cut(incident, rule));
         }
         if !self.nature.rules_change && late == 0 {
             self.covered.insert("all on time".to_owned());
             let plan = &self.plans[0];
             let expected = oracle::final_incidents(self.world.all_matches(plan));
-            let set = |incidents: &[Incident]| -> Vec<Incident> {
-                incidents.iter().map(oracle::set_fields).collect()
+            let standing = self.world.standing();
+            // The ids of others took room that evidence would have had.
+            let squeezed = |id: Hash| {
+                let mut standing = standing.iter().filter(|one| one.incident_id == id);
+                standing.any(|one| one.truncated && !one.replaces.is_empty())
             };
-            let standing = set(&self.world.standing());
+            let set = |incidents: &[Incident]| -> Vec<Incident> {
+                let mut set: Vec<Incident> = incidents.iter().map(oracle::set_fields).collect();
+                for incident in set.iter_mut().filter(|one| squeezed(one.incident_id)) {
+                    incident.evidence.clear();
+                    incident.truncated = true;
+                }
+                set
+            };
+            let standing = set(&standing);
             same(&standing, &set(&expected), "live and set", &self.plans);
             let replayed = set(&self.world.replay(plan));
             same(&replayed, &set(&expected), "replay and set", &self.plans);

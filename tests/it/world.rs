@@ -25,6 +25,7 @@ pub const SETTINGS: Settings = Settings {
     limits: Limits {
         evidence: 3,
         distinct_values: 50,
+        ..Limits::DEFAULT
     },
 };
 
@@ -53,6 +54,10 @@ pub struct World {
     pub recovery: Vec<i64>,
     /// The plan written last.
     newest: Option<Arc<Plan>>,
+    /// What applies to rules that do not say it themselves.
+    pub settings: Settings,
+    /// What one message of the matches topic may hold.
+    pub message_bytes: usize,
     /// Files of lists beside the rules.
     pub lists: Vec<(String, String)>,
     /// What a read_committed reader sees, by the matches partition it came from.
@@ -71,6 +76,8 @@ impl World {
             folded: vec![0; matches_partitions],
             recovery: vec![0; matches_partitions],
             newest: None,
+            settings: SETTINGS,
+            message_bytes: 600,
             lists: Vec::new(),
             incidents: vec![Vec::new(); matches_partitions],
         }
@@ -93,7 +100,7 @@ impl World {
         let minute = self.clock.div_euclid(60_000) * 60;
         let draft = self
             .catalogue
-            .draft(&rules, &attributes, SETTINGS, sources, minute);
+            .draft(&rules, &attributes, self.settings, sources, minute);
         for (key, value) in &draft.entries {
             self.catalogue
                 .read(key, Some(value))
@@ -215,7 +222,8 @@ fn place(partition: u32) -> SourcePartition {
 
 impl DetectWorker {
     pub fn new(world: &World, plan: Arc<Plan>) -> DetectWorker {
-        let detector = Detector::new(plan.clone(), world.logs.len() as u32, 600);
+        let partitions = world.logs.len() as u32;
+        let detector = Detector::new(plan.clone(), partitions, world.message_bytes);
         DetectWorker {
             plan,
             detector,
@@ -266,9 +274,10 @@ impl DetectWorker {
 
     /// Writes what waits to the matches logs, and with `offsets` commits how far it has read.
     /// Without, the messages are written all the same: a broker without transactions, or a
-    /// worker that no longer owns its partitions.
-    pub fn commit(&mut self, world: &mut World, offsets: bool) {
-        for (partition, bytes) in self.detector.take().messages {
+    /// worker that no longer owns its partitions. How many records were refused.
+    pub fn commit(&mut self, world: &mut World, offsets: bool) -> u64 {
+        let output = self.detector.take();
+        for (partition, bytes) in output.messages {
             world.logs[partition as usize].push((world.clock, bytes));
         }
         if offsets {
@@ -276,6 +285,7 @@ impl DetectWorker {
                 world.read[*partition as usize] = *next;
             }
         }
+        output.counts.rejected
     }
 
     /// Loses what is not committed and begins again where the commits say.
@@ -436,6 +446,11 @@ impl CorrelateWorker {
     pub fn bytes(&self, partition: usize) -> usize {
         let disk = self.disk.get(&partition).into_iter().flatten();
         disk.map(|(row, value)| row.len() + value.len()).sum()
+    }
+
+    /// Rows on the disk of one partition.
+    pub fn rows(&self, partition: usize) -> usize {
+        self.disk.get(&partition).map_or(0, BTreeMap::len)
     }
 
     /// What a partition's state has counted since it was opened.

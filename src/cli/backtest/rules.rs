@@ -16,10 +16,7 @@ use crate::rule::{Rule, Texts, nearest};
 pub const SETTINGS: Settings = Settings {
     patience: 900,
     lateness: 7_200,
-    limits: Limits {
-        evidence: 5,
-        distinct_values: 10_000,
-    },
+    limits: Limits::DEFAULT,
 };
 
 /// Where rules come from, and which of them are meant.

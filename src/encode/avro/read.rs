@@ -113,6 +113,7 @@ struct Wire {
     close_reason: Option<String>,
     replaced_by: Option<String>,
     replaces: Vec<String>,
+    truncated: bool,
 }
 
 #[derive(Deserialize)]
@@ -179,6 +180,7 @@ impl Wire {
                 .iter()
                 .map(|id| hash(id))
                 .collect::<Result<_, _>>()?,
+            truncated: self.truncated,
         })
     }
 }

@@ -107,5 +107,7 @@ fn difference(now: Counts, before: Counts) -> Counts {
         capped: now.capped - before.capped,
         future: now.future - before.future,
         published: now.published - before.published,
+        evidence_full: now.evidence_full - before.evidence_full,
+        truncated: now.truncated - before.truncated,
     }
 }

@@ -111,6 +111,7 @@ function when(incident) {
     ["Triggers", incident.trigger_count],
     ["Closed by", closing(incident)],
     ["Incident", link(incident)],
+    ...(incident.truncated ? [["Cut", "long values, or what would have made it too large"]] : []),
   ];
 }
 

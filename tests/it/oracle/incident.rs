@@ -10,6 +10,7 @@ use watchfire::rule::{Filter, IncidentValue};
 use watchfire::shuffle::hash_values;
 
 use super::aggregate::Group;
+use super::bounded;
 use super::condition::{Found, Trigger, positive, wait, window_of};
 use super::set::{Seen, Set};
 
@@ -117,7 +118,7 @@ pub fn episodes(rule: &LoadedRule, found: &Found) -> Vec<Episode> {
     parts.into_iter().map(episode).collect()
 }
 
-/// All that follows from an episode: OPEN, of revision 0.
+/// All that follows from an episode: OPEN, of revision 0, however large.
 pub fn describe(set: &Set<'_>, found: &Found, episode: &Episode) -> Incident {
     let rule = &set.rule.rule;
     let positive = positive(&rule.condition);
@@ -155,7 +156,8 @@ pub fn describe(set: &Set<'_>, found: &Found, episode: &Episode) -> Incident {
         let found = attributes.iter().find(|(known, _)| known == name);
         found.map(|(_, value)| value.to_string())
     };
-    Incident {
+    let title = watchfire::rule::title::title(&rule.title, &shown);
+    let incident = Incident {
         incident_id: episode.id(set, false),
         revision: 0,
         status: Status::Open,
@@ -173,7 +175,7 @@ pub fn describe(set: &Set<'_>, found: &Found, episode: &Episode) -> Incident {
         impacts: rule.impacts.clone(),
         tactics: rule.tactics.clone(),
         techniques: rule.techniques.clone(),
-        title: watchfire::rule::title::title(&rule.title, &shown),
+        title: bounded::title(&title),
         window_ms: rule.window * 1000,
         first_seen: first * 1000,
         last_seen: episode.last() * 1000,
@@ -185,6 +187,11 @@ pub fn describe(set: &Set<'_>, found: &Found, episode: &Episode) -> Incident {
         close_reason: None,
         replaced_by: None,
         replaces: vec![],
+        truncated: false,
+    };
+    Incident {
+        truncated: bounded::has_cut(&incident, &title),
+        ..incident
     }
 }
 

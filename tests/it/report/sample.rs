@@ -183,6 +183,7 @@ fn incident(
         close_reason: Some(CloseReason::Quiet),
         replaced_by: None,
         replaces: Vec::new(),
+        truncated: false,
     }
 }
 

@@ -21,6 +21,32 @@ impl Record {
     }
 }
 
+/// The names of users that are too long to be kept whole. They are alike in what is kept, also in
+/// what is cut but for its last letter; the last two are one user.
+pub fn long_users() -> [String; 4] {
+    let begin = format!("User1@contoso.com/a{}", "é".repeat(600));
+    ["x", "y", "z", "Z"].map(|end| format!("{begin}{end}"))
+}
+
+/// A resource with an id as long.
+pub fn long_resource() -> String {
+    format!("/SUBSCRIPTIONS/{}", "s".repeat(1_010))
+}
+
+impl Record {
+    /// The same with a long name in place of a user's, and now and then a long id.
+    pub fn lengthened(&self, rng: &mut Rng) -> Record {
+        let user = format!("User{}@contoso.com", rng.below(3));
+        let long = rng.choose(&long_users()).clone();
+        let mut text = self.text.replace(&user, &long);
+        if rng.one_in(2) {
+            let resource = format!("{{\"resourceId\":\"{}\",", long_resource());
+            text = text.replacen('{', &resource, 1);
+        }
+        Record { text, ..*self }
+    }
+}
+
 /// A record at about the time of the clock; with `late`, now and then far behind it.
 pub fn event(rng: &mut Rng, clock: i64, late: bool) -> Record {
     let time = match rng.below(60) {

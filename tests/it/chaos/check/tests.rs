@@ -93,10 +93,7 @@ fn plan(dump: &mut Dump) -> Arc<Plan> {
     let settings = Settings {
         patience: 2,
         lateness: 120,
-        limits: Limits {
-            evidence: 5,
-            distinct_values: 10_000,
-        },
+        limits: Limits::DEFAULT,
     };
     let sources = vec![Source {
         topic: "source".to_owned(),
