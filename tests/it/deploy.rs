@@ -1,5 +1,6 @@
 //! What can be known of deploy/ without a container engine.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -140,28 +141,88 @@ fn the_image_is_built_from_what_is_there_and_runs_without_root() {
     ] {
         assert!(copied.contains(&needed), "{needed} is not copied");
     }
-    let stages = lines
-        .iter()
-        .filter(|line| line.first() == Some(&"FROM"))
-        .count();
-    assert_eq!(stages, 2);
     let user = lines
         .iter()
         .rfind(|line| line.first() == Some(&"USER"))
         .unwrap();
-    assert_ne!(user[1], "root");
+    // A cluster that wants no root looks for a number, and the state belongs to it.
+    assert_eq!(user[1], "10001:10001");
+    for made in ["--uid 10001", "--gid 10001", "install -d -m 0700"] {
+        assert!(dockerfile.contains(made), "{made}");
+    }
+}
+
+/// Whether an image is named with a version that says which it is, down to the last part.
+fn is_pinned(image: &str) -> bool {
+    let tag = image
+        .split_once('@')
+        .map_or(image, |(tagged, _)| tagged)
+        .split_once(':');
+    tag.is_some_and(|(_, tag)| {
+        let version = tag.split('-').next().unwrap();
+        version.contains('.') && version.split('.').all(|part| part.parse::<u32>().is_ok())
+    })
 }
 
 #[test]
-fn systemd_accepts_the_unit() {
-    let unit = deploy("watchfire.service");
-    for line in [
-        "Restart=on-failure",
-        "StateDirectory=watchfire",
-        "DynamicUser=yes",
-    ] {
-        assert!(unit.lines().any(|l| l == line), "{line}");
+fn base_images_are_pinned() {
+    let dockerfile = deploy("Dockerfile");
+    let from = |line: &str| Some(line.strip_prefix("FROM ")?.split(' ').next()?.to_owned());
+    let mut images: Vec<String> = dockerfile.lines().filter_map(from).collect();
+    assert_eq!(images.len(), 2);
+    let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let oldest = manifest.parse::<toml::Table>().unwrap()["package"]["rust-version"].to_string();
+    let compiler = format!("rust:{}.", oldest.trim_matches('"'));
+    assert!(images[0].starts_with(&compiler), "{} {compiler}", images[0]);
+    let compose = yaml(&deploy("compose.yaml"));
+    let services = compose["services"].as_object().unwrap().values();
+    let named = services.filter_map(|service| service["image"].as_str());
+    // Built here.
+    images.extend(named.filter(|i| *i != "watchfire").map(str::to_owned));
+    assert_eq!(images.len(), 4);
+    for image in images {
+        assert!(is_pinned(&image), "{image}");
     }
+    assert!(!is_pinned("rust:1-bookworm") && !is_pinned("debian:bookworm-slim"));
+    assert!(!is_pinned("debian") && is_pinned("a/b:4.1.0@sha256:00"));
+}
+
+/// What a worker may take in memory if nothing is said, in bytes.
+fn default_memory() -> usize {
+    let config = Config::build(Input {
+        file: Some(("watchfire.kafka.toml", &deploy("watchfire.kafka.toml"))),
+        environment: &BTreeMap::new(),
+        flags: Written::default(),
+        read_secret: &|path| Err(format!("{path} is not to be read")),
+    })
+    .unwrap();
+    // Two clients with queues of 32 MiB, and what both stages are writing.
+    let clients = (2 * 32 + 2 * 8 + 24) << 20;
+    config.keys_bytes
+        + config.recovery_bytes
+        + config.block_cache_bytes
+        + config.write_buffer_bytes
+        + clients
+}
+
+/// Holds that a unit has what every worker needs, and that systemd takes it.
+fn check_unit(file: &str, more: &[&str]) {
+    let unit = deploy(file);
+    let usual = [
+        "Restart=on-failure",
+        // What is wrong with the configuration or the rules stays wrong.
+        "RestartPreventExitStatus=2",
+        "StateDirectoryMode=0700",
+        "DynamicUser=yes",
+    ];
+    for line in usual.iter().chain(more) {
+        assert!(unit.lines().any(|l| l == *line), "{file}: {line}");
+    }
+    let limit = unit
+        .lines()
+        .find_map(|line| line.strip_prefix("MemoryMax=")?.strip_suffix('G'));
+    let limit = limit.unwrap().parse::<usize>().unwrap() << 30;
+    assert!(limit > default_memory() + default_memory() / 4, "{file}");
     let binary = "/usr/local/bin/watchfire";
     assert!(unit.contains(&format!("ExecStart={binary} run --config ")));
     if Command::new("systemd-analyze")
@@ -169,11 +230,11 @@ fn systemd_accepts_the_unit() {
         .output()
         .is_err()
     {
-        println!("systemd-analyze is not here: the unit's syntax is not checked");
+        println!("systemd-analyze is not here: the syntax of {file} is not checked");
         return;
     }
     let dir = tempfile::tempdir().unwrap();
-    let copy: PathBuf = dir.path().join("watchfire.service");
+    let copy: PathBuf = dir.path().join(file);
     // The check wants the program to exist.
     fs::write(&copy, unit.replace(binary, "/bin/true")).unwrap();
     let verdict = Command::new("systemd-analyze")
@@ -182,11 +243,35 @@ fn systemd_accepts_the_unit() {
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&verdict.stderr);
-    let ours: Vec<_> = said
-        .lines()
-        .filter(|line| line.contains("watchfire.service"))
-        .collect();
+    let ours: Vec<_> = said.lines().filter(|line| line.contains(file)).collect();
     assert!(verdict.status.success() && ours.is_empty(), "{said}");
+}
+
+#[test]
+fn systemd_accepts_the_units() {
+    check_unit("watchfire.service", &["StateDirectory=watchfire"]);
+    check_unit(
+        "watchfire@.service",
+        &[
+            "StateDirectory=watchfire-%i",
+            "Environment=WATCHFIRE_STATE_DIR=/var/lib/watchfire-%i",
+        ],
+    );
+}
+
+#[test]
+fn the_units_differ_in_nothing_but_their_state() {
+    let settings = |file: &str| -> Vec<String> {
+        let text = deploy(file);
+        let lines = text.lines().filter(|line| !line.starts_with('#'));
+        let own = ["StateDirectory=", "Environment=", "Description="];
+        let common = lines.filter(|line| !own.iter().any(|own| line.starts_with(own)));
+        common.map(str::to_owned).collect()
+    };
+    assert_eq!(
+        settings("watchfire.service"),
+        settings("watchfire@.service")
+    );
 }
 
 #[test]
