@@ -6,6 +6,7 @@
 
 mod activity;
 mod entra;
+pub mod hostile;
 mod object;
 mod operations;
 mod people;
