@@ -252,9 +252,10 @@ impl ClientContext for Callbacks {
 
 impl ConsumerContext for Callbacks {}
 
-/// Connections that fail come again with the error callback, which says it once; and all clients
-/// get all properties, also those for other kinds of clients.
-const QUIET: [&str; 3] = ["FAIL", "REQTMOUT", "CONFWARN"];
+/// Connections that fail come again with the error callback, which says it once; all clients get
+/// all properties, also those for other kinds of clients; and what the end of a transaction means
+/// is said by the stage that has begun it: to be told that the group moves partitions is no error.
+const QUIET: [&str; 4] = ["FAIL", "REQTMOUT", "CONFWARN", "TXNERR"];
 
 /// Passes librdkafka's log on.
 pub fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {

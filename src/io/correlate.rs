@@ -5,6 +5,7 @@
 //! partition is opened in one way only ([`open`]): from what the store has, folding in silence
 //! up to the committed offset.
 
+mod ends;
 mod folding;
 mod open;
 mod pace;
@@ -18,7 +19,8 @@ use anyhow::{Context as _, Result, bail};
 use rdkafka::message::{BorrowedMessage, Message as _, Timestamp};
 
 use super::client::{Health, lock};
-use super::group::{Committed, Event, Group, Member, Partition, Revoked};
+use super::ends::{Ends, Found};
+use super::group::{Committed, Event, Group, Member, Partition, Revoked, list_of};
 use super::sink::{Outcome, Progress, Sink};
 use super::status::Status;
 use super::store::Store;
@@ -54,6 +56,8 @@ enum Next<'g> {
     Message(BorrowedMessage<'g>),
     Assigned(Vec<Partition>),
     Revoked(Revoked),
+    AskForEnds,
+    Ends(Found),
     Fold,
     Commit,
     Wait,
@@ -70,6 +74,10 @@ pub struct Stage {
     store: Store,
     sink: Sink,
     folding: BTreeMap<i32, Folding>,
+    ends: Ends,
+    last_look: Instant,
+    /// When the ends were looked for that the foldings have.
+    looked: Option<Instant>,
     /// While partitions fold what was committed before.
     recovery: Option<Recovery>,
     /// Partitions that wait with that.
@@ -98,8 +106,9 @@ impl Stage {
         store: Store,
         sink: Sink,
         ready: Box<dyn FnOnce() + Send>,
-    ) -> Stage {
-        Stage {
+    ) -> Result<Stage> {
+        Ok(Stage {
+            ends: Ends::start(config, health)?,
             config: config.clone(),
             health: Arc::clone(health),
             status: Arc::clone(status),
@@ -109,6 +118,8 @@ impl Stage {
             store,
             sink,
             folding: BTreeMap::new(),
+            last_look: clock::instant(),
+            looked: None,
             recovery: None,
             waiting: BTreeSet::new(),
             inbox_bytes: 0,
@@ -118,7 +129,7 @@ impl Stage {
             total: Counts::default(),
             warned_of_timestamps: false,
             ready: Some(ready),
-        }
+        })
     }
 
     /// Folds until the process is to stop; then commits what it has and leaves the group.
@@ -140,6 +151,8 @@ impl Stage {
     fn turn(&mut self, group: &Group) -> Result<()> {
         match self.next(group)? {
             Next::Message(message) => self.read(&message)?,
+            Next::AskForEnds => self.ask_for_ends()?,
+            Next::Ends(found) => self.take_ends(&found),
             Next::Fold => self.fold(|_| true)?,
             Next::Assigned(partitions) => self.assign(group, &partitions)?,
             Next::Revoked(revoked) => self.revoke(group, &revoked)?,
@@ -155,6 +168,12 @@ impl Stage {
             || self.outbox_bytes > self.sink.batch_bytes()
         {
             return Ok(Next::Commit);
+        }
+        if let Some(found) = self.ends.answer()? {
+            return Ok(Next::Ends(found));
+        }
+        if self.last_look.elapsed() >= self.config.watermark_interval {
+            return Ok(Next::AskForEnds);
         }
         let inbox_max = match self.recovery {
             Some(_) => RECOVERY_INBOX_BYTES_MAX.min(self.config.recovery_bytes / MEMORY_FACTOR / 4),
@@ -258,7 +277,10 @@ impl Stage {
     }
 
     fn assign(&mut self, group: &Group, partitions: &[Partition]) -> Result<()> {
-        tracing::info!(partitions = partitions.len(), "matches partitions assigned");
+        tracing::info!(
+            partitions = list_of(partitions),
+            "matches partitions assigned"
+        );
         let offsets = self.open(group, partitions)?;
         group.assign(&offsets)?;
         group.resume(partitions)?;
@@ -273,7 +295,7 @@ impl Stage {
     fn revoke(&mut self, group: &Group, revoked: &Revoked) -> Result<()> {
         let Revoked { partitions, lost } = revoked;
         tracing::info!(
-            partitions = partitions.len(),
+            partitions = list_of(partitions),
             lost,
             "matches partitions revoked"
         );
@@ -306,6 +328,8 @@ impl Stage {
             Recovery::add(&mut self.recovery, folding.left());
             self.folding.insert(partition.1, folding);
         }
+        // The last look was not at these.
+        self.looked = None;
         self.report();
         Ok(offsets)
     }
@@ -355,8 +379,8 @@ impl Stage {
         self.outbox_bytes = 0;
         if self.folding.values().any(Folding::is_live) {
             let outcome = self.sink.commit(group, &messages, &progress)?;
-            if let Outcome::Dropped(why) = outcome {
-                tracing::warn!(why, "what was folded is dropped, and folded again");
+            if let Outcome::Undone(undone) = outcome {
+                undone.log("messages folded since the last commit are folded again");
                 lock(&self.status.correlating).recoveries += 1;
                 return Ok(false);
             }
@@ -373,6 +397,7 @@ impl Stage {
         }
         self.keep()?;
         self.moved = false;
+        lock(&self.status.correlating).commits += 1;
         self.report();
         // From its end on: where commits take longer than that, there is still time to read.
         self.last_commit = clock::instant();

@@ -1,6 +1,7 @@
 //! The first stage's loop: reads the sources, writes what matched, and how far time has come.
 
 mod open;
+mod refused;
 mod unread;
 
 use std::collections::BTreeMap;
@@ -12,8 +13,8 @@ use rdkafka::message::{BorrowedMessage, Message as _};
 
 use super::client::{Health, lock};
 use super::clock;
-use super::ends::{Answer, Ends, Question};
-use super::group::{Event, Group, Member, Partition, Revoked};
+use super::ends::{Ends, Found, Question};
+use super::group::{Event, Group, Member, Partition, Revoked, list_of};
 use super::reload::{Ask, Plans};
 use super::sink::{Message, Outcome, Progress, Sink};
 use super::status::{self, Status};
@@ -21,6 +22,7 @@ use super::topics::Names;
 use crate::config::Config;
 use crate::detect::{Counts, DeadLetter, Detector, Output, SourcePartition};
 use crate::plan::InUse;
+use refused::Refused;
 use unread::Unread;
 
 /// The longest wait for a message: other things are due.
@@ -34,7 +36,8 @@ struct Reading {
     next: i64,
     /// As it was when its end was last asked for.
     asked: Option<i64>,
-    lag: i64,
+    /// What stood in it at the last look is before this offset.
+    end: i64,
 }
 
 /// What the loop does next.
@@ -44,7 +47,7 @@ enum Next<'g> {
     Revoked(Revoked),
     AskForEnds,
     LookForUnread,
-    Ends(Vec<Answer>),
+    Ends(Found),
     Switch(InUse),
     Commit,
     Wait,
@@ -62,7 +65,10 @@ pub struct Stage {
     detector: Detector,
     sink: Sink,
     ends: Ends,
+    /// When the ends were looked for that the readings have.
+    looked: Option<Instant>,
     unread: Unread,
+    refused: Refused,
     readings: BTreeMap<Partition, Reading>,
     /// Offsets have moved since the last commit.
     moved: bool,
@@ -96,7 +102,9 @@ impl Stage {
         Ok(Stage {
             detector,
             ends: Ends::start(config, health)?,
+            looked: None,
             unread: Unread::new(config),
+            refused: Refused::default(),
             config: config.clone(),
             health: Arc::clone(health),
             status: Arc::clone(status),
@@ -134,7 +142,7 @@ impl Stage {
             Next::Revoked(revoked) => self.revoke(group, &revoked)?,
             Next::AskForEnds => self.ask_for_ends()?,
             Next::LookForUnread => self.look_for_unread(group)?,
-            Next::Ends(answers) => self.mark(&answers),
+            Next::Ends(found) => self.mark(&found),
             Next::Switch(newer) => self.switch(group, newer)?,
             Next::Commit => self.commit(group)?,
             Next::Wait => (),
@@ -152,8 +160,8 @@ impl Stage {
         {
             return Ok(Next::Commit);
         }
-        if let Some(answers) = self.ends.answer()? {
-            return Ok(Next::Ends(answers));
+        if let Some(found) = self.ends.answer()? {
+            return Ok(Next::Ends(found));
         }
         if self.last_mark.elapsed() >= self.config.watermark_interval {
             return Ok(Next::AskForEnds);
@@ -203,10 +211,15 @@ impl Stage {
             Question {
                 partition: partition.clone(),
                 next: reading.next,
-                still,
+                probe: still,
             }
         });
-        let questions = questions.collect();
+        let questions: Vec<Question> = questions.collect();
+        if questions.is_empty() {
+            // Who has nothing to read is not behind with it.
+            let now = clock::instant();
+            lock(&self.status.behind).detected(now, now);
+        }
         self.ends.ask(questions)
     }
 
@@ -229,17 +242,18 @@ impl Stage {
 
     /// Writes watermark entries. An answer about a partition that has since been given back and
     /// got again, and is now before where it was, says nothing.
-    fn mark(&mut self, answers: &[Answer]) {
+    fn mark(&mut self, found: &Found) {
         let mut at_end = Vec::new();
-        for answer in answers {
+        for answer in &found.answers {
             let Some(reading) = self.readings.get_mut(&answer.partition) else {
                 continue;
             };
-            reading.lag = answer.lag;
+            reading.end = answer.end;
             if let Some(clock) = answer.at_end.filter(|_| reading.next >= answer.next) {
                 at_end.push((reading.source, clock));
             }
         }
+        self.looked = Some(found.asked);
         self.detector.mark(&at_end);
         self.moved |= !self.readings.is_empty();
     }
@@ -265,7 +279,10 @@ impl Stage {
     }
 
     fn assign(&mut self, group: &Group, partitions: &[Partition]) -> Result<()> {
-        tracing::info!(partitions = partitions.len(), "source partitions assigned");
+        tracing::info!(
+            partitions = list_of(partitions),
+            "source partitions assigned"
+        );
         self.wait_for_plan(group, partitions)?;
         let offsets = self.open(group, partitions)?;
         group.assign(&offsets)?;
@@ -279,7 +296,7 @@ impl Stage {
     fn revoke(&mut self, group: &Group, revoked: &Revoked) -> Result<()> {
         let Revoked { partitions, lost } = revoked;
         tracing::info!(
-            partitions = partitions.len(),
+            partitions = list_of(partitions),
             lost,
             "source partitions revoked"
         );
@@ -315,7 +332,7 @@ impl Stage {
             dead_letters,
             counts,
         } = self.detector.take();
-        let dead = dead_letters.len();
+        let refused = refused::by_reason(&dead_letters);
         let messages = self.messages(messages, dead_letters);
         let outcome = self.sink.commit(group, &messages, &self.progress())?;
         // From its end on: where commits take longer than that, there is still time to read.
@@ -323,12 +340,13 @@ impl Stage {
         self.moved = false;
         match outcome {
             Outcome::Committed => {
-                self.report(counts, dead);
                 lock(&self.status.detecting).commits += 1;
+                self.report(counts);
+                self.say_refused(&refused);
                 Ok(true)
             }
-            Outcome::Dropped(why) => {
-                tracing::warn!(why, "what was read is dropped, and read again");
+            Outcome::Undone(undone) => {
+                undone.log("messages read since the last commit are read again");
                 lock(&self.status.detecting).recoveries += 1;
                 Ok(false)
             }
@@ -378,11 +396,16 @@ impl Stage {
         }
     }
 
-    fn report(&self, counts: Counts, dead_letters: usize) {
+    /// Tells the status how far everything has come that is committed.
+    fn report(&self, counts: Counts) {
         let mut detecting = lock(&self.status.detecting);
         detecting.partitions = self.readings.len();
-        detecting.lag = self.readings.values().map(|reading| reading.lag).sum();
-        detecting.dead_letters += dead_letters as u64;
+        let lags = self.readings.values().map(|r| (r.end - r.next).max(0));
+        let lag = lags.sum();
+        detecting.lag = Some(lag);
         status::add(&mut detecting.counts, counts);
+        if let (0, Some(looked)) = (lag, self.looked) {
+            lock(&self.status.behind).detected(looked, self.last_commit);
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! Which source partitions are read to their end, found out beside the stage's loop.
+//! Which partitions are read to their end, found out beside a stage's loop.
 //!
 //! A consumer's position stops short of the marks that transactions leave, so a partition whose
 //! last entries are such marks never looks read to its end. Then a second consumer is put at that
@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
@@ -29,8 +29,8 @@ pub struct Question {
     pub partition: Partition,
     /// The offset that is to be read next.
     pub next: i64,
-    /// Nothing has come from it since the last question.
-    pub still: bool,
+    /// Look whether a message stands between `next` and the end, if they differ.
+    pub probe: bool,
 }
 
 /// What is known of a partition.
@@ -40,8 +40,8 @@ pub struct Answer {
     pub partition: Partition,
     /// As it was in the question.
     pub next: i64,
-    /// Messages that are still to be read, at most.
-    pub lag: i64,
+    /// What stands from `next` on is before this offset.
+    pub end: i64,
     /// When everything before `next` was everything there was; `None`: there is more.
     pub at_end: Option<Millis>,
 }
@@ -51,13 +51,28 @@ pub struct Answer {
 pub struct Ends {
     questions: SyncSender<Vec<Question>>,
     answers: Receiver<Result<Vec<Answer>>>,
-    waiting: bool,
+    /// When the question was asked that waits for its answer.
+    asked: Option<Instant>,
+}
+
+/// What was found.
+#[derive(Debug)]
+pub struct Found {
+    /// When it was asked for: what has come since may be missing.
+    pub asked: Instant,
+    /// By partition.
+    pub answers: Vec<Answer>,
 }
 
 impl Ends {
-    /// Starts the thread.
+    /// Starts the thread, for topics of one stage.
     pub fn start(config: &Config, health: &Arc<Health>) -> Result<Ends> {
-        let consumer = client::reader(config, health, true)?;
+        // At an end, brokers are to say so at once.
+        let at_once = [
+            ("enable.partition.eof", "true"),
+            ("fetch.wait.max.ms", "10"),
+        ];
+        let consumer = client::reader_with(config, health, &at_once)?;
         let (questions, asked) = sync_channel::<Vec<Question>>(1);
         let (answered, answers) = sync_channel(1);
         let health = Arc::clone(health);
@@ -75,30 +90,31 @@ impl Ends {
         Ok(Ends {
             questions,
             answers,
-            waiting: false,
+            asked: None,
         })
     }
 
     /// Asks, unless the last answer is still awaited.
     pub fn ask(&mut self, questions: Vec<Question>) -> Result<()> {
-        if !self.waiting && !questions.is_empty() {
+        if self.asked.is_none() && !questions.is_empty() {
+            self.asked = Some(clock::instant());
             self.questions
                 .send(questions)
                 .context("the thread that looks for ends has ended")?;
-            self.waiting = true;
         }
         Ok(())
     }
 
     /// The answer to the last question, once.
-    pub fn answer(&mut self) -> Result<Option<Vec<Answer>>> {
-        if !self.waiting {
+    pub fn answer(&mut self) -> Result<Option<Found>> {
+        let Some(asked) = self.asked else {
             return Ok(None);
-        }
+        };
         match self.answers.try_recv() {
-            Ok(answer) => {
-                self.waiting = false;
-                answer.map(Some)
+            Ok(answers) => {
+                self.asked = None;
+                let answers = answers?;
+                Ok(Some(Found { asked, answers }))
             }
             Err(TryRecvError::Empty) => Ok(None),
             Err(TryRecvError::Disconnected) => bail!("the thread that looks for ends has ended"),
@@ -116,32 +132,26 @@ fn answer(
 ) -> Result<Vec<Answer>> {
     let partitions: Vec<Partition> = questions.iter().map(|q| q.partition.clone()).collect();
     let mut clock = clock::now();
-    let ends = health.patiently(
-        patience,
-        "ask for the ends of the source partitions",
-        || {
-            clock = clock::now();
-            look_up(consumer, &partitions, Offset::End)
-        },
-    )?;
+    let ends = health.patiently(patience, "ask for the ends of the partitions", || {
+        clock = clock::now();
+        look_up(consumer, &partitions, Offset::End)
+    })?;
     let mut answers = Vec::with_capacity(questions.len());
     for Question {
         partition,
         next,
-        still,
+        probe,
     } in questions
     {
         let Some(end) = ends.get(partition) else {
             continue;
         };
-        let lag = (end - next).max(0);
-        let ended = lag == 0 || (*still && ends_at(consumer, partition, *next)?);
-        let (lag, at_end) = if ended { (0, Some(clock)) } else { (lag, None) };
+        let ended = end <= next || (*probe && ends_at(consumer, partition, *next)?);
         answers.push(Answer {
             partition: partition.clone(),
             next: *next,
-            lag,
-            at_end,
+            end: if ended { *next } else { *end },
+            at_end: ended.then_some(clock),
         });
     }
     Ok(answers)

@@ -4,6 +4,7 @@
 //! Partitions move one by one (cooperative-sticky): whoever keeps a partition reads on while
 //! others come and go.
 
+mod list;
 mod member;
 mod seek;
 
@@ -26,6 +27,8 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use rdkafka::types::RDKafkaRespErr;
 
 use super::client::{self, CALL, Health, lock};
+pub use list::list_of;
+use list::{list, names, starts};
 pub use member::Member;
 use seek::Seeking;
 
@@ -422,27 +425,4 @@ pub fn read_from<C: ConsumerContext>(
     offsets: &BTreeMap<Partition, i64>,
 ) -> KafkaResult<()> {
     reader.assign(&starts(offsets)?)
-}
-
-fn starts(offsets: &BTreeMap<Partition, i64>) -> KafkaResult<TopicPartitionList> {
-    let mut list = TopicPartitionList::with_capacity(offsets.len());
-    for ((topic, partition), offset) in offsets {
-        list.add_partition_offset(topic, *partition, Offset::Offset(*offset))?;
-    }
-    Ok(list)
-}
-
-fn list(partitions: &[Partition]) -> KafkaResult<TopicPartitionList> {
-    let mut list = TopicPartitionList::with_capacity(partitions.len());
-    for (topic, partition) in partitions {
-        list.add_partition_offset(topic, *partition, Offset::Invalid)?;
-    }
-    Ok(list)
-}
-
-fn names(list: &TopicPartitionList) -> Vec<Partition> {
-    list.elements()
-        .iter()
-        .map(|e| (e.topic().to_owned(), e.partition()))
-        .collect()
 }

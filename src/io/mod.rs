@@ -34,9 +34,13 @@ pub mod ends;
 
 pub mod detect;
 
+pub mod state_dir;
+
 pub mod store;
 
 pub mod correlate;
+
+pub mod behind;
 
 pub mod status;
 

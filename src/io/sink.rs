@@ -6,6 +6,7 @@
 
 mod batch;
 mod transact;
+mod undone;
 mod write;
 
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use super::producer::{Producer, plain};
 use super::transactions::Transactions;
 use crate::config::{Config, Delivery};
 use batch::{BATCH_MAX, next_batch};
+pub use undone::Undone;
 
 /// Before work that was dropped is done again.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -57,14 +59,16 @@ pub struct Progress {
 pub enum Outcome {
     /// Everything is written, and the offsets are committed.
     Committed,
-    /// Everything since the last commit must be done again, from the committed offsets; why.
-    Dropped(String),
+    /// Everything since the last commit must be done again, from the committed offsets.
+    Undone(Undone),
 }
 
 /// What went wrong on the way to a commit.
 enum Fault {
     /// The transaction can be aborted.
     Abort(String),
+    /// So it can, and nothing is wrong: the group is moving partitions.
+    Moving(String),
     /// Nothing is known, or the producer is of no more use: it must be made anew.
     Renew(String),
     /// Doing it again does not help.
@@ -163,9 +167,8 @@ impl Sink {
         progress: &[Progress],
     ) -> Result<Outcome> {
         if group.is_lost() {
-            return Ok(Outcome::Dropped(
-                "the group has given our partitions to others".into(),
-            ));
+            let reason = "the group has given our partitions to others".to_owned();
+            return Ok(Outcome::Undone(Undone::Failed(reason)));
         }
         let start = clock::instant();
         let done = match &self.writer {
@@ -184,36 +187,35 @@ impl Sink {
             }
             Err(fault) => fault,
         };
-        let why = self.clear_up(fault)?;
+        let undone = self.clear_up(fault)?;
         let failing = *self.failing.get_or_insert_with(clock::instant);
         self.health.check(self.config.broker_timeout)?;
         self.health.check_stop("commit")?;
         if failing.elapsed() > self.config.broker_timeout {
             let time = humantime::format_duration(self.config.broker_timeout);
+            let (Undone::Moving(why) | Undone::Failed(why)) = undone;
             return Err(anyhow!("nothing could be committed for {time}: {why}"));
         }
         std::thread::sleep(PAUSE);
-        Ok(Outcome::Dropped(why))
+        Ok(Outcome::Undone(undone))
     }
 
     /// Makes the sink fit for the next commit.
-    fn clear_up(&mut self, fault: Fault) -> Result<String> {
-        let (why, aborted) = match (fault, &self.writer) {
-            (Fault::Stop(error), _) => return Err(error),
-            (Fault::Abort(why), Writer::Plain(_)) => (why, Ok(())),
-            (Fault::Abort(why), Writer::Transactional(transactions)) => {
-                (why, self.abort(transactions))
-            }
-            (Fault::Renew(why), _) => {
+    fn clear_up(&mut self, fault: Fault) -> Result<Undone> {
+        let (undone, aborted) = match fault {
+            Fault::Stop(error) => return Err(error),
+            Fault::Abort(why) => (Undone::Failed(why), self.abort()),
+            Fault::Moving(why) => (Undone::Moving(why), self.abort()),
+            Fault::Renew(why) => {
                 self.do_without_idempotence();
-                (why.clone(), Err(why))
+                (Undone::Failed(why.clone()), Err(why))
             }
         };
         if let Err(error) = aborted {
             tracing::info!(error, "making the producer anew");
             self.renew()?;
         }
-        Ok(why)
+        Ok(undone)
     }
 
     /// A new producer in place of the old one. Starting its transactions ends that of the old

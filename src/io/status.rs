@@ -1,9 +1,13 @@
 //! What the stages tell the operator.
 
+use std::collections::BTreeMap;
 use std::sync::Mutex;
+use std::time::Duration;
 
+use super::behind::Behind;
 use super::client::lock;
-use crate::config::Delivery;
+use super::clock;
+use crate::config::{Config, Delivery};
 use crate::time::{Millis, Second};
 use crate::{detect, state, time};
 
@@ -14,14 +18,15 @@ pub struct Detecting {
     pub partitions: usize,
     /// What went through.
     pub counts: detect::Counts,
-    /// Records written to the dead-letter topic.
-    pub dead_letters: u64,
+    /// Records written to the dead-letter topic, by reason.
+    pub dead_letters: BTreeMap<&'static str, u64>,
     /// Commits that succeeded.
     pub commits: u64,
     /// How often work was dropped and done again.
     pub recoveries: u64,
-    /// Messages still to be read.
-    pub lag: i64,
+    /// Of what stood in the sources at the last look: messages still to be read. `None`: the group
+    /// has not given us anything yet.
+    pub lag: Option<i64>,
 }
 
 /// What the second stage tells.
@@ -37,6 +42,9 @@ pub struct Correlating {
     pub recoveries: u64,
     /// Partitions that still fold what was committed before.
     pub recovering: usize,
+    /// Of what stood in the matches topic at the last look: messages still to be folded. `None`:
+    /// the group has not given us anything yet.
+    pub lag: Option<i64>,
     /// The least watermark of the partitions; `None`: one has none.
     pub watermark: Option<Second>,
     /// The source partition that holds it back.
@@ -61,14 +69,20 @@ pub struct Status {
     pub detecting: Mutex<Detecting>,
     /// Of the second stage.
     pub correlating: Mutex<Correlating>,
+    /// Of both together.
+    pub behind: Mutex<Behind>,
 }
 
 impl Status {
     /// Writes everything as one line of the log.
-    pub fn log(&self, delivery: Delivery) {
+    pub fn log(&self, config: &Config, delivery: Delivery) {
         let detecting = lock(&self.detecting).clone();
         let correlating = lock(&self.correlating).clone();
         let reloading = *lock(&self.reloading);
+        let behind = lock(&self.behind).by(clock::instant());
+        let (source_lag, matches_lag) = (detecting.lag, correlating.lag);
+        let lag = source_lag.zip(matches_lag).map(|(one, other)| one + other);
+        let caught_up = behind.is_some_and(|behind| behind <= close(config.watermark_interval));
         let time = |millis: Option<Millis>| millis.map_or("none".to_owned(), time::rfc3339);
         let watermark = time(correlating.watermark.map(|second| second * 1000));
         let held_back_by = correlating
@@ -78,17 +92,22 @@ impl Status {
                 format!("{topic}/{partition} at {}", time(at))
             });
         tracing::info!(
-            ?delivery,
+            delivery = delivery.name(),
             source_partitions = detecting.partitions,
             messages = detecting.counts.messages,
             records = detecting.counts.records,
             bytes = detecting.counts.bytes,
             matches = detecting.counts.matches,
             rejected = detecting.counts.rejected,
-            dead_letters = detecting.dead_letters,
+            dead_letters = detecting.dead_letters.values().sum::<u64>(),
+            dead_letters_by_reason = by_reason(&detecting.dead_letters),
             future = detecting.counts.future,
             values_cut = detecting.counts.cut,
-            lag = detecting.lag,
+            lag,
+            source_lag,
+            matches_lag,
+            caught_up,
+            seconds_behind = behind.map(|behind| behind.as_secs()),
             commits = detecting.commits + correlating.commits,
             recoveries = detecting.recoveries + correlating.recoveries,
             matches_partitions = correlating.partitions,
@@ -107,6 +126,22 @@ impl Status {
             held_back_by,
             "status"
         );
+    }
+}
+
+/// How far behind a worker may be that has caught up: each stage looks at its ends once in
+/// `interval`, and has little to do until it has reached them.
+fn close(interval: Duration) -> Duration {
+    5 * interval + Duration::from_secs(1)
+}
+
+/// Counts as `reason=count`, in order of the reasons.
+fn by_reason(counts: &BTreeMap<&'static str, u64>) -> String {
+    let counts = counts.iter().map(|(reason, n)| format!("{reason}={n}"));
+    let counts: Vec<String> = counts.collect();
+    match counts.is_empty() {
+        true => "none".to_owned(),
+        false => counts.join(" "),
     }
 }
 

@@ -161,7 +161,8 @@ fn start(
         Box::new(move || report(&tell, Report::Ready))
     };
     let sink = correlate_sink;
-    let correlate = correlate::Stage::new(config, health, &status, catalogue, store, sink, ready());
+    let correlate =
+        correlate::Stage::new(config, health, &status, catalogue, store, sink, ready())?;
     let (plans, newer) = channel();
     let reloader = Reloader::new(
         config,
@@ -294,7 +295,7 @@ async fn supervise(
                 health.stop();
                 deadline.get_or_insert_with(|| tokio::time::Instant::now() + STOP_TIMEOUT);
             }
-            _ = ticks.tick() => started.status.log(started.delivery),
+            _ = ticks.tick() => started.status.log(config, started.delivery),
             () = patience => {
                 if outcome.is_ok() {
                     outcome = Err(anyhow!(
@@ -307,6 +308,6 @@ async fn supervise(
             }
         }
     }
-    started.status.log(started.delivery);
+    started.status.log(config, started.delivery);
     outcome
 }

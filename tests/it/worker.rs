@@ -12,6 +12,7 @@ mod replay;
 mod retention;
 pub mod setup;
 pub mod small_disk;
+mod status;
 
 use std::path::Path;
 use std::time::Duration;

@@ -23,8 +23,10 @@ pub struct Folding {
     pub state: State,
     /// What the group has committed. Below its offset the fold is silent.
     pub committed: Committed,
-    /// What the state counted when it was last looked at.
+    /// What the state counted when it was last looked at, or what of that is not to be told.
     pub counted: Counts,
+    /// What stood in the log at the last look is before this offset.
+    pub end: i64,
     /// What is to be folded next.
     pub inbox: Vec<Unfolded>,
     /// What that took in the log.
@@ -89,12 +91,13 @@ pub fn fold_all<'f>(
 }
 
 impl Folding {
-    /// A partition about to be folded upon `state`.
-    pub fn new(state: State, committed: Committed) -> Folding {
+    /// A partition about to be folded upon `state`, whose log ends before `end`.
+    pub fn new(state: State, committed: Committed, end: i64) -> Folding {
         Folding {
             state,
             committed,
             counted: Counts::default(),
+            end,
             inbox: Vec::new(),
             inbox_bytes: 0,
             outbox: Vec::new(),
@@ -116,6 +119,17 @@ impl Folding {
     /// Offsets below the committed one that are still to be folded.
     pub fn left(&self) -> i64 {
         (self.committed.offset - self.state.applied()).max(0)
+    }
+
+    /// The offset to be read next.
+    pub fn next(&self) -> i64 {
+        let last = self.inbox.last();
+        last.map_or(self.state.applied(), |last| last.offset + 1)
+    }
+
+    /// Of what stood in the log at the last look: what is still to be folded.
+    pub fn lag(&self) -> i64 {
+        (self.end - self.state.applied()).max(0)
     }
 
     fn fold(&mut self, partition: u32, surroundings: &Surroundings<'_>) -> Result<()> {
@@ -145,6 +159,11 @@ impl Folding {
                 ..Message::default()
             }));
             if silent {
+                // What was told before is not told again; only that it was folded.
+                self.counted = Counts {
+                    messages: self.counted.messages,
+                    ..self.state.counts
+                };
                 self.unkept_bytes += bytes;
                 self.keep(partition, surroundings)?;
             }

@@ -61,7 +61,7 @@ impl Stage {
             metadata: state.recovery_offset().to_string(),
         });
         tracing::debug!(place, from, to = committed.offset, "partition opened");
-        Ok(Folding::new(state, committed))
+        Ok(Folding::new(state, committed, high))
     }
 
     /// The state in the store, if there is one that can be used.

@@ -31,14 +31,17 @@ impl Stage {
         *correlating = Correlating {
             partitions: self.folding.len(),
             counts: self.total,
-            commits: correlating.commits + u64::from(self.moved),
+            commits: correlating.commits,
             recoveries: correlating.recoveries,
             recovering,
+            lag: correlating.lag,
             watermark: least.and_then(|folding| folding.state.watermark()),
             held_back_by: least
                 .and_then(|folding| folding.state.held_back_by())
                 .map(|(topic, partition, time)| (topic.to_owned(), partition, time)),
         };
+        drop(correlating);
+        self.report_lag();
     }
 }
 

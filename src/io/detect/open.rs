@@ -36,18 +36,19 @@ impl Stage {
             self.moved |= !committed.contains_key(partition);
             self.detector.assign(source, next);
             offsets.insert(partition.clone(), next);
-            let lag = bounds.1 - next;
             self.readings.insert(
                 partition.clone(),
                 Reading {
                     source,
                     next,
                     asked: None,
-                    lag,
+                    end: bounds.1,
                 },
             );
         }
-        self.report(Counts::default(), 0);
+        // The last look was not at these.
+        self.looked = None;
+        self.report(Counts::default());
         Ok(offsets)
     }
 

@@ -9,7 +9,8 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::{BorrowedMessage, Message as _};
 use rdkafka::topic_partition_list::TopicPartitionList;
 
-use super::{Group, Partition, starts};
+use super::list::starts;
+use super::{Group, Partition};
 use crate::io::client::{self, CALL, lock};
 use crate::io::clock;
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::producer::Producer as _;
 
-use super::{Fault, Message, Progress, Sink, offsets};
+use super::undone::is_moving;
+use super::{Fault, Message, Progress, Sink, Writer, offsets};
 use crate::io::clock;
 use crate::io::group::Group;
 use crate::io::transactions::{CALL, Transactions, is_retriable};
@@ -48,7 +49,10 @@ impl Sink {
             if let KafkaError::Transaction(why) = &error
                 && why.txn_requires_abort()
             {
-                return Err(Fault::Abort(why.to_string()));
+                return Err(match is_moving(&error) {
+                    true => Fault::Moving(why.to_string()),
+                    false => Fault::Abort(why.to_string()),
+                });
             }
             if !is_retriable(&error) {
                 return Err(Fault::Renew(error.to_string()));
@@ -60,8 +64,11 @@ impl Sink {
         }
     }
 
-    /// Aborts the transaction; the error says why it could not be.
-    pub(super) fn abort(&self, transactions: &Transactions) -> Result<(), String> {
+    /// Aborts the transaction, if there is one; the error says why it could not be.
+    pub(super) fn abort(&self) -> Result<(), String> {
+        let Writer::Transactional(transactions) = &self.writer else {
+            return Ok(());
+        };
         let start = clock::instant();
         loop {
             match transactions.abort() {

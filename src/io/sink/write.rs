@@ -7,6 +7,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, Producer as _};
 
+use super::undone::is_moving;
 use super::{Fault, Message, PAUSE, Progress, Sink, Writer, offsets};
 use crate::config::Delivery;
 use crate::io::client;
@@ -51,7 +52,12 @@ impl Sink {
                     | Code::RebalanceInProgress
                     | Code::AssignmentLost
                     | Code::FencedInstanceId,
-                ) => return Err(Fault::Abort(error.to_string())),
+                ) => {
+                    return Err(match is_moving(&error) {
+                        true => Fault::Moving(error.to_string()),
+                        false => Fault::Abort(error.to_string()),
+                    });
+                }
                 Some(code)
                     if client::is_transient_code(code)
                         && start.elapsed() < self.config.broker_timeout => {}

@@ -13,7 +13,7 @@ use crate::io::client::{self, Health};
 use crate::io::rule_set::RuleSet;
 use crate::io::store::{Budget, Store};
 use crate::io::topics::{self, Names, Weight};
-use crate::io::{clock, rules_topic};
+use crate::io::{clock, rules_topic, state_dir};
 use crate::plan::{Catalogue, Plan, Source, retention};
 
 /// Whether all topics are there.
@@ -124,6 +124,7 @@ pub fn plan(
 /// The store of this worker, and its id.
 pub fn state(config: &Config, health: &Arc<Health>) -> Result<(Store, String)> {
     let state_dir = Path::new(&config.state_dir);
+    state_dir::make(state_dir)?;
     let budget = Budget {
         block_cache_bytes: config.block_cache_bytes,
         write_buffer_bytes: config.write_buffer_bytes,

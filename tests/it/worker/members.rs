@@ -1,5 +1,6 @@
 //! Workers as members of their groups, and topics that get more partitions.
 
+use std::collections::BTreeSet;
 use std::process::Command;
 use std::time::Duration;
 
@@ -7,13 +8,25 @@ use super::process::Worker;
 use super::setup::{Setup, Traffic, envelope, now};
 use crate::kafka::{add_partitions, produce, until};
 
-/// How many partitions the log says were `verb`, of both stages.
-fn partitions(log: &str, verb: &str) -> u32 {
-    let number = |line: &str| -> Option<u32> {
-        let (_, rest) = line.split_once(&format!("partitions {verb} partitions="))?;
-        rest.split(' ').next()?.parse().ok()
+/// The partitions that the log says were `verb`, of both stages, as it names them.
+fn named(log: &str, verb: &str) -> Vec<String> {
+    let said = format!("partitions {verb} partitions=");
+    let lists = log.lines().filter_map(|line| {
+        let (_, rest) = line.split_once(&said)?;
+        rest.strip_prefix('"')?.split_once('"')
+    });
+    let topics = lists.flat_map(|(list, _)| list.split("; "));
+    let of_topic = |topic: &str| -> Vec<String> {
+        let (name, numbers) = topic.split_once(' ').unwrap_or((topic, ""));
+        let numbers = numbers.split(',').filter(|number| !number.is_empty());
+        numbers.map(|number| format!("{name}/{number}")).collect()
     };
-    log.lines().filter_map(number).sum()
+    topics.flat_map(of_topic).collect()
+}
+
+/// How many partitions the log says were `verb`.
+fn partitions(log: &str, verb: &str) -> usize {
+    named(log, verb).len()
 }
 
 /// Gives the source two more partitions, with messages in them.
@@ -38,10 +51,29 @@ fn a_worker_that_joins_takes_only_its_share() {
     });
     traffic.finish();
     setup.wait_until_read();
-    second.stop();
+    let other = second.stop();
     let log = first.stop();
     // Of three source and four matches partitions.
     assert_eq!(partitions(&log, "revoked"), 1 + 2, "{log}");
+    let set = |log: &str, verb| named(log, verb).into_iter().collect::<BTreeSet<String>>();
+    assert_eq!(
+        set(&log, "revoked"),
+        set(&other, "assigned"),
+        "{log}{other}"
+    );
+    let matches = format!("{}.matches", setup.app);
+    let assigned = set(&log, "assigned");
+    let of = |topic: &str, number| {
+        let all: Vec<String> = (0..number).map(|n| format!("{topic}/{n}")).collect();
+        all
+    };
+    let all = [of(&setup.source, 3), of(&matches, 4)].concat();
+    assert_eq!(assigned, BTreeSet::from_iter(all), "{log}");
+    // That partitions move is no trouble.
+    for line in log.lines().chain(other.lines()) {
+        let complaint = line.contains("TXNERR") || line.contains("WARN") && line.contains("again");
+        assert!(!complaint, "{log}{other}");
+    }
     assert!(setup.check() > 0);
 }
 
