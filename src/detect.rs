@@ -12,11 +12,12 @@ use std::sync::Arc;
 pub(crate) use matcher::input;
 pub use matcher::{Found, Matcher, Record};
 
+use crate::decode::ByReason;
 use crate::plan::Plan;
 use crate::record::Position;
 use crate::shuffle::MatchedRecord;
 use crate::time::Millis;
-use outbox::Outbox;
+use outbox::{Outbox, Why};
 
 /// A source partition, as the plan numbers topics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -27,21 +28,50 @@ pub struct SourcePartition {
     pub partition: u32,
 }
 
-/// A record that could not be used, with what its dead letter says.
+/// A record that could not be used, or neighbours of one message that could not, with what their
+/// dead letter says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeadLetter {
     /// Where it was read.
     pub source: SourcePartition,
     /// Offset of its message.
     pub offset: i64,
-    /// Its place in the message.
+    /// Its place in the message; of several the first one's.
     pub index: u32,
-    /// Why it was refused: a short word, for machines.
+    /// Why it was refused, of several the first one: a short word, for machines.
     pub reason: &'static str,
-    /// Its bytes as received.
+    /// The same in words, for a person: printable, and short. May be empty.
+    pub explanation: String,
+    /// How many records were refused for which reason.
+    pub by_reason: Vec<(&'static str, u64)>,
+    /// Its bytes as received; of several all from the first to the last.
     pub bytes: Vec<u8>,
     /// The bytes were cut at the limit.
     pub cut: bool,
+}
+
+impl DeadLetter {
+    /// How many records these are.
+    pub fn records(&self) -> u64 {
+        self.by_reason.iter().map(|(_, count)| count).sum()
+    }
+
+    /// The headers of the message that carries it; `topic` is the name of its source.
+    pub fn headers(&self, topic: &str) -> Vec<(&'static str, String)> {
+        let mut headers = vec![
+            ("reason", self.reason.to_owned()),
+            ("explanation", self.explanation.clone()),
+            ("topic", topic.to_owned()),
+            ("partition", self.source.partition.to_string()),
+            ("offset", self.offset.to_string()),
+            ("index", self.index.to_string()),
+            ("records", self.records().to_string()),
+        ];
+        if self.cut {
+            headers.push(("cut", "true".to_owned()));
+        }
+        headers
+    }
 }
 
 /// How much went through since the last [`Detector::take`].
@@ -57,10 +87,32 @@ pub struct Counts {
     pub matches: u64,
     /// Records refused.
     pub rejected: u64,
+    /// Those of them that the decoder refused, by reason: its limits are among them.
+    pub by_reason: ByReason,
+    /// Values left out, for they are nested too deep in a text that was read as JSON.
+    pub hidden: u64,
+    /// Broken records that were not mended, for their message had asked for too much of that.
+    pub unmended: u64,
     /// Records whose time lay in the future.
     pub future: u64,
     /// Values of matches that were too long and are cut.
     pub cut: u64,
+}
+
+impl Counts {
+    /// Adds what went through since.
+    pub fn add(&mut self, more: &Counts) {
+        self.messages += more.messages;
+        self.records += more.records;
+        self.bytes += more.bytes;
+        self.matches += more.matches;
+        self.rejected += more.rejected;
+        self.by_reason.add(&more.by_reason);
+        self.hidden += more.hidden;
+        self.unmended += more.unmended;
+        self.future += more.future;
+        self.cut += more.cut;
+    }
 }
 
 /// What is to be written before the offsets read so far may be committed.
@@ -142,22 +194,24 @@ impl Detector {
         outbox.counts.messages += 1;
         outbox.counts.bytes += payload.len() as u64;
         let matcher = &mut self.matcher;
-        matcher.each_record(payload, timestamp, &mut |found| {
-            outbox.counts.records += 1;
+        let work = matcher.each_record(payload, timestamp, &mut |found| {
             let position = Position {
                 epoch,
                 offset,
                 index: found.index,
             };
             match found.outcome {
-                Found::Rejected(reason) => {
-                    outbox.reject(source, position, reason, found.bytes);
+                Found::Rejected(refused) => {
+                    outbox.counts.records += refused.count();
+                    outbox.counts.by_reason.add(&refused.counts);
+                    outbox.reject(source, position, &Why::of(&refused), found.bytes);
                 }
                 Found::Event {
                     time,
                     future,
                     matched,
                 } => {
+                    outbox.counts.records += 1;
                     outbox.counts.future += u64::from(future);
                     latest = latest.max(Some(time));
                     if let Some(record) = matched {
@@ -166,6 +220,8 @@ impl Detector {
                 }
             }
         });
+        outbox.counts.hidden += work.hidden;
+        outbox.counts.unmended += work.unmended;
         if let Some(reading) = self.readings.get_mut(&source) {
             reading.position = Position {
                 epoch,

@@ -5,6 +5,7 @@
 //! phases, and each record reaches the hub a little later than it happened, not in order.
 
 mod activity;
+pub mod costly;
 mod entra;
 pub mod hostile;
 mod object;

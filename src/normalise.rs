@@ -197,13 +197,42 @@ pub(crate) fn source_paths(source: &str) -> Vec<Vec<String>> {
         .collect()
 }
 
+/// What lies before is no time: 1971-01-01T00:00:00Z. Years such as 1 and 1601 are how programs
+/// write that they know none.
+const EARLIEST: Millis = 365 * 86_400_000;
+
 /// The moment that a raw value stands for.
 pub(crate) fn time(value: &Value<'_>) -> Option<Millis> {
     match value {
-        Value::Text(text) => time::parse(text),
+        Value::Text(text) => time::parse(text).filter(|time| *time >= EARLIEST),
         Value::Many(values) => values.iter().find_map(time),
         Value::Integer(_) | Value::Float(_) | Value::Bool(_) => None,
     }
+}
+
+/// A raw value that is no time, and why, for a person: printable, and short.
+pub(crate) fn no_time(value: &Value<'_>) -> String {
+    const SHOWN_MAX: usize = 80;
+    let (shown, why) = match value {
+        Value::Text(text) => {
+            let cut = text.char_indices().nth(SHOWN_MAX);
+            let shown = text.get(..cut.map_or(text.len(), |(at, _)| at));
+            let more = if cut.is_some() { ".." } else { "" };
+            let why = match time::parse(text) {
+                Some(_) => "before 1971",
+                None => "not in a layout that is read",
+            };
+            (format!("{:?}{more}", shown.unwrap_or_default()), why)
+        }
+        Value::Integer(number) => (number.to_string(), "a number"),
+        Value::Float(number) => (number.to_string(), "a number"),
+        Value::Bool(truth) => (truth.to_string(), "not a text"),
+        Value::Many(values) => {
+            let first = values.first().map(no_time).unwrap_or_default();
+            return format!("a list, first {first}");
+        }
+    };
+    format!("{shown} ({why})")
 }
 
 /// Puts into `value`, which may hold that of the record before, what `recipe` makes of a record.

@@ -122,13 +122,13 @@ fn show(
                 write_event(event, attributes, out)?;
             }
         }
-        Err(reject) => {
-            summary.refused += 1;
+        Err(refused) => {
+            summary.refused += refused.count();
             if filter.is_none() {
                 let shown = decoded.bytes.get(..SHOWN_MAX).unwrap_or(decoded.bytes);
                 let line = serde_json::json!({
-                    "reject": reject.reason(),
-                    "explanation": reject.explanation(),
+                    "reject": refused.reason.reason(),
+                    "explanation": refused.to_string(),
                     "file": message.path.to_string_lossy(),
                     "line": message.line + 1,
                     "index": decoded.index,

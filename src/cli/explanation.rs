@@ -29,7 +29,7 @@ pub struct Seen {
     /// Its offset is the event's place among them.
     pub position: Position,
     /// What the rule sees, or why the record is refused.
-    pub outcome: Result<Sight, &'static str>,
+    pub outcome: Result<Sight, String>,
 }
 
 /// What a rule sees of an event.

@@ -7,7 +7,9 @@
 use super::extract::{self, Found, Slots};
 use super::json::{Fault, Scanner};
 use super::recover;
-use super::{Decoded, Decoder, Reject};
+use super::repair;
+use super::survey::{Standing, Survey};
+use super::{Decoded, Decoder, Refused, Reject, Work};
 use crate::event::Event;
 use crate::normalise;
 use crate::time::Millis;
@@ -29,7 +31,7 @@ pub(super) fn read<'m>(
     text: &str,
     timestamp: Option<Millis>,
     each: &mut dyn FnMut(Decoded<'m, '_>),
-) {
+) -> Work {
     let mut reader = Reader {
         decoder,
         message,
@@ -42,11 +44,16 @@ pub(super) fn read<'m>(
             values: vec![None; decoder.recipes.len()],
         },
         index: 0,
-        last_refused: false,
+        refused: None,
         line: 0,
-        searches_left: text.len().saturating_mul(recover::SEARCHES_MAX),
+        survey: Survey::default(),
+        mending_left: text.len().saturating_mul(recover::MENDING_MAX),
+        work: Work::default(),
     };
     reader.message();
+    reader.tell_refused();
+    reader.spend_within();
+    reader.work
 }
 
 /// Where an object stands.
@@ -68,20 +75,28 @@ pub(super) struct Reader<'m, 't, 'd, 'e> {
     pub(super) slots: Slots<'t>,
     event: Event<'t>,
     index: u32,
-    pub(super) last_refused: bool,
+    /// What was refused since the last good record.
+    pub(super) refused: Option<Run>,
     /// The first line known to begin after a broken record.
     pub(super) line: usize,
-    /// Bytes that may still be read again.
-    pub(super) searches_left: usize,
+    /// What is known of the objects of a broken message.
+    pub(super) survey: Survey,
+    /// Bytes that may still be looked at for mending.
+    pub(super) mending_left: usize,
+    pub(super) work: Work,
+}
+
+/// Neighbours that were refused.
+pub(super) struct Run {
+    index: u32,
+    start: usize,
+    end: usize,
+    refused: Refused,
 }
 
 impl<'t> Reader<'_, 't, '_, '_> {
     fn message(&mut self) {
-        let mut at = if self.text.starts_with('\u{feff}') {
-            3
-        } else {
-            0
-        };
+        let mut at = 0;
         if self.token(&mut at).is_none() {
             return self.refuse(0, self.text.len(), Reject::Empty);
         }
@@ -96,12 +111,32 @@ impl<'t> Reader<'_, 't, '_, '_> {
         }
     }
 
-    /// Skips blanks from `at`; the byte that follows them.
-    pub(super) fn token(&self, at: &mut usize) -> Option<u8> {
+    /// Skips blanks and byte order marks from `at`; the byte that follows them.
+    pub(super) fn token(&mut self, at: &mut usize) -> Option<u8> {
         let mut scanner = self.scanner(*at);
-        let token = scanner.token();
+        let mut token = scanner.token();
+        while token == Some(0xef) && self.rest(scanner.at).starts_with('\u{feff}') {
+            scanner.at += '\u{feff}'.len_utf8();
+            token = scanner.token();
+        }
+        self.spend(scanner.at - *at + 1);
         *at = scanner.at;
         token
+    }
+
+    fn rest(&self, at: usize) -> &'t str {
+        self.text.get(at..).unwrap_or_default()
+    }
+
+    /// Counts bytes that were looked at.
+    pub(super) fn spend(&mut self, bytes: usize) {
+        self.work.steps += bytes as u64;
+    }
+
+    /// Counts what was looked at within texts that were read as JSON.
+    pub(super) fn spend_within(&mut self) {
+        let bytes = std::mem::take(&mut self.slots.read_within);
+        self.spend(bytes);
     }
 
     pub(super) fn scanner(&self, at: usize) -> Scanner<'t> {
@@ -117,20 +152,62 @@ impl<'t> Reader<'_, 't, '_, '_> {
         full
     }
 
-    /// Reads the object at `at`, a record or an envelope. Returns where it ends.
+    /// Whether the object at `at` stands behind the end of the `records` that are read, as far as
+    /// can be told before it is read.
+    fn is_behind_records(&mut self, at: usize, place: Place) -> bool {
+        self.refused.is_some() && place == Place::Records && self.leaves_records(at)
+    }
+
+    /// Whether a line begins at `at`.
+    pub(super) fn begins_line(&self, at: usize) -> bool {
+        at > 0 && self.text.as_bytes().get(at - 1) == Some(&b'\n')
+    }
+
+    /// Reads the object at `at`, a record or an envelope. Returns where it ends, or `at` itself if
+    /// it is another envelope than the one that is read.
     fn object(&mut self, at: usize, place: Place) -> usize {
+        match (self.survey.known(at), place) {
+            (Standing::Broken(fault), _) => return self.unsound(at, fault, place),
+            (Standing::Envelope, Place::Records) if !self.begins_line(at) => {
+                return self.unsound(at, Fault::Syntax, place);
+            }
+            (Standing::Envelope, Place::Top | Place::Records)
+            | (
+                Standing::Unknown
+                | Standing::Sound
+                | Standing::Timed
+                | Standing::Glued
+                | Standing::WholeEnvelope,
+                Place::Top | Place::Records,
+            ) => (),
+        }
         let mut scanner = self.scanner(at);
-        match self.read_record(&mut scanner, place == Place::Top) {
+        let maybe_envelope = place == Place::Top || self.begins_line(at);
+        let read = self.read_record(&mut scanner, maybe_envelope);
+        self.spend(scanner.at - at);
+        match read {
             Ok(Found::Record(end)) => {
                 self.accept(at, end);
                 end
             }
+            Ok(Found::Envelope(_)) if place == Place::Records => at,
             Ok(Found::Envelope(records)) => self.envelope(at, records),
-            Err(fault) => match self.single_quoted_records(at) {
-                Some(records) if place == Place::Top => self.envelope(at, records),
-                Some(_) | None => self.broken(at, fault, place),
-            },
+            Err(fault) => {
+                // Whatever is asked of the objects within is known then.
+                self.standing(at);
+                self.unsound(at, fault, place)
+            }
         }
+    }
+
+    /// Reads the object at `at`, which is not JSON. Returns where it ends.
+    fn unsound(&mut self, at: usize, fault: Fault, place: Place) -> usize {
+        if place == Place::Top
+            && let Some(records) = self.single_quoted_records(at)
+        {
+            return self.envelope(at, records);
+        }
+        self.broken(at, fault, place)
     }
 
     pub(super) fn read_record(
@@ -154,9 +231,22 @@ impl<'t> Reader<'_, 't, '_, '_> {
         loop {
             let next = match self.token(&mut end) {
                 Some(b'}') => return end + 1,
-                Some(b',') => self.member(end + 1),
+                Some(b',') => {
+                    let mut next = end + 1;
+                    if self.token(&mut next) == Some(b'}') {
+                        return next + 1;
+                    }
+                    self.member(next)
+                }
+                Some(b'{') if self.leaves_records(end) => {
+                    if self.refused.is_none() {
+                        self.refuse(at, end, Reject::BrokenEnvelope);
+                    }
+                    return end;
+                }
+                Some(b'{') if self.goes_on(end) => Some(self.elements(end, Place::Records)),
                 Some(_) => None,
-                None if self.last_refused => return end,
+                None if self.refused.is_some() => return end,
                 None => None,
             };
             end = match next.or_else(|| self.records_behind(end)) {
@@ -174,14 +264,21 @@ impl<'t> Reader<'_, 't, '_, '_> {
     /// not JSON.
     fn member(&mut self, at: usize) -> Option<usize> {
         let mut scanner = self.scanner(at);
-        let key = scanner.string().ok()?;
-        scanner.expect(b':').ok()?;
-        if key.text().eq_ignore_ascii_case("records") {
-            scanner.token();
-            return Some(self.records(scanner.at));
-        }
-        scanner.skip(1).ok()?;
-        Some(scanner.at)
+        let is_records = scanner.string().and_then(|key| {
+            scanner.expect(b':')?;
+            Ok(key.text().eq_ignore_ascii_case("records"))
+        });
+        let read = match is_records {
+            Ok(true) => {
+                scanner.token();
+                self.spend(scanner.at - at);
+                return Some(self.records(scanner.at));
+            }
+            Ok(false) => scanner.skip(1),
+            Err(fault) => Err(fault),
+        };
+        self.spend(scanner.at - at);
+        read.is_ok().then_some(scanner.at)
     }
 
     /// Reads the value of `records`. Returns where it ends.
@@ -210,10 +307,14 @@ impl<'t> Reader<'_, 't, '_, '_> {
                 }
                 Some(b',') => at + 1,
                 Some(_) if self.is_full(at) => self.text.len(),
-                Some(b'{') => self.object(at, place),
+                Some(b'{') if self.is_behind_records(at, place) => return at,
+                Some(b'{') => match self.object(at, place) {
+                    end if end == at => return at,
+                    end => end,
+                },
                 Some(_) => self.no_object(at, place),
                 None => {
-                    if place == Place::Top && !self.last_refused {
+                    if place == Place::Top && self.refused.is_none() {
                         self.refuse(0, at, Reject::BrokenEnvelope);
                     }
                     return at;
@@ -236,6 +337,9 @@ impl<'t> Reader<'_, 't, '_, '_> {
         let Some(time) = self.own_time().or(self.timestamp) else {
             return self.refuse(at, end, Reject::NoTime);
         };
+        if self.refused.is_some() {
+            self.tell_refused();
+        }
         self.event.time = time;
         let record = self.text.get(at..end).unwrap_or_default();
         for (recipe, value) in self.decoder.recipes.iter().zip(&mut self.event.values) {
@@ -248,23 +352,93 @@ impl<'t> Reader<'_, 't, '_, '_> {
             outcome: Ok(&self.event),
         });
         self.index += 1;
-        self.last_refused = false;
+        self.work.hidden += self.slots.hidden;
     }
 
-    /// Hands over what stands from `at` to `end` as refused.
+    /// Refuses what stands from `at` to `end`. It is handed over with its refused neighbours, once
+    /// they are all known.
     pub(super) fn refuse(&mut self, at: usize, end: usize, reject: Reject) {
-        let mut bytes = self.message.get(at..end).unwrap_or_default().trim_ascii();
+        let (start, end) = self.trimmed(at, end);
+        let bytes = self.message.get(start..end).unwrap_or_default();
+        let not_utf8 = reject == Reject::NotJson && std::str::from_utf8(bytes).is_err();
+        let reject = if not_utf8 { Reject::NotUtf8 } else { reject };
+        self.spend(end - start);
+        match &mut self.refused {
+            Some(run) => {
+                run.start = run.start.min(start);
+                run.end = run.end.max(end);
+                run.refused.counts.count(reject);
+            }
+            None => {
+                let detail = self.detail(reject, start, end);
+                self.refused = Some(Run {
+                    index: self.index,
+                    start,
+                    end,
+                    refused: Refused::one(reject, detail),
+                });
+            }
+        }
+        self.index += 1;
+    }
+
+    /// The place of what stands from `at` to `end`, without outer blanks and a comma behind it.
+    fn trimmed(&self, at: usize, end: usize) -> (usize, usize) {
+        let bytes = self.message.get(at..end).unwrap_or_default();
+        let start = end - bytes.trim_ascii_start().len();
+        let mut bytes = bytes.trim_ascii();
         if let Some((b',', rest)) = bytes.split_last().map(|(last, rest)| (*last, rest)) {
             bytes = rest.trim_ascii_end();
         }
-        let not_utf8 = reject == Reject::NotJson && std::str::from_utf8(bytes).is_err();
-        let reject = if not_utf8 { Reject::NotUtf8 } else { reject };
-        (self.each)(Decoded {
-            index: self.index,
-            bytes,
-            outcome: Err(reject),
-        });
-        self.index += 1;
-        self.last_refused = true;
+        (start, start + bytes.len())
     }
+
+    /// What a person wants to know of what was refused from `start` to `end`.
+    fn detail(&mut self, reject: Reject, start: usize, end: usize) -> String {
+        match reject {
+            Reject::NoTime => {
+                self.spend(end - start);
+                said_times(self.decoder, self.text.get(start..end).unwrap_or_default())
+            }
+            Reject::TooDeep => format!("at most {} deep", self.decoder.limits.nesting),
+            Reject::TooManyRecords => format!("at most {}", self.decoder.limits.records),
+            Reject::NotJson
+            | Reject::NotUtf8
+            | Reject::Utf16
+            | Reject::Truncated
+            | Reject::NotAnObject
+            | Reject::Empty
+            | Reject::BrokenEnvelope
+            | Reject::MessageTooLarge => String::new(),
+        }
+    }
+
+    /// Hands over what was refused since the last good record.
+    fn tell_refused(&mut self) {
+        if let Some(run) = self.refused.take() {
+            (self.each)(Decoded {
+                index: run.index,
+                bytes: self.message.get(run.start..run.end).unwrap_or_default(),
+                outcome: Err(&run.refused),
+            });
+        }
+    }
+}
+
+/// What a record without a time has where one should be.
+fn said_times(decoder: &Decoder, record: &str) -> String {
+    let mut slots = Slots::new(normalise::TIMES.len());
+    let mut read = |text: &str| {
+        let mut scanner = Scanner::new(text, 0, decoder.limits.nesting);
+        extract::record(&decoder.said, &mut scanner, &mut slots, false, extract::own).is_ok()
+    };
+    // A record that was mended is mended once more.
+    if !read(record) && !read(&repair::repair(record)) {
+        return String::new();
+    }
+    let said = (0..).zip(normalise::TIMES).filter_map(|(slot, name)| {
+        let value = slots.get(slot)?;
+        Some(format!("{name} is {}", normalise::no_time(value)))
+    });
+    said.collect::<Vec<_>>().join("; ")
 }

@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use super::json::{Fault, NESTING_MAX, Quoted, Scanner};
+use super::json::{Fault, Quoted, Scanner};
 use super::repair;
 use super::trie::Node;
 use crate::event::Value;
@@ -17,6 +17,10 @@ const STRINGS_WITHIN_MAX: u32 = 4;
 pub(crate) struct Slots<'s> {
     list: Vec<Slot<'s>>,
     touched: Vec<u16>,
+    /// Bytes looked at within texts that were read as JSON, of all records.
+    pub(super) read_within: usize,
+    /// Values of this record that are too deep within such a text.
+    pub(super) hidden: u64,
 }
 
 #[derive(Clone)]
@@ -34,6 +38,8 @@ impl<'s> Slots<'s> {
         Slots {
             list: vec![empty; length],
             touched: Vec::with_capacity(length.min(64)),
+            read_within: 0,
+            hidden: 0,
         }
     }
 
@@ -44,6 +50,7 @@ impl<'s> Slots<'s> {
     }
 
     pub(crate) fn clear(&mut self) {
+        self.hidden = 0;
         for slot in self.touched.drain(..) {
             if let Some(slot) = self.list.get_mut(usize::from(slot)) {
                 slot.value = None;
@@ -141,7 +148,7 @@ impl<'x, 's, L: Fn(&'x str) -> Cow<'s, str> + Copy> Walk<'x, 's, '_, L> {
                     return Ok(true);
                 }
                 Some(child) => self.value(child, depth)?,
-                None => self.scanner.skip(depth)?,
+                None => self.skip(depth)?,
             }
             match self.scanner.token() {
                 Some(b',') => {
@@ -165,16 +172,14 @@ impl<'x, 's, L: Fn(&'x str) -> Cow<'s, str> + Copy> Walk<'x, 's, '_, L> {
                 self.text(node, quoted);
                 Ok(())
             }
-            Some(b'{') if node.has_children() => {
-                let start = self.scanner.at;
-                self.deeper(depth)?;
-                self.object(node, depth + 1, false)?;
-                self.whole(node, start);
-                Ok(())
-            }
+            Some(b'{' | b'[') if depth >= self.scanner.nesting_max() => self.too_deep(),
             Some(b'{') => {
                 let start = self.scanner.at;
-                self.scanner.skip(depth)?;
+                if node.has_children() {
+                    self.object(node, depth + 1, false)?;
+                } else {
+                    self.skip(depth)?;
+                }
                 self.whole(node, start);
                 Ok(())
             }
@@ -187,16 +192,31 @@ impl<'x, 's, L: Fn(&'x str) -> Cow<'s, str> + Copy> Walk<'x, 's, '_, L> {
         }
     }
 
-    fn deeper(&self, depth: u32) -> Result<(), Fault> {
-        if depth < self.scanner.nesting_max() {
-            Ok(())
-        } else {
-            Err(Fault::Depth)
+    /// Skips the value that follows. Of a text within the record, what is too deep is left out.
+    #[inline]
+    fn skip(&mut self, depth: u32) -> Result<(), Fault> {
+        let start = self.scanner.at;
+        match self.scanner.skip(depth) {
+            Err(Fault::Depth) => {
+                self.scanner.at = start;
+                self.too_deep()
+            }
+            Err(fault @ (Fault::End | Fault::Syntax)) => Err(fault),
+            Ok(()) => Ok(()),
         }
     }
 
+    /// The value that follows is too deep: so is the record, but of a text within it only this.
+    #[cold]
+    fn too_deep(&mut self) -> Result<(), Fault> {
+        if self.strings_within == 0 {
+            return Err(Fault::Depth);
+        }
+        self.slots.hidden += 1;
+        self.scanner.skip_at_any_depth()
+    }
+
     fn array(&mut self, node: &Node, depth: u32) -> Result<(), Fault> {
-        self.deeper(depth)?;
         self.scanner.at += 1;
         if self.scanner.token() == Some(b']') {
             self.scanner.at += 1;
@@ -254,28 +274,36 @@ impl<'x, 's, L: Fn(&'x str) -> Cow<'s, str> + Copy> Walk<'x, 's, '_, L> {
     /// Takes what is wanted out of a string that holds JSON, repaired if it must be. It is checked
     /// first, so that nothing is taken from half a value.
     fn json_in_string(&mut self, node: &Node, text: &str) {
+        self.slots.read_within += 3 * text.len();
+        let nesting = self.scanner.nesting_max();
         let sound = |text: &str| {
-            let mut scanner = Scanner::new(text, 0, NESTING_MAX);
-            scanner.skip(1).is_ok() && scanner.token().is_none()
+            let mut scanner = Scanner::new(text, 0, nesting);
+            let mut read = scanner.skip(0);
+            if read == Err(Fault::Depth) {
+                scanner.at = 0;
+                read = scanner.skip_at_any_depth();
+            }
+            read.is_ok() && scanner.token().is_none()
         };
         let repaired;
         let text = if sound(text) {
             text
         } else {
             repaired = repair::repair(text);
+            self.slots.read_within += 4 * text.len();
             if !sound(&repaired) {
                 return;
             }
             &repaired
         };
         let mut within = Walk {
-            scanner: Scanner::new(text, 0, NESTING_MAX),
+            scanner: Scanner::new(text, 0, nesting),
             slots: &mut *self.slots,
             lend: own,
             through_array: self.through_array,
             strings_within: self.strings_within + 1,
         };
-        let walked = within.value(node, 1);
+        let walked = within.value(node, 0);
         debug_assert!(walked.is_ok(), "what was checked can be read");
     }
 
@@ -294,8 +322,9 @@ impl<'x, 's, L: Fn(&'x str) -> Cow<'s, str> + Copy> Walk<'x, 's, '_, L> {
     }
 }
 
+/// The node of `key` below `node`.
 #[inline]
-fn child<'n>(node: &'n Node, key: Quoted<'_>) -> Option<&'n Node> {
+pub(super) fn child<'n>(node: &'n Node, key: Quoted<'_>) -> Option<&'n Node> {
     if key.escaped {
         node.child(key.text().as_bytes())
     } else {
@@ -303,14 +332,15 @@ fn child<'n>(node: &'n Node, key: Quoted<'_>) -> Option<&'n Node> {
     }
 }
 
-/// Whether the string's first character that is no blank opens an object or array.
+/// Whether what the string begins with, behind blanks, opens an object or array or a comment.
 fn may_be_json(raw: &str) -> bool {
-    matches!(raw.trim_start().bytes().next(), Some(b'{' | b'['))
-        || raw.starts_with('\\') && unescape_start(raw)
+    opens_json(raw) || raw.starts_with('\\') && opens_json(&super::json::unescape(raw))
 }
 
-/// A string that begins with an escape may begin with an escaped blank or bracket.
-fn unescape_start(raw: &str) -> bool {
-    let text = super::json::unescape(raw);
-    matches!(text.trim_start().bytes().next(), Some(b'{' | b'['))
+fn opens_json(text: &str) -> bool {
+    let text = text.trim_start_matches(|c: char| c <= ' ' || c == '\u{feff}');
+    match text.as_bytes() {
+        [b'{' | b'[', ..] | [b'/', b'*' | b'/', ..] => true,
+        [..] => false,
+    }
 }

@@ -58,6 +58,10 @@ impl<'t> Scanner<'t> {
         }
     }
 
+    pub(super) fn text(&self) -> &'t str {
+        self.text
+    }
+
     pub(super) fn nesting_max(&self) -> u32 {
         self.nesting_max
     }
@@ -204,8 +208,9 @@ impl<'t> Scanner<'t> {
         }
     }
 
+    /// Skips the string, number or word that begins here with `first`.
     #[inline]
-    fn skip_scalar(&mut self, first: Option<u8>) -> Result<(), Fault> {
+    pub(super) fn skip_scalar(&mut self, first: Option<u8>) -> Result<(), Fault> {
         match first {
             Some(b'"') => {
                 self.at += 1;
@@ -254,6 +259,39 @@ impl<'t> Scanner<'t> {
             }
             self.expect(b',')?;
             if brackets & 1 == 1 {
+                self.key()?;
+            }
+        }
+    }
+
+    /// Skips the value that begins here, after blanks, however deep it is nested.
+    pub(super) fn skip_at_any_depth(&mut self) -> Result<(), Fault> {
+        // Which brackets are open: true an object, false an array.
+        let mut open: Vec<bool> = Vec::new();
+        loop {
+            let first = self.token();
+            let opens = matches!(first, Some(b'{' | b'['));
+            if opens {
+                self.at += 1;
+                open.push(first == Some(b'{'));
+            } else {
+                self.skip_scalar(first)?;
+            }
+            let mut closed = false;
+            while let Some(object) = open.last()
+                && self.token() == Some(if *object { b'}' } else { b']' })
+            {
+                self.at += 1;
+                open.pop();
+                closed = true;
+            }
+            let Some(object) = open.last() else {
+                return Ok(());
+            };
+            if !opens || closed {
+                self.expect(b',')?;
+            }
+            if *object {
                 self.key()?;
             }
         }

@@ -9,7 +9,9 @@ mod envelope;
 mod extract;
 mod json;
 mod recover;
+mod reject;
 mod repair;
+mod survey;
 mod trie;
 
 #[cfg(test)]
@@ -20,97 +22,37 @@ use crate::normalise::{self, Derivation};
 use crate::time::Millis;
 
 pub(crate) use extract::Slots;
+pub use reject::{ByReason, Refused, Reject};
 
-/// Why a record was refused. Goes into the dead letter's `reason` header.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Reject {
-    /// The bytes are not JSON, and repair did not help.
-    NotJson,
-    /// They are not UTF-8 either.
-    NotUtf8,
-    /// The text ends within the record.
-    Truncated,
-    /// A string, number, boolean or null stands where a record should.
-    NotAnObject,
-    /// Nested deeper than [`Limits::nesting`].
-    TooDeep,
-    /// The message is blank.
-    Empty,
-    /// What stands around the records is broken: some may be missing.
-    BrokenEnvelope,
-    /// Beyond [`Limits::records`].
-    TooManyRecords,
-    /// Beyond [`Limits::message_bytes`].
-    MessageTooLarge,
-    /// Neither the record nor its message says when it happened.
-    NoTime,
-}
-
-impl Reject {
-    /// Every reason there is.
-    pub const ALL: [Reject; 10] = [
-        Reject::NotJson,
-        Reject::NotUtf8,
-        Reject::Truncated,
-        Reject::NotAnObject,
-        Reject::TooDeep,
-        Reject::Empty,
-        Reject::BrokenEnvelope,
-        Reject::TooManyRecords,
-        Reject::MessageTooLarge,
-        Reject::NoTime,
-    ];
-
-    /// The reason as headers, counters and reports name it. Never changes.
-    pub fn reason(self) -> &'static str {
-        match self {
-            Reject::NotJson => "not-json",
-            Reject::NotUtf8 => "not-utf8",
-            Reject::Truncated => "truncated",
-            Reject::NotAnObject => "not-an-object",
-            Reject::TooDeep => "too-deep",
-            Reject::Empty => "empty",
-            Reject::BrokenEnvelope => "broken-envelope",
-            Reject::TooManyRecords => "too-many-records",
-            Reject::MessageTooLarge => "message-too-large",
-            Reject::NoTime => "no-time",
-        }
-    }
-
-    /// The reason in words, for a person.
-    pub fn explanation(self) -> &'static str {
-        match self {
-            Reject::NotJson => "the record is not JSON and could not be repaired",
-            Reject::NotUtf8 => "the record is not UTF-8, and without the bad bytes it is not JSON",
-            Reject::Truncated => "the message ends within the record",
-            Reject::NotAnObject => "a record must be a JSON object; this is another value",
-            Reject::TooDeep => "the record is nested deeper than the limit",
-            Reject::Empty => "the message is empty",
-            Reject::BrokenEnvelope => {
-                "the JSON around the records is broken; records may be missing from this message"
-            }
-            Reject::TooManyRecords => "the message holds more records than the limit",
-            Reject::MessageTooLarge => "the message is larger than the limit",
-            Reject::NoTime => "neither the record nor its message says when it happened",
-        }
-    }
-}
-
-impl std::fmt::Display for Reject {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.reason())
-    }
-}
-
-/// What became of one record.
+/// What became of one record, or of neighbours that were refused.
 pub struct Decoded<'m, 'e> {
-    /// Place of the record in its message, from 0.
+    /// Place of the record in its message, from 0; of several the first one's.
     pub index: u32,
-    /// The record's bytes as received, without outer blanks and before any repair; the whole
-    /// message where its envelope fails.
+    /// The record's bytes as received, without outer blanks and before any repair; of several all
+    /// from the first to the last; the whole message where its envelope fails.
     pub bytes: &'m [u8],
     /// The event, or why there is none.
-    pub outcome: Result<&'e Event<'e>, Reject>,
+    pub outcome: Result<&'e Event<'e>, &'e Refused>,
+}
+
+/// What it took to decode, and which limits were hit that refuse no record.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Work {
+    /// Bytes that were looked at; those looked at twice count twice, those mended four times.
+    pub steps: u64,
+    /// Values left out because they are nested too deep in a text that was read as JSON.
+    pub hidden: u64,
+    /// Broken records that were not mended, for the message had asked for too much of that.
+    pub unmended: u64,
+}
+
+impl Work {
+    /// Adds what was done elsewhere.
+    pub fn add(&mut self, more: Work) {
+        self.steps += more.steps;
+        self.hidden += more.hidden;
+        self.unmended += more.unmended;
+    }
 }
 
 /// How much a message may ask for. What is beyond is refused with a reason of its own.
@@ -120,7 +62,8 @@ pub struct Limits {
     pub message_bytes: usize,
     /// Records of a message.
     pub records: u32,
-    /// Objects and arrays within each other in a record, itself included; at most 128.
+    /// Objects and arrays within each other in a record, itself included, and in a text that is
+    /// read as JSON; at most 128.
     pub nesting: u32,
 }
 
@@ -143,6 +86,8 @@ pub struct Decoder {
     slots: usize,
     /// Where a record's time may be, in the order of trust.
     times: Vec<u16>,
+    /// The same paths, each to its place in the list of them, whatever stands there.
+    said: trie::Node,
     /// For each attribute, in the table's order.
     recipes: Vec<Recipe>,
     limits: Limits,
@@ -180,6 +125,7 @@ impl Decoder {
             root: paths.root,
             slots,
             times,
+            said: said_times(),
             recipes,
             limits,
         }
@@ -192,23 +138,49 @@ impl Decoder {
         message: &'m [u8],
         timestamp: Option<Millis>,
         each: &mut dyn FnMut(Decoded<'m, '_>),
-    ) {
-        if message.len() > self.limits.message_bytes {
-            let outcome = Err(Reject::MessageTooLarge);
-            return each(Decoded {
+    ) -> Work {
+        if let Some(refused) = self.refused_unread(message) {
+            each(Decoded {
                 index: 0,
                 bytes: message,
-                outcome,
+                outcome: Err(&refused),
             });
+            return Work::default();
         }
         match simdutf8::basic::from_utf8(message) {
             Ok(text) => envelope::read(self, message, text, timestamp, each),
             Err(_) => {
                 let text = envelope::with_bad_bytes_masked(message);
-                envelope::read(self, message, &text, timestamp, each);
+                envelope::read(self, message, &text, timestamp, each)
             }
         }
     }
+
+    /// Why the whole message is refused, if its length or its first bytes say so.
+    fn refused_unread(&self, message: &[u8]) -> Option<Refused> {
+        let most = self.limits.message_bytes;
+        if message.len() > most {
+            let detail = format!("{} bytes, at most {most}", message.len());
+            return Some(Refused::one(Reject::MessageTooLarge, detail));
+        }
+        match message {
+            [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [b'{' | b'[', 0, ..] | [0, b'{' | b'[', ..] => {
+                Some(Refused::one(Reject::Utf16, String::new()))
+            }
+            _ => None,
+        }
+    }
+}
+
+fn said_times() -> trie::Node {
+    let mut said = trie::Node::default();
+    for (slot, source) in (0..).zip(normalise::TIMES) {
+        for path in normalise::source_paths(source) {
+            said.at(&path).whole.push(slot);
+        }
+    }
+    said.seal();
+    said
 }
 
 /// The paths of a decoder in the making.

@@ -6,24 +6,23 @@ use super::envelope::{Place, Reader};
 use super::extract::{self, Found};
 use super::json::{Fault, Scanner};
 use super::repair;
+use super::survey::{Wanted, may_follow};
 
-/// How many times the bytes of a message may be read again in the search for good records behind
-/// broken ones. Without an end, a message made for it would cost the square of its length.
-pub(super) const SEARCHES_MAX: usize = 32;
+/// How many times the bytes of a message may be looked at for mending. Without an end, broken
+/// records within broken ones would cost the square of their length. Where it is reached, what is
+/// broken is refused as it is; good records behind it are found all the same.
+pub(super) const MENDING_MAX: usize = 12;
 
-/// What makes a record good enough to read on at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Wanted {
-    Any,
-    /// It says when it happened: so it is no part of a broken record.
-    WithTime,
-}
+/// What mending a byte costs, measured in bytes that are only looked at.
+const MENDING_COST: usize = 4;
 
 impl Reader<'_, '_, '_, '_> {
     /// Refuses what stands at `at`, where an object should. Returns where it ends.
     pub(super) fn no_object(&mut self, at: usize, place: Place) -> usize {
         let mut scanner = self.scanner(at);
-        if scanner.skip(1).is_ok() && self.may_follow(scanner.at) {
+        let skipped = scanner.skip(1).is_ok();
+        self.spend(scanner.at - at + 1);
+        if skipped && may_follow(scanner.clone(), self.text) {
             self.refuse(at, scanner.at, Reject::NotAnObject);
             return scanner.at;
         }
@@ -33,16 +32,6 @@ impl Reader<'_, '_, '_, '_> {
         let end = [good, line].into_iter().flatten().min().unwrap_or(length);
         self.refuse(at, end, Reject::NotJson);
         end
-    }
-
-    /// Whether a value may end at `at`, by what follows.
-    fn may_follow(&self, mut at: usize) -> bool {
-        let newline = self.text.as_bytes().get(at) == Some(&b'\n');
-        newline
-            || matches!(
-                self.token(&mut at),
-                None | Some(b',' | b']' | b'}' | b'{' | b'[')
-            )
     }
 
     /// Deals with the object at `at`, which is not JSON: mends it, or refuses it alone. Returns
@@ -80,25 +69,35 @@ impl Reader<'_, '_, '_, '_> {
         end
     }
 
+    /// Where the object at `at` ends by its brackets, if it may still be looked for.
     fn end_by_brackets(&mut self, at: usize) -> Option<usize> {
-        if self.searches_left == 0 {
-            return None;
+        let most = at.saturating_add(self.mending_left).min(self.text.len());
+        let text = self.text.as_bytes().get(..most).unwrap_or_default();
+        let brackets = repair::end_by_brackets(text, at);
+        let read = brackets.read.saturating_sub(at);
+        self.spend(read);
+        self.mending_left -= read.min(self.mending_left);
+        if brackets.end.is_none() && most < self.text.len() && brackets.read == most {
+            self.mending_left = 0;
+            self.work.unmended += 1;
         }
-        let end = repair::end_by_brackets(self.text.as_bytes(), at);
-        self.spend(end.unwrap_or(self.text.len()).saturating_sub(at));
-        end
-    }
-
-    fn spend(&mut self, bytes: usize) {
-        self.searches_left = self.searches_left.saturating_sub(bytes);
+        brackets.end
     }
 
     /// Mends and reads the record from `at` to `end`. False: it is no record even so.
     fn mend(&mut self, at: usize, end: usize) -> bool {
+        let cost = (end - at) * MENDING_COST;
+        if cost > self.mending_left {
+            self.work.unmended += 1;
+            return false;
+        }
+        self.mending_left -= cost;
+        self.spend(cost);
         let mended = repair::repair(self.text.get(at..end).unwrap_or_default());
         let mut scanner = Scanner::new(&mended, 0, self.decoder.limits.nesting);
         let root = &self.decoder.root;
         let read = extract::record(root, &mut scanner, &mut self.slots, false, extract::own);
+        self.spend_within();
         let whole = matches!(read, Ok(Found::Record(length)) if length == mended.len());
         if whole {
             self.accept(at, end);
@@ -106,45 +105,13 @@ impl Reader<'_, '_, '_, '_> {
         whole
     }
 
-    /// The first place between `at` and `end` where a good record begins: an object that is JSON
-    /// and stands as an element does.
-    fn next_good_record(
-        &mut self,
-        at: usize,
-        end: usize,
-        place: Place,
-        wanted: Wanted,
-    ) -> Option<usize> {
-        let text = self.text.as_bytes().get(..end)?;
-        let mut from = at + 1;
-        while self.searches_left > 0 {
-            let start = from + memchr::memchr(b'{', text.get(from..)?)?;
-            from = start + 1;
-            let before = text.get(at..start)?.trim_ascii_end().last();
-            let in_place = matches!(before, Some(b',' | b'}' | b']'));
-            let on_line = place == Place::Top && text.get(start - 1) == Some(&b'\n');
-            if (in_place || on_line) && self.is_good_record(start, wanted) {
-                return Some(start);
-            }
-        }
-        None
-    }
-
-    fn is_good_record(&mut self, start: usize, wanted: Wanted) -> bool {
-        let mut scanner = self.scanner(start);
-        let read = self.read_record(&mut scanner, false);
-        self.spend(scanner.at - start);
-        read.is_ok()
-            && self.may_follow(scanner.at)
-            && (wanted == Wanted::Any || self.own_time().is_some())
-    }
-
     /// Where the value begins in `{.., 'records': [..` at `at`: an envelope that is not JSON, for
     /// its keys have single quotes.
-    pub(super) fn single_quoted_records(&self, at: usize) -> Option<usize> {
+    pub(super) fn single_quoted_records(&mut self, at: usize) -> Option<usize> {
         let start = at + 1;
         let rest = self.text.get(start..)?;
-        let value = start + rest.find(['{', '['])?;
+        let value = start + rest.find(['{', '[']).unwrap_or(rest.len());
+        self.spend(value - at);
         let before = self
             .text
             .get(start..value)?
@@ -152,7 +119,8 @@ impl Reader<'_, '_, '_, '_> {
             .strip_suffix(':')?
             .trim_end();
         let key = before.strip_suffix('\'')?.rsplit('\'').next()?;
-        key.eq_ignore_ascii_case("records").then_some(value)
+        let found = value < self.text.len() && key.eq_ignore_ascii_case("records");
+        found.then_some(value)
     }
 
     /// Reads the records behind `at`, where a broken one made the end of `records` seem to be.
@@ -171,6 +139,7 @@ impl Reader<'_, '_, '_, '_> {
             let mut starts = memchr::memchr_iter(b'\n', rest).map(|newline| at + newline + 1);
             let opens = |start: &usize| matches!(text.get(*start), Some(b'{' | b'['));
             self.line = starts.find(opens).unwrap_or(text.len());
+            self.spend(self.line.saturating_sub(at));
         }
         self.line
     }

@@ -1,11 +1,20 @@
-//! What can be done for a record that is not JSON: find where it ends, and mend what Azure
-//! services are known to break (single quotes, raw control characters, bare words).
+//! What can be done for a text that is not JSON: find where it ends, and mend what Azure services
+//! are known to break (single quotes, raw control characters, bare words) and what other readers
+//! of JSON take (comments, commas too many, a byte order mark).
 
 use super::json::{NESTING_MAX, Scanner};
 
+/// How far a text was read in search of the end of an object or array.
+pub(super) struct Brackets {
+    /// Where it ends. `None`: the brackets do not match, or the text ends before.
+    pub(super) end: Option<usize>,
+    /// How far the text was read.
+    pub(super) read: usize,
+}
+
 /// Where the object or array that begins at `start` ends, by its brackets, past strings in either
-/// kind of quotes. `None`: they do not match, or the text ends before.
-pub(super) fn end_by_brackets(text: &[u8], start: usize) -> Option<usize> {
+/// kind of quotes and past comments.
+pub(super) fn end_by_brackets(text: &[u8], start: usize) -> Brackets {
     let mut open = Vec::new();
     let mut at = start;
     let mut previous = b' ';
@@ -13,14 +22,21 @@ pub(super) fn end_by_brackets(text: &[u8], start: usize) -> Option<usize> {
         match byte {
             b'"' => at = double_quoted_end(text, at),
             b'\'' if begins_value(previous) => at = single_quoted_end(text, at),
+            b'/' if begins_comment(text, at, previous) => {
+                at = comment_end(text, at);
+                continue;
+            }
             b'{' => open.push(b'}'),
             b'[' => open.push(b']'),
             b'}' | b']' => {
                 if open.pop() != Some(byte) {
-                    return None;
+                    break;
                 }
                 if open.is_empty() {
-                    return Some(at + 1);
+                    return Brackets {
+                        end: Some(at + 1),
+                        read: at + 1,
+                    };
                 }
             }
             _ => (),
@@ -30,48 +46,137 @@ pub(super) fn end_by_brackets(text: &[u8], start: usize) -> Option<usize> {
         }
         at += 1;
     }
-    None
+    Brackets {
+        end: None,
+        read: at.min(text.len()),
+    }
 }
 
 /// The text with what is known to be broken in it mended. Good JSON stays what it means.
 pub(super) fn repair(text: &str) -> String {
-    let bytes = text.as_bytes();
-    let mut mended = String::with_capacity(text.len() + text.len() / 16);
-    let mut at = 0;
-    let mut previous = b' ';
-    while let Some(&byte) = bytes.get(at) {
-        let start = at;
-        match byte {
-            b'"' => {
-                at = double_quoted_end(bytes, at);
-                push_string(&mut mended, text.get(start + 1..at).unwrap_or_default());
-            }
-            b'\'' if begins_value(previous) => {
-                at = single_quoted_end(bytes, at);
-                push_string(&mut mended, text.get(start + 1..at).unwrap_or_default());
-            }
-            b'{' | b'}' | b'[' | b']' | b',' | b':' => mended.push(char::from(byte)),
-            0..=b' ' | 0x7f => mended.push(' '),
-            _ => {
-                at = word_end(bytes, at);
-                push_word(
-                    &mut mended,
-                    text.get(start..at).unwrap_or_default().trim_end(),
-                );
-                at -= 1;
-            }
-        }
-        if byte > b' ' {
-            previous = byte;
-        }
-        at += 1;
+    let mut mender = Mender {
+        bytes: text.as_bytes(),
+        text,
+        at: 0,
+        previous: b' ',
+        comma: false,
+        mended: String::with_capacity(text.len() + text.len() / 16),
+    };
+    while let Some(&byte) = mender.bytes.get(mender.at) {
+        mender.step(byte);
     }
-    mended
+    mender.mended
+}
+
+/// A text that is being mended.
+struct Mender<'t> {
+    text: &'t str,
+    bytes: &'t [u8],
+    at: usize,
+    /// The last byte that is neither blank nor comment; of a string or word its first.
+    previous: u8,
+    /// A comma is to be written before what comes next, unless that closes a bracket.
+    comma: bool,
+    mended: String,
+}
+
+impl Mender<'_> {
+    /// Mends what begins with `byte` here.
+    fn step(&mut self, byte: u8) {
+        let start = self.at;
+        match byte {
+            b'/' if begins_comment(self.bytes, start, self.previous) => {
+                self.at = comment_end(self.bytes, start);
+                return self.mended.push(' ');
+            }
+            0..=b' ' | 0x7f => {
+                self.at += 1;
+                return self.mended.push(' ');
+            }
+            0xef if self.rest().starts_with('\u{feff}') => {
+                self.at += '\u{feff}'.len_utf8();
+                return;
+            }
+            b',' => {
+                self.at += 1;
+                self.comma |= !matches!(self.previous, b'{' | b'[' | b',' | b':' | b' ');
+                if self.previous == b':' {
+                    self.mended.push(',');
+                }
+            }
+            b'}' | b']' => {
+                self.at += 1;
+                self.comma = false;
+                self.mended.push(char::from(byte));
+            }
+            _ => self.token(byte),
+        }
+        self.previous = byte;
+    }
+
+    /// Mends a string, a word, a colon or an opening bracket.
+    fn token(&mut self, byte: u8) {
+        if std::mem::take(&mut self.comma) {
+            self.mended.push(',');
+        }
+        let start = self.at;
+        self.at = match byte {
+            b'{' | b'[' | b':' => {
+                self.mended.push(char::from(byte));
+                start + 1
+            }
+            b'"' => self.string(double_quoted_end(self.bytes, start)),
+            b'\'' if begins_value(self.previous) => {
+                self.string(single_quoted_end(self.bytes, start))
+            }
+            _ => {
+                let end = word_end(self.bytes, start);
+                let word = self.text.get(start..end).unwrap_or_default();
+                push_word(&mut self.mended, word.trim_end());
+                end
+            }
+        };
+    }
+
+    /// Mends the string whose last quote is at `end`.
+    fn string(&mut self, end: usize) -> usize {
+        let raw = self.text.get(self.at + 1..end).unwrap_or_default();
+        push_string(&mut self.mended, raw);
+        end + 1
+    }
+
+    fn rest(&self) -> &str {
+        self.text.get(self.at..).unwrap_or_default()
+    }
 }
 
 /// Whether a key or value may follow `previous`, the last byte that is no blank.
 fn begins_value(previous: u8) -> bool {
     matches!(previous, b'{' | b'[' | b',' | b':')
+}
+
+/// Whether a comment begins at `at`, behind `previous`. `//` in a word or behind a colon is part
+/// of a URL.
+fn begins_comment(text: &[u8], at: usize, previous: u8) -> bool {
+    match text.get(at + 1) {
+        Some(b'*') => true,
+        Some(b'/') => matches!(
+            previous,
+            b' ' | b'{' | b'[' | b',' | b'}' | b']' | b'"' | b'\''
+        ),
+        Some(_) | None => false,
+    }
+}
+
+/// Where the comment that begins at `start` ends, or the text.
+fn comment_end(text: &[u8], start: usize) -> usize {
+    let within = text.get(start + 2..).unwrap_or_default();
+    let length = if text.get(start + 1) == Some(&b'*') {
+        memchr::memmem::find(within, b"*/").map(|end| end + 2)
+    } else {
+        memchr::memchr(b'\n', within)
+    };
+    length.map_or(text.len(), |length| start + 2 + length)
 }
 
 /// Place of the quote that ends the string that begins at `start`, or the text's end.
@@ -103,15 +208,27 @@ fn single_quoted_end(text: &[u8], start: usize) -> usize {
 
 fn ends_value(rest: &[u8]) -> bool {
     match rest.trim_ascii_start() {
-        [] | [b':' | b'}' | b']', ..] => true,
+        [] | [b':' | b'}' | b']', ..] | [b'/', b'*', ..] => true,
         [b',', after @ ..] => match after.trim_ascii_start() {
-            [] | [b'"' | b'\'' | b'{' | b'[' | b'-' | b'0'..=b'9', ..] => true,
-            word => BARE_WORDS
-                .iter()
-                .any(|(bare, _)| word.starts_with(bare.as_bytes())),
+            [] => true,
+            [b'"' | b'\'' | b'{' | b'[' | b'-' | b'0'..=b'9', ..] => true,
+            [b'}' | b']' | b',' | b'/', ..] => true,
+            word => begins_word(word),
         },
         _ => false,
     }
+}
+
+/// Whether a key without quotes begins here, or a word that means something.
+fn begins_word(text: &[u8]) -> bool {
+    const KEY_MAX: usize = 64;
+    let in_key = |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$');
+    let length = text.iter().take(KEY_MAX).take_while(in_key).count();
+    let is_key = length > 0 && text.get(length) == Some(&b':');
+    is_key
+        || BARE_WORDS
+            .iter()
+            .any(|(bare, _)| text.starts_with(bare.as_bytes()))
 }
 
 /// Words that mean something without quotes, and how JSON writes them.
@@ -127,13 +244,13 @@ const BARE_WORDS: [(&str, &str); 6] = [
 /// Where the bare word that begins at `start` ends.
 fn word_end(text: &[u8], start: usize) -> usize {
     let rest = text.get(start..).unwrap_or_default();
-    let ends = |byte: &u8| {
-        matches!(
-            byte,
-            b',' | b':' | b'{' | b'}' | b'[' | b']' | b'"' | 0..=0x1f
-        )
+    let ends = |(at, byte): (usize, &u8)| match byte {
+        b',' | b':' | b'{' | b'}' | b'[' | b']' | b'"' | 0..=0x1f => true,
+        b'/' => rest.get(at + 1) == Some(&b'*'),
+        _ => false,
     };
-    start + rest.iter().position(ends).unwrap_or(rest.len()).max(1)
+    let length = rest.iter().enumerate().position(ends);
+    start + length.unwrap_or(rest.len()).max(1)
 }
 
 /// Writes a word that stands without quotes: as it is where JSON has it, else as a string.

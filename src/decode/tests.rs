@@ -5,20 +5,36 @@ use crate::event::Value;
 use crate::time::rfc3339;
 
 mod differential;
+mod hostile;
 
-/// What becomes of `message`, with a decoder for `names` and the message timestamp 0: a line each
-/// of the record's bytes, and its values or the reason.
+/// 2026-03-01T09:00:00Z: the timestamp of every message.
+const TIMESTAMP: Millis = 1_772_355_600_000;
+
+/// A good record, whose time is that of its message.
+const GOOD: &str = r#"{"time":"2026-03-01T09:00:00Z","n":1}"#;
+
+/// What becomes of `message`, with a decoder for `names`: a line each of the record's bytes, and
+/// its values or the reason. Of several that were refused together, how often for which reason.
 fn decoded_with(decoder: &Decoder, message: &[u8]) -> Vec<(String, String)> {
     let mut lines = Vec::new();
-    decoder.decode(message, Some(0), &mut |decoded| {
-        assert_eq!(decoded.index as usize, lines.len());
+    let mut next = 0;
+    decoder.decode(message, Some(TIMESTAMP), &mut |decoded| {
+        assert_eq!(u64::from(decoded.index), next);
         let bytes = String::from_utf8_lossy(decoded.bytes).into_owned();
-        lines.push((
-            bytes,
-            decoded.outcome.map_or_else(|why| format!("!{why}"), shown),
-        ));
+        let said = decoded.outcome.map_or_else(refused_shown, shown);
+        next += decoded.outcome.map_or_else(Refused::count, |_| 1);
+        lines.push((bytes, said));
     });
     lines
+}
+
+fn refused_shown(refused: &Refused) -> String {
+    if refused.count() == 1 {
+        return format!("!{}", refused.reason);
+    }
+    let given = refused.counts.given();
+    let given = given.map(|(reject, count)| format!("{reject} {count}"));
+    format!("!{}", given.collect::<Vec<_>>().join(", "))
 }
 
 fn decoder(names: &[&str]) -> Decoder {
@@ -32,7 +48,7 @@ fn decoder(names: &[&str]) -> Decoder {
 /// The time, unless it is the message's, then the values: `-` is absent.
 fn shown(event: &Event<'_>) -> String {
     let mut parts = Vec::new();
-    if event.time != 0 {
+    if event.time != TIMESTAMP {
         parts.push(rfc3339(event.time));
     }
     parts.extend(
@@ -271,7 +287,7 @@ fn what_is_no_record() {
 
 /// `broken` becomes `expected`, and its neighbours live, in every envelope.
 fn check_broken(rows: &[(&str, &str)]) {
-    let good = r#"{"time":"1970-01-01T00:00:00Z","n":1}"#;
+    let good = GOOD;
     for (broken, expected) in rows {
         let expected = [(good, "1i"), (*broken, *expected), (good, "1i")];
         check_message(
@@ -299,6 +315,10 @@ fn broken_records_are_mended() {
         (r#"{"n":2,'p':None,'q':True}"#, "2i"),
         (r#"{"n":"C:\path","p":1}"#, "C:\\path"),
         (r#"{n:2}"#, "2i"),
+        (r#"{"n":2,}"#, "2i"),
+        (r#"{,"n":[2,,],}"#, "2i"),
+        (r#"{/* it's { */"n":2/**/}"#, "2i"),
+        (r#"{n:2/**/,'p':'a'/*,*/}"#, "2i"),
     ]);
 }
 
@@ -395,11 +415,12 @@ fn limits() {
 #[test]
 fn a_record_without_time_needs_that_of_its_message() {
     let mut said = Vec::new();
-    let message = br#"[{"n":1},{"time":"1970-01-01T00:00:01Z"}]"#;
+    let message = br#"[{"n":1},{"time":"1971-01-01T00:00:01Z"}]"#;
     decoder(&[]).decode(message, None, &mut |decoded| {
-        said.push(decoded.outcome.map(|event| event.time));
+        let time = decoded.outcome.map(|event| event.time);
+        said.push(time.map_err(|refused| refused.reason));
     });
-    assert_eq!(said, [Err(Reject::NoTime), Ok(1000)]);
+    assert_eq!(said, [Err(Reject::NoTime), Ok(31_536_001_000)]);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::index::Index;
 use crate::bounded;
-use crate::decode::{Decoded, Decoder};
+use crate::decode::{Decoded, Decoder, Refused, Work};
 use crate::event::{Attribute, AttributeId, Attributes, Event, Value};
 use crate::plan::Plan;
 use crate::record::{Hash, Position};
@@ -12,11 +12,11 @@ use crate::rule::{self, Aggregate, Function, New, Pattern, Rule};
 use crate::shuffle::{self, Input, Match, MatchedRecord, PatternMatch};
 use crate::time::{FUTURE_MAX, Millis};
 
-/// One record of a message and what became of it.
+/// One record of a message and what became of it, or neighbours that were refused.
 pub struct Record<'m> {
-    /// Its place in the message.
+    /// Its place in the message; of several the first one's.
     pub index: u32,
-    /// Its bytes as received.
+    /// Its bytes as received; of several all from the first to the last.
     pub bytes: &'m [u8],
     /// What became of it.
     pub outcome: Found,
@@ -24,8 +24,8 @@ pub struct Record<'m> {
 
 /// What became of a record.
 pub enum Found {
-    /// It was refused, for this reason.
-    Rejected(&'static str),
+    /// It was refused, for this reason, perhaps with neighbours.
+    Rejected(Refused),
     /// It is an event.
     Event {
         /// Event time, cut to no later than allowed.
@@ -87,7 +87,7 @@ impl Matcher {
         payload: &'m [u8],
         timestamp: Option<Millis>,
         each: &mut dyn FnMut(Record<'m>),
-    ) {
+    ) -> Work {
         let Matcher {
             decoder,
             rules,
@@ -104,7 +104,7 @@ impl Matcher {
                       outcome,
                   }| {
                 let outcome = match outcome {
-                    Err(reject) => Found::Rejected(reject.reason()),
+                    Err(refused) => Found::Rejected(refused.clone()),
                     Ok(event) => {
                         let (time, future) = not_in_future(event.time, timestamp);
                         let matches = matches(rules, index, *shown, event);
@@ -128,7 +128,7 @@ impl Matcher {
                     outcome,
                 });
             },
-        );
+        )
     }
 }
 

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::{Counts, DeadLetter, Output, Reading, SourcePartition};
+use crate::decode::Refused;
 use crate::plan::Plan;
 use crate::record::{Hash, Position};
 use crate::shuffle::{self, MatchedRecord, Message, Section};
@@ -13,6 +14,29 @@ use crate::time::Millis;
 
 /// Bytes that a message needs beside its records, and a section beside its own: generous.
 const OVERHEAD: usize = 64;
+
+/// The reason of a record whose matches do not fit into a message.
+const MATCH_TOO_LARGE: &str = "match-too-large";
+
+/// Why records become a dead letter.
+#[derive(Debug)]
+pub struct Why {
+    reason: &'static str,
+    explanation: String,
+    by_reason: Vec<(&'static str, u64)>,
+}
+
+impl Why {
+    /// As the decoder says.
+    pub fn of(refused: &Refused) -> Why {
+        let given = refused.counts.given();
+        Why {
+            reason: refused.reason.reason(),
+            explanation: refused.to_string(),
+            by_reason: given.map(|(reject, n)| (reject.reason(), n)).collect(),
+        }
+    }
+}
 
 /// Matches and dead letters that are not written yet.
 #[derive(Debug)]
@@ -80,7 +104,12 @@ impl Outbox {
             .iter()
             .any(|(_, _, size)| size + 2 * OVERHEAD > self.message_bytes_max)
         {
-            self.reject(source, record.position, "match-too-large", bytes);
+            let why = Why {
+                reason: MATCH_TOO_LARGE,
+                explanation: "its matches are larger than a message may be".to_owned(),
+                by_reason: vec![(MATCH_TOO_LARGE, 1)],
+            };
+            self.reject(source, record.position, &why, bytes);
             return;
         }
         self.counts.matches += record.matches.len() as u64;
@@ -92,22 +121,18 @@ impl Outbox {
     }
 
     /// Adds a dead letter.
-    pub fn reject(
-        &mut self,
-        source: SourcePartition,
-        position: Position,
-        reason: &'static str,
-        bytes: &[u8],
-    ) {
+    pub fn reject(&mut self, source: SourcePartition, position: Position, why: &Why, bytes: &[u8]) {
         let most = self.message_bytes_max.saturating_sub(16 * OVERHEAD);
         let kept = bytes.get(..most).unwrap_or(bytes);
-        self.counts.rejected += 1;
+        self.counts.rejected += why.by_reason.iter().map(|(_, n)| n).sum::<u64>();
         self.pending_bytes += kept.len();
         self.dead_letters.push(DeadLetter {
             source,
             offset: position.offset,
             index: position.index,
-            reason,
+            reason: why.reason,
+            explanation: why.explanation.clone(),
+            by_reason: why.by_reason.clone(),
             bytes: kept.to_vec(),
             cut: kept.len() < bytes.len(),
         });

@@ -17,7 +17,7 @@ use super::ends::{Ends, Found, Question};
 use super::group::{Event, Group, Member, Partition, Revoked, list_of};
 use super::reload::{Ask, Plans};
 use super::sink::{Message, Outcome, Progress, Sink};
-use super::status::{self, Status};
+use super::status::Status;
 use super::topics::Names;
 use crate::config::Config;
 use crate::detect::{Counts, DeadLetter, Detector, Output, SourcePartition};
@@ -375,23 +375,11 @@ impl Stage {
 
     fn dead_letter(&self, letter: DeadLetter) -> Message {
         let source = self.sources().get(letter.source.source as usize);
-        let mut headers = vec![
-            ("reason", letter.reason.to_owned()),
-            (
-                "topic",
-                source.map_or(String::new(), |source| source.topic.clone()),
-            ),
-            ("partition", letter.source.partition.to_string()),
-            ("offset", letter.offset.to_string()),
-            ("index", letter.index.to_string()),
-        ];
-        if letter.cut {
-            headers.push(("cut", "true".to_owned()));
-        }
+        let topic = source.map_or("", |source| &source.topic);
         Message {
             topic: Arc::clone(&self.dead_letters),
+            headers: letter.headers(topic),
             payload: letter.bytes,
-            headers,
             ..Message::default()
         }
     }
@@ -403,7 +391,7 @@ impl Stage {
         let lags = self.readings.values().map(|r| (r.end - r.next).max(0));
         let lag = lags.sum();
         detecting.lag = Some(lag);
-        status::add(&mut detecting.counts, counts);
+        detecting.counts.add(&counts);
         if let (0, Some(looked)) = (lag, self.looked) {
             lock(&self.status.behind).detected(looked, self.last_commit);
         }

@@ -101,6 +101,8 @@ impl Status {
             rejected = detecting.counts.rejected,
             dead_letters = detecting.dead_letters.values().sum::<u64>(),
             dead_letters_by_reason = by_reason(&detecting.dead_letters),
+            hidden_values = detecting.counts.hidden,
+            unmended = detecting.counts.unmended,
             future = detecting.counts.future,
             values_cut = detecting.counts.cut,
             lag,
@@ -143,17 +145,6 @@ fn by_reason(counts: &BTreeMap<&'static str, u64>) -> String {
         true => "none".to_owned(),
         false => counts.join(" "),
     }
-}
-
-/// Adds what went through since the last time.
-pub fn add(total: &mut detect::Counts, more: detect::Counts) {
-    total.messages += more.messages;
-    total.records += more.records;
-    total.bytes += more.bytes;
-    total.matches += more.matches;
-    total.rejected += more.rejected;
-    total.future += more.future;
-    total.cut += more.cut;
 }
 
 /// Adds the counts of one partition's fold.

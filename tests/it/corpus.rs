@@ -47,16 +47,23 @@ fn event_files(corpus: &Path) -> Vec<(String, Vec<Json>)> {
 /// The attributes of an event, by name, its time among them.
 type Attributes = BTreeMap<String, String>;
 
-/// What became of the records of a message without timestamp.
+/// What became of the records of a message without timestamp; of those that were refused together
+/// one after the other, by reason.
 fn decode(message: &str) -> Vec<Result<Attributes, &'static str>> {
     let attributes = normalise::all();
     let mut outcomes = Vec::new();
-    Decoder::new(&attributes).decode(message.as_bytes(), None, &mut |decoded| {
-        outcomes.push(match decoded.outcome {
-            Ok(event) => Ok(named(event, &attributes)),
-            Err(reject) => Err(reject.reason()),
-        });
-    });
+    Decoder::new(&attributes).decode(
+        message.as_bytes(),
+        None,
+        &mut |decoded| match decoded.outcome {
+            Ok(event) => outcomes.push(Ok(named(event, &attributes))),
+            Err(refused) => {
+                let given = refused.counts.given();
+                let reasons = given.flat_map(|(reject, count)| (0..count).map(move |_| reject));
+                outcomes.extend(reasons.map(|reject| Err(reject.reason())));
+            }
+        },
+    );
     outcomes
 }
 

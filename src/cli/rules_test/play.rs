@@ -82,7 +82,9 @@ fn seen(attributes: &Attributes, test: &RuleTest, matched: &[MatchedRecord]) -> 
     for (offset, event) in (0_i64..).zip(&test.events) {
         decoder.decode(event.as_bytes(), None, &mut |decoded| {
             let position = position(offset, decoded.index);
-            let outcome = decoded.outcome.map_err(|reject| reject.reason());
+            let outcome = decoded
+                .outcome
+                .map_err(|refused| format!("{}: {refused}", refused.reason));
             let outcome = outcome.map(|event| Sight {
                 time: event.time,
                 values: events::values(event, attributes),

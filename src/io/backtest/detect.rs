@@ -86,11 +86,11 @@ impl<'d> Detecting<'d> {
         };
         seen.bytes += message.bytes.len() as u64;
         let each = &mut |Record { index, outcome, .. }: Record<'_>| {
-            seen.records += 1;
+            seen.records += u64::from(matches!(outcome, Found::Event { .. }));
             match outcome {
-                Found::Rejected(reason) => {
+                Found::Rejected(refused) => {
                     let place = || name.place(batch.partition, message.offset);
-                    seen.reject(place, index, reason);
+                    seen.reject(place, index, &refused);
                 }
                 Found::Event { time, .. } if !is_within(within, time) => seen.outside += 1,
                 Found::Event {

@@ -1,5 +1,6 @@
 //! What went through a backtest, counted.
 
+use crate::decode::Refused;
 use crate::time::Millis;
 
 /// Refused records that are named; the rest is only counted.
@@ -22,7 +23,7 @@ pub struct Seen {
     pub outside: u64,
     /// Records refused.
     pub rejected: u64,
-    /// The first of those refused: file, line, place in the line, reason.
+    /// The first of those refused: file, line, place in the line, reason in a word and in words.
     pub named: Vec<String>,
     /// The earliest and the latest event time.
     pub times: Option<(Millis, Millis)>,
@@ -31,13 +32,16 @@ pub struct Seen {
 }
 
 impl Seen {
-    /// A record was refused. `place`: of its message.
-    pub fn reject(&mut self, place: impl FnOnce() -> String, index: u32, reason: &str) {
-        self.rejected += 1;
+    /// A record was refused, or several neighbours. `place`: of their message.
+    pub fn reject(&mut self, place: impl FnOnce() -> String, index: u32, refused: &Refused) {
+        self.records += refused.count();
+        self.rejected += refused.count();
         if self.named.len() < NAMED_MAX {
             let place = place();
-            self.named
-                .push(format!("{place}: record {index}: {reason}"));
+            self.named.push(format!(
+                "{place}: record {index}: {}: {refused}",
+                refused.reason
+            ));
         }
     }
 

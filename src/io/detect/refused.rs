@@ -12,7 +12,7 @@ use crate::io::clock;
 const INTERVAL: Duration = Duration::from_secs(10);
 
 /// Records of one commit that were refused for the same reason.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Share {
     /// How many.
     records: u64,
@@ -20,19 +20,24 @@ pub(super) struct Share {
     source: SourcePartition,
     offset: i64,
     index: u32,
+    /// Why, in words; of several neighbours the first.
+    explanation: String,
 }
 
 /// The refused records of a commit, by reason.
 pub(super) fn by_reason(letters: &[DeadLetter]) -> BTreeMap<&'static str, Share> {
     let mut shares: BTreeMap<&'static str, Share> = BTreeMap::new();
     for letter in letters {
-        let share = shares.entry(letter.reason).or_insert(Share {
-            records: 0,
-            source: letter.source,
-            offset: letter.offset,
-            index: letter.index,
-        });
-        share.records += 1;
+        for (reason, records) in &letter.by_reason {
+            let share = shares.entry(reason).or_insert_with(|| Share {
+                records: 0,
+                source: letter.source,
+                offset: letter.offset,
+                index: letter.index,
+                explanation: letter.explanation.clone(),
+            });
+            share.records += records;
+        }
     }
     shares
 }
@@ -86,6 +91,7 @@ impl Stage {
                 offset = share.offset,
                 index = share.index,
                 records,
+                explanation = share.explanation,
                 dead_letters = &*self.dead_letters,
                 "records were refused, the last ones from here on; they are in the topic of dead \
                  letters"
@@ -107,6 +113,8 @@ mod tests {
             offset,
             index: 2,
             reason,
+            explanation: String::new(),
+            by_reason: vec![(reason, 1)],
             bytes: Vec::new(),
             cut: false,
         }

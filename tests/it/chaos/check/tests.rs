@@ -61,14 +61,7 @@ fn undisturbed() -> (Dump, Sent) {
         for letter in output.dead_letters {
             let offset = dump.dead_letters.len() as i64;
             let mut dead = message(0, offset, clock, &letter.bytes);
-            let headers = [
-                ("reason", letter.reason.to_owned()),
-                ("topic", plan.sources[0].topic.clone()),
-                ("partition", letter.source.partition.to_string()),
-                ("offset", letter.offset.to_string()),
-                ("index", letter.index.to_string()),
-            ];
-            let headers = headers.into_iter();
+            let headers = letter.headers(&plan.sources[0].topic).into_iter();
             dead.headers = headers
                 .map(|(name, value)| (name.to_owned(), Some(value.into_bytes())))
                 .collect();

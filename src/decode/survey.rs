@@ -1,0 +1,319 @@
+//! Which objects of a broken message are sound. However often that is asked, each byte is read at
+//! most twice: a scan from one object finds out about every object within it, and two scans that
+//! reach the same byte differ in whether it stands in a string.
+
+use std::collections::VecDeque;
+
+use super::Decoder;
+use super::envelope::{Place, Reader};
+use super::extract;
+use super::json::{Fault, Scanner};
+use crate::event::Value;
+use crate::normalise;
+
+/// What is known of the object that begins at a byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    Unknown,
+    /// It is JSON, and what follows may follow a record.
+    Sound,
+    /// The same, and it says when it happened: so it is no part of a broken record.
+    Timed,
+    /// It is JSON, but something stands close behind it.
+    Glued,
+    /// It is JSON, and has `records`.
+    WholeEnvelope,
+    /// It has `records`, and is JSON up to there, but not behind.
+    Envelope,
+    Broken(Fault),
+}
+
+/// What makes a record good enough to read on at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wanted {
+    Any,
+    WithTime,
+}
+
+/// What was found out about a message.
+#[derive(Default)]
+pub(super) struct Survey {
+    /// By the byte at which an object begins; empty until something is asked.
+    standings: Vec<Standing>,
+    /// The last answers to [`Reader::next_good_record`], by what was asked.
+    gaps: [Gap; 4],
+}
+
+/// No good record begins after `from` and before `to`; at `to` one does, or the text ends.
+#[derive(Clone, Copy, Default)]
+struct Gap {
+    from: usize,
+    to: usize,
+}
+
+impl Survey {
+    /// What is known already of the object at `at`.
+    pub(super) fn known(&self, at: usize) -> Standing {
+        self.standings.get(at).copied().unwrap_or(Standing::Unknown)
+    }
+}
+
+impl Reader<'_, '_, '_, '_> {
+    /// What the object at `at` is.
+    pub(super) fn standing(&mut self, at: usize) -> Standing {
+        let known = self.survey.known(at);
+        if known != Standing::Unknown {
+            return known;
+        }
+        if self.survey.standings.is_empty() {
+            self.survey.standings = vec![Standing::Unknown; self.text.len()];
+        }
+        let mut surveyor = Surveyor {
+            decoder: self.decoder,
+            scanner: Scanner::new(self.text, at, self.decoder.limits.nesting),
+            standings: &mut self.survey.standings,
+            open: VecDeque::new(),
+        };
+        if let Err(fault) = surveyor.scan() {
+            surveyor.give_up(fault);
+        }
+        let read = surveyor.scanner.at - at;
+        self.spend(read);
+        self.survey.known(at)
+    }
+
+    /// The first place after `at` and before `end` where a good record begins: an object that is
+    /// JSON and stands as an element does.
+    pub(super) fn next_good_record(
+        &mut self,
+        at: usize,
+        end: usize,
+        place: Place,
+        wanted: Wanted,
+    ) -> Option<usize> {
+        let asked = match (place, wanted) {
+            (Place::Top, Wanted::Any) => 0,
+            (Place::Top, Wanted::WithTime) => 1,
+            (Place::Records, Wanted::Any) => 2,
+            (Place::Records, Wanted::WithTime) => 3,
+        };
+        let gap = self.survey.gaps.get(asked).copied().unwrap_or_default();
+        let next = if gap.from <= at && at < gap.to {
+            gap.to
+        } else {
+            let to = self.search(at, place, wanted).unwrap_or(self.text.len());
+            self.spend(to - at);
+            if let Some(gap) = self.survey.gaps.get_mut(asked) {
+                *gap = Gap { from: at, to };
+            }
+            to
+        };
+        (next < end).then_some(next)
+    }
+
+    fn search(&mut self, at: usize, place: Place, wanted: Wanted) -> Option<usize> {
+        let text = self.text.as_bytes();
+        let mut from = at + 1;
+        loop {
+            let start = from + memchr::memchr(b'{', text.get(from..)?)?;
+            from = start + 1;
+            let before = text.get(at..start)?.trim_ascii_end().last();
+            let in_place = matches!(before, Some(b',' | b'}' | b']'));
+            let on_line = text.get(start - 1) == Some(&b'\n');
+            if !in_place && !on_line {
+                continue;
+            }
+            let good = match self.standing(start) {
+                Standing::Timed => true,
+                Standing::Sound => wanted == Wanted::Any && (in_place || place == Place::Top),
+                Standing::WholeEnvelope => on_line || wanted == Wanted::Any,
+                Standing::Envelope => on_line,
+                Standing::Unknown | Standing::Glued | Standing::Broken(_) => false,
+            };
+            if good {
+                return Some(start);
+            }
+        }
+    }
+
+    /// Whether the object at `at`, behind something refused, is a good record.
+    pub(super) fn goes_on(&mut self, at: usize) -> bool {
+        self.refused.is_some() && matches!(self.standing(at), Standing::Sound | Standing::Timed)
+    }
+
+    /// Whether the object at `at` belongs to no `records` before it, whose end is lost: it begins
+    /// a line, and is an envelope, or something was refused there and no comma follows that.
+    pub(super) fn leaves_records(&mut self, at: usize) -> bool {
+        if !self.begins_line(at) {
+            return false;
+        }
+        let before = self.text.as_bytes().get(..at).unwrap_or_default();
+        let previous = before.trim_ascii_end();
+        self.spend(before.len() - previous.len());
+        self.refused.is_some() && !matches!(previous.last(), Some(b',' | b'['))
+            || matches!(
+                self.standing(at),
+                Standing::Envelope | Standing::WholeEnvelope
+            )
+    }
+}
+
+/// Whether a value may end where `scanner` is, by what follows.
+pub(super) fn may_follow(mut scanner: Scanner<'_>, text: &str) -> bool {
+    let newline = text.as_bytes().get(scanner.at) == Some(&b'\n');
+    newline
+        || matches!(
+            scanner.token(),
+            None | Some(b',' | b']' | b'}' | b'{' | b'[')
+        )
+}
+
+/// One scan, from an object to its end or to what is no JSON.
+struct Surveyor<'t, 'r> {
+    decoder: &'r Decoder,
+    scanner: Scanner<'t>,
+    standings: &'r mut [Standing],
+    /// The brackets that are open, but for those that are too deep around what is read.
+    open: VecDeque<Bracket>,
+}
+
+struct Bracket {
+    start: usize,
+    object: bool,
+    key: Key,
+    timed: bool,
+    records: bool,
+}
+
+/// What the last key of an object promises.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Key {
+    Time,
+    Properties,
+    Other,
+}
+
+impl Surveyor<'_, '_> {
+    fn scan(&mut self) -> Result<(), Fault> {
+        loop {
+            let first = self.scanner.token();
+            let opens = matches!(first, Some(b'{' | b'['));
+            if opens {
+                self.open(first == Some(b'{'));
+            } else {
+                self.scalar(first)?;
+            }
+            let mut closed = false;
+            while self.closes() {
+                self.close();
+                closed = true;
+            }
+            if self.open.is_empty() {
+                return Ok(());
+            }
+            if !opens || closed {
+                self.scanner.expect(b',')?;
+            }
+            self.key()?;
+        }
+    }
+
+    /// Opens a bracket. What holds it too deep is no record.
+    fn open(&mut self, object: bool) {
+        self.open.push_back(Bracket {
+            start: self.scanner.at,
+            object,
+            key: Key::Other,
+            timed: false,
+            records: false,
+        });
+        self.scanner.at += 1;
+        if self.open.len() > self.scanner.nesting_max() as usize
+            && let Some(outer) = self.open.pop_front()
+        {
+            self.break_off(&outer, Fault::Depth);
+        }
+    }
+
+    fn closes(&mut self) -> bool {
+        let close = match self.open.back() {
+            Some(bracket) if bracket.object => b'}',
+            Some(_) => b']',
+            None => return false,
+        };
+        self.scanner.token() == Some(close)
+    }
+
+    fn close(&mut self) {
+        self.scanner.at += 1;
+        let Some(bracket) = self.open.pop_back() else {
+            return;
+        };
+        if let Some(around) = self.open.back_mut()
+            && around.key == Key::Properties
+        {
+            around.timed |= bracket.timed;
+        }
+        let standing = match may_follow(self.scanner.clone(), self.scanner.text()) {
+            false => Standing::Glued,
+            true if bracket.records => Standing::WholeEnvelope,
+            true if bracket.timed => Standing::Timed,
+            true => Standing::Sound,
+        };
+        if bracket.object {
+            self.stand(bracket.start, standing);
+        }
+    }
+
+    /// Reads a key and its colon, if an object is open.
+    fn key(&mut self) -> Result<(), Fault> {
+        let Some(bracket) = self.open.back_mut().filter(|bracket| bracket.object) else {
+            return Ok(());
+        };
+        let key = self.scanner.string()?;
+        self.scanner.expect(b':')?;
+        let node = extract::child(&self.decoder.root, key);
+        let is_time = |slot: &u16| self.decoder.times.contains(slot);
+        bracket.key = match node {
+            Some(node) if node.slots.iter().any(is_time) => Key::Time,
+            Some(_) if key.raw.eq_ignore_ascii_case("properties") => Key::Properties,
+            Some(_) | None => Key::Other,
+        };
+        bracket.records |= node.is_some_and(|node| node.records);
+        Ok(())
+    }
+
+    fn scalar(&mut self, first: Option<u8>) -> Result<(), Fault> {
+        match self.open.back_mut() {
+            Some(bracket) if first == Some(b'"') && bracket.key == Key::Time => {
+                let text = self.scanner.string()?.text();
+                bracket.timed |= normalise::time(&Value::Text(text)).is_some();
+                Ok(())
+            }
+            Some(_) | None => self.scanner.skip_scalar(first),
+        }
+    }
+
+    /// What is open is not JSON.
+    fn give_up(&mut self, fault: Fault) {
+        while let Some(bracket) = self.open.pop_back() {
+            self.break_off(&bracket, fault);
+        }
+    }
+
+    fn break_off(&mut self, bracket: &Bracket, fault: Fault) {
+        if bracket.object {
+            let standing = match bracket.records {
+                true => Standing::Envelope,
+                false => Standing::Broken(fault),
+            };
+            self.stand(bracket.start, standing);
+        }
+    }
+
+    fn stand(&mut self, at: usize, standing: Standing) {
+        if let Some(known) = self.standings.get_mut(at) {
+            *known = standing;
+        }
+    }
+}
