@@ -69,6 +69,12 @@ struct Outcome<'m> {
     event: Result<(i64, String), String>,
 }
 
+impl Outcome<'_> {
+    fn time(&self) -> Result<i64, &String> {
+        self.event.as_ref().map(|(time, _)| *time)
+    }
+}
+
 impl Checks {
     /// Decoders for all attributes and for none, and a plan of two rules.
     pub fn new() -> Checks {
@@ -114,8 +120,7 @@ impl Checks {
         assert_eq!(outcomes.len(), plain.len());
         for (outcome, plain) in outcomes.iter().zip(&plain) {
             assert_eq!((outcome.index, outcome.bytes), (plain.index, plain.bytes));
-            let time = |outcome: &Outcome<'_>| outcome.event.as_ref().map(|(t, _)| *t);
-            assert_eq!(time(outcome), time(plain));
+            assert_eq!(outcome.time(), plain.time());
         }
         for outcome in outcomes
             .iter()
