@@ -12,6 +12,7 @@ use std::time::Duration;
 pub use kafka::{Kafka, ReadSecret, Secret};
 pub use written::{Delivery, Size, Start, Written};
 
+use crate::decode;
 use crate::plan::Settings;
 use crate::time::Second;
 use written::{KEYS, Time};
@@ -37,6 +38,8 @@ pub struct Config {
     pub delivery: Option<Delivery>,
     /// What applies to rules that do not say it themselves.
     pub settings: Settings,
+    /// How much a source message may ask for.
+    pub decoding: decode::Limits,
     /// Where source partitions without a committed offset start.
     pub start: Start,
     /// Between two commits, at least.
@@ -146,6 +149,7 @@ impl Config {
                 lateness: seconds(time(written.lateness, "2h")),
                 limits,
             },
+            decoding: written.limits.decoding(),
             start: written.start.unwrap_or(Start::Earliest),
             commit_interval: if kafka.event_hubs {
                 commit_interval.max(EVENT_HUBS_COMMIT_INTERVAL)
@@ -205,6 +209,15 @@ impl Config {
             (10_000..=100_000_000).contains(&self.message_bytes_max),
             "limits.message_bytes: must be at least 10000, or ordinary records do not fit, and at \
              most 100000000",
+        );
+        let decoding = self.decoding;
+        require(
+            decoding.message_bytes > 0 && decoding.records > 0,
+            "limits.source_message_bytes, limits.source_records: must be at least 1",
+        );
+        require(
+            (1..=decode::Limits::default().nesting).contains(&decoding.nesting),
+            "limits.source_nesting: must be from 1 to 128",
         );
         require(
             self.block_cache_bytes >= 8 << 20

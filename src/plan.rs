@@ -10,6 +10,8 @@ pub mod changes;
 
 mod limits;
 
+mod reading;
+
 pub mod retention;
 
 pub mod history;
@@ -20,8 +22,10 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 pub use limits::Limits;
+pub use reading::Reading;
 
 use crate::condition::Reach;
+use crate::decode;
 use crate::event::Attributes;
 use crate::record::Hash;
 use crate::rule::lists::{List, Lists};
@@ -72,6 +76,9 @@ pub struct PlanEntry {
     pub rules: Vec<PlannedRule>,
     /// Its source topics, in the order in which messages number them.
     pub sources: Vec<Source>,
+    /// How much their messages may ask for.
+    #[serde(default, skip_serializing_if = "reading::is_usual")]
+    pub decoding: decode::Limits,
 }
 
 /// A rule's place in a plan.
@@ -109,6 +116,8 @@ pub struct Plan {
     pub rules: Vec<(Arc<LoadedRule>, Second)>,
     /// Its source topics, in the order in which messages number them.
     pub sources: Vec<Source>,
+    /// How much their messages may ask for.
+    pub decoding: decode::Limits,
 }
 
 /// A plan that is detected with.
@@ -240,9 +249,10 @@ impl Catalogue {
         rules: &[Rule],
         attributes: &Attributes,
         default: Settings,
-        sources: Vec<Source>,
+        reading: impl Into<Reading>,
         minute: Second,
     ) -> Draft {
+        let Reading { sources, decoding } = reading.into();
         let mut entries = Vec::new();
         let mut planned = Vec::new();
         for rule in rules {
@@ -261,6 +271,7 @@ impl Catalogue {
         let value = json(&PlanEntry {
             rules: planned,
             sources,
+            decoding,
         });
         let plan = Hash::of(&value);
         if self.newest != Some(plan) {
@@ -319,6 +330,7 @@ impl Catalogue {
                 hash,
                 rules,
                 sources: entry.sources,
+                decoding: entry.decoding,
             }),
         );
         self.newest = Some(hash);
@@ -336,10 +348,10 @@ impl Plan {
         rules: &[Rule],
         attributes: &Attributes,
         settings: Settings,
-        sources: Vec<Source>,
+        reading: impl Into<Reading>,
     ) -> Result<Arc<Plan>, String> {
         let mut catalogue = Catalogue::default();
-        let draft = catalogue.draft(rules, attributes, settings, sources, 0);
+        let draft = catalogue.draft(rules, attributes, settings, reading, 0);
         for (key, value) in &draft.entries {
             catalogue.read(key, Some(value))?;
         }

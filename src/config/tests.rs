@@ -49,6 +49,28 @@ fn defaults_and_layers() {
         limits,
         "Limits { evidence: 9, distinct_values: 10000, message_bytes: 900000 }",
     );
+    let decoding = |config: &Config| {
+        let decode::Limits {
+            message_bytes,
+            records,
+            nesting,
+        } = config.decoding;
+        format!("{message_bytes} {records} {nesting}")
+    };
+    check(BROKERS, &[], decoding, "67108864 100000 128");
+    check(
+        &format!("[limits]\nsource_message_bytes = \"1MiB\"\nsource_nesting = 9\n{BROKERS}"),
+        &["WATCHFIRE_LIMITS_SOURCE_RECORDS=7"],
+        decoding,
+        "1048576 7 9",
+    );
+    check(
+        &format!("[limits]\nsource_nesting = 129\nsource_records = 0\n{BROKERS}"),
+        &[],
+        decoding,
+        "limits.source_message_bytes, limits.source_records: must be at least 1\n\
+         limits.source_nesting: must be from 1 to 128",
+    );
     let cache = |config: &Config| config.block_cache_bytes.to_string();
     check(
         &format!("[state]\nblock_cache = \"16MiB\"\n{BROKERS}"),

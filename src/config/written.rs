@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, de};
 
+use crate::decode;
 use crate::plan::Limits;
 
 /// Every key, in the order of the documentation. In the environment `a.b_c` is
 /// `WATCHFIRE_A_B_C`; properties of `[kafka]` come besides.
-pub const KEYS: [&str; 25] = [
+pub const KEYS: [&str; 28] = [
     "app",
     "sources",
     "rules",
@@ -32,6 +33,9 @@ pub const KEYS: [&str; 25] = [
     "limits.evidence",
     "limits.distinct_values",
     "limits.message_bytes",
+    "limits.source_message_bytes",
+    "limits.source_records",
+    "limits.source_nesting",
     "state.keys",
     "state.recovery",
     "state.block_cache",
@@ -99,9 +103,26 @@ pub struct WrittenLimits {
     pub distinct_values: Option<u32>,
     /// [`super::Config::message_bytes_max`]
     pub message_bytes: Option<Size>,
+    /// `message_bytes` of [`decode::Limits`]
+    pub source_message_bytes: Option<Size>,
+    /// `records` of [`decode::Limits`]
+    pub source_records: Option<u32>,
+    /// `nesting` of [`decode::Limits`]
+    pub source_nesting: Option<u32>,
 }
 
 impl WrittenLimits {
+    /// Those that decoding takes.
+    pub fn decoding(&self) -> decode::Limits {
+        let usual = decode::Limits::default();
+        let bytes = self.source_message_bytes;
+        decode::Limits {
+            message_bytes: bytes.map_or(usual.message_bytes, |size| size.0),
+            records: self.source_records.unwrap_or(usual.records),
+            nesting: self.source_nesting.unwrap_or(usual.nesting),
+        }
+    }
+
     /// Those that rules take.
     pub fn limits(&self) -> Limits {
         let bytes = self.message_bytes;
@@ -310,6 +331,12 @@ impl Written {
                 evidence: self.limits.evidence.or(under.limits.evidence),
                 distinct_values: self.limits.distinct_values.or(under.limits.distinct_values),
                 message_bytes: self.limits.message_bytes.or(under.limits.message_bytes),
+                source_message_bytes: self
+                    .limits
+                    .source_message_bytes
+                    .or(under.limits.source_message_bytes),
+                source_records: self.limits.source_records.or(under.limits.source_records),
+                source_nesting: self.limits.source_nesting.or(under.limits.source_nesting),
             },
             state: WrittenState {
                 keys: self.state.keys.or(under.state.keys),

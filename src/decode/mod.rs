@@ -17,6 +17,8 @@ mod trie;
 #[cfg(test)]
 mod tests;
 
+use serde::{Deserialize, Serialize};
+
 use crate::event::{Attribute, Attributes, Event};
 use crate::normalise::{self, Derivation};
 use crate::time::Millis;
@@ -56,7 +58,7 @@ impl Work {
 }
 
 /// How much a message may ask for. What is beyond is refused with a reason of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
     /// Bytes of a message.
     pub message_bytes: usize,

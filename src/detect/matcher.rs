@@ -74,7 +74,7 @@ impl Matcher {
             .collect();
         debug_assert_eq!(rules.len(), plan.rules.len());
         Matcher {
-            decoder: Decoder::new(&attributes),
+            decoder: Decoder::with_limits(&attributes, plan.decoding),
             index: Index::new(&rules),
             rules,
             shown,

@@ -16,7 +16,7 @@ use super::producer;
 use super::rule_set::RuleSet;
 use super::topics::Names;
 use crate::config::Config;
-use crate::plan::{Catalogue, Plan, Source};
+use crate::plan::{Catalogue, Plan, Reading, Source};
 use crate::time::{Millis, second_of};
 
 /// Reads all entries that are there now.
@@ -168,7 +168,10 @@ pub fn take_into_use(
         &set.rules,
         &set.attributes,
         config.settings,
-        sources(&catalogue),
+        Reading {
+            sources: sources(&catalogue),
+            decoding: config.decoding,
+        },
         minute,
     );
     let catalogue = if draft.entries.is_empty() {

@@ -1,4 +1,6 @@
-use super::{Catalogue, Limits, Plan, Settings, Source};
+use super::{Catalogue, Limits, Plan, Reading, Settings, Source};
+use crate::decode;
+use crate::detect::{Found, Matcher};
 use crate::event::Attributes;
 use crate::record::Hash;
 use crate::rule::Texts;
@@ -117,4 +119,45 @@ fn the_number_of_matches_partitions_is_kept() {
     let (key, value) = Catalogue::fix_matches_partitions(16);
     catalogue.read(&key, Some(&value)).unwrap();
     assert_eq!(catalogue.matches_partitions(), Some(16));
+}
+
+/// A plan has other limits of decoding than the usual ones in its entry, and its matcher keeps
+/// them; with the usual ones the entry is what it was before there were any.
+#[test]
+fn limits_of_decoding_are_the_plans() {
+    fn check(decoding: decode::Limits, written: &str, refused: usize) {
+        let mut catalogue = Catalogue::default();
+        let reading = Reading {
+            sources: Vec::new(),
+            decoding,
+        };
+        let draft = catalogue.draft(&[], &Attributes::default(), SETTINGS, reading, 60);
+        let (key, value) = &draft.entries[0];
+        assert_eq!(String::from_utf8_lossy(value), written);
+        catalogue.read(key, Some(value)).unwrap();
+        let plan = catalogue.plan(draft.plan).unwrap();
+        assert_eq!(plan.decoding, decoding);
+        let message = br#"{"records":[{"time":"2026-03-02T10:00:00Z","a":{}},{"b":1}]}"#;
+        let mut found = 0;
+        Matcher::new(plan).each_record(message, Some(0), &mut |record| {
+            found += usize::from(matches!(record.outcome, Found::Rejected(_)));
+        });
+        assert_eq!(found, refused, "{decoding:?}");
+    }
+    let usual = decode::Limits::default();
+    let entry = r#"{"rules":[],"sources":[]"#;
+    check(usual, &format!("{entry}}}"), 0);
+    let other = |bytes: usize, records: u32, nesting: u32| decode::Limits {
+        message_bytes: bytes,
+        records,
+        nesting,
+    };
+    let written = |bytes: usize, records: u32, nesting: u32| {
+        format!(
+            r#"{entry},"decoding":{{"message_bytes":{bytes},"records":{records},"nesting":{nesting}}}}}"#
+        )
+    };
+    check(other(10, 9, 9), &written(10, 9, 9), 1);
+    check(other(1_000, 1, 9), &written(1_000, 1, 9), 1);
+    check(other(1_000, 9, 1), &written(1_000, 9, 1), 1);
 }
