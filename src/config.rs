@@ -1,7 +1,10 @@
 //! Configuration in two steps: what was written ([`written`]), and what the worker is built from
 //! ([`Config`]). Flags stand over the environment, the environment over the file.
 
+mod connection;
+mod environment;
 pub mod kafka;
+mod secret;
 #[cfg(test)]
 mod tests;
 pub mod written;
@@ -9,16 +12,14 @@ pub mod written;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-pub use kafka::{Kafka, ReadSecret, Secret};
+pub use kafka::Kafka;
+pub use secret::{ReadSecret, Secret, looks_secret};
 pub use written::{Delivery, Size, Start, Written};
 
 use crate::decode;
 use crate::plan::Settings;
 use crate::time::Second;
-use written::{KEYS, Time};
-
-/// `WATCHFIRE_*` variables that are no configuration of the worker.
-const OTHER_VARIABLES: [&str; 3] = ["WATCHFIRE_CONFIG", "WATCHFIRE_LOG", "WATCHFIRE_CORPUS"];
+use written::Time;
 
 /// Event Hubs takes 4 commits a second and partition.
 const EVENT_HUBS_COMMIT_INTERVAL: Duration = Duration::from_millis(300);
@@ -111,18 +112,21 @@ impl Config {
         if let Some((file, text)) = input.file {
             written = Written::from_file(file, text).map_err(|problem| vec![problem])?;
         }
-        written = from_environment(input.environment, &mut warnings, &mut problems).over(written);
-        written = input.flags.over(written);
-        if written.sources.is_none() {
-            written.sources =
-                kafka::event_hub(input.environment, input.read_secret).map(|hub| vec![hub]);
-        }
+        written = environment::layer(input.environment, &mut warnings, &mut problems).over(written);
+        let mut flags = input.flags;
+        let flag = flags.take_brokers();
+        written = flags.over(written);
         let mut kafka = Kafka::build(
-            &written.kafka,
-            input.environment,
-            input.read_secret,
+            &kafka::Layers {
+                written: &written.kafka,
+                environment: input.environment,
+                read: input.read_secret,
+                flag: flag.as_deref(),
+            },
+            &mut warnings,
             &mut problems,
         );
+        written.sources = written.sources.or_else(|| Some(vec![kafka.hub.clone()?]));
         kafka.suit_event_hubs();
         let config = Config::from_written(written, kafka, warnings);
         config.check(&mut problems);
@@ -187,6 +191,17 @@ impl Config {
         require(
             !self.app.is_empty() && self.app.len() <= 200 && self.app.chars().all(legal),
             "app: expected 1 to 200 of the characters a-z A-Z 0-9 . _ -",
+        );
+        require(
+            self.sources
+                .iter()
+                .all(|topic| !topic.is_empty() && topic.len() <= 249 && topic.chars().all(legal)),
+            "sources: a topic's name has 1 to 249 of the characters a-z A-Z 0-9 . _ -",
+        );
+        let paths = self.rules.iter().chain([&self.state_dir]);
+        require(
+            !paths.into_iter().any(|path| looks_secret(path)),
+            "rules, state_dir: one holds a connection string; set EVENTHUBS_CONNECTION_STRING",
         );
         require(
             !self.kafka.brokers().is_empty(),
@@ -255,36 +270,6 @@ impl Config {
         }
         missing
     }
-}
-
-/// The layer of the environment. A variable that nothing reads is only warned of: container
-/// platforms make variables out of the names of services.
-fn from_environment(
-    environment: &BTreeMap<String, String>,
-    warnings: &mut Vec<String>,
-    problems: &mut Vec<String>,
-) -> Written {
-    let mut written = Written::default();
-    for (variable, value) in environment {
-        let Some(name) = variable.strip_prefix("WATCHFIRE_") else {
-            continue;
-        };
-        let others = ["KAFKA_", "TEST_"];
-        if others.iter().any(|prefix| name.starts_with(prefix))
-            || OTHER_VARIABLES.contains(&variable.as_str())
-        {
-            continue;
-        }
-        let lower = name.to_ascii_lowercase();
-        match KEYS.iter().find(|key| key.replace('.', "_") == lower) {
-            None => warnings.push(format!("the environment variable {variable} means nothing")),
-            Some(key) => match Written::from_variable(key, value) {
-                Ok(layer) => written = layer.over(written),
-                Err(problem) => problems.push(format!("{variable}: {problem}")),
-            },
-        }
-    }
-    written
 }
 
 fn time(written: Option<Time>, default: &str) -> Duration {

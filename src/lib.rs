@@ -13,8 +13,9 @@
 //! what is final, [`late`] looks at what came too late. [`encode`] writes incidents. [`replay`]
 //! does the same for an input that ends, [`explain`] says why, and [`report`] shows what was found.
 //!
-//! Beside the path stand [`generate`], a realistic stream of events from a seed, and [`canary`],
-//! faults for tests to switch on.
+//! Beside the path stand [`escape`], which all text takes that people see, [`version`],
+//! [`generate`], a realistic stream of events from a seed, and [`canary`], faults for tests to
+//! switch on.
 
 pub mod time;
 
@@ -23,6 +24,10 @@ pub mod record;
 pub mod bounded;
 
 pub mod bytes;
+
+pub mod escape;
+
+pub mod version;
 
 pub mod decode;
 

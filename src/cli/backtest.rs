@@ -15,8 +15,9 @@ use std::sync::atomic::Ordering;
 use anyhow::{Result, bail};
 
 use super::settings::{Settings, USAGE};
-use super::{explanation, log};
+use super::{explanation, log, screen};
 use crate::config::{Config, Size};
+use crate::escape;
 use crate::io::backtest::input::{Reading, Source};
 use crate::io::backtest::topic::{Cluster, TopicRange};
 use crate::io::backtest::{self, Outcome, Request, publish};
@@ -141,7 +142,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     let rules = match args.load_rules(cluster.as_ref()) {
         Ok(rules) => rules,
         Err(error) => {
-            eprintln!("{error:#}");
+            screen::err(format_args!("{error:#}\n"));
             return Ok(ExitCode::from(USAGE));
         }
     };
@@ -151,7 +152,9 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     interrupt::on_first({
         let reading = Arc::clone(&reading);
         move || {
-            eprintln!("interrupted: folding what was read so far (again to end at once)");
+            screen::err(format_args!(
+                "interrupted: folding what was read so far (again to end at once)\n"
+            ));
             reading.stop.store(true, Ordering::Relaxed);
         }
     })?;
@@ -176,7 +179,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     args.explain(&rules, &outcome)?;
     let shown = Shown::new(args, &rules, outcome, started.elapsed());
     shown.write(args, cluster.as_ref(), now)?;
-    shown.say(args);
+    shown.say(args)?;
     Ok(shown.exit_code())
 }
 
@@ -308,10 +311,13 @@ impl Args {
 
     /// Writes what was asked for where it does not disturb: on standard output, unless that has
     /// the incidents.
-    fn answer(&self, text: &str) {
+    fn answer(&self, text: &str) -> Result<()> {
         match self.destination() {
-            Some(Output::Path(path)) if path == Path::new("-") => eprint!("{text}"),
-            Some(_) | None => print!("{text}"),
+            Some(Output::Path(path)) if path == Path::new("-") => {
+                screen::err(format_args!("{text}"));
+                Ok(())
+            }
+            Some(_) | None => Ok(screen::out(format_args!("{text}"))?),
         }
     }
 
@@ -331,16 +337,14 @@ impl Args {
         };
         let explanation = explained::of(found, loaded, &outcome.topics)?;
         if self.json {
-            self.answer(&format!("{}\n", explanation::json(&explanation)));
-            return Ok(());
+            return self.answer(&format!("{}\n", explanation::json(&explanation)));
         }
-        let mut text = format!("{id}  {}\n", found.incident.title);
+        let mut text = format!("{id}  {}\n", escape::value(&found.incident.title));
         for line in explanation::lines(&explanation) {
-            text.push_str(&line);
+            text.push_str(&escape::value(&line));
             text.push('\n');
         }
-        self.answer(&text);
-        Ok(())
+        self.answer(&text)
     }
 }
 

@@ -8,9 +8,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
-use rdkafka::message::Message as _;
 
-use super::{backtest, log, table};
+use super::{backtest, log, screen, table};
 use crate::config::{Config, Input, Written};
 use crate::detect::{Found, Matcher};
 use crate::encode::avro::read::Reader;
@@ -84,12 +83,12 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         ("demo.rules", 1),
     ])?;
     let config = config(folder.path(), &brokers.address())?;
-    println!(
+    screen::out(format_args!(
         "Watchfire demo: a Kafka broker inside this process, the real worker, {} rules,\n\
          and a generated stream of Azure events. One user is about to run commands on several\n\
-         machines.\n",
+         machines.\n\n",
         RULES.len()
-    );
+    ))?;
     let (tell, incidents) = channel();
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let worker = spawn_worker(config.clone(), stopped);
@@ -195,7 +194,7 @@ fn listen(config: &Config, tell: &Sender<Incident>) -> Result<()> {
         until_end: false,
     };
     tail::tail(config, &health, range, &mut |message| {
-        let incident = reader.read(message.payload().unwrap_or_default())?;
+        let incident = reader.read(&message.value)?;
         tell.send(incident).context("nobody listens any more")
     })
 }
@@ -229,11 +228,11 @@ fn show(
 /// Shows what a backtest makes of the same messages, and what the greatest incident rests on.
 fn conclude(sent: &[Vec<u8>]) -> Result<ExitCode> {
     let (records, incidents) = replay(sent)?;
-    println!(
+    screen::out(format_args!(
         "\nThe stream had {records} records in {} messages. A backtest of it, which knows how each \
-         story\nended, says:\n",
+         story\nended, says:\n\n",
         sent.len()
-    );
+    ))?;
     let mut table = table::on_stdout();
     for incident in &incidents {
         table.print(incident)?;
@@ -241,24 +240,26 @@ fn conclude(sent: &[Vec<u8>]) -> Result<ExitCode> {
     let Some(attack) = incidents.iter().max_by_key(|incident| incident.event_count) else {
         return Err(anyhow!("the stream had no incident"));
     };
-    println!(
-        "\n{} ({}, {})\nrests on {} events, the first of them:",
+    screen::out(format_args!(
+        "\n{} ({}, {})\nrests on {} events, the first of them:\n",
         attack.title,
         attack.rule_id,
         attack.techniques.join(", "),
         attack.event_count
-    );
+    ))?;
     for evidence in &attack.evidence {
-        println!(
-            "  {}  partition {} offset {} record {}  {}",
+        screen::out(format_args!(
+            "  {}  partition {} offset {} record {}  {}\n",
             crate::time::rfc3339(evidence.time),
             evidence.partition,
             evidence.offset,
             evidence.index,
             evidence.event_type.as_deref().unwrap_or("-"),
-        );
+        ))?;
     }
-    println!("\nNext: `watchfire run --help`, or README.md.");
+    screen::out(format_args!(
+        "\nNext: `watchfire run --help`, or README.md.\n"
+    ))?;
     Ok(ExitCode::SUCCESS)
 }
 

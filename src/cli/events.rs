@@ -1,12 +1,13 @@
 //! `watchfire events`: what the decoder makes of files, for those who write rules.
 
-use std::io::{BufWriter, Write};
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::AtomicU64;
 
 use anyhow::Result;
 
+use super::screen;
 use crate::decode::{Decoded, Decoder};
 use crate::event::{Attribute, Attributes, Event, Value};
 use crate::io::files;
@@ -47,7 +48,8 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         Some(text) => match Filter::parse(text, &mut attributes) {
             Ok(filter) => Some(filter),
             Err(error) => {
-                eprintln!("--where: column {}: {}", error.offset + 1, error.message);
+                let (column, message) = (error.offset + 1, &error.message);
+                screen::err(format_args!("--where: column {column}: {message}\n"));
                 return Ok(ExitCode::from(2));
             }
         },
@@ -58,13 +60,13 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     let passes = passes
         .as_ref()
         .map(|passes| passes as &dyn Fn(&Event<'_>) -> bool);
-    let mut out = BufWriter::new(std::io::stdout().lock());
+    let mut out = screen::stdout();
     let summary = write_lines(&args.paths, &attributes, passes, &mut out)?;
     out.flush()?;
-    eprintln!(
-        "{} events, {} shown, {} records refused",
+    screen::err(format_args!(
+        "{} events, {} shown, {} records refused\n",
         summary.events, summary.shown, summary.refused
-    );
+    ));
     Ok(ExitCode::SUCCESS)
 }
 

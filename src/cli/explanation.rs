@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use crate::escape;
 use crate::event::{AttributeId, Attributes};
 use crate::explain::{GroupExplained, KeyExplained, PaneExplained};
 use crate::record::Position;
@@ -290,7 +291,14 @@ pub fn brief(incident: &Value) -> String {
 }
 
 /// Rows as lines, with each column as wide as its widest cell.
-fn aligned(rows: Vec<Vec<String>>) -> Vec<String> {
+pub fn aligned(rows: Vec<Vec<String>>) -> Vec<String> {
+    let escaped = |row: Vec<String>| {
+        let cells = row.into_iter();
+        cells
+            .map(|cell| escape::value(&cell).into_owned())
+            .collect()
+    };
+    let rows: Vec<Vec<String>> = rows.into_iter().map(escaped).collect();
     let mut widths: Vec<usize> = Vec::new();
     for row in &rows {
         widths.resize(widths.len().max(row.len()), 0);

@@ -1,23 +1,26 @@
 //! `watchfire generate`: a realistic stream of events as a file, to try rules and backtests on.
 
 use std::fs::File;
-use std::io::{BufWriter, IsTerminal, Write};
+use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
 
+use super::backtest::input::When;
+use super::screen;
 use crate::generate::{Generator, Options};
+use crate::io::clock;
 use crate::io::progress::{Progress, Unit};
 use crate::time::Millis;
 
-/// Event time of the first event, unless another is asked for: 2026-03-01T09:00:00Z. Fixed, so
-/// that a seed always gives the same bytes.
-const START: Millis = 1_772_355_600_000;
+/// Event time of the first event, unless another is asked for. Fixed, so that a seed always gives
+/// the same bytes.
+const START: &str = "2026-03-01T09:00:00Z";
 
 /// Write generated Azure events as NDJSON: one message, {"records":[..]}, a line.
 ///
-/// The same options always give the same bytes.
+/// The same options always give the same bytes, unless --start is told by the clock.
 #[derive(clap::Args, Debug)]
 pub struct Args {
     /// How many records to write, at least.
@@ -38,6 +41,9 @@ pub struct Args {
     #[arg(long, value_name = "SECONDS",
         value_parser = clap::value_parser!(u32).range(1..))]
     attack_after: Option<u32>,
+    /// Event time of the first event: a date, a date and time, now, or now-24h.
+    #[arg(long, value_name = "TIME", default_value = START, value_parser = start)]
+    start: When,
     /// Where to write; `-` is standard output.
     #[arg(long, value_name = "FILE")]
     output: PathBuf,
@@ -45,18 +51,19 @@ pub struct Args {
 
 /// Runs the command.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let now = clock::now();
     let options = Options {
         commands_per_million: args.commands_per_million,
         records_max: args.records_max,
         attack_after_ms: args
             .attack_after
             .map(|seconds| Millis::from(seconds) * 1000),
-        ..Options::usual(START)
+        ..Options::usual(args.start.millis(now).unwrap_or(now))
     };
     let stream = Generator::new(args.seed, options);
     if args.output.as_os_str() == "-" {
-        let out = std::io::stdout().lock();
-        let shows_progress = !out.is_terminal();
+        let shows_progress = !screen::has_terminal();
+        let out = screen::binary_stdout();
         write(stream, args.records, out, shows_progress).context("writing to standard output")?;
     } else {
         let name = args.output.display();
@@ -66,6 +73,14 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         write(stream, args.records, out, true).with_context(|| format!("writing {name}"))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A time at which a stream can begin.
+fn start(text: &str) -> anyhow::Result<When> {
+    match text.parse::<When>()? {
+        When::Earliest => anyhow::bail!("a stream has no earliest beginning; say a time, or now"),
+        when @ (When::Ago(_) | When::At(_)) => Ok(when),
+    }
 }
 
 /// Writes messages until there are `wanted` records.
@@ -104,7 +119,7 @@ mod tests {
     fn writes_a_message_a_line() {
         fn check(wanted: u64) {
             let mut out = Vec::new();
-            let stream = Generator::new(1, Options::usual(START));
+            let stream = Generator::new(1, Options::usual(0));
             write(stream, wanted, &mut out, false).expect("memory");
             let mut records = 0;
             for line in out.split_inclusive(|byte| *byte == b'\n') {

@@ -8,6 +8,8 @@ pub mod topics;
 
 pub mod tail;
 
+pub mod show;
+
 pub mod backtest;
 
 pub mod events;
@@ -28,16 +30,20 @@ pub mod settings;
 
 pub mod log;
 
+pub mod screen;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::config::looks_secret;
 use crate::io::memory;
+use crate::version;
 
 /// Streaming detection for Azure events: FortiSIEM correlation rules over Kafka and Event Hubs.
 #[derive(Parser, Debug)]
-#[command(version, propagate_version = true)]
+#[command(version = version::LONG, propagate_version = true)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -64,6 +70,7 @@ enum Command {
 #[derive(Subcommand, Debug)]
 enum Incidents {
     Tail(tail::Args),
+    Show(show::Args),
 }
 
 #[derive(Subcommand, Debug)]
@@ -106,11 +113,16 @@ struct TestArgs {
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
     memory::keep_for_a_while();
-    let done = match Cli::parse().command {
+    let command = match parse() {
+        Ok(command) => command,
+        Err(code) => return code,
+    };
+    let done = match command {
         Command::Demo(args) => demo::run(&args),
         Command::Run(args) => run::run(&args),
         Command::Topics(command) => topics::run(&command),
         Command::Incidents(Incidents::Tail(args)) => tail::run(&args),
+        Command::Incidents(Incidents::Show(args)) => show::run(&args),
         Command::Backtest(args) => backtest::run(&args),
         Command::Events(args) => events::run(&args),
         Command::Generate(args) => generate::run(&args),
@@ -120,7 +132,7 @@ pub fn main() -> ExitCode {
                 (false, true) => rules_check::Form::Rules,
                 (false, false) => rules_check::Form::Text,
             };
-            Ok(rules_check::run(&args.rules.paths, form))
+            rules_check::run(&args.rules.paths, form)
         }
         Command::Rules(Rules::Show(args)) => rules_show::run(&args),
         Command::Rules(Rules::Test(args)) => {
@@ -128,11 +140,31 @@ pub fn main() -> ExitCode {
                 json: args.rules.json,
                 explain: args.explain,
             };
-            Ok(rules_test::run(&args.rules.paths, style))
+            rules_test::run(&args.rules.paths, style)
         }
     };
-    done.unwrap_or_else(|error| {
-        eprintln!("error: {error:#}");
-        ExitCode::FAILURE
-    })
+    done.unwrap_or_else(|error| screen::exit_code(&error))
+}
+
+/// The command that the arguments name, or the exit code where they name none.
+fn parse() -> Result<Command, ExitCode> {
+    let holds_key = |arg: &str| looks_secret(arg) && arg.to_ascii_lowercase().contains("endpoint");
+    if std::env::args_os().any(|arg| holds_key(&arg.to_string_lossy())) {
+        screen::err(format_args!(
+            "error: an argument holds a connection string, and everybody on this machine can see \
+             arguments; put it into the environment as EVENTHUBS_CONNECTION_STRING\n"
+        ));
+        return Err(ExitCode::from(settings::USAGE));
+    }
+    match Cli::try_parse() {
+        Ok(cli) => Ok(cli.command),
+        Err(error) if error.use_stderr() => {
+            screen::err(format_args!("{}", error.render()));
+            Err(ExitCode::from(settings::USAGE))
+        }
+        Err(help) => match help.print() {
+            Ok(()) => Err(ExitCode::SUCCESS),
+            Err(_) => Err(ExitCode::FAILURE),
+        },
+    }
 }

@@ -1,13 +1,15 @@
 //! `watchfire rules check`: are these rules valid?
 
-use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use anyhow::Result;
 use serde_json::json;
 
 use super::backtest::rules::SETTINGS;
+use super::screen;
+use crate::escape;
 use crate::event::Attributes;
 use crate::io::rule_files;
 use crate::plan::retention;
@@ -26,24 +28,19 @@ pub enum Form {
 }
 
 /// Reads all rules under `paths` and writes every error, or what there is and what to know about
-/// it, to standard output. Fails when there are errors.
-pub fn run(paths: &[PathBuf], form: Form) -> ExitCode {
-    let (text, valid) = match rule_files::load(paths) {
-        Ok(texts) => report(&texts, form),
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            return ExitCode::FAILURE;
-        }
-    };
-    if let Err(error) = std::io::stdout().write_all(text.as_bytes()) {
-        eprintln!("error: standard output: {error}");
-        return ExitCode::FAILURE;
-    }
-    if valid {
+/// it, to standard output. Exit code 1 where there are errors.
+///
+/// # Errors
+///
+/// The files cannot be read, or standard output not written.
+pub fn run(paths: &[PathBuf], form: Form) -> Result<ExitCode> {
+    let (text, valid) = report(&rule_files::load(paths)?, form);
+    screen::out(format_args!("{text}"))?;
+    Ok(if valid {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
-    }
+    })
 }
 
 /// What to write, and whether the rules are valid.
@@ -84,11 +81,11 @@ fn advice(rules: &[Rule]) -> impl Iterator<Item = (&str, String)> {
 }
 
 fn valid_as_text(files: usize, rules: &[Rule], lists: &Lists) -> String {
-    let advice = advice(rules).map(|(rule, advice)| format!("{rule}: {advice}\n"));
+    let advice = advice(rules).map(|(rule, advice)| format!("{rule}: {advice}"));
     let lists = lists
         .iter()
-        .map(|(name, list)| format!("list {name}: {}\n", count(list.len(), "value")));
-    let lines: String = advice.chain(lists).collect();
+        .map(|(name, list)| format!("list {name}: {}", count(list.len(), "value")));
+    let lines: String = advice.chain(lists).map(|line| one_line(&line)).collect();
     let (rules, tests) = (count(rules.len(), "rule"), count(tests(rules), "test"));
     format!(
         "{lines}{rules}, {tests} in {}: valid\n",
@@ -97,9 +94,16 @@ fn valid_as_text(files: usize, rules: &[Rule], lists: &Lists) -> String {
 }
 
 fn errors_as_text(files: usize, errors: &[RuleError]) -> String {
-    let lines: String = errors.iter().map(|error| format!("{error}\n")).collect();
+    let lines: String = errors
+        .iter()
+        .map(|error| one_line(&error.to_string()))
+        .collect();
     let errors = count(errors.len(), "error");
     format!("{lines}{errors} in {}\n", count(files, "file"))
+}
+
+fn one_line(text: &str) -> String {
+    format!("{}\n", escape::value(text))
 }
 
 fn count(number: usize, noun: &str) -> String {

@@ -1,5 +1,6 @@
 //! `watchfire rules show`: the rule behind an incident, as the topic has it.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -7,9 +8,10 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use serde_json::{Value, json};
 
-use super::log;
 use super::settings::Settings;
+use super::{log, screen};
 use crate::config::Config;
+use crate::escape;
 use crate::io::client::{Health, START_PATIENCE};
 use crate::io::rules_topic;
 use crate::io::topics::{self, Names};
@@ -56,10 +58,15 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     };
     for (number, version) in found.iter().skip(shown).enumerate() {
         if args.json {
-            println!("{}", as_json(version));
+            screen::out(format_args!("{}\n", as_json(version)))?;
         } else {
             let separator = if number > 0 { "---\n" } else { "" };
-            print!("{separator}{}", as_yaml(version));
+            screen::out(format_args!("{separator}{}", as_yaml(version)))?;
+            if matches!(escape::lines(&version.text), Cow::Owned(shown) if shown != version.text) {
+                screen::err(format_args!(
+                    "some characters of the rule are shown as \\uXXXX; --json has its exact text\n"
+                ));
+            }
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -89,13 +96,13 @@ fn complaint(config: &Config, versions: &[Version], wanted: &str, why: &NotFound
         NotFound::Unknown => {
             let all = versions.iter().map(|version| version.fingerprint).collect();
             let text = format!(
-                "topic {topic} has no rule whose id is {wanted:?}, or whose fingerprint begins \
+                "topic {topic} has no rule whose id is \"{wanted}\", or whose fingerprint begins \
                  so; it has"
             );
             (text, all)
         }
         NotFound::Ambiguous(meanings) => {
-            let text = format!("several fingerprints begin with {wanted:?}; give more of one:");
+            let text = format!("several fingerprints begin with \"{wanted}\"; give more of one:");
             (text, meanings.clone())
         }
     };
@@ -103,11 +110,11 @@ fn complaint(config: &Config, versions: &[Version], wanted: &str, why: &NotFound
         text.push_str(" none at all: no worker has run yet");
     }
     for line in lines(versions, &named).take(NAMED_MAX) {
-        text.push_str("\n  ");
-        text.push_str(&line);
+        text.push('\n');
+        text.push_str(&escape::value(&line));
     }
     if named.len() > NAMED_MAX {
-        text.push_str(&format!("\n  and {} more", named.len() - NAMED_MAX));
+        text.push_str(&format!("\nand {} more", named.len() - NAMED_MAX));
     }
     text
 }
@@ -139,14 +146,13 @@ fn as_yaml(version: &Version) -> String {
     let end = if text.ends_with('\n') { "" } else { "\n" };
     format!(
         "# fingerprint: {fingerprint}\n# since: {}\n# in use: {}\n# patience: {}, lateness: {}, \
-         evidence: {}, distinct values: {}, message bytes: {}\n{text}{end}",
+         evidence: {}, distinct values: {}\n{text}{end}",
         since(version.since),
         if version.in_use { "yes" } else { "no" },
         duration(settings.patience),
         duration(settings.lateness),
         settings.limits.evidence,
         settings.limits.distinct_values,
-        settings.limits.message_bytes,
     )
 }
 

@@ -2,14 +2,16 @@
 
 mod play;
 
-use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::explanation::{self, Explanation, brief};
+use super::screen;
 use crate::bounded;
+use crate::escape;
 use crate::event::Attributes;
 use crate::io::rule_files;
 use crate::rule::{Rule, RuleTest};
@@ -32,22 +34,22 @@ pub struct Style {
     pub explain: bool,
 }
 
-/// Runs the tests of all rules under `paths`. Fails when one of them does, or rules have errors.
-pub fn run(paths: &[PathBuf], style: Style) -> ExitCode {
-    let texts = match rule_files::load(paths) {
-        Ok(texts) => texts,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            return ExitCode::FAILURE;
-        }
-    };
+/// Runs the tests of all rules under `paths`. Exit code 1 where one of them fails, or rules have
+/// errors.
+///
+/// # Errors
+///
+/// The files cannot be read, or standard output not written.
+pub fn run(paths: &[PathBuf], style: Style) -> Result<ExitCode> {
+    let texts = rule_files::load(paths)?;
     match texts.parse(&mut Attributes::default()) {
         Ok((rules, _)) => report(&verdicts(&rules), style),
         Err(errors) => {
             for error in &errors {
-                eprintln!("{error}");
+                let error = error.to_string();
+                screen::err(format_args!("{}\n", escape::value(&error)));
             }
-            ExitCode::FAILURE
+            Ok(ExitCode::FAILURE)
         }
     }
 }
@@ -73,7 +75,7 @@ fn verdict(rule: &Rule, test: &RuleTest) -> Verdict {
     }
 }
 
-fn report(verdicts: &[Verdict], style: Style) -> ExitCode {
+fn report(verdicts: &[Verdict], style: Style) -> Result<ExitCode> {
     let failed = verdicts.iter().filter(|v| !v.faults.is_empty()).count();
     let mut text = String::new();
     for verdict in verdicts {
@@ -86,15 +88,12 @@ fn report(verdicts: &[Verdict], style: Style) -> ExitCode {
         let passed = verdicts.len() - failed;
         text.push_str(&format!("{passed} passed, {failed} failed\n"));
     }
-    if let Err(error) = std::io::stdout().write_all(text.as_bytes()) {
-        eprintln!("error: standard output: {error}");
-        return ExitCode::FAILURE;
-    }
-    if failed == 0 {
+    screen::out(format_args!("{text}"))?;
+    Ok(if failed == 0 {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
-    }
+    })
 }
 
 impl Verdict {
@@ -114,11 +113,12 @@ fn as_text(verdict: &Verdict, style: Style) -> String {
     } else {
         "FAILED"
     };
-    let mut text = format!("{word}  {rule}: {test}\n");
+    let name = format!("{rule}: {test}");
+    let mut text = format!("{word}  {}\n", escape::value(&name));
     let explained = verdict.explained(style).map(explanation::lines);
     for line in faults.iter().chain(explained.iter().flatten()) {
         text.push_str("        ");
-        text.push_str(line);
+        text.push_str(&escape::value(line));
         text.push('\n');
     }
     text

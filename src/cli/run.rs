@@ -4,8 +4,9 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
-use super::log;
 use super::settings::{Settings, USAGE};
+use super::{log, screen};
+use crate::escape;
 use crate::io::worker::{self, Failure};
 
 /// Read the sources, write incidents, until SIGTERM.
@@ -21,17 +22,24 @@ pub struct Args {
 /// Runs the worker. Exit codes: 0 asked to stop, 1 something failed, 2 the configuration or the
 /// rules are wrong.
 pub fn run(args: &Args) -> Result<ExitCode> {
-    let config = match args.settings.load() {
-        Ok(config) => config,
-        Err(code) => return Ok(code),
-    };
     log::start(args.log_json)?;
-    match worker::run(&config) {
+    let ended = match args.settings.read() {
+        Ok(config) => worker::run(&config),
+        Err(problems) => Err(Failure::Input(problems)),
+    };
+    match ended {
         Ok(()) => Ok(ExitCode::SUCCESS),
+        Err(Failure::Run(error)) if args.log_json => {
+            tracing::error!("{error:#}");
+            Ok(ExitCode::FAILURE)
+        }
         Err(Failure::Run(error)) => Err(error),
         Err(Failure::Input(problems)) => {
-            for problem in problems {
-                eprintln!("error: {problem}");
+            for problem in &problems {
+                match args.log_json {
+                    true => tracing::error!("{problem}"),
+                    false => screen::err(format_args!("error: {}\n", escape::value(problem))),
+                }
             }
             Ok(ExitCode::from(USAGE))
         }

@@ -6,7 +6,8 @@ use std::process::ExitCode;
 
 use clap::ValueEnum;
 
-use crate::config::{self, Config, Input, Written};
+use super::screen;
+use crate::config::{self, Config, Input, Written, looks_secret};
 
 /// What was wrong with the command line, the configuration or the rules.
 pub const USAGE: u8 = 2;
@@ -58,25 +59,39 @@ impl Settings {
     }
 
     /// The configuration, or every problem of it on stderr and the exit code for that.
+    /// What should be looked at is said as well.
     pub fn load(&self) -> Result<Config, ExitCode> {
-        self.build().map_err(|problems| {
-            for problem in problems {
-                eprintln!("error: {problem}");
-            }
+        let config = self.read().map_err(|problems| {
+            screen::errors(&problems);
             ExitCode::from(USAGE)
-        })
+        })?;
+        for warning in &config.warnings {
+            screen::err(format_args!("warning: {warning}\n"));
+        }
+        Ok(config)
     }
 
-    fn build(&self) -> Result<Config, Vec<String>> {
+    /// The configuration, with its warnings not yet said.
+    ///
+    /// # Errors
+    ///
+    /// Every problem of it.
+    pub fn read(&self) -> Result<Config, Vec<String>> {
         let mut file = None;
         if let Some(path) = &self.config {
-            let text = std::fs::read_to_string(path)
-                .map_err(|error| vec![format!("{}: {error}", path.display())])?;
-            file = Some((path.display().to_string(), text));
+            let name = path.display().to_string();
+            if looks_secret(&name) {
+                return Err(vec![
+                    "--config names a file; a connection string goes into the environment as \
+                     EVENTHUBS_CONNECTION_STRING"
+                        .to_owned(),
+                ]);
+            }
+            let text =
+                std::fs::read_to_string(path).map_err(|error| vec![format!("{name}: {error}")])?;
+            file = Some((name, text));
         }
-        let environment: BTreeMap<String, String> = std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-            .collect();
+        let environment = environment()?;
         Config::build(Input {
             file: file
                 .as_ref()
@@ -106,5 +121,27 @@ impl Settings {
                 .collect(),
             ..Written::default()
         }
+    }
+}
+
+/// All environment variables that are text. One of ours that is not is a problem.
+fn environment() -> Result<BTreeMap<String, String>, Vec<String>> {
+    let mut environment = BTreeMap::new();
+    let mut problems = Vec::new();
+    for (name, value) in std::env::vars_os() {
+        let name = name.to_string_lossy().into_owned();
+        match value.into_string() {
+            Ok(value) => {
+                environment.insert(name, value);
+            }
+            Err(_) if name.starts_with("WATCHFIRE_") || name.starts_with("EVENTHUBS_") => {
+                problems.push(format!("{name}: its value is not UTF-8"));
+            }
+            Err(_) => (),
+        }
+    }
+    match problems.is_empty() {
+        true => Ok(environment),
+        false => Err(problems),
     }
 }

@@ -4,6 +4,8 @@ use std::io::Write;
 
 use console::{Alignment, Term, pad_str};
 
+use super::screen::{self, Lines, Out};
+use crate::escape;
 use crate::incident::{Incident, Status};
 use crate::time::rfc3339;
 
@@ -82,15 +84,15 @@ fn who(incident: &Incident) -> String {
 }
 
 /// Writes incidents as a table, the header before the first one.
-pub struct Printer<W> {
-    out: W,
+pub struct Printer<W: Write> {
+    out: Lines<W>,
     layout: Layout,
     has_header: bool,
 }
 
 impl<W: Write> Printer<W> {
     /// A table on `out`.
-    pub fn new(out: W, layout: Layout) -> Printer<W> {
+    pub fn new(out: Lines<W>, layout: Layout) -> Printer<W> {
         Printer {
             out,
             layout,
@@ -104,23 +106,26 @@ impl<W: Write> Printer<W> {
             self.has_header = true;
             writeln!(self.out, "{}", header(self.layout))?;
         }
-        writeln!(self.out, "{}", row(self.layout, incident))?;
+        let row = row(self.layout, incident) + "\n";
+        match self.layout.colour {
+            true => self.out.made(&row)?,
+            false => self.out.write_all(row.as_bytes())?,
+        }
         self.out.flush()
     }
 }
 
 /// A table on standard output: as wide as the terminal, coloured unless `NO_COLOR` is set.
-pub fn on_stdout() -> Printer<std::io::Stdout> {
+pub fn on_stdout() -> Printer<Out> {
     let terminal = Term::stdout();
     let width = terminal
         .size_checked()
         .map(|(_, columns)| usize::from(columns));
-    let wants_colour = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let layout = Layout {
         width: width.unwrap_or(DEFAULT_WIDTH),
-        colour: terminal.is_term() && wants_colour,
+        colour: screen::has_coloured_stdout(),
     };
-    Printer::new(std::io::stdout(), layout)
+    Printer::new(screen::stdout(), layout)
 }
 
 /// Columns of the terminal that standard error is; [`DEFAULT_WIDTH`] where it is none.
@@ -129,11 +134,9 @@ pub fn width_of_stderr() -> usize {
     size.map_or(DEFAULT_WIDTH, |(_, columns)| usize::from(columns))
 }
 
-/// `text` in exactly `width` columns, its end cut with an ellipsis. Control characters, which
-/// could move the cursor, become blanks.
+/// `text` in exactly `width` columns, its end cut with an ellipsis.
 fn fit(text: &str, width: usize) -> String {
-    let plain = text.replace(char::is_control, " ");
-    pad_str(&plain, width, Alignment::Left, Some("…")).into_owned()
+    pad_str(&escape::value(text), width, Alignment::Left, Some("…")).into_owned()
 }
 
 /// `length` characters of a text, from the character `start` on.

@@ -1,21 +1,22 @@
 //! `watchfire incidents tail`: what is published, readable.
 
-use std::io::Write as _;
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::ValueEnum;
-use rdkafka::message::Message as _;
 
 use super::settings::Settings;
-use super::{log, table};
+use super::{log, screen, table};
 use crate::encode::avro::read::Reader;
 use crate::encode::json;
+use crate::escape;
 use crate::incident::Incident;
 use crate::io::client::Health;
-use crate::io::tail::{self, Range};
+use crate::io::tail::{self, Published, Range};
 
 /// Show incidents as they are published.
+///
+/// With --until-end they are shown in the order in which they were published, else as they come.
 #[derive(clap::Args, Debug)]
 pub struct Args {
     #[command(flatten)]
@@ -31,8 +32,9 @@ pub struct Args {
     format: Format,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Format {
+/// How incidents are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
     /// A row each.
     Table,
     /// A line of JSON each.
@@ -53,21 +55,34 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         until_end: args.until_end,
     };
     let mut show = printer(args.format);
-    tail::tail(&config, &health, range, &mut |message| match reader
-        .read(message.payload().unwrap_or_default())
-    {
-        Ok(incident) => show(&incident),
-        Err(why) => {
-            eprintln!(
-                "{}/{} offset {}: not an incident: {why}",
-                message.topic(),
-                message.partition(),
-                message.offset()
-            );
-            Ok(())
-        }
-    })?;
+    tail::tail(
+        &config,
+        &health,
+        range,
+        &mut |message| match read(&reader, message) {
+            Some(incident) => show(&incident),
+            None => Ok(()),
+        },
+    )?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The incident in a message; if there is none, that is said.
+pub fn read(reader: &Reader, message: &Published) -> Option<Incident> {
+    match reader.read(&message.value) {
+        Ok(incident) => Some(incident),
+        Err(why) => {
+            let Published {
+                partition, offset, ..
+            } = message;
+            let why = why.to_string();
+            screen::err(format_args!(
+                "partition {partition} offset {offset}: not an incident: {}\n",
+                escape::value(&why)
+            ));
+            None
+        }
+    }
 }
 
 /// Shows one incident.
@@ -80,8 +95,7 @@ fn printer(format: Format) -> Show {
             Box::new(move |incident| Ok(table.print(incident)?))
         }
         Format::Json => Box::new(|incident| {
-            let mut out = std::io::stdout().lock();
-            writeln!(out, "{}", json::line(incident))?;
+            screen::out(format_args!("{}\n", json::line(incident)))?;
             Ok(())
         }),
     }

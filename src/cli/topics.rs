@@ -4,9 +4,10 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 
-use super::log;
 use super::settings::{Settings, USAGE};
+use super::{log, screen};
 use crate::config::Config;
+use crate::escape;
 use crate::io::client::{Health, START_PATIENCE};
 use crate::io::topics::{Deviation, Names};
 use crate::io::{rule_set, rules_topic, topics};
@@ -87,9 +88,7 @@ fn with_needed(
     match rule_set::parse(rule_set::content(&config.rules)) {
         Ok(set) => command(retention::needed(&set.rules, config.settings)),
         Err(problems) => {
-            for problem in problems {
-                eprintln!("error: {problem}");
-            }
+            screen::errors(&problems);
             Ok(ExitCode::from(USAGE))
         }
     }
@@ -104,7 +103,7 @@ fn create(config: &Config, needed: Second, replication: i32) -> Result<ExitCode>
         } else {
             "exists"
         };
-        println!("{done} {}", topic.name);
+        screen::out(format_args!("{done} {}\n", topic.name))?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -120,12 +119,13 @@ fn check(config: &Config, needed: Second, json: bool) -> Result<ExitCode> {
     let deviations = topics::check(config, &existing, fixed, needed)?;
     if json {
         let list: Vec<_> = deviations.iter().map(as_json).collect();
-        println!("{}", serde_json::Value::from(list));
+        screen::out(format_args!("{}\n", serde_json::Value::from(list)))?;
     } else if deviations.is_empty() {
-        println!("all topics are as they must be");
+        screen::out(format_args!("all topics are as they must be\n"))?;
     } else {
         for deviation in &deviations {
-            println!("{deviation}");
+            let deviation = deviation.to_string();
+            screen::out(format_args!("{}\n", escape::value(&deviation)))?;
         }
     }
     Ok(if deviations.is_empty() {
@@ -162,9 +162,9 @@ fn reset(config: &Config, topic: &str) -> Result<ExitCode> {
     let catalogue = rules_topic::read(config, &health)?;
     let entry = catalogue.raise_epoch(topic);
     rules_topic::write(config, &health, &[entry])?;
-    println!(
-        "{topic} is in epoch {} now; start the workers",
+    screen::out(format_args!(
+        "{topic} is in epoch {} now; start the workers\n",
         catalogue.epoch(topic) + 1
-    );
+    ))?;
     Ok(ExitCode::SUCCESS)
 }

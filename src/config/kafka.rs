@@ -2,6 +2,29 @@
 
 use std::collections::BTreeMap;
 
+use super::connection::Connection;
+use super::environment::{KAFKA_PREFIX, service_of};
+use super::secret::{ReadSecret, Secret, looks_secret};
+
+/// The variable that says where an Event Hubs namespace is and how to log in.
+const CONNECTION: &str = "EVENTHUBS_CONNECTION_STRING";
+
+/// The variable that names a file with it.
+const CONNECTION_FILE: &str = "EVENTHUBS_CONNECTION_STRING_FILE";
+
+/// Where a connection string belongs.
+pub(super) const PLACE_OF_CONNECTION: &str = concat!(
+    "put it into the environment as EVENTHUBS_CONNECTION_STRING, ",
+    "or into a file that EVENTHUBS_CONNECTION_STRING_FILE names",
+);
+
+/// The name that logs in with a connection string.
+const CONNECTION_USER: &str = "$ConnectionString";
+
+const BROKERS: &str = "bootstrap.servers";
+const USERNAME: &str = "sasl.username";
+const PASSWORD: &str = "sasl.password";
+
 /// Properties that hold a secret.
 const SECRETS: [&str; 8] = [
     "sasl.password",
@@ -32,28 +55,6 @@ const RESERVED: [&str; 14] = [
     "max.in.flight.requests.per.connection",
 ];
 
-/// A value that is never shown.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Hides `value`; blanks and line ends around it, as files have them, do not count.
-    pub fn new(value: &str) -> Secret {
-        Secret(value.trim().to_owned())
-    }
-
-    /// The value, to be handed to the client library and to nothing else.
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("(secret)")
-    }
-}
-
 /// How to reach the brokers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Kafka {
@@ -63,29 +64,37 @@ pub struct Kafka {
     pub secrets: BTreeMap<String, Secret>,
     /// The brokers are an Event Hubs namespace, which limits how often offsets are committed.
     pub event_hubs: bool,
+    /// The event hub that the connection string names, if it names one.
+    pub hub: Option<String>,
 }
 
-/// A read of a secret's file: its content, or why there is none.
-pub type ReadSecret<'a> = &'a dyn Fn(&str) -> Result<String, String>;
+/// What is said about the brokers, and where.
+pub(super) struct Layers<'a> {
+    /// Under `[kafka]` in the file.
+    pub written: &'a BTreeMap<String, toml::Value>,
+    /// All environment variables.
+    pub environment: &'a BTreeMap<String, String>,
+    /// Reads a file that holds a secret.
+    pub read: ReadSecret<'a>,
+    /// Where a flag says that the brokers are.
+    pub flag: Option<&'a str>,
+}
 
 impl Kafka {
     /// Where the brokers are, as written.
     pub fn brokers(&self) -> &str {
-        self.properties
-            .get("bootstrap.servers")
-            .map_or("", String::as_str)
+        self.properties.get(BROKERS).map_or("", String::as_str)
     }
 
-    /// The properties written under `[kafka]` in the file and in flags, with those of the
-    /// environment over them.
+    /// The properties written under `[kafka]` in the file, with those of the environment over
+    /// them, and what the connection string and the flags say over both.
     pub(super) fn build(
-        written: &BTreeMap<String, toml::Value>,
-        environment: &BTreeMap<String, String>,
-        read: ReadSecret<'_>,
+        layers: &Layers<'_>,
+        warnings: &mut Vec<String>,
         problems: &mut Vec<String>,
     ) -> Kafka {
         let mut kafka = Kafka::default();
-        flatten("", written, &mut |key, value| {
+        flatten("", layers.written, &mut |key, value| {
             if is_secret(key) {
                 problems.push(format!(
                     "kafka.\"{key}\" is a secret and cannot stand in the configuration; put it \
@@ -93,20 +102,31 @@ impl Kafka {
                     variable_of(key)
                 ));
             } else {
-                kafka.set(key, value, read, problems);
+                kafka.set(key, value, layers.read, problems);
             }
         });
-        for (variable, value) in environment {
-            if let Some(name) = variable.strip_prefix("WATCHFIRE_KAFKA_") {
+        for (variable, value) in layers.environment {
+            let name = variable.strip_prefix(KAFKA_PREFIX);
+            if let Some(name) = name.filter(|_| service_of(variable, value).is_none()) {
                 let lower = name.to_ascii_lowercase().replace('_', ".");
                 let key = match lower.strip_suffix(".file") {
                     Some(secret) if is_secret(secret) => format!("{secret}_file"),
                     Some(_) | None => lower,
                 };
-                kafka.set(&key, value, read, problems);
+                kafka.set(&key, value, layers.read, problems);
             }
         }
-        kafka.connect_to_event_hubs(environment, read, problems);
+        let connection = kafka.connection(layers, warnings, problems);
+        let is_connected = connection.is_some();
+        if let Some(connection) = connection {
+            kafka.hub.clone_from(&connection.hub);
+            kafka.log_in(connection);
+        }
+        if let Some(brokers) = layers.flag {
+            kafka.set(BROKERS, brokers, layers.read, problems);
+        }
+        kafka.event_hubs = is_connected || kafka.brokers().contains(".servicebus.");
+        kafka.check_login(problems);
         kafka
     }
 
@@ -114,6 +134,12 @@ impl Kafka {
         if RESERVED.contains(&key) {
             problems.push(format!(
                 "kafka.\"{key}\" is set by watchfire itself; remove it"
+            ));
+        } else if key.starts_with("sasl.jaas.") {
+            problems.push(format!(
+                "kafka.\"{key}\" is the Java client's; say sasl.mechanism and sasl.username, and \
+                 the password as {}",
+                variable_of("sasl.password")
             ));
         } else if is_secret(key) {
             self.secrets.insert(key.to_owned(), Secret::new(value));
@@ -123,51 +149,85 @@ impl Kafka {
                     self.secrets
                         .insert(secret.to_owned(), Secret::new(&content));
                 }
-                Err(why) => {
-                    problems.push(format!("kafka.\"{key}\": {value} cannot be read: {why}"))
+                Err(why) => problems.push(format!(
+                    "kafka.\"{key}\": the file that it names cannot be read: {why}"
+                )),
+            }
+        } else if looks_secret(value) {
+            problems.push(format!(
+                "kafka.\"{key}\" holds a connection string; {PLACE_OF_CONNECTION}"
+            ));
+        } else if [BROKERS, "metadata.broker.list"].contains(&key) {
+            match check_brokers(value) {
+                Ok(()) => {
+                    self.properties.insert(BROKERS.to_owned(), value.to_owned());
                 }
+                Err(why) => problems.push(format!("kafka.\"{key}\": {why}")),
             }
         } else {
             self.properties.insert(key.to_owned(), value.to_owned());
         }
     }
 
-    /// Takes `EVENTHUBS_CONNECTION_STRING`. Where to connect and how to log in it decides; what
-    /// else Event Hubs wants yields to what is written.
-    fn connect_to_event_hubs(
-        &mut self,
-        environment: &BTreeMap<String, String>,
-        read: ReadSecret<'_>,
+    /// The connection string of the environment, unless a flag says that the brokers are
+    /// elsewhere: then its key is not for them.
+    fn connection(
+        &self,
+        layers: &Layers<'_>,
+        warnings: &mut Vec<String>,
         problems: &mut Vec<String>,
-    ) {
-        let Some(connection) = connection_string(environment, read, problems) else {
-            self.event_hubs = self.brokers().contains(".servicebus.");
-            return;
-        };
-        let Some(host) = part_of(connection.reveal(), "Endpoint").and_then(host_of) else {
-            problems.push(
-                "EVENTHUBS_CONNECTION_STRING has no Endpoint=sb://NAMESPACE/; copy the whole \
-                 connection string from the namespace's shared access policies"
-                    .to_owned(),
-            );
-            return;
-        };
-        self.event_hubs = true;
-        let emulator = part_of(connection.reveal(), "UseDevelopmentEmulator") == Some("true");
-        let (port, protocol) = if emulator {
+    ) -> Option<Connection> {
+        let (variable, connection) = connection_string(layers.environment, layers.read)?;
+        let connection = connection.and_then(|text| Connection::parse(&text));
+        match (connection, layers.flag) {
+            (Ok(connection), None) => Some(connection),
+            (Ok(connection), Some(brokers)) if is_at(brokers, &connection.host) => Some(connection),
+            (Err(why), None) => {
+                problems.push(format!("{variable}: the connection string {why}"));
+                None
+            }
+            (Ok(_) | Err(_), Some(_)) => {
+                warnings.push(format!(
+                    "{variable} is not used: --brokers says where the brokers are"
+                ));
+                None
+            }
+        }
+    }
+
+    /// Takes from the connection string where to connect and how to log in. What else Event Hubs
+    /// wants yields to what is written.
+    fn log_in(&mut self, connection: Connection) {
+        let (port, protocol) = if connection.emulator {
             (9092, "SASL_PLAINTEXT")
         } else {
             (9093, "SASL_SSL")
         };
         for (key, value) in [
-            ("bootstrap.servers", format!("{host}:{port}")),
+            (BROKERS, format!("{}:{port}", connection.host)),
             ("security.protocol", protocol.to_owned()),
             ("sasl.mechanism", "PLAIN".to_owned()),
-            ("sasl.username", "$ConnectionString".to_owned()),
+            (USERNAME, CONNECTION_USER.to_owned()),
         ] {
             self.properties.insert(key.to_owned(), value);
         }
-        self.secrets.insert("sasl.password".to_owned(), connection);
+        let password = connection.password;
+        self.secrets.insert(PASSWORD.to_owned(), password);
+    }
+
+    /// A connection string that was written as a password is looked at like any other.
+    fn check_login(&mut self, problems: &mut Vec<String>) {
+        let is_user = self.properties.get(USERNAME).map(String::as_str) == Some(CONNECTION_USER);
+        let Some(password) = self.secrets.get(PASSWORD).filter(|_| is_user) else {
+            return;
+        };
+        match Connection::parse(password.reveal()) {
+            Ok(connection) => {
+                let password = connection.password;
+                self.secrets.insert(PASSWORD.to_owned(), password);
+            }
+            Err(why) => problems.push(format!("kafka.\"{PASSWORD}\": the connection string {why}")),
+        }
     }
 
     /// Adds what Event Hubs needs and librdkafka does not know: its load balancer drops idle
@@ -190,48 +250,49 @@ impl Kafka {
     }
 }
 
-/// The event hub that the connection string names, if it names one.
-pub(super) fn event_hub(
-    environment: &BTreeMap<String, String>,
-    read: ReadSecret<'_>,
-) -> Option<String> {
-    let connection = connection_string(environment, read, &mut Vec::new())?;
-    part_of(connection.reveal(), "EntityPath").map(str::to_owned)
-}
-
+/// The variable that says the connection string, and what it says.
 fn connection_string(
     environment: &BTreeMap<String, String>,
     read: ReadSecret<'_>,
-    problems: &mut Vec<String>,
-) -> Option<Secret> {
-    if let Some(value) = environment.get("EVENTHUBS_CONNECTION_STRING") {
-        return Some(Secret::new(value));
+) -> Option<(&'static str, Result<String, String>)> {
+    if let Some(value) = environment.get(CONNECTION) {
+        return Some((CONNECTION, Ok(value.clone())));
     }
-    let path = environment.get("EVENTHUBS_CONNECTION_STRING_FILE")?;
-    match read(path) {
-        Ok(content) => Some(Secret::new(&content)),
-        Err(why) => {
-            problems.push(format!(
-                "EVENTHUBS_CONNECTION_STRING_FILE: {path} cannot be read: {why}"
-            ));
-            None
+    let path = environment.get(CONNECTION_FILE)?;
+    let content = read(path)
+        .map_err(|why| format!("cannot be read: {why}; the variable must name a file that has it"));
+    Some((CONNECTION_FILE, content))
+}
+
+/// Whether the first of `brokers` is this host.
+fn is_at(brokers: &str, host: &str) -> bool {
+    let first = brokers.split([',', ':']).next().unwrap_or_default();
+    first.trim().eq_ignore_ascii_case(host)
+}
+
+/// Says which of the addresses is none: `host`, `host:port`, or one of them behind a protocol
+/// (`ssl://host:port`), several separated by commas.
+fn check_brokers(brokers: &str) -> Result<(), String> {
+    for (number, broker) in (1..).zip(brokers.split(',')) {
+        let broker = broker.trim();
+        let address = broker.split_once("://").map_or(broker, |(_, rest)| rest);
+        let (host, port) = match address.rsplit_once(':') {
+            Some((host, port)) if !address.ends_with(']') => (host, port),
+            Some(_) | None => (address, "9092"),
+        };
+        let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+        let is_ipv6 = |host: &str| {
+            let inner = host
+                .strip_prefix('[')
+                .and_then(|host| host.strip_suffix(']'));
+            inner.is_some_and(|inner| inner.parse::<std::net::Ipv6Addr>().is_ok())
+        };
+        let is_host = !host.is_empty() && host.chars().all(legal) || is_ipv6(host);
+        if !is_host || port.parse::<u16>().is_err() {
+            return Err(format!("address {number} is not host:port"));
         }
     }
-}
-
-/// The value of `name` in `name=value;name=value`.
-fn part_of<'a>(connection: &'a str, name: &str) -> Option<&'a str> {
-    connection.split(';').find_map(|part| {
-        let (found, value) = part.trim().split_once('=')?;
-        found.eq_ignore_ascii_case(name).then_some(value)
-    })
-}
-
-/// `namespace.servicebus.windows.net` of `sb://namespace.servicebus.windows.net/`.
-fn host_of(endpoint: &str) -> Option<&str> {
-    let host = endpoint.strip_prefix("sb://")?.trim_end_matches('/');
-    let host = host.split(':').next()?;
-    (!host.is_empty()).then_some(host)
+    Ok(())
 }
 
 fn is_secret(key: &str) -> bool {
@@ -240,7 +301,7 @@ fn is_secret(key: &str) -> bool {
 
 fn variable_of(key: &str) -> String {
     format!(
-        "WATCHFIRE_KAFKA_{}",
+        "{KAFKA_PREFIX}{}",
         key.to_ascii_uppercase().replace('.', "_")
     )
 }

@@ -1,3 +1,4 @@
+use super::written::KEYS;
 use super::*;
 
 const BROKERS: &str = "[kafka]\n\"bootstrap.servers\" = \"b:9092\"\n";
@@ -7,6 +8,17 @@ const HUB: &str =
 /// Builds from a file's text and variables (`NAME=value`), and shows what `show` makes of it, or
 /// the problems.
 fn check(text: &str, variables: &[&str], show: fn(&Config) -> String, expected: &str) {
+    check_flags(Written::default(), text, variables, show, expected);
+}
+
+/// The same under flags.
+fn check_flags(
+    flags: Written,
+    text: &str,
+    variables: &[&str],
+    show: fn(&Config) -> String,
+    expected: &str,
+) {
     let environment = variables
         .iter()
         .map(|variable| variable.split_once('=').unwrap())
@@ -15,7 +27,7 @@ fn check(text: &str, variables: &[&str], show: fn(&Config) -> String, expected: 
     let built = Config::build(Input {
         file: Some(("w.toml", text)),
         environment: &environment,
-        flags: Written::default(),
+        flags,
         read_secret: &|path| match path {
             "/run/hush" => Ok("hush\n".to_owned()),
             _ => Err("no such file".to_owned()),
@@ -98,23 +110,19 @@ fn what_is_wrong_is_said_with_its_place() {
         &format!("app = \"a\"\nsauces = []\n{BROKERS}"),
         &[],
         nothing,
-        "w.toml:2: unknown field `sauces`, expected one of `app`, `sources`, `rules`, \
-         `state_dir`, `delivery`, `patience`, `lateness`, `start`, `commit_interval`, \
-         `watermark_interval`, `broker_timeout`, `static_membership`, `status_interval`, \
-         `matches_partitions`, `incidents_partitions`, `matches_retention`, `longest_outage`, \
-         `accept_incomplete_state`, `limits`, `state`, `kafka`",
+        "w.toml:2: the key sauces is not known; did you mean sources?",
     );
     check(
         "patience = \"soon\"",
         &[],
         nothing,
-        "w.toml:1: found \"soon\", expected a duration such as \"15m\"",
+        "w.toml:1: expected a duration such as \"15m\"",
     );
     check(
         "patience = \"3h\"\napp = \"a b\"",
         &["WATCHFIRE_LATENESS=x"],
         nothing,
-        "WATCHFIRE_LATENESS: found \"x\", expected a duration such as \"15m\"\n\
+        "WATCHFIRE_LATENESS: expected a duration such as \"15m\"\n\
          app: expected 1 to 200 of the characters a-z A-Z 0-9 . _ -\n\
          no brokers: set \"bootstrap.servers\" under [kafka], or EVENTHUBS_CONNECTION_STRING\n\
          lateness: must be at least patience",
@@ -124,13 +132,6 @@ fn what_is_wrong_is_said_with_its_place() {
         &[],
         nothing,
         "kafka.\"acks\" is set by watchfire itself; remove it",
-    );
-    let warnings = |config: &Config| config.warnings.join("\n");
-    check(
-        BROKERS,
-        &["WATCHFIRE_SERVICE_HOST=10.0.0.1"],
-        warnings,
-        "the environment variable WATCHFIRE_SERVICE_HOST means nothing",
     );
 }
 
@@ -173,7 +174,7 @@ fn secrets_come_from_the_environment_or_a_file() {
         &format!("{BROKERS}sasl.password_file = \"/run/x\""),
         &[],
         password,
-        "kafka.\"sasl.password_file\": /run/x cannot be read: no such file",
+        "kafka.\"sasl.password_file\": the file that it names cannot be read: no such file",
     );
 }
 
@@ -212,8 +213,204 @@ fn a_connection_string_is_enough_for_event_hubs() {
         "",
         &["EVENTHUBS_CONNECTION_STRING=hush"],
         shown,
-        "EVENTHUBS_CONNECTION_STRING has no Endpoint=sb://NAMESPACE/; copy the whole connection \
-         string from the namespace's shared access policies\n\
+        "EVENTHUBS_CONNECTION_STRING: the connection string has no = in its part 1; copy the whole \
+         connection string from the namespace's shared access policies\n\
          no brokers: set \"bootstrap.servers\" under [kafka], or EVENTHUBS_CONNECTION_STRING",
     );
+}
+
+#[test]
+fn variables_of_services_are_passed_over() {
+    let shown = |config: &Config| format!("{} {:?}", config.kafka.brokers(), config.warnings);
+    check(
+        BROKERS,
+        &[
+            "WATCHFIRE_KAFKA_PORT=tcp://10.0.0.1:9092",
+            "WATCHFIRE_KAFKA_PORT_9092_TCP=tcp://10.0.0.1:9092",
+            "WATCHFIRE_KAFKA_PORT_9092_TCP_ADDR=10.0.0.1",
+            "WATCHFIRE_KAFKA_PORT_9092_TCP_PORT=9092",
+            "WATCHFIRE_KAFKA_PORT_9092_TCP_PROTO=tcp",
+            "WATCHFIRE_KAFKA_SERVICE_HOST=10.0.0.1",
+            "WATCHFIRE_KAFKA_SERVICE_PORT=9092",
+            "WATCHFIRE_KAFKA_SERVICE_PORT_TCP_KAFKA=9092",
+            "WATCHFIRE_SERVICE_HOST=10.0.0.2",
+        ],
+        shown,
+        "b:9092 [\"WATCHFIRE_SERVICE_HOST come from a service named watchfire, not from you: \
+         ignored\", \"WATCHFIRE_KAFKA_PORT, WATCHFIRE_KAFKA_PORT_9092_TCP, \
+         WATCHFIRE_KAFKA_PORT_9092_TCP_ADDR, WATCHFIRE_KAFKA_PORT_9092_TCP_PORT, \
+         WATCHFIRE_KAFKA_PORT_9092_TCP_PROTO, WATCHFIRE_KAFKA_SERVICE_HOST, \
+         WATCHFIRE_KAFKA_SERVICE_PORT, WATCHFIRE_KAFKA_SERVICE_PORT_TCP_KAFKA come from a service \
+         named watchfire-kafka, not from you: ignored\"]",
+    );
+    let warnings = |config: &Config| config.warnings.join("\n");
+    check(
+        BROKERS,
+        &["WATCHFIRE_PATIENC=1m"],
+        warnings,
+        "the environment variable WATCHFIRE_PATIENC means nothing; did you mean \
+         WATCHFIRE_PATIENCE?",
+    );
+    check(
+        BROKERS,
+        &["WATCHFIRE_SOMETHING_ELSE_ALTOGETHER=1"],
+        warnings,
+        "the environment variable WATCHFIRE_SOMETHING_ELSE_ALTOGETHER means nothing",
+    );
+}
+
+#[test]
+fn flags_stand_over_the_connection_string() {
+    fn check(brokers: &str, expected: &str) {
+        let flags = Written {
+            kafka: [("bootstrap.servers".to_owned(), brokers.into())].into(),
+            ..Written::default()
+        };
+        let shown = |config: &Config| {
+            format!(
+                "{} {} {} {:?} {}",
+                config.kafka.brokers(),
+                config.kafka.secrets.len(),
+                config.kafka.event_hubs,
+                config.sources,
+                config.warnings.join(" "),
+            )
+        };
+        let hub = format!("EVENTHUBS_CONNECTION_STRING={HUB};EntityPath=logs");
+        check_flags(flags, BROKERS, &[&hub], shown, expected);
+    }
+    check(
+        "other:9092",
+        "other:9092 0 false [] EVENTHUBS_CONNECTION_STRING is not used: --brokers says where the \
+         brokers are",
+    );
+    let host = "ns.servicebus.windows.net";
+    check(
+        &format!("{host}:19093"),
+        &format!("{host}:19093 1 true [\"logs\"] "),
+    );
+    check(
+        "Endpoint=sb://ns/;SharedAccessKey=hush",
+        "kafka.\"bootstrap.servers\" holds a connection string; put it into the environment as \
+         EVENTHUBS_CONNECTION_STRING, or into a file that EVENTHUBS_CONNECTION_STRING_FILE names",
+    );
+}
+
+#[test]
+fn addresses_of_brokers_are_looked_at() {
+    fn check(brokers: &str, expected: &str) {
+        let text = format!("[kafka]\n\"bootstrap.servers\" = \"{brokers}\"");
+        super::tests::check(
+            &text,
+            &[],
+            |config| config.kafka.brokers().to_owned(),
+            expected,
+        );
+    }
+    for good in [
+        "b",
+        "b:9092, c:9093",
+        "ssl://b.c:9093",
+        "[::1]:9092",
+        "[::1]",
+    ] {
+        check(good, good);
+    }
+    let none =
+        "no brokers: set \"bootstrap.servers\" under [kafka], or EVENTHUBS_CONNECTION_STRING";
+    for (bad, number) in [
+        ("b:c", 1),
+        ("b:9092,,", 2),
+        ("hush=", 1),
+        ("a b:9092", 1),
+        ("b:70000", 1),
+    ] {
+        let problem = format!("kafka.\"bootstrap.servers\": address {number} is not host:port");
+        check(bad, &format!("{problem}\n{none}"));
+    }
+}
+
+/// What `text` and `variables` are complained of; the key of a connection string must not be in it.
+fn complained(text: &str, variables: &[(&str, &str)]) -> String {
+    let environment = variables
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect();
+    let built = Config::build(Input {
+        file: Some(("w.toml", text)),
+        environment: &environment,
+        flags: Written::default(),
+        read_secret: &|path| match path {
+            "/run/hush" => Ok("hush\n".to_owned()),
+            _ => Err("no such file".to_owned()),
+        },
+    });
+    let said = match built {
+        Ok(config) => config.warnings.join("; "),
+        Err(problems) => problems.join("; "),
+    };
+    let halves = ["hUsh", "HuSh", "kEy"];
+    assert!(
+        !halves.iter().any(|half| said.contains(half)),
+        "{text} {variables:?}: {said}"
+    );
+    said
+}
+
+#[test]
+fn no_value_is_shown_wherever_the_key_was_written() {
+    let key = "hUsh+kEy/HuSh=";
+    let whole = format!(
+        "Endpoint=sb://ns.servicebus.windows.net/;SharedAccessKeyName=n;SharedAccessKey={key}"
+    );
+    let keys = KEYS.iter().filter(|key| !key.contains('.'));
+    for name in keys
+        .copied()
+        .chain(["kafka", "limits", "state", "EVENTHUBS_CONNECTION_STRING"])
+    {
+        for value in [&whole, key] {
+            // As text, as a list, without quotes, within a table, and as a name.
+            let said = complained(&format!("{name} = '{value}'\n{BROKERS}"), &[]);
+            assert!(!said.is_empty() || name == "state_dir", "{name} = {value}");
+            complained(&format!("{name} = ['{value}']\n{BROKERS}"), &[]);
+            complained(&format!("{name} = {value}\n{BROKERS}"), &[]);
+            complained(&format!("[{name}]\nx = '{value}'"), &[]);
+            complained(&format!("'{value}' = '{name}'"), &[]);
+            complained(&format!("{value}\n"), &[]);
+            complained(&format!("{name} = \"{value}\n"), &[]);
+        }
+    }
+    for name in KEYS {
+        let variable = format!("WATCHFIRE_{}", name.to_ascii_uppercase().replace('.', "_"));
+        complained(BROKERS, &[(&variable, &whole)]);
+        complained(BROKERS, &[(&variable, key)]);
+    }
+    for property in [
+        "bootstrap.servers",
+        "client.id",
+        "sasl.username",
+        "sasl.password",
+        "acks",
+    ] {
+        let said = complained(&format!("[kafka]\n\"{property}\" = '{whole}'"), &[]);
+        assert!(said.contains(property), "{property}: {said}");
+        complained(&format!("[kafka]\n\"{property}_file\" = '{whole}'"), &[]);
+    }
+    for variable in [
+        "EVENTHUBS_CONNECTION_STRING_FILE",
+        "WATCHFIRE_KAFKA_SASL_PASSWORD_FILE",
+    ] {
+        let said = complained(BROKERS, &[(variable, &whole)]);
+        assert!(said.contains("cannot be read"), "{variable}: {said}");
+    }
+    let user = ("WATCHFIRE_KAFKA_SASL_USERNAME", "$ConnectionString");
+    let cut = whole.replace("SharedAccessKey=", "SharedAccessKey");
+    let said = complained(BROKERS, &[user, ("WATCHFIRE_KAFKA_SASL_PASSWORD", &cut)]);
+    assert!(
+        said.starts_with("kafka.\"sasl.password\": the connection string"),
+        "{said}"
+    );
+    let jaas = format!("org.Plain required password=\"{whole}\";");
+    let said = complained(BROKERS, &[("WATCHFIRE_KAFKA_SASL_JAAS_CONFIG", &jaas)]);
+    assert!(said.contains("is the Java client's"), "{said}");
 }

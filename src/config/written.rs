@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer, de};
 
 use crate::decode;
 use crate::plan::Limits;
+use crate::rule::nearest::nearest;
 
 /// Every key, in the order of the documentation. In the environment `a.b_c` is
 /// `WATCHFIRE_A_B_C`; properties of `[kafka]` come besides.
@@ -189,11 +190,10 @@ pub struct Time(pub Duration);
 impl<'de> Deserialize<'de> for Time {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Time, D::Error> {
         let text = String::deserialize(from)?;
-        humantime::parse_duration(&text).map(Time).map_err(|_| {
-            de::Error::custom(format!(
-                "found \"{text}\", expected a duration such as \"15m\""
-            ))
-        })
+        let parsed = humantime::parse_duration(&text);
+        parsed
+            .map(Time)
+            .map_err(|_| de::Error::custom("expected a duration such as \"15m\""))
     }
 }
 
@@ -247,12 +247,57 @@ fn parse_size(text: &str) -> Option<usize> {
     digits.parse::<usize>().ok()?.checked_mul(unit)
 }
 
+/// What a value can be, as the reader of TOML and as we say it.
+const KINDS: [(&str, &str); 6] = [
+    ("string", "text"),
+    ("integer", "a number"),
+    ("floating point", "a number"),
+    ("boolean", "true or false"),
+    ("map", "a table"),
+    ("sequence", "a list"),
+];
+
+/// What a reader of TOML complains of, without the values that it would show.
+fn complaint(message: &str) -> String {
+    let message = message.trim();
+    let unknown = message.strip_prefix("unknown field `");
+    if let Some((name, _)) = unknown.and_then(|rest| rest.rsplit_once("`, expected")) {
+        let sections = ["limits", "state", "kafka"];
+        let keys = KEYS.map(|key| key.rsplit_once('.').map_or(key, |(_, key)| key));
+        let is_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+        return match nearest(name, sections.into_iter().chain(keys)) {
+            _ if name.len() > 40 || !name.chars().all(is_word) => "a key is not known".to_owned(),
+            Some(near) => format!("the key {name} is not known; did you mean {near}?"),
+            None => format!("the key {name} is not known"),
+        };
+    }
+    // The value stands between the kind of thing that it is and what was expected.
+    let expected = message.rsplit_once(", expected ");
+    let is_shown = [
+        "invalid type: ",
+        "invalid value: ",
+        "invalid length ",
+        "unknown variant ",
+    ]
+    .iter()
+    .find_map(|start| message.strip_prefix(start));
+    match (is_shown, expected) {
+        (Some(found), Some((_, expected))) => {
+            let kind = KINDS.iter().find(|(kind, _)| found.starts_with(kind));
+            let found = kind.map_or(String::new(), |(_, kind)| format!("found {kind}, "));
+            format!("{found}expected {expected}")
+        }
+        (Some(_), None) => "this value cannot stand here".to_owned(),
+        (None, _) => message.replace('\n', "; "),
+    }
+}
+
 impl Written {
     /// The layer of a file's text.
     ///
     /// # Errors
     ///
-    /// `file:line: what is wrong`. The line itself is not shown, it may hold a secret.
+    /// `file:line: what is wrong`. Neither the line nor a value of it is shown: it may be a secret.
     pub fn from_file(file: &str, text: &str) -> Result<Written, String> {
         toml::from_str(text).map_err(|error| {
             let before = error
@@ -260,10 +305,7 @@ impl Written {
                 .and_then(|span| text.get(..span.start))
                 .unwrap_or_default();
             let line = before.matches('\n').count() + 1;
-            format!(
-                "{file}:{line}: {}",
-                error.message().trim().replace('\n', "; ")
-            )
+            format!("{file}:{line}: {}", complaint(error.message()))
         })
     }
 
@@ -299,7 +341,13 @@ impl Written {
         }
         table
             .try_into()
-            .map_err(|error: toml::de::Error| error.message().replace('\n', "; "))
+            .map_err(|error: toml::de::Error| complaint(error.message()))
+    }
+
+    /// Takes out where this layer says that the brokers are.
+    pub fn take_brokers(&mut self) -> Option<String> {
+        let brokers = self.kafka.remove("bootstrap.servers")?;
+        brokers.as_str().map(str::to_owned)
     }
 
     /// This layer over `under`.

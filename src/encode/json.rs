@@ -4,6 +4,7 @@
 use serde_json::Value;
 
 use super::field::{self, Field};
+use crate::escape;
 use crate::incident::Incident;
 use crate::time::rfc3339;
 
@@ -59,7 +60,7 @@ fn object(out: &mut String, entries: &[(&str, Field<'_>)]) {
 }
 
 fn text(out: &mut String, text: &str) {
-    out.push_str(&Value::from(text).to_string());
+    out.push_str(&escape::lines(&Value::from(text).to_string()));
 }
 
 /// Counts are floats inside and whole numbers for people. JSON has no word for what is not
@@ -88,6 +89,10 @@ mod tests {
         check(Field::Number(-2.5e300), "-2.5e+300");
         check(Field::Number(f64::NAN), "null");
         check(Field::Text("a \"b\"\n\u{1}é"), r#""a \"b\"\n\u0001é""#);
+        check(
+            Field::Text("\u{7f}\u{9b}2J\u{202e}\u{2028}\u{e0041}"),
+            r#""\u007f\u009b2J\u202e\u2028\udb40\udc41""#,
+        );
         check(Field::Time(7), r#""1970-01-01T00:00:00.007Z""#);
         check(Field::Symbol(0, "OPEN"), r#""OPEN""#);
         check(Field::Branch(0, Box::new(Field::Null)), "null");

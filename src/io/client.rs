@@ -1,10 +1,12 @@
 //! Clients of the brokers: their settings, what their callbacks notice, and how long to wait.
 
+mod errors;
+
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use rdkafka::client::ClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::consumer::{BaseConsumer, ConsumerContext};
@@ -12,6 +14,9 @@ use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode as Code};
 
 use super::clock;
 use crate::config::Config;
+
+use errors::advice;
+pub use errors::{cannot_create, is_transient, is_transient_code, words};
 
 /// How long brokers may be away when the worker starts.
 pub const START_PATIENCE: Duration = Duration::from_secs(30);
@@ -30,6 +35,8 @@ pub const PAUSE: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub struct Health {
     brokers: String,
+    /// Whether a broker has ever answered: then its address is right, and what fails is not that.
+    answered: AtomicBool,
     stopping: AtomicBool,
     stop_time: Mutex<Option<Instant>>,
     /// A failure that no waiting helps against.
@@ -37,6 +44,8 @@ pub struct Health {
     /// Since when no broker answers, and the last reason heard.
     down: Mutex<Option<Instant>>,
     reason: Mutex<String>,
+    /// What was last advised: said once, and not each time that a client tries again.
+    advised: Mutex<&'static str>,
 }
 
 impl Health {
@@ -44,11 +53,13 @@ impl Health {
     pub fn new(brokers: &str) -> Arc<Health> {
         Arc::new(Health {
             brokers: brokers.to_owned(),
+            answered: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
             stop_time: Mutex::default(),
             refused: Mutex::default(),
             down: Mutex::default(),
             reason: Mutex::default(),
+            advised: Mutex::default(),
         })
     }
 
@@ -70,6 +81,7 @@ impl Health {
 
     /// Notes that a broker has answered.
     pub fn up(&self) {
+        self.answered.store(true, Ordering::Release);
         if lock(&self.down).take().is_some() {
             tracing::info!(brokers = self.brokers, "the brokers are back");
         }
@@ -90,18 +102,34 @@ impl Health {
 
     /// No broker answered for `patience`.
     fn away(&self, patience: Duration) -> anyhow::Error {
-        let reason = lock(&self.reason).clone();
-        let reason = if reason.is_empty() {
-            "no answer".to_owned()
-        } else {
-            reason
-        };
+        let reason = self.reason().unwrap_or_else(|| "no answer".to_owned());
         anyhow::anyhow!(
-            "the brokers at {} have not answered for {}: {reason}. Check that they run, and the \
-             address and security.protocol in the configuration",
+            "the brokers at {} have not answered for {}: {reason}",
             self.brokers,
             humantime::format_duration(Duration::from_secs(patience.as_secs())),
         )
+    }
+
+    /// Why no broker answers, as far as was heard, and what to do about it.
+    fn reason(&self) -> Option<String> {
+        let reason = lock(&self.reason).clone();
+        let advice = advice(&reason).unwrap_or(
+            "check that the brokers run, and the address and security.protocol in the \
+             configuration",
+        );
+        (!reason.is_empty()).then(|| format!("{reason}. What to do: {advice}"))
+    }
+
+    /// Takes what librdkafka says of a connection that failed.
+    fn hear(&self, reason: &str) {
+        reason.clone_into(&mut lock(&self.reason));
+        let Some(advice) = advice(reason) else {
+            return;
+        };
+        let before = std::mem::replace(&mut *lock(&self.advised), advice);
+        if before != advice && !self.answered.load(Ordering::Acquire) && !self.stopping() {
+            tracing::warn!(reason, "no broker can be talked to: {advice}");
+        }
     }
 
     fn notice(&self, code: Option<Code>, reason: &str) {
@@ -130,7 +158,7 @@ impl Health {
                 }
             }
             Some(_) | None => {
-                reason.clone_into(&mut lock(&self.reason));
+                self.hear(reason);
                 tracing::debug!(reason, "a client reports a problem");
             }
         }
@@ -159,12 +187,14 @@ impl Health {
                 Err(error) => error,
             };
             self.check(patience)?;
+            let said = words(&error);
             if !is_transient(&error) {
-                return Err(error).with_context(|| format!("could not {what}"));
+                bail!("could not {what}: {said}");
             }
             if start.elapsed() > patience {
                 let patience = humantime::format_duration(Duration::from_secs(patience.as_secs()));
-                return Err(error).with_context(|| format!("could not {what} for {patience}"));
+                let said = self.reason().unwrap_or(said);
+                bail!("could not {what} for {patience}: {said}");
             }
             self.check_stop(what)?;
             std::thread::sleep(PAUSE);
@@ -189,52 +219,14 @@ pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Whether the same call may succeed later.
-pub fn is_transient(error: &KafkaError) -> bool {
-    error.rdkafka_error_code().is_some_and(is_transient_code)
-}
-
-/// Whether what failed with this code may succeed later.
-pub fn is_transient_code(code: Code) -> bool {
-    matches!(
-        code,
-        Code::AllBrokersDown
-            | Code::BrokerTransportFailure
-            | Code::OperationTimedOut
-            | Code::MessageTimedOut
-            | Code::TimedOutQueue
-            | Code::Resolve
-            | Code::SSL
-            | Code::WaitCache
-            | Code::WaitingForCoordinator
-            | Code::InProgress
-            | Code::PreviousInProgress
-            | Code::Retry
-            | Code::Outdated
-            | Code::DestroyBroker
-            | Code::RequestTimedOut
-            | Code::LeaderNotAvailable
-            | Code::NotLeaderForPartition
-            | Code::BrokerNotAvailable
-            | Code::ReplicaNotAvailable
-            | Code::NetworkException
-            | Code::CoordinatorLoadInProgress
-            | Code::CoordinatorNotAvailable
-            | Code::NotCoordinator
-            | Code::NotController
-            | Code::NotEnoughReplicas
-            | Code::NotEnoughReplicasAfterAppend
-            | Code::KafkaStorageError
-            | Code::FencedLeaderEpoch
-            | Code::UnknownLeaderEpoch
-            // What one client knows may be older than what another does.
-            | Code::UnknownPartition
-            | Code::OffsetNotAvailable
-            | Code::UnstableOffsetCommit
-            | Code::ConcurrentTransactions
-            | Code::ThrottlingQuotaExceeded
-            | Code::PolicyViolation
-    )
+/// Looks after a client: what it has to say about connections is said when it is asked.
+pub fn look_after<C: ConsumerContext>(client: &BaseConsumer<C>) {
+    // One question gives one of the things to say.
+    for _ in 0..100 {
+        if client.poll(Duration::ZERO).is_some() {
+            tracing::debug!("the client has something to say");
+        }
+    }
 }
 
 /// The callbacks of clients that belong to no group.
@@ -242,7 +234,7 @@ pub struct Callbacks(pub Arc<Health>);
 
 impl ClientContext for Callbacks {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        log(level, facility, message);
+        log(&self.0, level, facility, message);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
@@ -258,7 +250,14 @@ impl ConsumerContext for Callbacks {}
 const QUIET: [&str; 4] = ["FAIL", "REQTMOUT", "CONFWARN", "TXNERR"];
 
 /// Passes librdkafka's log on.
-pub fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
+pub fn log(health: &Health, level: RDKafkaLogLevel, facility: &str, message: &str) {
+    if facility == "FAIL" {
+        // Before it stands which of the client's threads says it.
+        let threadless = message
+            .strip_prefix("[thrd:")
+            .and_then(|rest| rest.split_once("]: "));
+        health.hear(threadless.map_or(message, |(_, reason)| reason));
+    }
     match level {
         _ if QUIET.contains(&facility) => {
             tracing::debug!(target: "librdkafka", facility, message);
@@ -372,12 +371,37 @@ pub fn reader_with(
         .map_err(|e| cannot_create(&e))
 }
 
-/// Why a client could not be made: most often a property that librdkafka does not know. Values
-/// are not shown.
-pub fn cannot_create(error: &KafkaError) -> anyhow::Error {
-    if let KafkaError::ClientConfig(_, why, key, _) = error {
-        anyhow::anyhow!("[kafka] \"{key}\": {}", why.trim_end_matches('.'))
-    } else {
-        anyhow::anyhow!("the Kafka client could not be made: {error}")
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DISCONNECTED: &str =
+        "b:9092/bootstrap: Disconnected: closed by peer (after 0ms in state APIVERSION_QUERY)";
+
+    #[test]
+    fn the_reason_is_in_the_final_error() {
+        let health = Health::new("b:9092");
+        let fails = || Err::<(), _>(KafkaError::MetadataFetch(Code::BrokerTransportFailure));
+        let ask = || health.patiently(Duration::ZERO, "ask the brokers", fails);
+        let said = ask().unwrap_err().to_string();
+        assert_eq!(
+            said,
+            "could not ask the brokers for 0s: Local: Broker transport failure"
+        );
+        log(
+            &health,
+            RDKafkaLogLevel::Error,
+            "FAIL",
+            &format!("[thrd:b:9092/bootstrap]: {DISCONNECTED}"),
+        );
+        let said = format!("{:#}", ask().unwrap_err());
+        assert!(
+            said.contains("for 0s: b:9092/bootstrap: Disconnected"),
+            "{said}"
+        );
+        assert!(
+            said.contains("What to do: this address seems to want TLS"),
+            "{said}"
+        );
     }
 }

@@ -90,7 +90,7 @@ impl Callbacks {
 
 impl ClientContext for Callbacks {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        client::log(level, facility, message);
+        client::log(&self.health, level, facility, message);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
@@ -281,9 +281,13 @@ impl Group {
     pub fn leave_and_join(&self, topics: &[String]) -> Result<()> {
         let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
         self.consumer.unsubscribe();
-        self.consumer
-            .subscribe(&topics)
-            .with_context(|| format!("{}: could not subscribe to {topics:?}", self.name))
+        self.consumer.subscribe(&topics).with_context(|| {
+            format!(
+                "{}: could not subscribe to {}",
+                self.name,
+                topics.join(", ")
+            )
+        })
     }
 
     /// Gives these partitions back.

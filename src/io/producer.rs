@@ -89,7 +89,7 @@ impl Deliveries {
 
 impl ClientContext for Deliveries {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        client::log(level, facility, message);
+        client::log(&self.health, level, facility, message);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {

@@ -155,7 +155,10 @@ impl Reloader {
             })
             .collect();
         if sources != self.plan.sources {
-            tracing::info!(?sources, "a source topic has got more partitions");
+            let now: Vec<String> = (sources.iter())
+                .map(|source| format!("{}: {}", source.topic, source.partitions))
+                .collect();
+            tracing::info!(sources = ?now, "a source topic has got more partitions");
             if let Err(error) = self.put_into_use(self.set.clone(), sources) {
                 tracing::error!("they are not read yet: {error:#}");
             }

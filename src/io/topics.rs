@@ -2,8 +2,6 @@
 
 pub mod retention;
 
-mod sizes;
-
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -84,24 +82,21 @@ pub fn wanted(config: &Config, needed: Second) -> Vec<Wanted> {
                 delete(),
                 ("message.timestamp.type", "LogAppendTime".to_owned()),
             ],
-            suggested: [("retention.ms", retention.to_string())]
-                .into_iter()
-                .chain(sizes::created(config))
-                .collect(),
+            suggested: vec![("retention.ms", retention.to_string())],
         },
         Wanted {
             name: incidents,
             partitions: None,
             created: config.topics.incidents_partitions,
             required: Vec::new(),
-            suggested: sizes::created(config).into_iter().collect(),
+            suggested: Vec::new(),
         },
         Wanted {
             name: dead_letters,
             partitions: None,
             created: 1,
             required: Vec::new(),
-            suggested: sizes::created(config).into_iter().collect(),
+            suggested: Vec::new(),
         },
         Wanted {
             name: rules,
@@ -124,8 +119,8 @@ pub fn partitions(
     let metadata = health.patiently(patience, &what, || {
         let metadata = reader.fetch_metadata(None, CALL);
         // Callbacks, such as that of a refused login, run when the client is polled.
-        if metadata.is_err() && reader.poll(Duration::ZERO).is_some() {
-            tracing::debug!("the client has something to say");
+        if metadata.is_err() {
+            client::look_after(&reader);
         }
         metadata
     })?;
@@ -227,7 +222,6 @@ pub fn check(
     match properties(config, present.iter().map(|topic| &*topic.name)) {
         Ok(found) => {
             deviations.extend(deviating(&present, &found));
-            deviations.extend(sizes::too_small(config, &present, &found));
             deviations.extend(retention::short_lived(config, needed, &present, &found));
         }
         Err(error) => tracing::warn!(

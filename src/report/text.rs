@@ -1,6 +1,7 @@
 //! A backtest on the terminal.
 
 use super::{Comparison, Point, RuleRow, Sweep, words};
+use crate::escape;
 use crate::incident::Incident;
 use crate::time::Millis;
 
@@ -81,7 +82,7 @@ fn lined_up<'t>(
         for (cell, width) in cells.iter().zip(&widths) {
             line.push_str(&format!("{cell:>width$} "));
         }
-        line.push_str(&cut(&words::plain(text), room));
+        line.push_str(&cut(&escape::value(text), room));
         out.push_str(line.trim_end());
         out.push('\n');
     }
@@ -154,15 +155,15 @@ fn short(incident: &Incident) -> String {
         "{} {:<6} {} {}",
         words::second(incident.first_seen),
         incident.severity_band(),
-        words::plain(&incident.rule_id),
-        words::plain(&incident.title),
+        escape::value(&incident.rule_id),
+        escape::value(&incident.title),
     )
 }
 
 fn said(value: &str) -> String {
     match value {
         "" => "nothing".to_owned(),
-        some => words::plain(some),
+        some => escape::value(some).into_owned(),
     }
 }
 

@@ -55,11 +55,6 @@ pub fn grouped(number: u64) -> String {
     out
 }
 
-/// Without what moves the cursor of a terminal.
-pub fn plain(text: &str) -> String {
-    text.replace(char::is_control, " ")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -32,6 +32,7 @@ mod report;
 mod rng;
 mod scale;
 mod schema;
+mod shell;
 mod sim;
 mod tidy;
 mod worker;

@@ -16,6 +16,8 @@ const WORLD: &str = concat!(
     r"\b(rdkafka|rocksdb|tokio|SystemTime|Instant|File|TcpStream|UdpSocket)\b|",
     r"\bstd::(fs|env|process)\b|\bstd::\{[^}]*\b(fs|env|process)\b",
 );
+/// Output that would pass by the one file that escapes what people see.
+const OUTPUT: &str = r"\be?print(ln)?!|\bio::std(out|err)\(\)";
 /// What clippy has no lint for, or would not find behind a type alias.
 const CODE: &str =
     r#"\b(OnceLock|LazyLock|thread_local)\b|\bstatic mut\b|\.unwrap\(\)|\.expect\(""#;
@@ -70,6 +72,15 @@ fn window_and_aggregate_meet(path: &str, text: &str) -> Vec<String> {
 fn banned_code(path: &str, text: &str) -> Vec<String> {
     let why = "no global state, no panic where a user can meet it";
     find(path, &code::without_tests(text), CODE, why)
+}
+
+fn unescaped_output(path: &str, text: &str) -> Vec<String> {
+    // The second draws bars, of its own words alone.
+    if ["src/cli/screen.rs", "src/io/progress.rs"].contains(&path) {
+        return Vec::new();
+    }
+    let why = "write through cli/screen.rs";
+    find(path, &code::without_tests(text), OUTPUT, why)
 }
 
 fn silenced_lints(path: &str, text: &str) -> Vec<String> {
@@ -162,6 +173,7 @@ fn the_sources_keep_the_rules() {
         if path.starts_with("src/") && !tests.contains(path.as_str()) {
             complaints.extend(core_names_the_world(path, text));
             complaints.extend(window_and_aggregate_meet(path, text));
+            complaints.extend(unescaped_output(path, text));
             // Faults that tests switch on are not in the program.
             if path != "src/canary.rs" {
                 complaints.extend(banned_code(path, text));
@@ -226,6 +238,12 @@ fn banned_code_is_noticed() {
     check(
         "static mut N: u8 = 0;",
         "// static mut\n#[cfg(test)]\nmod tests { a.unwrap() }",
+    );
+    self::check(
+        unescaped_output,
+        "src/cli/tail.rs",
+        "println!(\"{x}\")",
+        "screen::out(x)",
     );
     let silenced = concat!("#[al", "low(dead_code)]");
     self::check(

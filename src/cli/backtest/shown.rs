@@ -10,7 +10,8 @@ use super::input::Output;
 use super::rules::Rules;
 use super::write::{self, Format};
 use super::{Args, DIFFERENT};
-use crate::cli::table;
+use crate::cli::{screen, table};
+use crate::escape;
 use crate::incident::Incident;
 use crate::io::backtest::fold::{Counts, Found};
 use crate::io::backtest::seen::Seen;
@@ -117,31 +118,35 @@ impl Shown {
 
     /// Says what was found: the summary on standard error, the answer to a question where
     /// [`Args::answer`] puts it.
-    pub fn say(&self, args: &Args) {
+    ///
+    /// # Errors
+    ///
+    /// The answer cannot be written.
+    pub fn say(&self, args: &Args) -> Result<()> {
         let seen = &self.seen;
         for line in &seen.named {
-            eprintln!("refused: {line}");
+            screen::err(format_args!("refused: {}\n", escape::value(line)));
         }
         let named = seen.named.len() as u64;
         if seen.rejected > named {
-            eprintln!("refused: {} more", seen.rejected - named);
+            screen::err(format_args!("refused: {} more\n", seen.rejected - named));
         }
         let width = table::width_of_stderr();
-        eprint!("{}", text::summary_table(&self.rows, width));
+        screen::err(format_args!("{}", text::summary_table(&self.rows, width)));
         if let Some(comparison) = &self.comparison {
             args.answer(&match args.json {
                 true => format!("{}\n", json::comparison(comparison)),
                 false => text::comparison_text(comparison),
-            });
+            })?;
         }
         if let Some(sweep) = &self.sweep {
             args.answer(&match args.json {
                 true => format!("{}\n", json::sweep(sweep)),
                 false => text::sweep_text(sweep, width),
-            });
+            })?;
         }
-        eprintln!(
-            "{} incidents from {} of {} records ({} refused) in {} inputs, {:.1} MB in {:.2} s{}",
+        screen::err(format_args!(
+            "{} incidents from {} of {} records ({} refused) in {} inputs, {:.1} MB in {:.2} s{}\n",
             self.incidents.len(),
             seen.matched,
             seen.records,
@@ -154,13 +159,15 @@ impl Shown {
             } else {
                 ""
             },
-        );
+        ));
         if let Some((first, last)) = seen.times {
-            eprintln!("events from {} to {}", rfc3339(first), rfc3339(last));
+            let (first, last) = (rfc3339(first), rfc3339(last));
+            screen::err(format_args!("events from {first} to {last}\n"));
         }
         for note in &self.notes {
-            eprintln!("{note}");
+            screen::err(format_args!("{}\n", escape::value(note)));
         }
+        Ok(())
     }
 
     /// What the shell is told.

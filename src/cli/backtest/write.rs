@@ -6,6 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 
+use crate::cli::screen;
 use crate::encode::Encoding;
 use crate::encode::avro::container::Container;
 use crate::incident::Incident;
@@ -40,7 +41,7 @@ impl Format {
 pub fn to_file(path: &Path, format: Format, incidents: &[Incident]) -> Result<()> {
     let cannot = || format!("cannot write to {}", path.display());
     let mut out: Box<dyn Write> = if path == Path::new("-") {
-        Box::new(BufWriter::new(std::io::stdout().lock()))
+        Box::new(BufWriter::new(screen::binary_stdout()))
     } else {
         Box::new(BufWriter::new(File::create(path).with_context(cannot)?))
     };

@@ -58,7 +58,7 @@ fn shows_an_incident() {
     );
     check(
         &by("日本語\u{1b}[2J日本語日本語日本語"),
-        "OPEN      MEDIUM Command on a machine  日本語 [2J日本語日本…      3 \
+        "OPEN      MEDIUM Command on a machine  日本語\\u001b[2J日本…      3 \
          03-01 09:15:02 09:16:00 1a1a1a1a",
     );
 }
@@ -87,9 +87,10 @@ fn says_who_else_what_else_the_title() {
 #[test]
 fn prints_the_header_once() {
     let mut out = Vec::new();
-    let mut printer = Printer::new(&mut out, PLAIN);
+    let mut printer = Printer::new(Lines::new(&mut out), PLAIN);
     printer.print(&by("mara")).expect("memory");
     printer.print(&by("jonas")).expect("memory");
+    drop(printer);
     let text = String::from_utf8(out).expect("UTF-8");
     assert_eq!(text.lines().count(), 3);
     assert!(text.starts_with("STATUS    LEVEL  RULE"));

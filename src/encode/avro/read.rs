@@ -215,7 +215,7 @@ impl WireEvidence {
 
 fn named<T: Copy>(all: &[T], name: fn(T) -> &'static str, text: &str) -> Result<T, Unreadable> {
     let found = all.iter().copied().find(|one| name(*one) == text);
-    found.ok_or_else(|| Unreadable::Broken(format!("no symbol is called {text:?}")))
+    found.ok_or_else(|| Unreadable::Broken(format!("no symbol is called \"{text}\"")))
 }
 
 /// A hash from its hex form. Empty, as the schema's default has it, is the hash of zeros.
@@ -227,7 +227,7 @@ fn hash(text: &str) -> Result<Hash, Unreadable> {
         32 => u128::from_str_radix(text, 16).ok(),
         _ => None,
     };
-    let wrong = || Unreadable::Broken(format!("not a hash of 32 hex digits: {text:?}"));
+    let wrong = || Unreadable::Broken(format!("not a hash of 32 hex digits: \"{text}\""));
     number
         .map(|number| Hash(number.to_be_bytes()))
         .ok_or_else(wrong)

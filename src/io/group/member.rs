@@ -50,7 +50,7 @@ impl Member {
         let topics: Vec<&str> = self.topics.iter().map(String::as_str).collect();
         consumer
             .subscribe(&topics)
-            .with_context(|| format!("could not subscribe to {topics:?}"))?;
+            .with_context(|| format!("could not subscribe to {}", topics.join(", ")))?;
         let patience = self.config.broker_timeout;
         Ok(Group::new(consumer, &self.health, &self.group, patience))
     }

@@ -71,7 +71,10 @@ impl Group {
             }
         }
         if !seeking.offsets.is_empty() && seeking.since.elapsed() > self.patience {
-            bail!("{}: could not go back in {:?}", self.name, seeking.offsets);
+            let places: Vec<String> = (seeking.offsets.keys())
+                .map(|(topic, partition)| format!("{topic}/{partition}"))
+                .collect();
+            bail!("{}: could not go back in {}", self.name, places.join(", "));
         }
         Ok(())
     }

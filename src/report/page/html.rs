@@ -1,5 +1,7 @@
 //! Markup in which a text can only stand as text.
 
+use crate::escape;
+
 /// What is written of a page.
 #[derive(Debug, Default)]
 pub struct Html(String);
@@ -22,7 +24,7 @@ impl Html {
 
     /// A text from anywhere, between tags or in an attribute within double quotes.
     pub fn text(&mut self, text: &str) -> &mut Html {
-        for character in text.chars() {
+        for character in escape::lines(text).chars() {
             match character {
                 '&' => self.0.push_str("&amp;"),
                 '<' => self.0.push_str("&lt;"),

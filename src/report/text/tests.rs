@@ -20,7 +20,7 @@ fn a_table_of_rules() {
         "
 LEVEL MATCHES INCIDENTS GROUPS MEDIAN MOST   FOLD RULE
     9      19         3      2      4   12 1.5 ms Command on a machine
-    4       0         0      0      0    0 1.5 ms Somebody [2J who was never se…
+    4       0         0      0      0    0 1.5 ms Somebody\\u001b[2J who was nev…
 3 incidents of 2 rules, 1 of which found none
 ",
     );
@@ -63,14 +63,14 @@ fn a_line_for_each_difference() {
     };
     let changes = [
         "severity: 5 → 9",
-        "title: Command run by mara@contoso.com → One more",
+        "title: Command run by mara@contoso.com → One\\nmore",
         "first_seen: 2026-03-01 09:15:02 → 2026-03-01 09:16:02",
         "event_count: 3 → 7",
     ];
     let expected = "
-+ 2026-03-01 09:16:02 HIGH   PH_Rule_Test One more
++ 2026-03-01 09:16:02 HIGH   PH_Rule_Test One\\nmore
 - 2026-03-01 09:15:02 MEDIUM PH_Rule_Test Command run by mara@contoso.com
-~ 2026-03-01 09:16:02 HIGH   PH_Rule_Test One more | CHANGES
+~ 2026-03-01 09:16:02 HIGH   PH_Rule_Test One\\nmore | CHANGES
 Against the old rules 1 appear, 1 vanish, 1 change.
 ";
     let expected = expected.replace("CHANGES", &changes.join("; "));
