@@ -23,6 +23,7 @@ mod fuzz;
 mod golden;
 mod incidents;
 mod kafka;
+mod life;
 mod long;
 mod measure;
 mod oracle;
