@@ -23,7 +23,8 @@ help:
 	@echo "make bench         measure the speed of a backtest, and what correlation costs at scale"
 	@echo "make measure       measure recovery, rebalances and steadiness on a real Kafka, about an"
 	@echo "                   hour; WHAT=recovery_disk, recovery_log, frozen, rebalance, soak,"
-	@echo "                   slow_output or fold for one of them; SECONDS=n for how long soak takes"
+	@echo "                   hostile, slow_output or fold for one of them; SECONDS=n for how long"
+	@echo "                   soak and hostile take"
 	@echo "make lint          check format, lints, licences and advisories"
 	@echo "make setup         only set up what building needs"
 

@@ -11,6 +11,7 @@ use std::sync::Arc;
 #[cfg(test)]
 pub(crate) use matcher::input;
 pub use matcher::{Found, Matcher, Record};
+pub use outbox::MATCH_TOO_LARGE;
 
 use crate::decode::ByReason;
 use crate::plan::Plan;

@@ -16,7 +16,7 @@ use crate::time::Millis;
 const OVERHEAD: usize = 64;
 
 /// The reason of a record whose matches do not fit into a message.
-const MATCH_TOO_LARGE: &str = "match-too-large";
+pub const MATCH_TOO_LARGE: &str = "match-too-large";
 
 /// Why records become a dead letter.
 #[derive(Debug)]

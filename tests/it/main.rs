@@ -16,6 +16,7 @@ mod backtest;
 mod bounds;
 mod chaos;
 mod corpus;
+mod dead_letters;
 mod deploy;
 mod feed;
 mod formats;

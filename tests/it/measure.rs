@@ -7,6 +7,7 @@ mod activity;
 mod figures;
 mod fold;
 mod frozen;
+mod hostile;
 mod lab;
 mod quota;
 mod rebalance;
