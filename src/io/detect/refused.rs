@@ -90,9 +90,9 @@ impl Stage {
                 partition = share.source.partition,
                 offset = share.offset,
                 index = share.index,
-                records,
+                refused = records,
                 explanation = share.explanation,
-                dead_letters = &*self.dead_letters,
+                dead_letter_topic = &*self.dead_letters,
                 "records were refused, the last ones from here on; they are in the topic of dead \
                  letters"
             );
