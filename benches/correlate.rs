@@ -18,7 +18,7 @@ use anyhow::{Context, ensure};
 use clap::{Parser, ValueEnum};
 use feed::{Disk, Feed, MIDNIGHT, TOPIC, part, record};
 use watchfire::io::clock;
-use watchfire::io::store::{Budget, Store};
+use watchfire::io::store::{Budget, Owner, Store};
 use watchfire::key::Origin;
 use watchfire::replay::Replay;
 use watchfire::shuffle::{Input, MatchedRecord, PatternMatch};
@@ -251,7 +251,11 @@ fn attacker(groups: i64) -> anyhow::Result<()> {
         block_cache_bytes: 64 << 20,
         write_buffer_bytes: 32 << 20,
     };
-    let store = Store::open(folder.path(), "benchmark", budget)?;
+    let owner = Owner {
+        app: "benchmark".to_owned(),
+        cluster: None,
+    };
+    let store = Store::open(folder.path(), &owner, budget)?;
     let yaml = rule(24 * HOUR, &pattern("P", "COUNT(*) >= 2"), "");
     let mut feed = Feed::new(&yaml, Disk::RocksDb(store));
     let event = |n: i64, second: i64, user: &str| -> MatchedRecord {

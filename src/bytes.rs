@@ -22,19 +22,12 @@ pub fn to_bytes(version: u8, value: &impl Serialize) -> Vec<u8> {
 ///
 /// # Errors
 ///
-/// The bytes are of another version or damaged.
+/// The bytes are of another version or damaged, or there are more.
 pub fn from_bytes<T: DeserializeOwned>(version: u8, bytes: &[u8]) -> Result<T, Unreadable> {
-    postcard::from_bytes(of_version(version, bytes)?).map_err(|_| Unreadable)
-}
-
-/// The first field of what [`to_bytes`] wrote, which is a struct.
-///
-/// # Errors
-///
-/// The bytes are of another version or damaged.
-pub fn first_from_bytes<T: DeserializeOwned>(version: u8, bytes: &[u8]) -> Result<T, Unreadable> {
-    let first = postcard::take_from_bytes(of_version(version, bytes)?);
-    first.map(|(field, _)| field).map_err(|_| Unreadable)
+    match postcard::take_from_bytes(of_version(version, bytes)?) {
+        Ok((value, [])) => Ok(value),
+        Ok(_) | Err(_) => Err(Unreadable),
+    }
 }
 
 /// What follows the version byte, if it is this one.

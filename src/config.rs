@@ -14,7 +14,7 @@ use std::time::Duration;
 
 pub use kafka::Kafka;
 pub use secret::{ReadSecret, Secret, looks_secret};
-pub use written::{Delivery, Size, Start, Written};
+pub use written::{Delivery, OnBrokenRules, Size, Start, Written};
 
 use crate::decode;
 use crate::plan::Settings;
@@ -54,6 +54,10 @@ pub struct Config {
     pub static_membership: bool,
     /// Between two lines of counters in the log.
     pub status_interval: Duration,
+    /// What becomes of a start whose rule files have errors.
+    pub on_broken_rules: OnBrokenRules,
+    /// How long workers may have different rules before they are warned of.
+    pub rolling_change: Duration,
     /// What one message of the matches, dead-letter or incidents topic may hold.
     pub message_bytes_max: usize,
     /// What the state may hold in memory for reading.
@@ -164,6 +168,8 @@ impl Config {
             broker_timeout: time(written.broker_timeout, "5m"),
             static_membership: written.static_membership.unwrap_or(false),
             status_interval: time(written.status_interval, "30s"),
+            on_broken_rules: written.on_broken_rules.unwrap_or(OnBrokenRules::LastGood),
+            rolling_change: time(written.rolling_change, "10m"),
             message_bytes_max: limits.message_bytes as usize,
             block_cache_bytes: written.state.block_cache.map_or(256 << 20, |size| size.0),
             keys_bytes: written.state.keys.map_or(512 << 20, |size| size.0),

@@ -17,7 +17,7 @@ use crate::decode::ByReason;
 use crate::plan::Plan;
 use crate::record::Position;
 use crate::shuffle::MatchedRecord;
-use crate::time::Millis;
+use crate::time::{self, Millis};
 use outbox::{Outbox, Why};
 
 /// A source partition, as the plan numbers topics.
@@ -190,6 +190,8 @@ impl Detector {
         payload: &[u8],
     ) {
         let epoch = self.epoch(source);
+        // Producers may write any number there.
+        let timestamp = timestamp.filter(|timestamp| time::is_usual(*timestamp));
         let mut latest = None;
         let outbox = &mut self.outbox;
         outbox.counts.messages += 1;

@@ -7,7 +7,7 @@
 //!
 //! One event's way: [`decode`] cuts a Kafka message into records, [`normalise`] makes each one an
 //! [`event`], [`detect`] tests it against the [`plan`]'s rules, [`shuffle`] packs what matched for
-//! the matches topic, [`correlate`] folds that topic into the [`key`]s of the [`state`]. The key's
+//! the matches topic, [`admission`] passes what a worker can have written there, [`correlate`] folds it into the [`key`]s of the [`state`]. The key's
 //! [`view`] says where patterns hold, [`condition`] where the rule triggers, [`tally`] and
 //! [`episode`] which [`incident`]s follow, [`publish`] what of them is news; [`settle`] forgets
 //! what is final, [`late`] looks at what came too late. [`encode`] writes incidents. [`replay`]
@@ -42,6 +42,8 @@ pub mod plan;
 pub mod detect;
 
 pub mod shuffle;
+
+pub mod admission;
 
 pub mod watermark;
 

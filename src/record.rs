@@ -29,6 +29,13 @@ impl Hash {
         u64::from_be_bytes(self.0.first_chunk().copied().unwrap_or_default())
     }
 
+    /// Its first 8 hexadecimal digits: enough for people to tell a few apart.
+    pub fn short(self) -> String {
+        let mut text = self.to_string();
+        text.truncate(8);
+        text
+    }
+
     /// The hash written as 32 hexadecimal digits.
     pub fn parse(text: &str) -> Option<Hash> {
         let mut hash = Hash::default();

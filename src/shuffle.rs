@@ -188,7 +188,7 @@ pub fn encode(message: &Message) -> Vec<u8> {
 ///
 /// # Errors
 ///
-/// The bytes are of another version or damaged.
+/// The bytes are of another version or damaged, or there are more.
 pub fn decode(bytes: &[u8]) -> Result<Message, Unreadable> {
     let mut message: Message = bytes::from_bytes(FORMAT, bytes)?;
     let records = message.sections.iter_mut();
@@ -200,11 +200,13 @@ pub fn decode(bytes: &[u8]) -> Result<Message, Unreadable> {
     Ok(message)
 }
 
-/// The plan that the message in `bytes` names, without reading the rest.
+/// The plan that the message in `bytes` names, without reading the rest. It stands behind the
+/// version byte in every format.
 ///
 /// # Errors
 ///
-/// The bytes are of another version or damaged.
+/// There are not bytes enough.
 pub fn plan_of(bytes: &[u8]) -> Result<Hash, Unreadable> {
-    bytes::first_from_bytes(FORMAT, bytes)
+    let plan = bytes.get(1..).and_then(|rest| rest.first_chunk());
+    plan.map(|plan| Hash(*plan)).ok_or(Unreadable)
 }

@@ -30,7 +30,7 @@ use crate::bytes::{Unreadable, from_bytes, to_bytes};
 use crate::correlate::{Asked, Run};
 use crate::incident::Incident;
 use crate::key::{KeyId, Pane};
-use crate::plan::{Catalogue, LoadedRule, Plan};
+use crate::plan::{Catalogue, LoadedRule, Plan, Unusable};
 use crate::record::Hash;
 use crate::time::{Millis, Second};
 use crate::watermark::Sources;
@@ -64,12 +64,12 @@ pub type Change = (Vec<u8>, Option<Vec<u8>>);
 /// Why a state cannot be opened from its rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OpenError {
-    /// The rows are of another version or damaged.
+    /// The rows are damaged.
     Unreadable,
-    /// It names a rule that the catalogue does not have.
-    UnknownRule(Hash),
-    /// It names a plan that the catalogue does not have.
-    UnknownPlan(Hash),
+    /// The rows are of this other format.
+    Format(u8),
+    /// It names a rule or plan that the catalogue does not have, or has and cannot load.
+    Unusable(Unusable),
 }
 
 /// What the fold has counted since it was opened; for the operator.
@@ -93,6 +93,8 @@ pub struct Counts {
     pub evidence_full: u64,
     /// Publications of which something is cut.
     pub truncated: u64,
+    /// Log messages that no worker has written, passed over.
+    pub refused: u64,
 }
 
 impl Counts {
@@ -181,15 +183,18 @@ impl State {
     ///
     /// The row is unreadable, or names a rule or plan that the catalogue does not have.
     pub fn open(meta: &[u8], catalogue: &Catalogue) -> Result<State, OpenError> {
+        if let Some(other) = meta.first().filter(|format| **format != FORMAT) {
+            return Err(OpenError::Format(*other));
+        }
         let meta: Meta = from_bytes(FORMAT, meta).map_err(|Unreadable| OpenError::Unreadable)?;
         let mut state = State::empty(meta.applied);
         state.keys = Cache::new(false);
         for hash in meta.rules.values().flat_map(|rule| &rule.versions) {
-            let rule = catalogue.rule(*hash).ok_or(OpenError::UnknownRule(*hash))?;
+            let rule = catalogue.rule(*hash).map_err(OpenError::Unusable)?;
             state.versions.insert(*hash, Arc::clone(rule));
         }
         if let Some(hash) = meta.plan {
-            let plan = catalogue.plan(hash).ok_or(OpenError::UnknownPlan(hash))?;
+            let plan = catalogue.plan(hash).map_err(OpenError::Unusable)?;
             state.plan = Some(Arc::clone(plan));
         }
         state.hours = meta.hours;
@@ -199,9 +204,22 @@ impl State {
         Ok(state)
     }
 
+    /// The log goes on at `offset`; before it there is nothing that is still to be folded.
+    pub fn begin_at(&mut self, offset: i64) {
+        self.applied = offset;
+    }
+
     /// Offset of the next message to be folded.
     pub fn applied(&self) -> i64 {
         self.applied
+    }
+
+    /// Passes over the message at `offset`, which no worker has written. Messages before it may
+    /// still be half folded.
+    pub fn pass_over(&mut self, offset: i64) {
+        self.applied_through(offset);
+        self.counts.messages += 1;
+        self.counts.refused += 1;
     }
 
     /// The offset from which a fold must begin to give this state; goes into the metadata of the

@@ -16,6 +16,26 @@ pub type Second = i64;
 /// dated by that timestamp, for nothing is in the future.
 pub const FUTURE_MAX: Millis = 300_000;
 
+/// Times that are reckoned with lie this far from 1970 at most, either way: farther than any
+/// calendar, and so near that no sum of times and spans overflows.
+pub const TIME_MAX: Millis = 1 << 53;
+
+/// Whether a moment is one that can be reckoned with.
+pub fn is_usual(millis: Millis) -> bool {
+    (-TIME_MAX..=TIME_MAX).contains(&millis)
+}
+
+/// A span of seconds as configurations write it, such as `15m`.
+pub fn span(seconds: Second) -> String {
+    match seconds {
+        0 => "0s".to_owned(),
+        _ if seconds % DAY == 0 => format!("{}d", seconds / DAY),
+        _ if seconds % 3_600 == 0 => format!("{}h", seconds / 3_600),
+        _ if seconds % 60 == 0 => format!("{}m", seconds / 60),
+        _ => format!("{seconds}s"),
+    }
+}
+
 /// Seconds in a UTC day.
 pub const DAY: Second = 86_400;
 

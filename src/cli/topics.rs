@@ -113,7 +113,9 @@ fn check(config: &Config, needed: Second, json: bool) -> Result<ExitCode> {
     let existing = topics::partitions(config, &health, START_PATIENCE)?;
     let rules = Names::of(&config.app).rules;
     let fixed = match existing.contains_key(&*rules) {
-        true => rules_topic::read(config, &health)?.matches_partitions(),
+        true => rules_topic::read(config, &health)?
+            .catalogue
+            .matches_partitions(),
         false => None,
     };
     let deviations = topics::check(config, &existing, fixed, needed)?;
@@ -159,7 +161,7 @@ fn reset(config: &Config, topic: &str) -> Result<ExitCode> {
     if !existing.contains_key(&*rules) {
         bail!("topic {rules} does not exist on {}", config.kafka.brokers());
     }
-    let catalogue = rules_topic::read(config, &health)?;
+    let catalogue = rules_topic::read(config, &health)?.catalogue;
     let entry = catalogue.raise_epoch(topic);
     rules_topic::write(config, &health, &[entry])?;
     screen::out(format_args!(

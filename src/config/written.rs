@@ -12,7 +12,7 @@ use crate::rule::nearest::nearest;
 
 /// Every key, in the order of the documentation. In the environment `a.b_c` is
 /// `WATCHFIRE_A_B_C`; properties of `[kafka]` come besides.
-pub const KEYS: [&str; 28] = [
+pub const KEYS: [&str; 30] = [
     "app",
     "sources",
     "rules",
@@ -26,6 +26,8 @@ pub const KEYS: [&str; 28] = [
     "broker_timeout",
     "static_membership",
     "status_interval",
+    "on_broken_rules",
+    "rolling_change",
     "matches_partitions",
     "incidents_partitions",
     "matches_retention",
@@ -73,6 +75,10 @@ pub struct Written {
     pub static_membership: Option<bool>,
     /// [`super::Config::status_interval`]
     pub status_interval: Option<Time>,
+    /// [`super::Config::on_broken_rules`]
+    pub on_broken_rules: Option<OnBrokenRules>,
+    /// [`super::Config::rolling_change`]
+    pub rolling_change: Option<Time>,
     /// [`super::Topics::matches_partitions`]
     pub matches_partitions: Option<u32>,
     /// [`super::Topics::incidents_partitions`]
@@ -181,6 +187,16 @@ pub enum Start {
     Earliest,
     /// After its newest message.
     Latest,
+}
+
+/// What a worker does at a start whose rule files have errors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnBrokenRules {
+    /// It uses the rules that were used last, and says so.
+    LastGood,
+    /// It ends.
+    Stop,
 }
 
 /// A duration such as `15m`.
@@ -368,6 +384,8 @@ impl Written {
             broker_timeout: self.broker_timeout.or(under.broker_timeout),
             static_membership: self.static_membership.or(under.static_membership),
             status_interval: self.status_interval.or(under.status_interval),
+            on_broken_rules: self.on_broken_rules.or(under.on_broken_rules),
+            rolling_change: self.rolling_change.or(under.rolling_change),
             matches_partitions: self.matches_partitions.or(under.matches_partitions),
             incidents_partitions: self.incidents_partitions.or(under.incidents_partitions),
             matches_retention: self.matches_retention.or(under.matches_retention),

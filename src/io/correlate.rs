@@ -15,28 +15,29 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use rdkafka::message::{BorrowedMessage, Message as _, Timestamp};
 
 use super::client::{Health, lock};
+use super::clock;
 use super::ends::{Ends, Found};
 use super::group::{Committed, Event, Group, Member, Partition, Revoked, list_of};
+use super::rules_topic::Known;
 use super::sink::{Outcome, Progress, Sink};
 use super::status::Status;
 use super::store::Store;
 use super::topics::Names;
-use super::{clock, rules_topic};
-use crate::bytes::Unreadable;
 use crate::config::Config;
 use crate::encode::Encoding;
-use crate::plan::{Catalogue, Plan};
+use crate::plan::others::Others;
+use crate::plan::{Plan, Unusable};
 use crate::record::Hash;
 use crate::shuffle;
 use crate::state::Counts;
 use crate::time::Millis;
-use folding::{Folding, MEMORY_FACTOR, Surroundings, Unfolded, fold_all, unreadable};
+use folding::{Folding, MEMORY_FACTOR, Surroundings, Unfolded, fold_all};
 use pace::processors;
-use report::Recovery;
+use report::{Recovery, Refused, Warned};
 
 /// The longest wait for a message: other things are due.
 const WAIT: Duration = Duration::from_millis(100);
@@ -68,7 +69,7 @@ pub struct Stage {
     config: Config,
     health: Arc<Health>,
     status: Arc<Status>,
-    catalogue: Catalogue,
+    known: Known,
     incidents: Arc<str>,
     encoding: Encoding,
     store: Store,
@@ -90,6 +91,10 @@ pub struct Stage {
     moved: bool,
     last_commit: Instant,
     total: Counts,
+    refused: Refused,
+    others: Others,
+    /// Which other plans the log was told of.
+    warned: Warned,
     /// Messages without the broker's timestamp were met, and that was logged.
     warned_of_timestamps: bool,
     /// Called when the group has answered for the first time.
@@ -102,17 +107,18 @@ impl Stage {
         config: &Config,
         health: &Arc<Health>,
         status: &Arc<Status>,
-        catalogue: Catalogue,
+        known: Known,
         store: Store,
         sink: Sink,
         ready: Box<dyn FnOnce() + Send>,
     ) -> Result<Stage> {
+        lock(&status.reloading).entries_refused = known.refused;
         Ok(Stage {
             ends: Ends::start(config, health)?,
             config: config.clone(),
             health: Arc::clone(health),
             status: Arc::clone(status),
-            catalogue,
+            known,
             incidents: Names::of(&config.app).incidents,
             encoding: Encoding::Avro,
             store,
@@ -127,6 +133,9 @@ impl Stage {
             moved: false,
             last_commit: clock::instant(),
             total: Counts::default(),
+            refused: Refused::default(),
+            others: Others::default(),
+            warned: Warned::default(),
             warned_of_timestamps: false,
             ready: Some(ready),
         })
@@ -150,7 +159,7 @@ impl Stage {
     /// Does what is next.
     fn turn(&mut self, group: &Group) -> Result<()> {
         match self.next(group)? {
-            Next::Message(message) => self.read(&message)?,
+            Next::Message(message) => self.read(&message),
             Next::AskForEnds => self.ask_for_ends()?,
             Next::Ends(found) => self.take_ends(&found),
             Next::Fold => self.fold(|_| true)?,
@@ -200,32 +209,31 @@ impl Stage {
     }
 
     /// Reads one message of the log.
-    fn read(&mut self, kafka: &BorrowedMessage<'_>) -> Result<()> {
-        let (number, offset) = (kafka.partition(), kafka.offset());
+    fn read(&mut self, kafka: &BorrowedMessage<'_>) {
+        let number = kafka.partition();
         let payload = kafka.payload().unwrap_or_default();
-        let plan = shuffle::plan_of(payload).map_err(|Unreadable| unreadable(number, offset))?;
-        let plan = self
-            .plan(plan)
-            .with_context(|| format!("{}/{number} offset {offset}", kafka.topic()))?;
         let timestamp = self.timestamp(kafka);
         if let Some(folding) = self.folding.get_mut(&number) {
             folding.inbox.push(Unfolded {
-                offset,
+                offset: kafka.offset(),
                 timestamp,
-                plan,
                 payload: payload.to_vec(),
             });
             folding.inbox_bytes += payload.len();
             self.inbox_bytes += payload.len();
             self.moved = true;
         }
-        Ok(())
     }
 
     /// Folds what was read of these partitions; a lot of it on all processors.
     fn fold(&mut self, which: impl Fn(&Folding) -> bool + Sync) -> Result<()> {
+        let inboxes = self.folding.values().filter(|f| which(f));
+        let named = inboxes.flat_map(|folding| &folding.inbox);
+        let named = named.filter_map(|message| shuffle::plan_of(&message.payload).ok());
+        let plans = self.plans(&named.collect())?;
         let surroundings = Surroundings {
             store: &self.store,
+            plans: &plans,
             incidents: &self.incidents,
             encoding: self.encoding,
             recovering_bytes: self.recovering_bytes(),
@@ -236,26 +244,40 @@ impl Stage {
         };
         let folding = self.folding.iter_mut().filter(|(_, f)| which(f));
         fold_all(folding, &surroundings, threads)?;
+        self.note_plans();
+        self.name_refused();
         self.inbox_bytes = self.folding.values().map(|f| f.inbox_bytes).sum();
         let waiting = self.folding.values().flat_map(|folding| &folding.outbox);
         self.outbox_bytes = waiting.map(|message| message.payload.len()).sum();
         Ok(())
     }
 
-    /// The plan that a message names. It was in the rules topic before the message was written,
-    /// so one that is not known yet is found by reading that topic again.
-    fn plan(&mut self, hash: Hash) -> Result<Arc<Plan>> {
-        if self.catalogue.plan(hash).is_none() {
-            self.catalogue = rules_topic::read(&self.config, &self.health)?;
+    /// The plans that these messages name; those that the rules topic does not have are left out.
+    /// A plan is there before a message names it, so one that is not known yet is found by reading
+    /// what was written to that topic since.
+    fn plans(&mut self, named: &BTreeSet<Hash>) -> Result<BTreeMap<Hash, Arc<Plan>>> {
+        let is_missing = |plan: &Hash| {
+            let found = self.known.catalogue.plan(*plan);
+            matches!(found, Err(Unusable::Missing(_)))
+        };
+        if named.iter().any(is_missing) {
+            self.known.catch_up()?;
+            lock(&self.status.reloading).entries_refused = self.known.refused;
         }
-        match self.catalogue.plan(hash) {
-            Some(plan) => Ok(Arc::clone(plan)),
-            None => bail!(
-                "plan {hash} is not in topic {}; that topic must be compacted, never deleted \
-                 from, and belong to the same application as the matches",
-                Names::of(&self.config.app).rules
-            ),
+        let mut plans = BTreeMap::new();
+        for hash in named {
+            match self.known.catalogue.plan(*hash) {
+                Ok(plan) => {
+                    plans.insert(*hash, Arc::clone(plan));
+                }
+                Err(Unusable::Missing(_)) => (),
+                Err(why @ Unusable::Unreadable(_)) => bail!(
+                    "messages of the matches topic name plan {hash}, which this version cannot \
+                     use: {why}"
+                ),
+            }
         }
+        Ok(plans)
     }
 
     fn timestamp(&mut self, kafka: &BorrowedMessage<'_>) -> Millis {
@@ -413,7 +435,7 @@ impl Stage {
                 state, committed, ..
             } = folding;
             let (offset, metadata) = match folding.is_live() {
-                true => (state.applied(), state.recovery_offset().to_string()),
+                true => (state.applied(), folding.note.to_string()),
                 false => (committed.offset, committed.metadata.clone()),
             };
             Progress {

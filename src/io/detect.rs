@@ -94,6 +94,7 @@ impl Stage {
             dead_letters,
             ..
         } = Names::of(&config.app);
+        status.put_into_use(&plans.in_use.plan);
         let detector = Detector::new(
             Arc::clone(&plans.in_use.plan),
             matches_partitions,
@@ -274,6 +275,7 @@ impl Stage {
         }
         let plan = newer.plan.hash.to_string();
         tracing::info!(plan, "detecting with another plan");
+        self.status.put_into_use(&newer.plan);
         self.plans.in_use = newer;
         Ok(())
     }

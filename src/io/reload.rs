@@ -14,12 +14,13 @@ use anyhow::Result;
 
 use super::client::{CALL, Health, lock};
 use super::rule_set::{self, Content, RuleSet};
+use super::rules_topic::TakenIntoUse;
 use super::status::Status;
 use super::topics::Names;
 use super::{clock, rules_topic, topics};
 use crate::config::Config;
 use crate::plan::changes::Changes;
-use crate::plan::{InUse, Plan, Source, retention};
+use crate::plan::{InUse, Plan, Reading, Source, retention};
 
 /// Between two looks at the files.
 const LOOK_INTERVAL: Duration = Duration::from_secs(2);
@@ -176,24 +177,13 @@ impl Reloader {
         match outcome {
             Ok(Outcome::Same) => {
                 tracing::info!("the rules are the same as before");
+                lock(&self.status.reloading).last_good = false;
             }
             Ok(Outcome::Changed(changes, plan)) => {
-                let Changes {
-                    added,
-                    removed,
-                    changed,
-                    reworded,
-                } = changes;
-                tracing::info!(
-                    plan = plan.hash.to_string(),
-                    rules = plan.rules.len(),
-                    ?added,
-                    ?removed,
-                    ?changed,
-                    ?reworded,
-                    "rules reloaded"
-                );
-                lock(&self.status.reloading).reloads += 1;
+                tell(&changes, &plan, "rules reloaded");
+                let mut reloading = lock(&self.status.reloading);
+                reloading.reloads += 1;
+                reloading.last_good = false;
             }
             Err(problems) => {
                 for problem in &problems {
@@ -211,18 +201,22 @@ impl Reloader {
     /// Makes the plan of `set` and `sources` known, and hands it to the first stage.
     fn put_into_use(&mut self, set: RuleSet, sources: Vec<Source>) -> Result<Outcome> {
         let settings = self.config.settings;
-        let wanted = Plan::alone(&set.rules, &set.attributes, settings, sources.clone());
+        let reading = Reading {
+            sources: sources.clone(),
+            decoding: self.config.decoding,
+        };
+        let wanted = Plan::alone(&set.rules, &set.attributes, settings, reading);
         let wanted = wanted.map_err(anyhow::Error::msg)?;
         let changes = Changes::between(&self.plan, &wanted);
-        if changes.is_empty() && sources == self.plan.sources {
+        if changes.is_empty() {
             return Ok(Outcome::Same);
         }
-        let (catalogue, plan) =
+        let TakenIntoUse { known, plan, .. } =
             rules_topic::take_into_use(&self.config, &self.health, &set, &|_| sources.clone())?;
         self.plan = Arc::clone(&plan);
         if self
             .plans
-            .send(catalogue.in_use(Arc::clone(&plan)))
+            .send(known.catalogue.in_use(Arc::clone(&plan)))
             .is_err()
         {
             tracing::debug!("the first stage has ended already");
@@ -231,5 +225,34 @@ impl Reloader {
         topics::retention::warn(&self.config, needed);
         self.set = set;
         Ok(Outcome::Changed(changes, plan))
+    }
+}
+
+/// Says how the rules differ from those before.
+pub fn tell(changes: &Changes, plan: &Plan, what: &str) {
+    let Changes {
+        added,
+        removed,
+        changed,
+        reworded,
+        settings,
+        sources,
+    } = changes;
+    tracing::info!(
+        plan = plan.hash.to_string(),
+        rules = plan.rules.len(),
+        ?added,
+        ?removed,
+        ?changed,
+        ?reworded,
+        ?settings,
+        ?sources,
+        "{what}"
+    );
+    if !changed.is_empty() || !removed.is_empty() {
+        tracing::info!(
+            "rules that were removed, or mean something else now, lose their state: their open \
+             incidents are closed, and what goes on is found anew, as an incident of its own"
+        );
     }
 }

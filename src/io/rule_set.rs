@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use super::rule_files;
 use crate::event::Attributes;
-use crate::rule::{Rule, Texts};
+use crate::plan::Plan;
+use crate::rule::{self, Rule, Texts};
 
 /// The files of a rule set, each with its text; or why they cannot be read.
 pub type Content = Result<Texts, String>;
@@ -24,6 +25,26 @@ pub struct RuleSet {
 pub fn content(paths: &[String]) -> Content {
     let paths: Vec<PathBuf> = paths.iter().map(PathBuf::from).collect();
     rule_files::load(&paths).map_err(|error| format!("{error:#}"))
+}
+
+/// The rules of a plan, where `content`, what the files hold, has errors.
+///
+/// # Errors
+///
+/// The plan has a rule that cannot be read alone: says why.
+pub fn of_plan(plan: &Plan, content: Content) -> Result<RuleSet, String> {
+    let mut attributes = Attributes::default();
+    let mut rules = Vec::with_capacity(plan.rules.len());
+    for (loaded, _) in &plan.rules {
+        let rule = &loaded.rule;
+        let again = rule::parse_with(&rule.id, &rule.text, &rule.lists, &mut attributes);
+        rules.extend(again.map_err(|errors| rule::in_one_line(&errors))?);
+    }
+    Ok(RuleSet {
+        content,
+        rules,
+        attributes,
+    })
 }
 
 /// The rules in `content`.

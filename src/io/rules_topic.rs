@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
-use rdkafka::consumer::Consumer as _;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
-use rdkafka::message::Message as _;
+use rdkafka::message::{BorrowedMessage, Message as _};
 use rdkafka::producer::{BaseRecord, Producer as _};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
@@ -16,16 +16,43 @@ use super::producer;
 use super::rule_set::RuleSet;
 use super::topics::Names;
 use crate::config::Config;
-use crate::plan::{Catalogue, Plan, Reading, Source};
+use crate::plan::{Catalogue, Plan, Reading, Source, Unusable};
 use crate::time::{Millis, second_of};
 
+/// So many entries that do not count are named in the log, of those that one look finds.
+const NAMED_MAX: u64 = 5;
+
+/// What of a key is shown.
+const KEY_CHARS_MAX: usize = 80;
+
+/// What the topic holds, as far as it was read.
+pub struct Known {
+    /// All that counts.
+    pub catalogue: Catalogue,
+    /// Entries that do not.
+    pub refused: u64,
+    reader: Reader,
+}
+
+impl Known {
+    /// Takes what was written since the last look.
+    pub fn catch_up(&mut self) -> Result<()> {
+        let catalogue = &mut self.catalogue;
+        let take = &mut |entry: Entry<'_>| catalogue.read(entry.key, entry.value);
+        self.refused += self.reader.read_on(take)?;
+        Ok(())
+    }
+}
+
 /// Reads all entries that are there now.
-pub fn read(config: &Config, health: &Arc<Health>) -> Result<Catalogue> {
-    let mut catalogue = Catalogue::default();
-    each(config, health, &mut |entry| {
-        catalogue.read(entry.key, entry.value)
-    })?;
-    Ok(catalogue)
+pub fn read(config: &Config, health: &Arc<Health>) -> Result<Known> {
+    let mut known = Known {
+        catalogue: Catalogue::default(),
+        refused: 0,
+        reader: Reader::new(config, health)?,
+    };
+    known.catch_up()?;
+    Ok(known)
 }
 
 /// One entry of the topic.
@@ -37,62 +64,129 @@ pub struct Entry<'m> {
     pub value: Option<&'m [u8]>,
     /// When it was written, as far as the broker says.
     pub written: Option<Millis>,
+    /// Where it stands.
+    pub offset: i64,
 }
 
-/// Hands all entries that are there now to `each`, in order, also those that no transaction has
-/// committed: a plan is written before it is used.
-pub fn each(
-    config: &Config,
-    health: &Arc<Health>,
-    each: &mut dyn FnMut(Entry<'_>) -> Result<(), String>,
-) -> Result<()> {
-    let topic = Names::of(&config.app).rules;
-    let more = [("isolation.level", "read_uncommitted")];
-    let reader = client::reader_with(config, health, &more)?;
-    let what = format!("read topic {topic}");
-    let patience = config.broker_timeout;
-    let (low, end) =
-        health.patiently(patience, &what, || reader.fetch_watermarks(&topic, 0, CALL))?;
-    if low >= end {
-        return Ok(());
+/// Takes an entry, or says why it does not count.
+pub type Take<'t> = dyn FnMut(Entry<'_>) -> Result<(), String> + 't;
+
+/// Hands all entries that are there now to `take`, in order, also those that no transaction has
+/// committed: a plan is written before it is used. Those that do not count are named and passed
+/// over.
+pub fn each(config: &Config, health: &Arc<Health>, take: &mut Take<'_>) -> Result<()> {
+    Reader::new(config, health)?.read_on(take).map(|_| ())
+}
+
+/// Reads the topic, and later on what was written since.
+pub struct Reader {
+    topic: Arc<str>,
+    consumer: BaseConsumer<client::Callbacks>,
+    health: Arc<Health>,
+    patience: Duration,
+    /// The offset that is read next.
+    next: i64,
+}
+
+impl Reader {
+    /// A reader that begins at the topic's first entry.
+    pub fn new(config: &Config, health: &Arc<Health>) -> Result<Reader> {
+        let more = [("isolation.level", "read_uncommitted")];
+        Ok(Reader {
+            topic: Names::of(&config.app).rules,
+            consumer: client::reader_with(config, health, &more)?,
+            health: Arc::clone(health),
+            patience: config.broker_timeout,
+            next: 0,
+        })
     }
-    let mut list = TopicPartitionList::new();
-    list.add_partition_offset(&topic, 0, Offset::Offset(low))?;
-    reader.assign(&list)?;
-    let mut heard = clock::instant();
-    loop {
-        match reader.poll(Duration::from_millis(50)) {
-            Some(Ok(message)) => {
-                heard = clock::instant();
-                let key = String::from_utf8_lossy(message.key().unwrap_or_default());
-                let entry = Entry {
-                    key: &key,
-                    value: message.payload(),
-                    written: message.timestamp().to_millis(),
-                };
-                each(entry).map_err(|why| anyhow!("{topic} offset {}: {why}", message.offset()))?;
+
+    /// The offset after the last entry that was read.
+    pub fn next(&self) -> i64 {
+        self.next
+    }
+
+    /// Hands what was written since the last call to `take`; how many entries do not count.
+    pub fn read_on(&mut self, take: &mut Take<'_>) -> Result<u64> {
+        let what = format!("read topic {}", self.topic);
+        let consumer = &self.consumer;
+        let (low, end) = self.health.patiently(self.patience, &what, || {
+            consumer.fetch_watermarks(&self.topic, 0, CALL)
+        })?;
+        let from = self.next.max(low);
+        if from >= end {
+            self.next = end;
+            return Ok(0);
+        }
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(&self.topic, 0, Offset::Offset(from))?;
+        self.consumer.assign(&list)?;
+        let refused = self.read_to(end, &what, take);
+        self.consumer.unassign()?;
+        self.next = end;
+        refused
+    }
+
+    fn read_to(&self, end: i64, what: &str, take: &mut Take<'_>) -> Result<u64> {
+        let (mut heard, mut refused) = (clock::instant(), 0);
+        loop {
+            match self.consumer.poll(Duration::from_millis(50)) {
+                Some(Ok(message)) => {
+                    heard = clock::instant();
+                    refused += u64::from(!self.hand_over(&message, refused, take));
+                }
+                Some(Err(error)) if !client::is_transient(&error) => {
+                    return Err(error).with_context(|| format!("could not {what}"));
+                }
+                Some(Err(_)) | None => self.health.check(self.patience)?,
             }
-            Some(Err(error)) if !client::is_transient(&error) => {
-                return Err(error).with_context(|| format!("could not {what}"));
+            if position(&self.consumer, &self.topic)? >= end {
+                break;
             }
-            Some(Err(_)) | None => health.check(patience)?,
+            if heard.elapsed() > self.patience {
+                bail!("could not {what}: nothing came");
+            }
+            self.health.check_stop(what)?;
         }
-        if position(&reader, &topic)? >= end {
-            return Ok(());
+        if refused > NAMED_MAX {
+            tracing::warn!(
+                topic = &*self.topic,
+                refused,
+                "that many entries of the rules topic are none of a worker's, and passed over"
+            );
         }
-        if heard.elapsed() > patience {
-            bail!("could not {what}: nothing came");
+        Ok(refused)
+    }
+
+    /// Whether an entry counts. It is named if it does not, unless `before` have been.
+    fn hand_over(&self, message: &BorrowedMessage<'_>, before: u64, take: &mut Take<'_>) -> bool {
+        let key = String::from_utf8_lossy(message.key().unwrap_or_default());
+        let entry = Entry {
+            key: &key,
+            value: message.payload(),
+            written: message.timestamp().to_millis(),
+            offset: message.offset(),
+        };
+        let Err(why) = take(entry) else {
+            return true;
+        };
+        if before < NAMED_MAX {
+            let key: String = key.chars().take(KEY_CHARS_MAX).collect();
+            tracing::warn!(
+                topic = &*self.topic,
+                offset = message.offset(),
+                ?key,
+                ?why,
+                "an entry of the rules topic is none of a worker's, and passed over"
+            );
         }
-        health.check_stop(&what)?;
+        false
     }
 }
 
 /// The offset that is read next. Compaction leaves gaps, also before the end, so it is the
 /// client that must say how far it has come.
-fn position(
-    reader: &rdkafka::consumer::BaseConsumer<client::Callbacks>,
-    topic: &str,
-) -> Result<i64> {
+fn position(reader: &BaseConsumer<client::Callbacks>, topic: &str) -> Result<i64> {
     let positions = reader.position()?;
     Ok(
         match positions
@@ -154,6 +248,17 @@ fn try_to_write(
     Ok(producer.context().failure().map(|(error, _)| error))
 }
 
+/// A plan that is known to all.
+pub struct TakenIntoUse {
+    /// The topic, with the plan in it.
+    pub known: Known,
+    /// The plan.
+    pub plan: Arc<Plan>,
+    /// The plan that was taken into use before it, or why that cannot be loaded; `None`: this is
+    /// the application's first.
+    pub before: Option<Result<Arc<Plan>, Unusable>>,
+}
+
 /// Makes the plan of these rules and sources known, and loads it as everybody will. `sources`
 /// gives them as the topic knows them.
 pub fn take_into_use(
@@ -161,29 +266,30 @@ pub fn take_into_use(
     health: &Arc<Health>,
     set: &RuleSet,
     sources: &dyn Fn(&Catalogue) -> Vec<Source>,
-) -> Result<(Catalogue, Arc<Plan>)> {
-    let catalogue = read(config, health)?;
+) -> Result<TakenIntoUse> {
+    let mut known = read(config, health)?;
     let minute = second_of(clock::now()).div_euclid(60) * 60;
-    let draft = catalogue.draft(
+    let before = known.catalogue.newest();
+    let before = before.map(|newest| known.catalogue.plan(newest).cloned());
+    let draft = known.catalogue.draft(
         &set.rules,
         &set.attributes,
         config.settings,
         Reading {
-            sources: sources(&catalogue),
+            sources: sources(&known.catalogue),
             decoding: config.decoding,
         },
         minute,
     );
-    let catalogue = if draft.entries.is_empty() {
-        catalogue
-    } else {
+    if !draft.entries.is_empty() {
         write(config, health, &draft.entries)?;
-        read(config, health)?
-    };
-    let plan = catalogue.plan(draft.plan).cloned().ok_or_else(|| {
+        known.catch_up()?;
+    }
+    let plan = known.catalogue.plan(draft.plan).cloned();
+    let plan = plan.map_err(|why| {
         anyhow!(
-            "plan {} was written to topic {}, and is not there: is that topic compacted, with one \
-             partition?",
+            "plan {} was written to topic {}, and cannot be used ({why}): is that topic \
+             compacted, with one partition?",
             draft.plan,
             Names::of(&config.app).rules
         )
@@ -194,5 +300,9 @@ pub fn take_into_use(
         new_entries = draft.entries.len(),
         "plan is known to all"
     );
-    Ok((catalogue, plan))
+    Ok(TakenIntoUse {
+        known,
+        plan,
+        before,
+    })
 }

@@ -1,13 +1,15 @@
 //! What the stages tell the operator.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::behind::Behind;
 use super::client::lock;
 use super::clock;
 use crate::config::{Config, Delivery};
+use crate::plan::Plan;
+use crate::record::Hash;
 use crate::time::{Millis, Second};
 use crate::{detect, state, time};
 
@@ -52,12 +54,20 @@ pub struct Correlating {
 }
 
 /// What becomes of changes to the rules.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Reloading {
+    /// The plan in use, and since when; `None`: there is none yet.
+    pub plan: Option<(Arc<Plan>, Millis)>,
+    /// The rule files had errors at the start: the rules are those that were used before.
+    pub last_good: bool,
+    /// Plans that other workers use.
+    pub others: Vec<Hash>,
     /// How often other rules were put into use.
     pub reloads: u64,
     /// How often they were refused, and those in use stayed.
     pub refused: u64,
+    /// Entries of the rules topic that no worker has written, as of the last look.
+    pub entries_refused: u64,
 }
 
 /// Where the stages leave it.
@@ -73,12 +83,31 @@ pub struct Status {
     pub behind: Mutex<Behind>,
 }
 
+impl Reloading {
+    /// The plan in use and those of others, as they are shown.
+    fn shown(&self) -> (String, String) {
+        let plan = self.plan.as_ref();
+        let plan = plan.map_or_else(|| "none".to_owned(), |(plan, _)| plan.hash.short());
+        let others: Vec<String> = self.others.iter().map(|hash| hash.short()).collect();
+        match others.is_empty() {
+            true => (plan, "none".to_owned()),
+            false => (plan, others.join(",")),
+        }
+    }
+}
+
 impl Status {
+    /// The first stage detects with this plan from now on.
+    pub fn put_into_use(&self, plan: &Arc<Plan>) {
+        lock(&self.reloading).plan = Some((Arc::clone(plan), clock::now()));
+    }
+
     /// Writes everything as one line of the log.
     pub fn log(&self, config: &Config, delivery: Delivery) {
         let detecting = lock(&self.detecting).clone();
         let correlating = lock(&self.correlating).clone();
-        let reloading = *lock(&self.reloading);
+        let reloading = lock(&self.reloading).clone();
+        let (plan, others) = reloading.shown();
         let behind = lock(&self.behind).by(clock::instant());
         let (source_lag, matches_lag) = (detecting.lag, correlating.lag);
         let lag = source_lag.zip(matches_lag).map(|(one, other)| one + other);
@@ -119,9 +148,18 @@ impl Status {
             late = correlating.counts.late,
             capped = correlating.counts.capped,
             future_by_broker = correlating.counts.future,
+            matches_refused = correlating.counts.refused,
+            rules_refused = reloading.entries_refused,
             incidents = correlating.counts.published,
             evidence_full = correlating.counts.evidence_full,
             truncated = correlating.counts.truncated,
+            plan,
+            other_plans = others,
+            rules = if reloading.last_good {
+                "last_good"
+            } else {
+                "files"
+            },
             rule_reloads = reloading.reloads,
             rule_reloads_refused = reloading.refused,
             watermark,
@@ -158,4 +196,5 @@ pub fn add_fold(total: &mut state::Counts, more: state::Counts) {
     total.published += more.published;
     total.evidence_full += more.evidence_full;
     total.truncated += more.truncated;
+    total.refused += more.refused;
 }

@@ -13,7 +13,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 use rocksdb::{
     BlockBasedOptions, Cache, DB, Direction, ErrorKind, IngestExternalFileOptions, IteratorMode,
     Options, ReadOptions, SstFileWriter, WriteBatch, WriteBufferManager, WriteOptions,
@@ -31,6 +31,61 @@ const FILE_CHANGES_MIN: usize = 10_000;
 
 /// Beyond the rows of every partition.
 const FORMAT_ROW: &[u8] = b"\xff\xff\xff\xffformat";
+
+/// Whose fold a store holds: offsets of another application or cluster mean nothing here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// The application.
+    pub app: String,
+    /// The cluster's id; `None`: its brokers have none.
+    pub cluster: Option<String>,
+}
+
+/// What is to be done with a store that is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Found {
+    /// It is ours.
+    Ours,
+    /// It is ours, and does not say so yet.
+    Unclaimed,
+    /// It is of no use here: why.
+    Useless(String),
+    /// Nobody can tell: why.
+    Unknown(String),
+}
+
+impl Owner {
+    fn row(&self) -> String {
+        let cluster = self.cluster.as_deref().unwrap_or_default();
+        format!("{FORMAT}\n{}\n{cluster}", self.app)
+    }
+
+    /// What a store is to this owner that has `row` in its first place.
+    fn judge(&self, row: &[u8]) -> Found {
+        let row = String::from_utf8_lossy(row);
+        let mut lines = row.splitn(3, '\n');
+        let mut next = || lines.next().unwrap_or_default().to_owned();
+        let (format, app, cluster) = (next(), next(), next());
+        if format != FORMAT.to_string() {
+            return Found::Useless(format!(
+                "it is of format {format:?}, and this version writes {FORMAT}"
+            ));
+        }
+        if app != self.app {
+            return Found::Useless(format!("it is of the application {app:?}"));
+        }
+        match &self.cluster {
+            _ if cluster == self.cluster.as_deref().unwrap_or_default() => Found::Ours,
+            Some(_) if cluster.is_empty() => Found::Unclaimed,
+            Some(ours) => Found::Useless(format!(
+                "it is of cluster {cluster:?}, and this is {ours:?}"
+            )),
+            None => Found::Unknown(format!(
+                "it is of cluster {cluster:?}, and the brokers do not say which theirs is"
+            )),
+        }
+    }
+}
 
 /// How much memory the store may take.
 #[derive(Clone, Copy, Debug)]
@@ -52,23 +107,28 @@ pub struct Store {
 
 impl Store {
     /// Opens the store at `path`, made if it is missing. `owner` names the log whose fold it
-    /// holds; a store of another owner, of another format or beyond repair is made anew.
+    /// holds; a store that is known to be another owner's, of another format or beyond repair is
+    /// made anew.
     ///
     /// # Errors
     ///
-    /// Another process has it open, or the disk fails.
-    pub fn open(path: &Path, owner: &str, budget: Budget) -> Result<Store> {
+    /// Another process has it open, the disk fails, or nobody can tell whose it is.
+    pub fn open(path: &Path, owner: &Owner, budget: Budget) -> Result<Store> {
         std::fs::create_dir_all(path)
             .with_context(|| format!("the state directory {} cannot be made", path.display()))?;
-        let expected = format!("{FORMAT}\n{owner}");
         match Store::open_db(path, budget) {
-            Ok(store) => match store.db.get(FORMAT_ROW) {
-                Ok(Some(found)) if found == expected.as_bytes() => return Ok(store),
-                Ok(None) if store.is_empty() => return store.claim(&expected),
-                Ok(_) => tracing::warn!(
+            Ok(store) => match store.found(owner) {
+                Ok(Found::Ours) => return Ok(store),
+                Ok(Found::Unclaimed) => return store.claim(owner),
+                Ok(Found::Useless(why)) => tracing::warn!(
                     path = %path.display(),
-                    "the state on disk is of another version or belongs to another log; it is \
-                     dropped and made anew from the log"
+                    why,
+                    "the state on disk is dropped and made anew from the log"
+                ),
+                Ok(Found::Unknown(why)) => bail!(
+                    "the state at {} cannot be used: {why}. If it is not the same cluster, \
+                     delete that directory and start again: the state is made anew from the log",
+                    path.display()
                 ),
                 Err(error) => log_damage(path, &error),
             },
@@ -77,7 +137,16 @@ impl Store {
         }
         DB::destroy(&Options::default(), path).map_err(|error| explain(path, &error))?;
         let store = Store::open_db(path, budget).map_err(|error| explain(path, &error))?;
-        store.claim(&expected)
+        store.claim(owner)
+    }
+
+    /// What the store is to this owner.
+    fn found(&self, owner: &Owner) -> Result<Found, rocksdb::Error> {
+        Ok(match self.db.get(FORMAT_ROW)? {
+            Some(row) => owner.judge(&row),
+            None if self.is_empty() => Found::Unclaimed,
+            None => Found::Useless("it does not say what it holds".to_owned()),
+        })
     }
 
     fn open_db(path: &Path, budget: Budget) -> Result<Store, rocksdb::Error> {
@@ -88,9 +157,9 @@ impl Store {
         })
     }
 
-    fn claim(self, owner: &str) -> Result<Store> {
+    fn claim(self, owner: &Owner) -> Result<Store> {
         self.db
-            .put(FORMAT_ROW, owner)
+            .put(FORMAT_ROW, owner.row())
             .map_err(|error| explain(&self.path, &error))?;
         Ok(self)
     }

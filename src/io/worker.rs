@@ -11,14 +11,14 @@ use anyhow::{Context as _, Result, anyhow};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use super::client::{Health, START_PATIENCE};
+use super::client::{Health, START_PATIENCE, lock};
 use super::reload::{Ask, Plans, Reloader};
 use super::rule_set::{self, RuleSet};
 use super::sink::Sink;
 use super::status::Status;
 use super::topics;
 use super::{correlate, detect};
-use crate::config::{Config, Delivery};
+use crate::config::{Config, Delivery, OnBrokenRules};
 use crate::version;
 
 /// How long the stages may take to end once they are asked to.
@@ -97,7 +97,11 @@ pub fn run_until<S: Future<Output = &'static str>>(
         let _inside = runtime.enter();
         stop(ask.clone())?
     };
-    let set = rule_set::parse(rule_set::content(&config.rules)).map_err(Failure::Input)?;
+    let set = rule_set::parse(rule_set::content(&config.rules));
+    let set = match (set, config.on_broken_rules) {
+        (Err(problems), OnBrokenRules::Stop) => return Err(Failure::Input(problems)),
+        (set, _) => set,
+    };
     let health = Health::new(config.kafka.brokers());
     let starting = {
         let (config, health) = (config.clone(), Arc::clone(&health));
@@ -108,7 +112,7 @@ pub fn run_until<S: Future<Output = &'static str>>(
         tokio::select! {
             started = starting => {
                 let started = started.context("the worker panicked while it started")??;
-                supervise(config, &health, started, stop).await
+                Ok(supervise(config, &health, started, stop).await?)
             }
             why = &mut stop => {
                 tracing::info!(why, "stopping before anything was begun");
@@ -118,7 +122,7 @@ pub fn run_until<S: Future<Output = &'static str>>(
     });
     // What still waits for a broker need not be waited for.
     runtime.shutdown_background();
-    Ok(ended?)
+    ended
 }
 
 /// The running stages.
@@ -132,11 +136,21 @@ fn start(
     config: &Config,
     health: &Arc<Health>,
     properties: Properties,
-    set: RuleSet,
+    set: Result<RuleSet, Vec<String>>,
     (ask, asked): (Sender<Ask>, Receiver<Ask>),
-) -> Result<Started> {
+) -> Result<Started, Failure> {
     let existing = topics::partitions(config, health, START_PATIENCE)?;
     prepare::check_existence(config, &existing)?;
+    let status = Arc::new(Status::default());
+    let set = match set {
+        Ok(set) => set,
+        Err(problems) => {
+            let set = prepare::last_good(config, health, problems)?;
+            let mut reloading = lock(&status.reloading);
+            (reloading.last_good, reloading.refused) = (true, 1);
+            set
+        }
+    };
     let matches = prepare::matches_partitions(config, health, &existing)?;
     if properties == Properties::Checked {
         prepare::check_properties(config, &existing, matches, &set)?;
@@ -152,20 +166,18 @@ fn start(
         "worker starts"
     );
 
-    let (catalogue, plan) = prepare::plan(config, health, &set, &existing)?;
-    let in_use = catalogue.in_use(Arc::clone(&plan));
+    let (known, plan) = prepare::plan(config, health, &set, &existing)?;
+    let in_use = known.catalogue.in_use(Arc::clone(&plan));
     let detect_sink = sink(config, health, "detect", &id, config.delivery)?;
     let delivery = detect_sink.delivery();
     let correlate_sink = sink(config, health, "correlate", &id, Some(delivery))?;
-    let status = Arc::new(Status::default());
     let (tell, reports) = unbounded_channel();
     let ready = || -> Box<dyn FnOnce() + Send> {
         let tell = tell.clone();
         Box::new(move || report(&tell, Report::Ready))
     };
     let sink = correlate_sink;
-    let correlate =
-        correlate::Stage::new(config, health, &status, catalogue, store, sink, ready())?;
+    let correlate = correlate::Stage::new(config, health, &status, known, store, sink, ready())?;
     let (plans, newer) = channel();
     let reloader = Reloader::new(
         config,
@@ -181,7 +193,8 @@ fn start(
     spawn("detect", &tell, move || detect.run())?;
     std::thread::Builder::new()
         .name("reload".to_owned())
-        .spawn(move || reloader.run())?;
+        .spawn(move || reloader.run())
+        .context("no thread could be started")?;
     Ok(Started {
         status,
         delivery,

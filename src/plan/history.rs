@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::catalogue::kind_of;
 use super::{LoadedRule, PlanEntry, RuleEntry, Settings};
 use crate::record::Hash;
-use crate::rule::lists::List;
+use crate::rule::lists::{List, Lists};
 use crate::time::{Millis, Second};
 
 /// One text of a rule.
@@ -61,16 +62,17 @@ impl History {
         value: Option<&[u8]>,
         written: Option<Millis>,
     ) -> Result<(), String> {
-        let (Some((kind, _)), Some(value)) = (key.split_once('/'), value) else {
+        let Some(value) = value else {
             return Ok(());
         };
-        let failed = |error: serde_json::Error| format!("entry {key}: {error}");
+        let (kind, _) = kind_of(key, value)?;
+        let failed = |error: serde_json::Error| error.to_string();
         if kind == "rule" {
             let entry = serde_json::from_slice(value).map_err(failed)?;
             let place = self.rules.len();
             self.rules.insert(Hash::of(value), (place, entry, written));
         } else if kind == "list" {
-            let list = List::from_json(value).map_err(|error| format!("entry {key}: {error}"))?;
+            let list = List::from_json(value)?;
             self.lists.insert(Hash::of(value), Arc::new(list));
         } else if kind == "plan" {
             self.plans
@@ -91,7 +93,7 @@ impl History {
             .into_iter()
             .map(|(entry, (place, found, written))| {
                 let used = last.get(&entry).copied();
-                let lists = super::lists_of(&found, &self.lists);
+                let lists = lists_of(&found, &self.lists);
                 let rule = lists.and_then(|lists| LoadedRule::new(entry, &found, &lists));
                 let id = rule.map(|loaded| loaded.rule.id);
                 let version = Version {
@@ -113,6 +115,17 @@ impl History {
             .map(|(_, _, version)| version)
             .collect()
     }
+}
+
+/// The lists that a rule's entry names, out of those in the topic.
+fn lists_of(entry: &RuleEntry, known: &BTreeMap<Hash, Arc<List>>) -> Result<Lists, String> {
+    let mut lists = Lists::default();
+    for (name, hash) in &entry.lists {
+        let list = known.get(hash);
+        let list = list.ok_or(format!("it names list {hash}, not there"))?;
+        lists.insert(name.clone(), Arc::clone(list));
+    }
+    Ok(lists)
 }
 
 /// The versions of the rule that `wanted` names, the newest last: by its id, in which case it is

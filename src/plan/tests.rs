@@ -72,17 +72,6 @@ fn a_rule_without_lists_is_written_as_before_there_were_any() {
 }
 
 #[test]
-fn a_list_that_is_not_there_is_an_error() {
-    let mut catalogue = Catalogue::default();
-    let value =
-        b"{\"text\":\"\",\"settings\":{\"patience\":0,\"lateness\":0,\"limits\":{\"evidence\"\
-                  :1,\"distinct_values\":1}},\"fingerprint\":\"00000000000000000000000000000000\",\
-                  \"lists\":{\"A\":\"11111111111111111111111111111111\"}}";
-    let error = catalogue.read("rule/x", Some(value)).unwrap_err();
-    assert!(error.contains("names list 1111"), "{error}");
-}
-
-#[test]
 fn partitions_that_came_later_are_told_apart() {
     let source = |topic: &str, partitions, epoch| Source {
         topic: topic.to_owned(),
@@ -118,6 +107,13 @@ fn the_number_of_matches_partitions_is_kept() {
     assert_eq!(catalogue.matches_partitions(), None);
     let (key, value) = Catalogue::fix_matches_partitions(16);
     catalogue.read(&key, Some(&value)).unwrap();
+    assert_eq!(catalogue.matches_partitions(), Some(16));
+    let (key, value) = Catalogue::fix_matches_partitions(8);
+    let refused = catalogue.read(&key, Some(&value)).unwrap_err();
+    assert_eq!(
+        refused,
+        "8 partitions, and the application has begun with 16"
+    );
     assert_eq!(catalogue.matches_partitions(), Some(16));
 }
 

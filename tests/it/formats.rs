@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use watchfire::correlate::{LogMessage, advance, fold};
+use watchfire::correlate::{advance, fold};
 use watchfire::detect::{Detector, SourcePartition};
 use watchfire::encode::Encoding;
 use watchfire::encode::avro::read::Reader;
@@ -23,7 +23,7 @@ use watchfire::state::{self, OpenError, State};
 use crate::rng::Rng;
 use crate::sim::events::event;
 use crate::worker::log::load;
-use crate::world::SETTINGS;
+use crate::world::{SETTINGS, read};
 
 const CLOCK: i64 = 1_772_500_000_000;
 const MESSAGES: i64 = 120;
@@ -147,13 +147,8 @@ fn fold_rows(log: &Log, from: usize, to: usize, rows: &Rows) -> (Rows, Vec<Vec<u
     };
     assert_eq!(state.applied(), from as i64);
     for (offset, (timestamp, bytes)) in log.messages.iter().enumerate().take(to).skip(from) {
-        let message = LogMessage {
-            offset: offset as i64,
-            timestamp: *timestamp,
-            message: shuffle::decode(bytes).unwrap(),
-        };
-        let plan = catalogue.plan(message.message.plan).unwrap();
-        let mut step = advance(&mut state, plan, message);
+        let (plan, message) = read(&catalogue, offset as i64, *timestamp, bytes).unwrap();
+        let mut step = advance(&mut state, &plan, message);
         load(&mut state, &mut step, &rows);
         let incidents = fold(&mut state, step);
         said.extend(incidents.iter().map(|i| Encoding::Avro.encode(i)));
@@ -289,7 +284,7 @@ fn states_are_written_as_ever_or_known_to_be_others() {
             let opened = State::open(meta, &Catalogue::default());
             assert_eq!(
                 opened.err(),
-                Some(OpenError::Unreadable),
+                Some(OpenError::Format(version)),
                 "version {version}"
             );
         }
@@ -297,5 +292,9 @@ fn states_are_written_as_ever_or_known_to_be_others() {
     let mut meta = now[State::META_ROW].clone();
     meta[0] = state::FORMAT + 1;
     let opened = State::open(&meta, &Catalogue::default());
-    assert_eq!(opened.err(), Some(OpenError::Unreadable));
+    assert_eq!(
+        opened.err(),
+        Some(OpenError::Format(state::FORMAT + 1)),
+        "a newer format is told by its number"
+    );
 }

@@ -8,7 +8,7 @@ pub mod cluster;
 mod node;
 pub mod proxy;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -103,6 +103,34 @@ pub fn add_partitions(bootstrap: &str, topic: &str, total: usize) {
     until("the new partitions have leaders", || {
         partitions_of(&client, topic).len() == total
     });
+}
+
+/// Writes values under keys to the first partition of a topic, in order; `None` deletes.
+pub fn write_keyed(bootstrap: &str, topic: &str, entries: &[(&[u8], Option<&[u8]>)]) {
+    let producer: FutureProducer = config(bootstrap).create().unwrap();
+    for (key, value) in entries {
+        let mut record = FutureRecord::<[u8], [u8]>::to(topic).partition(0).key(*key);
+        record.payload = *value;
+        let sent = producer
+            .send_result(record)
+            .unwrap_or_else(|(error, _)| panic!("{error}"));
+        wait_for(sent)
+            .unwrap()
+            .unwrap_or_else(|(error, _)| panic!("{error}"));
+    }
+}
+
+/// Has the broker forget what stands before these offsets in the partitions of a topic.
+pub fn delete_before(bootstrap: &str, topic: &str, offsets: &BTreeMap<i32, i64>) {
+    let admin: AdminClient<DefaultClientContext> = config(bootstrap).create().unwrap();
+    let mut list = TopicPartitionList::new();
+    for (partition, offset) in offsets {
+        let offset = Offset::Offset(*offset);
+        list.add_partition_offset(topic, *partition, offset)
+            .unwrap();
+    }
+    let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
+    wait_for(admin.delete_records(&list, &options)).unwrap();
 }
 
 /// Sends values with their timestamps (milliseconds since 1970) to one partition, in order, and

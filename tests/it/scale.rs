@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use watchfire::incident::Incident;
-use watchfire::io::store::{Budget, Store};
+use watchfire::io::store::{Budget, Owner, Store};
 use watchfire::shuffle::Input;
 use watchfire::state::State;
 
@@ -97,7 +97,11 @@ fn a_slow_attacker_is_found_among_many_groups() {
         block_cache_bytes: 1 << 20,
         write_buffer_bytes: 1 << 20,
     };
-    let store = Store::open(folder.path(), "test", budget).expect("a store");
+    let owner = Owner {
+        app: "test".to_owned(),
+        cluster: None,
+    };
+    let store = Store::open(folder.path(), &owner, budget).expect("a store");
     let mut feed = Feed::new(&rule("24h", "COUNT(*) >= 2"), Disk::RocksDb(store));
     let event = |n: i64, second: i64, user: &str| {
         record(n, second * 1000, user, vec![part(0, vec![Input::Present])])

@@ -4,6 +4,7 @@
 
 pub mod events;
 mod rules;
+mod strangers;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -104,6 +105,7 @@ fn wanted() -> impl Iterator<Item = String> {
         "a value is cut",
         "evidence is cut",
         "attributes are cut",
+        "strangers",
     ];
     wanted.into_iter().map(str::to_owned)
 }
@@ -218,6 +220,8 @@ struct Nature {
 
 struct Sim {
     rng: Rng,
+    /// Decides what those do who are no workers; they change nothing of what workers do.
+    strangers: Rng,
     world: World,
     rules: Vec<Written>,
     plans: Vec<Arc<Plan>>,
@@ -252,6 +256,7 @@ fn run(seed: u64) -> BTreeSet<String> {
     }
     let mut sim = Sim {
         rng,
+        strangers: Rng::new(seed ^ 0x5742_9e11),
         world,
         rules: Vec::new(),
         plans: Vec::new(),
@@ -297,6 +302,9 @@ impl Sim {
     }
 
     fn step(&mut self) {
+        if self.strangers.one_in(12) {
+            self.intrude();
+        }
         match self.rng.below(100) {
             0..30 => self.produce(),
             30..48 => self.detect_read(),
@@ -317,6 +325,16 @@ impl Sim {
             _ => self.time_passes(),
         }
         self.world.clock += self.rng.below(4_000) as i64;
+    }
+
+    /// Somebody who is no worker writes to the matches logs, now and then much at once.
+    fn intrude(&mut self) {
+        let partition = self.strangers.index(self.world.logs.len());
+        for _ in 0..1 + self.strangers.below(3) {
+            let bytes = strangers::message(&mut self.strangers, &self.world);
+            self.world.intrude(partition, bytes);
+        }
+        self.covered.insert("strangers".to_owned());
     }
 
     fn time_passes(&mut self) {

@@ -3,6 +3,7 @@
 //! What it must have published is known from the logs alone: [`Setup::check`] folds the matches
 //! topic as far as it was committed, in this process and undisturbed, and compares.
 
+mod different;
 pub mod log;
 mod members;
 pub mod offsets;
@@ -13,6 +14,7 @@ mod retention;
 pub mod setup;
 pub mod small_disk;
 mod status;
+mod strangers;
 
 use std::path::Path;
 use std::time::Duration;
@@ -20,6 +22,7 @@ use std::time::Duration;
 use crate::kafka::{self, login_bootstrap};
 use process::Worker;
 use rdkafka::mocking::MockCluster;
+use rdkafka::producer::DefaultProducerContext;
 use rocksdb::{DB, IteratorMode};
 use setup::{Setup, Traffic};
 use small_disk::SmallDisk;
@@ -169,11 +172,10 @@ fn without_transactions_a_revision_may_come_twice_with_equal_bytes() {
     assert!(setup.check_at_least_once() > 0);
 }
 
-#[test]
-fn a_cluster_without_transactions_will_do() {
-    let cluster = MockCluster::new(1).unwrap();
+/// An application on a cluster that has no transactions.
+fn mock_setup(cluster: &MockCluster<'static, DefaultProducerContext>, name: &str) -> Setup {
     let more = "delivery = \"at_least_once\"\n";
-    let setup = Setup::without_topics(&cluster.bootstrap_servers(), "mock", more);
+    let setup = Setup::without_topics(&cluster.bootstrap_servers(), name, more);
     cluster.create_topic(&setup.source, 3, 1).unwrap();
     for (kind, partitions) in [
         ("matches", 4),
@@ -185,12 +187,39 @@ fn a_cluster_without_transactions_will_do() {
             .create_topic(&format!("{}.{kind}", setup.app), partitions, 1)
             .unwrap();
     }
+    setup
+}
+
+#[test]
+fn a_cluster_without_transactions_will_do() {
+    let cluster = MockCluster::new(1).unwrap();
+    let setup = mock_setup(&cluster, "mock");
     let worker = Worker::start(&setup.config("a"));
     worker.wait_for("ready");
     Traffic::start(&setup, 60, Duration::from_millis(10)).finish();
     setup.wait_until_read();
     worker.stop();
     assert!(setup.check_at_least_once() > 0);
+}
+
+#[test]
+fn a_slow_broker_costs_no_state() {
+    let cluster = MockCluster::new(1).unwrap();
+    let setup = mock_setup(&cluster, "slow");
+    let worker = Worker::start(&setup.config("a"));
+    worker.wait_for("ready");
+    Traffic::start(&setup, 60, Duration::from_millis(10)).finish();
+    setup.wait_until_read();
+    worker.stop();
+    // A new connection takes two of these before it has its first answer.
+    cluster
+        .broker_round_trip_time(1, Duration::from_millis(1_600))
+        .unwrap();
+    let worker = Worker::start(&setup.config("a"));
+    worker.wait_for("worker starts");
+    cluster.broker_round_trip_time(1, Duration::ZERO).unwrap();
+    let log = worker.stop();
+    assert!(!log.contains("the state on disk"), "{log}");
 }
 
 #[test]

@@ -4,8 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use watchfire::admission::{Refusal, admit};
 use watchfire::canary::{self, Canary};
-use watchfire::correlate::{LogMessage, advance, fold};
+use watchfire::correlate::{LogMessage, Run, advance, fold};
 use watchfire::detect::{Detector, SourcePartition};
 use watchfire::event::Attributes;
 use watchfire::incident::{Incident, Status};
@@ -46,6 +47,8 @@ pub struct World {
     pub read: Vec<i64>,
     /// Timestamp and bytes of each message, by matches partition.
     pub logs: Vec<Vec<(i64, Vec<u8>)>>,
+    /// Offsets of messages in the matches logs that no worker has written.
+    pub strangers: Vec<BTreeSet<usize>>,
     /// The first message that each matches log still has.
     pub low: Vec<i64>,
     /// Committed offset of each matches partition.
@@ -72,6 +75,7 @@ impl World {
             sources: vec![Vec::new(); source_partitions],
             read: vec![0; source_partitions],
             logs: vec![Vec::new(); matches_partitions],
+            strangers: vec![BTreeSet::new(); matches_partitions],
             low: vec![0; matches_partitions],
             folded: vec![0; matches_partitions],
             recovery: vec![0; matches_partitions],
@@ -126,21 +130,33 @@ impl World {
         }
     }
 
-    /// The whole log of a matches partition, also what it has lost, as a fold reads it.
+    /// The whole log of a matches partition, also what it has lost, without what no worker has
+    /// written.
     pub fn log(&self, partition: usize) -> Vec<LogMessage> {
-        (0..self.logs[partition].len())
-            .map(|offset| self.message(partition, offset))
+        let offsets = 0..self.logs[partition].len();
+        offsets
+            .filter(|offset| !self.strangers[partition].contains(offset))
+            .map(|offset| {
+                let (timestamp, bytes) = &self.logs[partition][offset];
+                LogMessage {
+                    offset: offset as i64,
+                    timestamp: *timestamp,
+                    message: shuffle::decode(bytes).expect("readable message"),
+                }
+            })
             .collect()
     }
 
-    fn message(&self, partition: usize, offset: usize) -> LogMessage {
+    /// Somebody who is no worker writes to a matches log.
+    pub fn intrude(&mut self, partition: usize, bytes: Vec<u8>) {
+        self.strangers[partition].insert(self.logs[partition].len());
+        self.logs[partition].push((self.clock, bytes));
+    }
+
+    /// A message of the log as a worker reads it.
+    fn message(&self, partition: usize, offset: usize) -> Result<(Arc<Plan>, LogMessage), Refusal> {
         let (timestamp, bytes) = &self.logs[partition][offset];
-        let message = shuffle::decode(bytes).expect("readable message");
-        LogMessage {
-            offset: offset as i64,
-            timestamp: *timestamp,
-            message,
-        }
+        read(&self.catalogue, offset as i64, *timestamp, bytes)
     }
 
     /// Every match that the source topics hold for `plan`, by a plain look at each message.
@@ -204,6 +220,25 @@ impl World {
         standing.sort_by_key(|incident| (incident.first_seen, incident.incident_id));
         standing
     }
+}
+
+/// A message of a matches log with its plan, as a worker reads it.
+pub fn read(
+    catalogue: &Catalogue,
+    offset: i64,
+    timestamp: i64,
+    bytes: &[u8],
+) -> Result<(Arc<Plan>, LogMessage), Refusal> {
+    let hash = shuffle::plan_of(bytes).map_err(|_| Refusal::Short)?;
+    let plan = catalogue
+        .plan(hash)
+        .map_err(|_| Refusal::UnknownPlan(hash))?;
+    let message = LogMessage {
+        offset,
+        timestamp,
+        message: admit(bytes, timestamp, plan)?,
+    };
+    Ok((Arc::clone(plan), message))
 }
 
 /// A worker's first stage.
@@ -378,26 +413,23 @@ impl CorrelateWorker {
         let end = world.logs[partition]
             .len()
             .min(offset.saturating_add(messages));
-        let mut log = (offset..end)
-            .map(|offset| open.delayed.next(world, partition, offset))
-            .peekable();
-        let disk = &self.disk[&partition];
-        while let Some((plan, message)) = log.next() {
-            let mut run = advance(&mut open.state, &plan, message).silent_before(open.live_from);
-            while let Some((plan, next)) = log.next_if(|(plan, _)| open.state.has_only(plan)) {
-                run.append(advance(&mut open.state, &plan, next));
-            }
-            loop {
-                let reads = open.state.wants(&mut run);
-                if reads.is_empty() {
-                    break;
-                }
-                for read in reads {
-                    load(&mut open.state, disk, read);
+        let mut together: Option<Run> = None;
+        for offset in offset..end {
+            let Ok((plan, message)) = open.delayed.next(world, partition, offset) else {
+                open.state.pass_over(offset as i64);
+                continue;
+            };
+            let joins = open.state.has_only(&plan);
+            match together.as_mut().filter(|_| joins) {
+                Some(run) => run.append(advance(&mut open.state, &plan, message)),
+                None => {
+                    open.finish(together.take(), &self.disk[&partition]);
+                    let run = advance(&mut open.state, &plan, message);
+                    together = Some(run.silent_before(open.live_from));
                 }
             }
-            open.said.extend(fold(&mut open.state, run));
         }
+        open.finish(together, &self.disk[&partition]);
         end - offset
     }
 
@@ -459,18 +491,39 @@ impl CorrelateWorker {
     }
 }
 
+impl Open {
+    /// Folds messages that are half folded.
+    fn finish(&mut self, together: Option<Run>, disk: &Disk) {
+        let Some(mut run) = together else { return };
+        loop {
+            let reads = self.state.wants(&mut run);
+            if reads.is_empty() {
+                break;
+            }
+            for read in reads {
+                load(&mut self.state, disk, read);
+            }
+        }
+        self.said.extend(fold(&mut self.state, run));
+    }
+}
+
 impl Delayed {
     /// A message of the log with its plan, as a worker takes them that may have a fault.
-    fn next(&mut self, world: &World, partition: usize, offset: usize) -> (Arc<Plan>, LogMessage) {
-        let mut message = world.message(partition, offset);
-        let mut plan = world.catalogue.plan(message.message.plan);
+    fn next(
+        &mut self,
+        world: &World,
+        partition: usize,
+        offset: usize,
+    ) -> Result<(Arc<Plan>, LogMessage), Refusal> {
+        let (mut plan, mut message) = world.message(partition, offset)?;
         if canary::is(Canary::RulesFromFiles) {
-            plan = world.newest.as_ref();
+            plan = world.newest.clone().expect("a plan");
         }
         if canary::is(Canary::WatermarkPerBatch) {
             self.hold_back(&mut message);
         }
-        (Arc::clone(plan.expect("known plan")), message)
+        Ok((plan, message))
     }
 
     /// Keeps the entries of a message, and gives it those of the batch before.

@@ -1,18 +1,22 @@
 //! Matches partitions that are being folded. They know nothing of each other.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use anyhow::{Error, Result, anyhow};
+use anyhow::{Result, anyhow, bail};
 
+use crate::admission::{Refusal, admit};
 use crate::bytes::Unreadable;
-use crate::correlate::{LogMessage, advance, fold};
+use crate::correlate::{LogMessage, Run, advance, fold};
 use crate::encode::Encoding;
 use crate::io::client::lock;
 use crate::io::group::Committed;
 use crate::io::sink::Message;
 use crate::io::store::Store;
 use crate::plan::Plan;
+use crate::plan::note::Note;
+use crate::record::Hash;
 use crate::shuffle;
 use crate::state::{Counts, State};
 use crate::time::Millis;
@@ -23,8 +27,12 @@ pub struct Folding {
     pub state: State,
     /// What the group has committed. Below its offset the fold is silent.
     pub committed: Committed,
+    /// What is to be noted with the next offset that is committed.
+    pub note: Note,
     /// What the state counted when it was last looked at, or what of that is not to be told.
     pub counted: Counts,
+    /// Of the messages that were refused, those that the log was told of.
+    pub counted_refused: u64,
     /// What stood in the log at the last look is before this offset.
     pub end: i64,
     /// What is to be folded next.
@@ -33,6 +41,10 @@ pub struct Folding {
     pub inbox_bytes: usize,
     /// What was said, and no commit has written yet.
     pub outbox: Vec<Message>,
+    /// The plans that messages have named since it was last asked for, and when they last did.
+    pub named: BTreeMap<Hash, Millis>,
+    /// The first message of those that were refused since it was last asked for.
+    pub refused: Option<(i64, Refusal)>,
     /// Bytes of the log that were folded in silence since the state was last kept.
     unkept_bytes: usize,
 }
@@ -43,16 +55,33 @@ pub struct Unfolded {
     pub offset: i64,
     /// The broker's time of its arrival.
     pub timestamp: Millis,
-    /// The plan that it names.
-    pub plan: Arc<Plan>,
     /// Its bytes.
     pub payload: Vec<u8>,
+}
+
+/// Messages that are folded together.
+struct Together {
+    run: Run,
+    /// They come before the committed offset.
+    silent: bool,
+    /// What they take in the log.
+    bytes: usize,
+}
+
+impl Together {
+    fn with(mut self, next: Run, bytes: usize) -> Together {
+        self.run.append(next);
+        self.bytes += bytes;
+        self
+    }
 }
 
 /// Where folds find their rows, and what becomes of what they say.
 pub struct Surroundings<'s> {
     /// Has the rows.
     pub store: &'s Store,
+    /// The plans that messages name, as far as the rules topic has them.
+    pub plans: &'s BTreeMap<Hash, Arc<Plan>>,
     /// Where incidents go.
     pub incidents: &'s Arc<str>,
     /// What they are written in.
@@ -91,16 +120,22 @@ pub fn fold_all<'f>(
 }
 
 impl Folding {
-    /// A partition about to be folded upon `state`, whose log ends before `end`.
-    pub fn new(state: State, committed: Committed, end: i64) -> Folding {
+    /// A partition about to be folded upon `state`, whose log ends before `end`. `note`: what was
+    /// noted with the committed offset.
+    pub fn new(state: State, committed: Committed, mut note: Note, end: i64) -> Folding {
+        note.needed_from(state.recovery_offset());
         Folding {
             state,
             committed,
+            note,
             counted: Counts::default(),
+            counted_refused: 0,
             end,
             inbox: Vec::new(),
             inbox_bytes: 0,
             outbox: Vec::new(),
+            named: BTreeMap::new(),
+            refused: None,
             unkept_bytes: 0,
         }
     }
@@ -133,40 +168,113 @@ impl Folding {
     }
 
     fn fold(&mut self, partition: u32, surroundings: &Surroundings<'_>) -> Result<()> {
-        let committed = self.committed.offset;
-        let is_silent = |message: &Unfolded| message.offset < committed;
         self.inbox_bytes = 0;
-        let mut inbox = std::mem::take(&mut self.inbox).into_iter().peekable();
-        while let Some(first) = inbox.next() {
-            let silent = is_silent(&first);
-            let mut bytes = first.payload.len();
-            let state = &mut self.state;
-            let message = decode(partition, &first)?;
-            let mut run = advance(state, &first.plan, message).silent_before(committed);
-            while let Some(next) =
-                inbox.next_if(|next| is_silent(next) == silent && state.has_only(&next.plan))
-            {
-                bytes += next.payload.len();
-                let message = decode(partition, &next)?;
-                run.append(advance(state, &next.plan, message));
+        let mut together: Option<Together> = None;
+        for message in std::mem::take(&mut self.inbox) {
+            let silent = message.offset < self.committed.offset;
+            let bytes = message.payload.len();
+            let Some((plan, log)) = self.admit(partition, message, surroundings)? else {
+                continue;
+            };
+            let joins = |together: &Together| together.silent == silent;
+            if together.as_ref().is_some_and(joins) && self.state.has_only(&plan) {
+                let run = advance(&mut self.state, &plan, log);
+                together = together.map(|together| together.with(run, bytes));
+            } else {
+                if let Some(before) = together.take() {
+                    self.finish(partition, before, surroundings)?;
+                }
+                let run = advance(&mut self.state, &plan, log);
+                let run = run.silent_before(self.committed.offset);
+                together = Some(Together { run, silent, bytes });
             }
-            surroundings.store.load(partition, state, &mut run)?;
-            let said = fold(state, run);
-            self.outbox.extend(said.iter().map(|incident| Message {
-                topic: Arc::clone(surroundings.incidents),
-                key: Some(incident.incident_id.to_string()),
-                payload: surroundings.encoding.encode(incident),
-                ..Message::default()
-            }));
-            if silent {
-                // What was told before is not told again; only that it was folded.
-                self.counted = Counts {
-                    messages: self.counted.messages,
-                    ..self.state.counts
+        }
+        if let Some(last) = together {
+            self.finish(partition, last, surroundings)?;
+        }
+        self.note.needed_from(self.state.recovery_offset());
+        Ok(())
+    }
+
+    /// A message with its plan; `None`: no worker has written it, and it is passed over.
+    fn admit(
+        &mut self,
+        partition: u32,
+        message: Unfolded,
+        surroundings: &Surroundings<'_>,
+    ) -> Result<Option<(Arc<Plan>, LogMessage)>> {
+        let Unfolded {
+            offset,
+            timestamp,
+            payload,
+        } = message;
+        let admitted = match shuffle::plan_of(&payload) {
+            Err(Unreadable) => Err(Refusal::Short),
+            Ok(hash) => match surroundings.plans.get(&hash) {
+                Some(plan) => admit(&payload, timestamp, plan).map(|message| (plan, message)),
+                None if self.note.plans.contains_key(&hash) => bail!(
+                    "matches partition {partition}, offset {offset}: the rules topic does not \
+                     have plan {hash} any more, with which messages were folded. That topic must \
+                     be compacted, never deleted from, and belong to the same application as the \
+                     matches"
+                ),
+                None => Err(Refusal::UnknownPlan(hash)),
+            },
+        };
+        match admitted {
+            Ok((plan, message)) => {
+                self.note.named(plan.hash, offset);
+                self.named.insert(plan.hash, timestamp);
+                let log = LogMessage {
+                    offset,
+                    timestamp,
+                    message,
                 };
-                self.unkept_bytes += bytes;
-                self.keep(partition, surroundings)?;
+                Ok(Some((Arc::clone(plan), log)))
             }
+            Err(refusal) => {
+                self.state.pass_over(offset);
+                if offset < self.committed.offset {
+                    self.counted.refused += 1;
+                    self.counted_refused += 1;
+                } else {
+                    self.refused.get_or_insert((offset, refusal));
+                }
+                Ok(None)
+            }
+        }
+    }
+
+    /// Folds messages that are half folded.
+    fn finish(
+        &mut self,
+        partition: u32,
+        together: Together,
+        surroundings: &Surroundings<'_>,
+    ) -> Result<()> {
+        let Together {
+            mut run,
+            silent,
+            bytes,
+        } = together;
+        surroundings
+            .store
+            .load(partition, &mut self.state, &mut run)?;
+        let said = fold(&mut self.state, run);
+        self.outbox.extend(said.iter().map(|incident| Message {
+            topic: Arc::clone(surroundings.incidents),
+            key: Some(incident.incident_id.to_string()),
+            payload: surroundings.encoding.encode(incident),
+            ..Message::default()
+        }));
+        if silent {
+            // What was told before is not told again; only that it was folded.
+            self.counted = Counts {
+                messages: self.counted.messages,
+                ..self.state.counts
+            };
+            self.unkept_bytes += bytes;
+            self.keep(partition, surroundings)?;
         }
         Ok(())
     }
@@ -190,27 +298,4 @@ impl Folding {
         }
         Ok(())
     }
-}
-
-fn decode(partition: u32, message: &Unfolded) -> Result<LogMessage> {
-    let Unfolded {
-        offset,
-        timestamp,
-        payload,
-        ..
-    } = message;
-    Ok(LogMessage {
-        offset: *offset,
-        timestamp: *timestamp,
-        message: shuffle::decode(payload)
-            .map_err(|Unreadable| unreadable(partition as i32, *offset))?,
-    })
-}
-
-/// A message of the log that is not what it should be.
-pub fn unreadable(partition: i32, offset: i64) -> Error {
-    anyhow!(
-        "matches partition {partition}, offset {offset}: the message cannot be read; was it \
-         written by a newer watchfire?"
-    )
 }

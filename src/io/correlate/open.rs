@@ -1,17 +1,22 @@
 //! Opening a matches partition: the one way in which a fold begins, whatever came before.
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Result, bail};
 
 use super::{Folding, Stage};
+use crate::config::Delivery;
 use crate::io::group::{Committed, Partition};
-use crate::io::rules_topic;
-use crate::state::{OpenError, State};
+use crate::plan::Unusable;
+use crate::plan::note::{Note, NoteError};
+use crate::state::{self, OpenError, State};
 
 /// Where a fold begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Beginning {
     /// With the state in the store.
     Stored,
+    /// With the state in the store, at this offset: what the log has lost before it was the end of
+    /// a transaction.
+    Beyond(i64),
     /// Without any state, at this offset.
     Empty(i64),
     /// At this offset, which the log no longer has; it begins later.
@@ -37,12 +42,20 @@ impl Stage {
             );
         }
         let stored = self.stored(partition, &place)?;
-        let recovery = committed.map(|committed| recovery_offset(committed, low));
+        let noted = committed.map(|committed| note_of(committed, low, &place));
+        let noted = noted.transpose()?;
+        let recovery = noted.as_ref().map(|note| note.recovery);
         let applied = stored.as_ref().map(State::applied);
         let offset = committed.map(|committed| committed.offset);
-        let state = match (begin(applied, offset, recovery, low), stored) {
+        let delivery = self.sink.delivery();
+        let place_in_log = (applied, offset, recovery);
+        let state = match (begin(place_in_log, low, delivery), stored) {
             (Beginning::Stored, Some(state)) => state,
-            (Beginning::Stored, None) => State::empty(low),
+            (Beginning::Beyond(first), Some(mut state)) => {
+                state.begin_at(first);
+                state
+            }
+            (Beginning::Stored | Beginning::Beyond(_), None) => State::empty(low),
             (Beginning::Empty(first), _) => self.begin_empty(partition, first)?,
             (Beginning::Missing(first), _) if self.config.accept_incomplete_state => {
                 tracing::warn!(place, first, low, "the log lacks what the state needs");
@@ -61,7 +74,8 @@ impl Stage {
             metadata: state.recovery_offset().to_string(),
         });
         tracing::debug!(place, from, to = committed.offset, "partition opened");
-        Ok(Folding::new(state, committed, high))
+        let noted = noted.unwrap_or_default();
+        Ok(Folding::new(state, committed, noted, high))
     }
 
     /// The state in the store, if there is one that can be used.
@@ -69,32 +83,34 @@ impl Stage {
         let Some(meta) = self.store.get(partition, State::META_ROW)? else {
             return Ok(None);
         };
-        let mut opened = State::open(&meta, &self.catalogue);
-        if matches!(
-            opened,
-            Err(OpenError::UnknownRule(_) | OpenError::UnknownPlan(_))
-        ) {
-            self.catalogue = rules_topic::read(&self.config, &self.health)?;
-            opened = State::open(&meta, &self.catalogue);
+        let mut opened = State::open(&meta, &self.known.catalogue);
+        if matches!(opened, Err(OpenError::Unusable(Unusable::Missing(_)))) {
+            self.known.catch_up()?;
+            opened = State::open(&meta, &self.known.catalogue);
         }
-        let unknown = |what: &str| {
-            anyhow!(
-                "the state of {place} names {what}, which the rules topic of {} does not have; \
-                 that topic must be compacted, never deleted from",
-                self.config.app
-            )
-        };
         match opened {
             Ok(state) => Ok(Some(state)),
             Err(OpenError::Unreadable) => {
+                tracing::warn!(place, "the state on disk is damaged; folding again");
+                Ok(None)
+            }
+            Err(OpenError::Format(found)) => {
                 tracing::warn!(
                     place,
+                    found,
+                    known = state::FORMAT,
                     "the state on disk is of another version; folding again"
                 );
                 Ok(None)
             }
-            Err(OpenError::UnknownRule(hash)) => Err(unknown(&format!("rule {hash}"))),
-            Err(OpenError::UnknownPlan(hash)) => Err(unknown(&format!("plan {hash}"))),
+            Err(OpenError::Unusable(Unusable::Missing(hash))) => bail!(
+                "the state of {place} names {hash}, which the rules topic of {} does not have; \
+                 that topic must be compacted, never deleted from",
+                self.config.app
+            ),
+            Err(OpenError::Unusable(why @ Unusable::Unreadable(_))) => {
+                bail!("the state of {place} rests on a rule that cannot be used: {why}")
+            }
         }
     }
 
@@ -104,30 +120,52 @@ impl Stage {
     }
 }
 
-/// The offset noted with a committed one. Somebody else's commit has no note: then all that the
+/// What was noted with a committed offset. Somebody else's commit has no note: then all that the
 /// log has must do.
-fn recovery_offset(committed: &Committed, low: i64) -> i64 {
-    committed.metadata.parse().unwrap_or_else(|_| {
-        tracing::warn!(
-            offset = committed.offset,
-            "a committed offset was not written by watchfire; folding all that the log has"
-        );
-        low
-    })
+fn note_of(committed: &Committed, low: i64, place: &str) -> Result<Note> {
+    match Note::parse(&committed.metadata, committed.offset) {
+        Ok(note) => Ok(note),
+        Err(NoteError::Later) => bail!(
+            "the committed offset of {place} was noted by a newer version of watchfire ({:?}); \
+             use that one",
+            committed.metadata
+        ),
+        Err(NoteError::Foreign) => {
+            tracing::warn!(
+                place,
+                offset = committed.offset,
+                "a committed offset was not written by watchfire; folding all that the log has"
+            );
+            Ok(Note {
+                recovery: low,
+                ..Note::default()
+            })
+        }
+    }
 }
 
-/// Where the fold begins, by the offset that the stored state has reached, the committed offset,
-/// the one noted with it, and the log's first.
+/// Where the fold begins, by the offset that the stored state has reached, the committed offset
+/// and the one noted with it, and by the log's first.
+///
+/// In a log of transactions each of them ends with an entry that no consumer sees. If the log
+/// begins one entry after the last message that was ever folded, what it has lost between them is
+/// the end of that message's transaction: the state is whole. (For it to be a message of another
+/// transaction, which would have been under way in the same moment, both their ends must still be
+/// there, though retention takes what is of one moment together.)
 fn begin(
-    applied: Option<i64>,
-    committed: Option<i64>,
-    recovery: Option<i64>,
+    (applied, committed, recovery): (Option<i64>, Option<i64>, Option<i64>),
     low: i64,
+    delivery: Delivery,
 ) -> Beginning {
     let first = recovery.unwrap_or(0);
     match (applied, committed) {
         (Some(applied), Some(committed)) if low <= applied && applied <= committed => {
             Beginning::Stored
+        }
+        (Some(applied), Some(committed))
+            if applied == committed && low == applied + 1 && delivery == Delivery::ExactlyOnce =>
+        {
+            Beginning::Beyond(low)
         }
         _ if low <= first => Beginning::Empty(first),
         _ => Beginning::Missing(first),
@@ -140,12 +178,14 @@ mod tests {
 
     #[test]
     fn where_a_fold_begins() {
-        fn check(
-            (applied, committed, recovery): (Option<i64>, Option<i64>, Option<i64>),
-            low: i64,
-            expected: Beginning,
-        ) {
-            assert_eq!(begin(applied, committed, recovery, low), expected);
+        type Place = (Option<i64>, Option<i64>, Option<i64>);
+        fn check(place: Place, low: i64, expected: Beginning) {
+            let found = begin(place, low, Delivery::AtLeastOnce);
+            assert_eq!(found, expected);
+        }
+        fn check_transactions(place: Place, low: i64, expected: Beginning) {
+            let found = begin(place, low, Delivery::ExactlyOnce);
+            assert_eq!(found, expected);
         }
         check((None, None, None), 0, Beginning::Empty(0));
         check((None, None, None), 7, Beginning::Missing(0));
@@ -157,5 +197,12 @@ mod tests {
         check((Some(10), Some(9), Some(2)), 1, Beginning::Empty(2));
         check((None, Some(9), Some(2)), 2, Beginning::Empty(2));
         check((None, Some(9), Some(2)), 3, Beginning::Missing(2));
+        check((Some(9), Some(9), Some(2)), 10, Beginning::Missing(2));
+        check_transactions((Some(9), Some(9), Some(2)), 9, Beginning::Stored);
+        check_transactions((Some(9), Some(9), Some(2)), 10, Beginning::Beyond(10));
+        check_transactions((Some(9), Some(9), Some(2)), 11, Beginning::Missing(2));
+        // What was folded last is not in the store: there were messages after it.
+        check_transactions((Some(8), Some(9), Some(2)), 9, Beginning::Missing(2));
+        check_transactions((None, Some(9), Some(2)), 10, Beginning::Missing(2));
     }
 }

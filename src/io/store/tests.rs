@@ -5,8 +5,15 @@ const BUDGET: Budget = Budget {
     write_buffer_bytes: 4 << 20,
 };
 
-fn open(path: &Path, owner: &str) -> Result<Store> {
-    Store::open(path, owner, BUDGET)
+fn owner(app: &str, cluster: Option<&str>) -> Owner {
+    Owner {
+        app: app.to_owned(),
+        cluster: cluster.map(str::to_owned),
+    }
+}
+
+fn open(path: &Path, app: &str) -> Result<Store> {
+    Store::open(path, &owner(app, None), BUDGET)
 }
 
 fn set(row: &str, value: &str) -> Change {
@@ -147,4 +154,37 @@ fn an_error_names_the_directory() {
         error.contains(&file.path().display().to_string()),
         "{error}"
     );
+}
+
+#[test]
+fn a_store_is_dropped_only_where_it_is_known_to_be_of_no_use() {
+    let check = |row: &str, app: &str, cluster: Option<&str>, expected: &Found| {
+        let found = owner(app, cluster).judge(row.as_bytes());
+        let same = std::mem::discriminant(&found) == std::mem::discriminant(expected);
+        assert!(same, "{row:?} for {app} {cluster:?}: {found:?}");
+    };
+    let useless = Found::Useless(String::new());
+    let unknown = Found::Unknown(String::new());
+    check("1\na\nc", "a", Some("c"), &Found::Ours);
+    check("1\na\n", "a", None, &Found::Ours);
+    check("1\na\n", "a", Some("c"), &Found::Unclaimed);
+    check("1\na\nc", "a", None, &unknown);
+    check("1\na\nd", "a", Some("c"), &useless);
+    check("1\nb\nc", "a", Some("c"), &useless);
+    check("1\nb\nc", "a", None, &useless);
+    check("2\na\nc", "a", Some("c"), &useless);
+    check("", "a", Some("c"), &useless);
+}
+
+#[test]
+fn a_store_whose_owner_nobody_can_tell_is_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let of_cluster = owner("app", Some("one"));
+    let store = Store::open(dir.path(), &of_cluster, BUDGET).unwrap();
+    store.write(&[(0, vec![set("b", "1")])]).unwrap();
+    drop(store);
+    let refused = open(dir.path(), "app").err().unwrap().to_string();
+    assert!(refused.contains("do not say which theirs is"), "{refused}");
+    let store = Store::open(dir.path(), &of_cluster, BUDGET).unwrap();
+    assert_eq!(rows(&store, 0), "b=1");
 }

@@ -8,12 +8,17 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
 
+use super::Failure;
+
 use crate::config::Config;
-use crate::io::client::{self, Health};
-use crate::io::rule_set::RuleSet;
-use crate::io::store::{Budget, Store};
+use crate::io::client::{self, Health, START_PATIENCE};
+use crate::io::reload::tell;
+use crate::io::rule_set::{self, RuleSet};
+use crate::io::rules_topic::{Known, TakenIntoUse};
+use crate::io::store::{Budget, Owner, Store};
 use crate::io::topics::{self, Names, Weight};
 use crate::io::{clock, rules_topic, state_dir};
+use crate::plan::changes::Changes;
 use crate::plan::{Catalogue, Plan, Source, retention};
 
 /// Whether all topics are there.
@@ -65,7 +70,10 @@ pub fn matches_partitions(
 ) -> Result<u32> {
     let matches = Names::of(&config.app).matches;
     let found = existing.get(&*matches).copied().unwrap_or(1);
-    match rules_topic::read(config, health)?.matches_partitions() {
+    match rules_topic::read(config, health)?
+        .catalogue
+        .matches_partitions()
+    {
         Some(fixed) if fixed != found => {
             bail!("{}", topics::other_number(&matches, found, fixed))
         }
@@ -104,21 +112,86 @@ pub fn check_properties(
     }
 }
 
-/// Makes the plan of these rules and the configured sources known, and loads it.
+/// Makes the plan of these rules and the configured sources known, loads it, and says how it
+/// differs from the one that was used last.
 pub fn plan(
     config: &Config,
     health: &Arc<Health>,
     set: &RuleSet,
     existing: &BTreeMap<String, u32>,
-) -> Result<(Catalogue, Arc<Plan>)> {
-    rules_topic::take_into_use(config, health, set, &|catalogue| {
+) -> Result<(Known, Arc<Plan>)> {
+    let taken = rules_topic::take_into_use(config, health, set, &|catalogue| {
         let source = |topic: &String| Source {
             topic: topic.clone(),
             partitions: existing.get(topic).copied().unwrap_or(0),
             epoch: catalogue.epoch(topic),
         };
         config.sources.iter().map(source).collect()
-    })
+    })?;
+    let TakenIntoUse {
+        known,
+        plan,
+        before,
+    } = taken;
+    match before {
+        None => tracing::info!("these are the first rules of this application"),
+        Some(Err(why)) => tracing::warn!(
+            why = why.to_string(),
+            "the rules that were used last cannot be compared with these"
+        ),
+        Some(Ok(before)) => {
+            let changes = Changes::between(&before, &plan);
+            match changes.is_empty() {
+                true => tracing::info!("the rules are those that were used last"),
+                false => tell(
+                    &changes,
+                    &plan,
+                    "the rules differ from those that were used last",
+                ),
+            }
+        }
+    }
+    Ok((known, plan))
+}
+
+/// The rules that were used last, in place of files that have these problems.
+///
+/// # Errors
+///
+/// The problems, where there are no such rules.
+pub fn last_good(
+    config: &Config,
+    health: &Arc<Health>,
+    mut problems: Vec<String>,
+) -> Result<RuleSet, Failure> {
+    let known = rules_topic::read(config, health)?;
+    let Some(newest) = known.catalogue.newest() else {
+        return Err(Failure::Input(problems));
+    };
+    let content = rule_set::content(&config.rules);
+    let plan = known.catalogue.plan(newest).map_err(|why| why.to_string());
+    let set = plan.and_then(|plan| rule_set::of_plan(plan, content));
+    match set {
+        Ok(set) => {
+            for problem in &problems {
+                tracing::error!("{problem}");
+            }
+            tracing::error!(
+                problems = problems.len(),
+                plan = newest.to_string(),
+                rules = set.rules.len(),
+                "the rule files have errors: this worker goes on with the rules that were used \
+                 last. Mend the files; they are read again when they change"
+            );
+            Ok(set)
+        }
+        Err(why) => {
+            problems.push(format!(
+                "nor can the rules be used that were used last: {why}"
+            ));
+            Err(Failure::Input(problems))
+        }
+    }
 }
 
 /// The store of this worker, and its id.
@@ -143,15 +216,22 @@ pub fn member(config: &Config, id: &str) -> Config {
     config
 }
 
-/// Whose fold the store holds: another application's or cluster's offsets mean nothing here.
-fn owner(config: &Config, health: &Arc<Health>) -> Result<String> {
+/// Whose fold the store holds. Brokers are waited for until they have told which cluster they are:
+/// a store is not to be taken for another's because they are slow.
+fn owner(config: &Config, health: &Arc<Health>) -> Result<Owner> {
     use rdkafka::consumer::Consumer as _;
     let reader = client::reader(config, health, false)?;
-    let cluster = reader
-        .client()
-        .fetch_cluster_id(client::CALL)
-        .unwrap_or_default();
-    Ok(format!("{}\n{cluster}", config.app))
+    let matches = Names::of(&config.app).matches;
+    // Where an answer to this has come, what the client knows of the cluster is what there is.
+    health.patiently(
+        START_PATIENCE,
+        "ask the brokers which cluster they are",
+        || reader.fetch_metadata(Some(&matches), client::CALL),
+    )?;
+    Ok(Owner {
+        app: config.app.clone(),
+        cluster: reader.client().fetch_cluster_id(client::CALL),
+    })
 }
 
 /// The name of this worker, made once and kept: the next process with this state directory ends

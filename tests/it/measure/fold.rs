@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use watchfire::correlate::{LogMessage, Run, advance, fold};
-use watchfire::io::store::{Budget, Store};
+use watchfire::io::store::{Budget, Owner, Store};
 use watchfire::plan::Plan;
 use watchfire::shuffle;
 use watchfire::state::State;
@@ -134,7 +134,11 @@ fn fold_of_a_log() {
         block_cache_bytes: BLOCK_CACHE_BYTES,
         write_buffer_bytes: WRITE_BUFFER_BYTES,
     };
-    let store = Arc::new(Store::open(folder.path(), "measure", budget).unwrap());
+    let owner = Owner {
+        app: "measure".to_owned(),
+        cluster: None,
+    };
+    let store = Arc::new(Store::open(folder.path(), &owner, budget).unwrap());
     let threads = number("THREADS", 1) as usize;
     let start = Instant::now();
     let folds: Vec<Folding> = std::thread::scope(|scope| {

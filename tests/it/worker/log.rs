@@ -12,6 +12,7 @@ use watchfire::shuffle;
 use watchfire::state::{Read, State};
 
 use crate::kafka::Message;
+use crate::world;
 
 /// A source partition and a position in it.
 pub type Place = (u32, u32, Position);
@@ -24,24 +25,24 @@ pub struct Log {
 }
 
 impl Log {
-    /// What stands in the rules topic and in the matches topic.
+    /// What stands in the rules topic and in the matches topic, as far as workers have written it.
     pub fn read(rules: &[Message], matches: &[Message]) -> Log {
         let mut catalogue = Catalogue::default();
         for entry in rules {
-            let key = str::from_utf8(entry.key.as_deref().unwrap()).unwrap();
-            catalogue.read(key, entry.value.as_deref()).unwrap();
+            let key = String::from_utf8_lossy(entry.key.as_deref().unwrap_or_default());
+            if let Err(why) = catalogue.read(&key, entry.value.as_deref()) {
+                println!("passed over: {key:?}: {why}");
+            }
         }
         let read = |message: &Message| {
-            let log = LogMessage {
-                offset: message.offset,
-                timestamp: message.timestamp.unwrap(),
-                message: shuffle::decode(message.value.as_deref().unwrap()).unwrap(),
-            };
-            (message.partition, log)
+            let (offset, timestamp) = (message.offset, message.timestamp.unwrap());
+            let bytes = message.value.as_deref().unwrap_or_default();
+            let (_, log) = world::read(&catalogue, offset, timestamp, bytes).ok()?;
+            Some((message.partition, log))
         };
         Log {
+            messages: matches.iter().filter_map(read).collect(),
             catalogue,
-            messages: matches.iter().map(read).collect(),
         }
     }
 

@@ -35,7 +35,11 @@ pub fn committed(
             return None;
         };
         assert!(
-            element.metadata().parse::<i64>().is_ok(),
+            element
+                .metadata()
+                .split(' ')
+                .next()
+                .is_some_and(|first| first.parse::<i64>().is_ok()),
             "{:?}",
             element.metadata()
         );

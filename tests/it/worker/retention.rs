@@ -1,9 +1,12 @@
 //! How long the matches topic keeps what the rules need.
 
 use std::process::{Command, Output};
+use std::time::Duration;
 
+use super::offsets::ends;
 use super::process::Worker;
-use super::setup::Setup;
+use super::setup::{Setup, Traffic};
+use crate::kafka::delete_before;
 
 fn topics(setup: &Setup, command: &str) -> Output {
     Command::new(env!("CARGO_BIN_EXE_watchfire"))
@@ -40,4 +43,36 @@ fn what_is_kept_is_held_against_what_the_rules_need() {
 
     let longer = Setup::with_rule("longer", "window: 2d");
     check(&longer, 0, "all topics are as they must be");
+}
+
+#[test]
+fn a_whole_state_is_gone_on_with_though_the_log_keeps_nothing_of_what_it_rests_on() {
+    let setup = Setup::new("expired", "delivery = \"exactly_once\"\n");
+    // Nothing is written after the last message that is folded.
+    let config = setup.config_with("a", |text| {
+        text.replace(
+            "watermark_interval = \"500ms\"",
+            "watermark_interval = \"60s\"",
+        )
+    });
+    let run = || {
+        let worker = Worker::start(&config);
+        worker.wait_for("ready");
+        Traffic::start(&setup, 40, Duration::from_millis(10)).finish();
+        setup.wait_until_read();
+        worker.stop()
+    };
+    run();
+    let before = setup.incidents().len();
+    let matches = format!("{}.matches", setup.app);
+    delete_before(
+        &setup.bootstrap,
+        &matches,
+        &ends(&setup.bootstrap, &matches, 4),
+    );
+    // What comes now is no part of the incidents before.
+    std::thread::sleep(Duration::from_secs(5));
+    let log = run();
+    assert!(!log.contains("folding again"), "{log}");
+    assert!(setup.incidents().len() > before);
 }

@@ -1,0 +1,437 @@
+//! Everything that `<app>.rules` holds.
+//!
+//! Whoever may write to the topic can write anything there. So an entry counts only if its key is
+//! the hash of its value, if it has the form of its kind, if all that it names stands before it,
+//! and if its numbers are such that one can reckon with them. What does not count is refused, and
+//! the rest of the topic stays as good as it was.
+//!
+//! The rules themselves are parsed when somebody asks for them: one that this version cannot read
+//! harms nobody as long as nothing names it.
+
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Draft, InUse, LoadedRule, Plan, PlanEntry, PlannedRule, Reading, RuleEntry, Settings, Source,
+    json,
+};
+use crate::event::Attributes;
+use crate::record::Hash;
+use crate::rule::Rule;
+use crate::rule::lists::{List, Lists};
+use crate::time::Second;
+
+/// The format of entries that say none. A later one says its number in `format`; a version whose
+/// messages in the matches topic an older one cannot read must give its plans a later one.
+const FORMAT: u32 = 1;
+
+/// The key of the entry that holds the matches topic's number of partitions.
+const MATCHES: &str = "topic/matches";
+
+/// More partitions than any cluster has; a plan's are counted one by one.
+const PARTITIONS_MAX: u32 = 100_000;
+
+/// More often than any topic is made anew.
+const EPOCH_MAX: u32 = 1 << 30;
+
+/// More seconds than any rule waits: a thousand years.
+const SPAN_MAX: Second = 1_000 * 366 * 86_400;
+
+/// Seconds from which a rule can be in use.
+const TIMES: RangeInclusive<Second> = 0..=10 * SPAN_MAX;
+
+/// Everything that `<app>.rules` holds, as far as it was read.
+#[derive(Debug, Default)]
+pub struct Catalogue {
+    /// `Err`: a later version has written it, in this format.
+    lists: BTreeMap<Hash, Result<Arc<List>, u32>>,
+    rules: BTreeMap<Hash, Kept<RuleEntry, LoadedRule>>,
+    plans: BTreeMap<Hash, Kept<PlanEntry, Plan>>,
+    newest: Option<Hash>,
+    epochs: BTreeMap<String, u32>,
+    matches_partitions: Option<u32>,
+}
+
+/// An entry as it stands in the topic.
+#[derive(Debug)]
+struct Kept<E, L> {
+    /// `Err`: a later version has written it, in this format.
+    entry: Result<E, u32>,
+    /// What it is loaded as, or why this version cannot; empty until somebody asks.
+    loaded: OnceCell<Result<Arc<L>, String>>,
+}
+
+/// Why a plan, a rule or a list cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unusable {
+    /// The topic does not have it.
+    Missing(Hash),
+    /// It is there, and this version cannot read it: which it is, and why.
+    Unreadable(String),
+}
+
+impl std::fmt::Display for Unusable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Unusable::Missing(hash) => write!(f, "{hash} is not there"),
+            Unusable::Unreadable(why) => write!(
+                f,
+                "{why}. Another version of watchfire has written it: use that one, or a newer"
+            ),
+        }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct EpochEntry {
+    epoch: u32,
+}
+
+#[derive(Serialize, Deserialize)]
+struct TopicEntry {
+    partitions: u32,
+}
+
+/// What every entry may say, whatever else it says.
+#[derive(Deserialize)]
+struct Head {
+    #[serde(default)]
+    format: Option<u32>,
+}
+
+impl<E: DeserializeOwned, L> Kept<E, L> {
+    fn read(value: &[u8]) -> Result<Kept<E, L>, String> {
+        let entry = match later(value)? {
+            Some(later) => Err(later),
+            None => Ok(serde_json::from_slice(value).map_err(|error| error.to_string())?),
+        };
+        Ok(Kept {
+            entry,
+            loaded: OnceCell::new(),
+        })
+    }
+}
+
+impl<E, L> Kept<E, L> {
+    /// What the entry is loaded as; `load` is called where nobody has asked before.
+    fn load(
+        &self,
+        what: &str,
+        hash: Hash,
+        load: impl FnOnce(&E) -> Result<L, Unusable>,
+    ) -> Result<&Arc<L>, Unusable> {
+        if self.loaded.get().is_none() {
+            let loaded = match &self.entry {
+                Ok(entry) => load(entry),
+                Err(later) => Err(of_later_format(*later)),
+            };
+            let loaded = match loaded {
+                Ok(loaded) => Ok(Arc::new(loaded)),
+                Err(missing @ Unusable::Missing(_)) => return Err(missing),
+                Err(Unusable::Unreadable(why)) => Err(format!("{what} {hash}: {why}")),
+            };
+            self.loaded.get_or_init(|| loaded);
+        }
+        match self.loaded.get() {
+            Some(Ok(loaded)) => Ok(loaded),
+            Some(Err(why)) => Err(Unusable::Unreadable(why.clone())),
+            None => Err(Unusable::Missing(hash)),
+        }
+    }
+}
+
+fn of_later_format(later: u32) -> Unusable {
+    Unusable::Unreadable(format!(
+        "it is of format {later}, and this version knows none after {FORMAT}"
+    ))
+}
+
+/// The format that an entry says, if it is one that this version does not know.
+fn later(value: &[u8]) -> Result<Option<u32>, String> {
+    let head: Head = serde_json::from_slice(value).map_err(|error| error.to_string())?;
+    Ok(head.format.filter(|format| *format > FORMAT))
+}
+
+/// The kind and the name of an entry of the topic with this key.
+///
+/// # Errors
+///
+/// The name should be the hash of the value, and is not.
+pub(super) fn kind_of<'k>(key: &'k str, value: &[u8]) -> Result<(&'k str, &'k str), String> {
+    let Some((kind, name)) = key.split_once('/') else {
+        return Ok(("", key));
+    };
+    let is_hashed = matches!(kind, "list" | "rule" | "plan");
+    match is_hashed && Hash::parse(name) != Some(Hash::of(value)) {
+        true => Err("its key is not the hash of its value".to_owned()),
+        false => Ok((kind, name)),
+    }
+}
+
+impl Catalogue {
+    /// Takes one entry of the topic, in the topic's order; later plans are newer. A deleted or
+    /// unknown key is passed over.
+    ///
+    /// # Errors
+    ///
+    /// The entry is none that a worker writes: says why. All else stays as it was.
+    pub fn read(&mut self, key: &str, value: Option<&[u8]>) -> Result<(), String> {
+        let Some(value) = value else {
+            return Ok(());
+        };
+        let (kind, name) = kind_of(key, value)?;
+        match kind {
+            "list" => self.read_list(Hash::of(value), value),
+            "rule" => self.read_rule(Hash::of(value), value),
+            "plan" => self.read_plan(Hash::of(value), value),
+            "source" => self.read_epoch(name, value),
+            "topic" if key == MATCHES => self.read_matches(value),
+            _ => Ok(()),
+        }
+    }
+
+    fn read_list(&mut self, hash: Hash, value: &[u8]) -> Result<(), String> {
+        let list = match later(value)? {
+            Some(later) => Err(later),
+            None => Ok(Arc::new(List::from_json(value)?)),
+        };
+        self.lists.insert(hash, list);
+        Ok(())
+    }
+
+    fn read_rule(&mut self, hash: Hash, value: &[u8]) -> Result<(), String> {
+        if self.rules.contains_key(&hash) {
+            return Ok(());
+        }
+        let kept: Kept<RuleEntry, LoadedRule> = Kept::read(value)?;
+        if let Ok(entry) = &kept.entry {
+            let Settings {
+                patience, lateness, ..
+            } = entry.settings;
+            if !(0..=SPAN_MAX).contains(&patience) || !(patience..=SPAN_MAX).contains(&lateness) {
+                return Err(format!("patience {patience} and lateness {lateness}"));
+            }
+            all_there(entry.lists.values(), &self.lists, "list")?;
+        }
+        self.rules.insert(hash, kept);
+        Ok(())
+    }
+
+    fn read_plan(&mut self, hash: Hash, value: &[u8]) -> Result<(), String> {
+        let kept: Kept<PlanEntry, Plan> = Kept::read(value)?;
+        if let Ok(entry) = &kept.entry {
+            all_there(entry.rules.iter().map(|r| &r.entry), &self.rules, "rule")?;
+            if entry.rules.iter().any(|r| !TIMES.contains(&r.since)) {
+                return Err("it has a rule since a time that is none".to_owned());
+            }
+            let partitions = entry.sources.iter().map(|s| u64::from(s.partitions));
+            if partitions.sum::<u64>() > u64::from(PARTITIONS_MAX) {
+                return Err(format!("it has more than {PARTITIONS_MAX} partitions"));
+            }
+        }
+        self.plans.entry(hash).or_insert(kept);
+        self.newest = Some(hash);
+        Ok(())
+    }
+
+    /// The greatest epoch counts.
+    fn read_epoch(&mut self, topic: &str, value: &[u8]) -> Result<(), String> {
+        let entry: EpochEntry = serde_json::from_slice(value).map_err(|error| error.to_string())?;
+        if entry.epoch > EPOCH_MAX {
+            return Err(format!("epoch {} is more than {EPOCH_MAX}", entry.epoch));
+        }
+        let known = self.epochs.entry(topic.to_owned()).or_default();
+        *known = entry.epoch.max(*known);
+        Ok(())
+    }
+
+    /// The number is for good: the first one counts.
+    fn read_matches(&mut self, value: &[u8]) -> Result<(), String> {
+        let entry: TopicEntry = serde_json::from_slice(value).map_err(|error| error.to_string())?;
+        let partitions = entry.partitions;
+        if !(1..=PARTITIONS_MAX).contains(&partitions) {
+            return Err(format!("{partitions} partitions"));
+        }
+        match *self.matches_partitions.get_or_insert(partitions) {
+            known if known == partitions => Ok(()),
+            known => Err(format!(
+                "{partitions} partitions, and the application has begun with {known}"
+            )),
+        }
+    }
+
+    /// The plan with this hash, its rules parsed.
+    ///
+    /// # Errors
+    ///
+    /// It is not there, or this version cannot read it or one of its rules.
+    pub fn plan(&self, hash: Hash) -> Result<&Arc<Plan>, Unusable> {
+        let kept = self.plans.get(&hash).ok_or(Unusable::Missing(hash))?;
+        kept.load("plan", hash, |entry| {
+            let rules = entry.rules.iter();
+            let rules = rules.map(|planned| Ok((self.rule(planned.entry)?.clone(), planned.since)));
+            Ok(Plan {
+                hash,
+                rules: rules.collect::<Result<_, Unusable>>()?,
+                sources: entry.sources.clone(),
+                decoding: entry.decoding,
+            })
+        })
+    }
+
+    /// The rule whose entry has this hash, parsed.
+    ///
+    /// # Errors
+    ///
+    /// It is not there, or this version cannot read it.
+    pub fn rule(&self, entry: Hash) -> Result<&Arc<LoadedRule>, Unusable> {
+        let kept = self.rules.get(&entry).ok_or(Unusable::Missing(entry))?;
+        kept.load("rule", entry, |found| {
+            let mut lists = Lists::default();
+            for (name, hash) in &found.lists {
+                lists.insert(name.clone(), Arc::clone(self.list(*hash)?));
+            }
+            LoadedRule::new(entry, found, &lists).map_err(Unusable::Unreadable)
+        })
+    }
+
+    fn list(&self, hash: Hash) -> Result<&Arc<List>, Unusable> {
+        let list = self.lists.get(&hash).ok_or(Unusable::Missing(hash))?;
+        list.as_ref().map_err(|later| of_later_format(*later))
+    }
+
+    /// The plan that was taken into use last; `None`: the application has never run.
+    pub fn newest(&self) -> Option<Hash> {
+        self.newest
+    }
+
+    /// How often `topic` was made anew (`source/<topic>` entries, written by `topics reset`).
+    pub fn epoch(&self, topic: &str) -> u32 {
+        self.epochs.get(topic).copied().unwrap_or(0)
+    }
+
+    /// The key and value that raise the epoch of `topic` by one.
+    pub fn raise_epoch(&self, topic: &str) -> (String, Vec<u8>) {
+        let entry = EpochEntry {
+            epoch: (self.epoch(topic) + 1).min(EPOCH_MAX),
+        };
+        (format!("source/{topic}"), json(&entry))
+    }
+
+    /// The number of partitions of the matches topic, which never changes; `None`: the
+    /// application has never run.
+    pub fn matches_partitions(&self) -> Option<u32> {
+        self.matches_partitions
+    }
+
+    /// The key and value that fix the number of partitions of the matches topic.
+    pub fn fix_matches_partitions(partitions: u32) -> (String, Vec<u8>) {
+        (MATCHES.to_owned(), json(&TopicEntry { partitions }))
+    }
+
+    /// A plan of this catalogue, with what detecting with it needs besides.
+    pub fn in_use(&self, plan: Arc<Plan>) -> InUse {
+        let plans = self
+            .plans
+            .values()
+            .filter_map(|kept| kept.entry.as_ref().ok());
+        let all: Vec<&Source> = plans.flat_map(|entry| &entry.sources).collect();
+        let first = |source: &Source| {
+            let same = all
+                .iter()
+                .filter(|s| s.topic == source.topic && s.epoch == source.epoch);
+            same.map(|source| source.partitions)
+                .min()
+                .unwrap_or(source.partitions)
+        };
+        InUse {
+            first_partitions: plan.sources.iter().map(first).collect(),
+            plan,
+        }
+    }
+
+    /// The plan of these rules and sources. `minute`: the clock, cut to a minute, in seconds; the
+    /// `since` of rules that the newest plan does not have.
+    pub fn draft(
+        &self,
+        rules: &[Rule],
+        attributes: &Attributes,
+        default: Settings,
+        reading: impl Into<Reading>,
+        minute: Second,
+    ) -> Draft {
+        let Reading { sources, decoding } = reading.into();
+        let mut entries = Vec::new();
+        let mut planned = Vec::new();
+        for rule in rules {
+            let entry = RuleEntry::new(rule, attributes, default);
+            let value = json(&entry);
+            let hash = Hash::of(&value);
+            planned.push(PlannedRule {
+                entry: hash,
+                since: self.since(entry.fingerprint, minute),
+            });
+            if !self.rules.contains_key(&hash) {
+                self.draft_lists(rule, &mut entries);
+                entries.push((format!("rule/{hash}"), value));
+            }
+        }
+        let value = json(&PlanEntry {
+            rules: planned,
+            sources,
+            decoding,
+        });
+        let plan = Hash::of(&value);
+        if self.newest != Some(plan) {
+            entries.push((format!("plan/{plan}"), value));
+        }
+        Draft { plan, entries }
+    }
+
+    /// The lists that a rule names, where neither the topic nor these entries have them.
+    fn draft_lists(&self, rule: &Rule, entries: &mut Vec<(String, Vec<u8>)>) {
+        for (_, list) in rule.lists.iter() {
+            let value = list.to_json();
+            let hash = Hash::of(&value);
+            let key = format!("list/{hash}");
+            if !self.lists.contains_key(&hash) && entries.iter().all(|(known, _)| *known != key) {
+                entries.push((key, value));
+            }
+        }
+    }
+
+    /// What the newest plan says of a rule of this meaning, else `minute`; 0 without any plan.
+    fn since(&self, fingerprint: Hash, minute: Second) -> Second {
+        let Some(newest) = self.newest.and_then(|newest| self.plans.get(&newest)) else {
+            return 0;
+        };
+        let is_it = |planned: &&PlannedRule| {
+            let kept = self.rules.get(&planned.entry);
+            let entry = kept.and_then(|kept| kept.entry.as_ref().ok());
+            entry.is_some_and(|entry| entry.fingerprint == fingerprint)
+        };
+        let planned = newest.entry.as_ref().ok();
+        let planned = planned.and_then(|entry| entry.rules.iter().find(is_it));
+        planned.map_or(minute, |planned| planned.since)
+    }
+}
+
+/// Whether everything that an entry names stands before it.
+fn all_there<'h, E>(
+    mut named: impl Iterator<Item = &'h Hash>,
+    known: &BTreeMap<Hash, E>,
+    what: &str,
+) -> Result<(), String> {
+    match named.find(|hash| !known.contains_key(hash)) {
+        None => Ok(()),
+        Some(hash) => Err(format!("it names {what} {hash}, not there")),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,228 @@
+use super::{Catalogue, EPOCH_MAX, PARTITIONS_MAX, Unusable};
+use crate::event::Attributes;
+use crate::plan::{Limits, PlanEntry, RuleEntry, Settings, Source, json};
+use crate::record::Hash;
+use crate::rule;
+
+const SETTINGS: Settings = Settings {
+    patience: 900,
+    lateness: 7200,
+    limits: Limits::DEFAULT,
+};
+
+/// What a worker writes for a rule of this window.
+fn entries(catalogue: &Catalogue, window: &str) -> (Hash, Vec<(String, Vec<u8>)>) {
+    let text = format!(
+        "id: R\nname: n\nseverity: 5\nwindow: {window}\npatterns: [{{name: P, where: user IS \
+         NULL}}]\n"
+    );
+    let mut attributes = Attributes::default();
+    let rules = rule::parse("r", &text, &mut attributes).unwrap();
+    let sources = vec![Source {
+        topic: "s".to_owned(),
+        partitions: 3,
+        epoch: 0,
+    }];
+    let draft = catalogue.draft(&rules, &attributes, SETTINGS, sources, 60);
+    (draft.plan, draft.entries)
+}
+
+fn taken(window: &str) -> (Catalogue, Hash) {
+    let mut catalogue = Catalogue::default();
+    let (plan, entries) = entries(&catalogue, window);
+    for (key, value) in entries {
+        catalogue.read(&key, Some(&value)).unwrap();
+    }
+    (catalogue, plan)
+}
+
+/// An entry under the hash of its value.
+fn named(kind: &str, value: &str) -> (String, String) {
+    let key = format!("{kind}/{}", Hash::of(value.as_bytes()));
+    (key, value.to_owned())
+}
+
+fn rule_entry(change: impl FnOnce(&mut RuleEntry)) -> String {
+    let mut entry = RuleEntry {
+        text: "never parsed".to_owned(),
+        settings: SETTINGS,
+        fingerprint: Hash::default(),
+        lists: std::collections::BTreeMap::new(),
+    };
+    change(&mut entry);
+    String::from_utf8(json(&entry)).unwrap()
+}
+
+fn plan_of_partitions(partitions: [u32; 2]) -> String {
+    let source = |partitions| Source {
+        topic: "s".to_owned(),
+        partitions,
+        epoch: 0,
+    };
+    let entry = PlanEntry {
+        rules: Vec::new(),
+        sources: partitions.map(source).to_vec(),
+        decoding: crate::decode::Limits::default(),
+    };
+    String::from_utf8(json(&entry)).unwrap()
+}
+
+#[test]
+fn what_no_worker_writes_is_refused_and_changes_nothing() {
+    let (mut catalogue, plan) = taken("5m");
+    let mut check = |(key, value): (String, String), why: &str| {
+        let refused = catalogue.read(&key, Some(value.as_bytes())).unwrap_err();
+        assert!(refused.contains(why), "{key} {value}: {refused}");
+        assert_eq!(catalogue.newest(), Some(plan));
+        assert!(catalogue.plan(plan).is_ok());
+        assert_eq!(catalogue.matches_partitions(), None);
+        assert_eq!(catalogue.epoch("s"), 0);
+    };
+    let no_hash = "its key is not the hash of its value";
+    for kind in ["list", "rule", "plan"] {
+        check(named(kind, "{"), "EOF");
+        check(named(kind, "[]"), "");
+        check((format!("{kind}/x"), "{}".to_owned()), no_hash);
+        check((format!("{kind}/{plan}"), "{}".to_owned()), no_hash);
+        let other = named(kind, "{} ").0;
+        check((other, rule_entry(|_| ())), no_hash);
+    }
+    check(
+        named(
+            "rule",
+            &rule_entry(|rule| {
+                rule.lists.insert("L".to_owned(), Hash([7; 16]));
+            }),
+        ),
+        "it names list 0707",
+    );
+    for (patience, lateness) in [(-1, 5), (5, 4), (0, i64::MAX), (i64::MIN, i64::MIN)] {
+        check(
+            named(
+                "rule",
+                &rule_entry(|rule| {
+                    (rule.settings.patience, rule.settings.lateness) = (patience, lateness);
+                }),
+            ),
+            "patience",
+        );
+    }
+    check(
+        named("plan", &plan_of_partitions([u32::MAX, 1])),
+        "partitions",
+    );
+    check(
+        named("plan", &plan_of_partitions([PARTITIONS_MAX, 1])),
+        "partitions",
+    );
+    let planned = |rule: Hash, since: i64| {
+        let text =
+            format!("{{\"rules\":[{{\"entry\":\"{rule}\",\"since\":{since}}}],\"sources\":[]}}");
+        named("plan", &text)
+    };
+    check(planned(Hash([9; 16]), 0), "it names rule 0909");
+    let (_, mut written) = entries(&Catalogue::default(), "5m");
+    let rule = Hash::of(&written.remove(0).1);
+    check(planned(rule, i64::MIN), "since");
+    check(planned(rule, -1), "since");
+    let at = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+    check(at("topic/matches", "{\"partitions\":0}"), "0 partitions");
+    check(at("topic/matches", "{\"partitions\":-4}"), "invalid value");
+    check(at("topic/matches", "four"), "expected");
+    check(at("source/s", "{\"epoch\":4294967295}"), "epoch 4294967295");
+    check(at("source/s", "1"), "invalid type");
+}
+
+#[test]
+fn other_keys_and_deletions_are_passed_over() {
+    let (mut catalogue, plan) = taken("5m");
+    for (key, value) in [
+        ("", Some("x")),
+        ("what/ever", Some("x")),
+        ("x", None),
+        ("plan/x", None),
+    ] {
+        catalogue.read(key, value.map(str::as_bytes)).unwrap();
+    }
+    assert!(catalogue.plan(plan).is_ok());
+}
+
+#[test]
+fn the_greatest_epoch_counts() {
+    let mut catalogue = Catalogue::default();
+    for epoch in [3, 2] {
+        let value = format!("{{\"epoch\":{epoch}}}");
+        catalogue.read("source/s", Some(value.as_bytes())).unwrap();
+    }
+    assert_eq!(catalogue.epoch("s"), 3);
+    let greatest = format!("{{\"epoch\":{EPOCH_MAX}}}");
+    catalogue
+        .read("source/s", Some(greatest.as_bytes()))
+        .unwrap();
+    let (key, value) = catalogue.raise_epoch("s");
+    catalogue.read(&key, Some(&value)).unwrap();
+    assert_eq!(catalogue.epoch("s"), EPOCH_MAX);
+}
+
+#[test]
+fn a_rule_that_this_version_does_not_know_harms_nobody_until_it_is_named() {
+    let (mut catalogue, plan) = taken("5m");
+    let retired = rule_entry(|rule| rule.text = "id: R\nwhere: Whirl(user) > 7\n".to_owned());
+    let (key, value) = named("rule", &retired);
+    catalogue.read(&key, Some(value.as_bytes())).unwrap();
+    let rule = Hash::of(value.as_bytes());
+    let text = format!("{{\"rules\":[{{\"entry\":\"{rule}\",\"since\":0}}],\"sources\":[]}}");
+    let (key, value) = named("plan", &text);
+    catalogue.read(&key, Some(value.as_bytes())).unwrap();
+    assert!(catalogue.plan(plan).is_ok());
+    let (_, entries) = entries(&catalogue, "7m");
+    assert_eq!(entries.len(), 2, "a worker goes on from there");
+    let unusable = catalogue.plan(Hash::of(value.as_bytes())).unwrap_err();
+    let Unusable::Unreadable(why) = &unusable else {
+        panic!("{unusable:?}")
+    };
+    assert!(why.contains(&format!("rule {rule}: rule:1:1:")), "{why}");
+    assert!(why.contains("rule:2:1: unknown key `where`"), "{why}");
+    assert_eq!(catalogue.rule(rule).unwrap_err(), unusable_rule(why, rule));
+    assert_eq!(
+        catalogue.plan(Hash([1; 16])).unwrap_err(),
+        Unusable::Missing(Hash([1; 16]))
+    );
+}
+
+/// The rule's own error, which the plan's says again.
+fn unusable_rule(of_plan: &str, rule: Hash) -> Unusable {
+    let at = of_plan.find(&format!("rule {rule}")).unwrap();
+    Unusable::Unreadable(of_plan[at..].to_owned())
+}
+
+#[test]
+fn a_later_format_is_told_by_its_number() {
+    let (mut catalogue, plan) = taken("5m");
+    for kind in ["list", "rule", "plan"] {
+        let (key, value) = named(kind, "{\"format\":7,\"what\":\"ever\"}");
+        catalogue.read(&key, Some(value.as_bytes())).unwrap();
+    }
+    let later = Hash::of(b"{\"format\":7,\"what\":\"ever\"}");
+    for found in [catalogue.rule(later).err(), catalogue.plan(later).err()] {
+        let found = found.unwrap().to_string();
+        assert!(
+            found.contains("it is of format 7, and this version knows none after 1"),
+            "{found}"
+        );
+    }
+    assert!(catalogue.plan(plan).is_ok());
+    let named_by_mine = named(
+        "rule",
+        &rule_entry(|rule| {
+            rule.lists.insert("L".to_owned(), later);
+        }),
+    );
+    catalogue
+        .read(&named_by_mine.0, Some(named_by_mine.1.as_bytes()))
+        .unwrap();
+    let found = catalogue
+        .rule(Hash::of(named_by_mine.1.as_bytes()))
+        .unwrap_err();
+    assert!(found.to_string().contains("format 7"), "{found}");
+}

@@ -1,0 +1,128 @@
+//! What is noted with the committed offset of a matches partition.
+//!
+//! The note is the offset from which the log must be folded to give the state again, and after it
+//! the hashes of the plans that what lies between was folded with: should the rules topic not have
+//! one of them any more, what it is missing for was no stranger's. A note of another form begins
+//! with a `v`.
+
+use std::collections::BTreeMap;
+
+use crate::record::Hash;
+
+/// So many plans are noted, the latest; brokers take 4096 bytes.
+const PLANS_MAX: usize = 32;
+
+/// A note as it was read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Note {
+    /// The offset from which the log must be folded.
+    pub recovery: i64,
+    /// The plans of what lies between that and the committed offset, with the offset at which
+    /// each was last named, as far as is known.
+    pub plans: BTreeMap<Hash, i64>,
+}
+
+/// Why a note cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NoteError {
+    /// Somebody else has committed the offset.
+    Foreign,
+    /// A later version has written it.
+    Later,
+}
+
+impl Note {
+    /// The note in `text`, committed with `offset`.
+    ///
+    /// # Errors
+    ///
+    /// It is none, or of a form that this version does not know.
+    pub fn parse(text: &str, offset: i64) -> Result<Note, NoteError> {
+        let mut words = text.split(' ');
+        let first = words.next().unwrap_or_default();
+        let Ok(recovery) = first.parse() else {
+            let digits = first.strip_prefix('v').unwrap_or_default();
+            let later = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+            return Err(match later {
+                true => NoteError::Later,
+                false => NoteError::Foreign,
+            });
+        };
+        let plans = words.map(|word| Some((Hash::parse(word)?, offset - 1)));
+        let plans: Option<BTreeMap<Hash, i64>> = plans.collect();
+        match plans {
+            Some(plans) if (0..=offset).contains(&recovery) => Ok(Note { recovery, plans }),
+            Some(_) | None => Err(NoteError::Foreign),
+        }
+    }
+
+    /// Notes that the message at `offset` names this plan.
+    pub fn named(&mut self, plan: Hash, offset: i64) {
+        self.plans.insert(plan, offset);
+    }
+
+    /// The state needs the log from `recovery` on: plans that were last named before are forgotten.
+    pub fn needed_from(&mut self, recovery: i64) {
+        self.recovery = recovery;
+        self.plans.retain(|_, last| *last >= recovery);
+        while self.plans.len() > PLANS_MAX {
+            let oldest = self.plans.iter().min_by_key(|(_, last)| **last);
+            let Some(oldest) = oldest.map(|(plan, _)| *plan) else {
+                return;
+            };
+            self.plans.remove(&oldest);
+        }
+    }
+}
+
+impl std::fmt::Display for Note {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.recovery)?;
+        self.plans.keys().try_for_each(|plan| write!(f, " {plan}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Note, NoteError, PLANS_MAX};
+    use crate::record::Hash;
+
+    #[test]
+    fn is_read_as_it_was_written() {
+        let mut note = Note::default();
+        for plan in 0..40 {
+            note.named(Hash([plan; 16]), i64::from(plan));
+        }
+        note.needed_from(20);
+        let kept: Vec<u8> = note.plans.keys().map(|plan| plan.0[0]).collect();
+        assert_eq!(kept, (20..40).collect::<Vec<u8>>());
+        let read = Note::parse(&note.to_string(), 100).unwrap();
+        assert_eq!(read.recovery, 20);
+        assert!(read.plans.keys().eq(note.plans.keys()));
+        note.needed_from(0);
+        for plan in 100..150 {
+            note.named(Hash([plan; 16]), i64::from(plan));
+        }
+        note.needed_from(0);
+        assert_eq!(note.plans.len(), PLANS_MAX);
+        assert!(note.to_string().len() < 4096);
+    }
+
+    #[test]
+    fn tells_whose_it_is() {
+        let check = |text: &str, expected| assert_eq!(Note::parse(text, 9), expected, "{text}");
+        let of = |recovery| Note {
+            recovery,
+            ..Note::default()
+        };
+        check("7", Ok(of(7)));
+        check("0", Ok(of(0)));
+        check("", Err(NoteError::Foreign));
+        check("10", Err(NoteError::Foreign));
+        check("-1", Err(NoteError::Foreign));
+        check("7 seven", Err(NoteError::Foreign));
+        check("v2 7", Err(NoteError::Later));
+        check("very", Err(NoteError::Foreign));
+        check("9223372036854775808", Err(NoteError::Foreign));
+    }
+}

@@ -1,0 +1,103 @@
+//! Rules that are broken at a start, and workers whose rules or configurations differ.
+
+use std::time::Duration;
+
+use super::process::Worker;
+use super::setup::{Setup, Traffic};
+
+fn with_patience(setup: &Setup, name: &str, patience: &str) -> std::path::PathBuf {
+    setup.config_with(name, |text| {
+        text.replace("patience = \"5s\"", &format!("patience = \"{patience}\""))
+    })
+}
+
+#[test]
+fn broken_rule_files_stop_no_worker_whose_application_has_rules() {
+    let setup = Setup::new("broken", "status_interval = \"1s\"\n");
+    let worker = Worker::start(&setup.config("a"));
+    worker.wait_for("ready");
+    worker.stop();
+
+    setup.write_rule("window: soon");
+    let worker = Worker::start(&setup.config("a"));
+    worker.wait_for("ready");
+    Traffic::start(&setup, 30, Duration::from_millis(10)).finish();
+    setup.wait_until_read();
+    worker.wait_for("rules=\"last_good\" rule_reloads=0 rule_reloads_refused=1");
+    let log = worker.log();
+    assert!(log.contains("rule.yaml:7:"), "{log}");
+    let said = "the rule files have errors: this worker goes on with the rules that were used last";
+    assert!(log.contains(said), "{log}");
+    setup.write_rule("window: 120s");
+    worker.wait_for("rules reloaded");
+    worker.wait_for("rules=\"files\" rule_reloads=1");
+    worker.stop_after_errors();
+    assert!(setup.check() > 0);
+
+    setup.write_rule("window: soon");
+    let stops = setup.config_with("a", |text| format!("on_broken_rules = \"stop\"\n{text}"));
+    let (code, log) = Worker::start(&stops).wait();
+    assert_eq!(code, Some(2), "{log}");
+    assert!(log.contains("rule.yaml:7:"), "{log}");
+}
+
+#[test]
+fn a_start_says_what_differs_from_the_rules_that_were_used_last() {
+    let setup = Setup::new("differs", "");
+    let run = |patience: &str, said: &str| {
+        let worker = Worker::start(&with_patience(&setup, "a", patience));
+        worker.wait_for("ready");
+        let log = worker.stop();
+        assert!(log.contains(said), "{log}");
+        log
+    };
+    run("5s", "these are the first rules of this application");
+    run("5s", "the rules are those that were used last");
+    let log = run("3s", "the rules differ from those that were used last");
+    assert!(log.contains(r#"changed=["PH_Rule_TEST"]"#), "{log}");
+    assert!(
+        log.contains(r#"settings=["patience 5s -> 3s for 1 rule"]"#),
+        "{log}"
+    );
+    setup.add_sequences();
+    let log = run("3s", "the rules differ from those that were used last");
+    let added =
+        r#"added=["PH_Rule_ALONE", "PH_Rule_FOLLOWED", "PH_Rule_NEW"] removed=[] changed=[]"#;
+    assert!(log.contains(added), "{log}");
+}
+
+#[test]
+fn workers_whose_rules_differ_say_so() {
+    let setup = Setup::new(
+        "apart",
+        "status_interval = \"1s\"\nrolling_change = \"4s\"\n",
+    );
+    let first = Worker::start(&setup.config("a"));
+    first.wait_for("ready");
+    let second = Worker::start(&with_patience(&setup, "b", "3s"));
+    let traffic = Traffic::start(&setup, 200, Duration::from_millis(50));
+    for worker in [&first, &second] {
+        worker.wait_for("another worker uses other rules");
+        worker.wait_for("workers of this application use different rules");
+    }
+    traffic.finish();
+    setup.wait_until_read();
+    let difference = |log: &str, expected: &str| {
+        assert!(log.contains(expected), "{log}");
+        let plan = log.split(" plan=\"").last().unwrap().get(..8).unwrap();
+        plan.to_owned()
+    };
+    let of_second = second.stop();
+    let of_first = first.stop();
+    let one = difference(&of_first, "settings: patience 5s -> 3s for 1 rule");
+    let other = difference(&of_second, "settings: patience 3s -> 5s for 1 rule");
+    assert!(
+        of_first.contains(&format!("plan=\"{one}\" other_plans=\"{other}\"")),
+        "{of_first}"
+    );
+    assert!(
+        of_second.contains(&format!("plan=\"{other}\" other_plans=\"{one}\"")),
+        "{of_second}"
+    );
+    assert!(setup.check() > 0);
+}
