@@ -209,10 +209,6 @@ impl Config {
             !paths.into_iter().any(|path| looks_secret(path)),
             "rules, state_dir: one holds a connection string; set EVENTHUBS_CONNECTION_STRING",
         );
-        require(
-            !self.kafka.brokers().is_empty(),
-            "no brokers: set \"bootstrap.servers\" under [kafka], or EVENTHUBS_CONNECTION_STRING",
-        );
         let settings = self.settings;
         require(
             settings.lateness >= settings.patience,

@@ -7,7 +7,9 @@ use anyhow::Result;
 use super::settings::{Settings, USAGE};
 use super::{log, screen};
 use crate::escape;
+use crate::io::client;
 use crate::io::worker::{self, Failure};
+use crate::version;
 
 /// Read the sources, write incidents, until SIGTERM.
 #[derive(clap::Args, Debug)]
@@ -23,6 +25,8 @@ pub struct Args {
 /// rules are wrong.
 pub fn run(args: &Args) -> Result<ExitCode> {
     log::start(args.log_json)?;
+    let commit = version::COMMIT.unwrap_or("unknown");
+    tracing::info!(version = version::VERSION, commit, "watchfire");
     let ended = match args.settings.read() {
         Ok(config) => worker::run(&config),
         Err(problems) => Err(Failure::Input(problems)),
@@ -30,7 +34,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     match ended {
         Ok(()) => Ok(ExitCode::SUCCESS),
         Err(Failure::Run(error)) if args.log_json => {
-            tracing::error!("{error:#}");
+            tracing::error!("{}", client::chain(&error));
             Ok(ExitCode::FAILURE)
         }
         Err(Failure::Run(error)) => Err(error),

@@ -7,6 +7,7 @@ use std::io::{self, IsTerminal as _, Write};
 use std::process::ExitCode;
 
 use crate::escape;
+use crate::io::client;
 
 /// The exit code where nobody reads standard output any more: that of a program which the signal
 /// for it has ended (128 + SIGPIPE), as `cat` and `grep` are.
@@ -80,7 +81,7 @@ pub fn exit_code(error: &anyhow::Error) -> ExitCode {
     if is_closed(error) {
         return ExitCode::from(CLOSED);
     }
-    let error = format!("{error:#}");
+    let error = client::chain(error);
     let lines: Vec<&str> = error.lines().collect();
     // What comes after a line end that somebody wrote into a name is seen to belong to the error.
     err(format_args!("error: {}\n", lines.join("\n  ")));

@@ -94,6 +94,7 @@ impl Kafka {
         problems: &mut Vec<String>,
     ) -> Kafka {
         let mut kafka = Kafka::default();
+        let others = problems.len();
         flatten("", layers.written, &mut |key, value| {
             if is_secret(key) {
                 problems.push(format!(
@@ -127,6 +128,14 @@ impl Kafka {
         }
         kafka.event_hubs = is_connected || kafka.brokers().contains(".servicebus.");
         kafka.check_login(problems);
+        // Where something was wrong with them, that is said already.
+        if kafka.brokers().is_empty() && problems.len() == others {
+            problems.push(
+                "no brokers: set \"bootstrap.servers\" under [kafka], or \
+                 EVENTHUBS_CONNECTION_STRING"
+                    .to_owned(),
+            );
+        }
         kafka
     }
 

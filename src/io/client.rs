@@ -16,7 +16,7 @@ use super::clock;
 use crate::config::Config;
 
 use errors::advice;
-pub use errors::{cannot_create, is_transient, is_transient_code, words};
+pub use errors::{cannot_create, chain, is_transient, is_transient_code, words};
 
 /// How long brokers may be away when the worker starts.
 pub const START_PATIENCE: Duration = Duration::from_secs(30);

@@ -132,7 +132,10 @@ fn decline(consumer: &BaseConsumer<Callbacks>, rebalance: &Rebalance) {
         }
     };
     if let Err(error) = answered {
-        tracing::debug!(%error, "the group was left before it had an answer");
+        tracing::debug!(
+            error = client::words(&error),
+            "the group was left before it had an answer"
+        );
     }
 }
 
@@ -221,13 +224,15 @@ impl Group {
                 | Code::RebalanceInProgress
                 | Code::UnknownTopicOrPartition,
             ) => {
-                tracing::info!(group = self.name, %error, "the group is in motion");
+                let error = client::words(&error);
+                tracing::info!(group = self.name, error, "the group is in motion");
                 Ok(())
             }
             Some(code) if client::is_transient_code(code) => Ok(()),
             Some(_) | None => {
                 self.health.check(self.patience)?;
-                Err(anyhow!("{}: reading failed: {error}", self.name))
+                let said = client::words(&error);
+                Err(anyhow!("{}: reading failed: {said}", self.name))
             }
         }
     }

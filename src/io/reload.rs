@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use super::client::{CALL, Health, lock};
+use super::client::{self, CALL, Health, lock};
 use super::rule_set::{self, Content, RuleSet};
 use super::rules_topic::TakenIntoUse;
 use super::status::Status;
@@ -136,7 +136,10 @@ impl Reloader {
         let existing = match topics::partitions(&self.config, &self.health, CALL) {
             Ok(existing) => existing,
             Err(error) => {
-                tracing::debug!(%error, "the brokers do not tell their topics");
+                tracing::debug!(
+                    error = client::chain(&error),
+                    "the brokers do not tell their topics"
+                );
                 return;
             }
         };
@@ -161,7 +164,7 @@ impl Reloader {
                 .collect();
             tracing::info!(sources = ?now, "a source topic has got more partitions");
             if let Err(error) = self.put_into_use(self.set.clone(), sources) {
-                tracing::error!("they are not read yet: {error:#}");
+                tracing::error!("they are not read yet: {}", client::chain(&error));
             }
         }
     }
@@ -172,7 +175,7 @@ impl Reloader {
         self.taken.clone_from(&content);
         let outcome = rule_set::parse(content).and_then(|set| {
             self.put_into_use(set, self.plan.sources.clone())
-                .map_err(|error| vec![format!("{error:#}")])
+                .map_err(|error| vec![client::chain(&error)])
         });
         match outcome {
             Ok(Outcome::Same) => {

@@ -208,7 +208,7 @@ pub fn write(config: &Config, health: &Arc<Health>, entries: &[(String, Vec<u8>)
     while let Some(error) = try_to_write(config, health, &topic, entries)? {
         let passes = error.rdkafka_error_code() == Some(Code::UnknownTopicOrPartition);
         if !passes || start.elapsed() > START_PATIENCE {
-            bail!("topic {topic} cannot be written: {error}");
+            bail!("topic {topic} cannot be written: {}", client::words(&error));
         }
         health.check_stop("write the rules")?;
         std::thread::sleep(PAUSE);
@@ -229,9 +229,9 @@ fn try_to_write(
             .partition(0)
             .key(key)
             .payload(value);
-        producer
-            .send(record)
-            .map_err(|(error, _)| anyhow!("topic {topic} cannot be written: {error}"))?;
+        producer.send(record).map_err(|(error, _)| {
+            anyhow!("topic {topic} cannot be written: {}", client::words(&error))
+        })?;
     }
     let start = clock::instant();
     while producer.in_flight_count() > 0 {

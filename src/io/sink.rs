@@ -16,7 +16,7 @@ use anyhow::{Result, anyhow};
 use rdkafka::error::KafkaResult;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
-use super::client::{Health, START_PATIENCE};
+use super::client::{self, Health, START_PATIENCE};
 use super::clock;
 use super::group::{Group, Partition};
 use super::producer::{Producer, plain};
@@ -113,9 +113,10 @@ impl Sink {
                 Ok(transactions) => Writer::Transactional(transactions),
                 Err(error) => {
                     return Err(anyhow!(
-                        "the brokers at {} do not run transactions: {error}. Set delivery = \
+                        "the brokers at {} do not run transactions: {}. Set delivery = \
                          \"at_least_once\", or leave it out to have what the brokers can do",
-                        health.brokers()
+                        health.brokers(),
+                        client::words(&error)
                     ));
                 }
             },
@@ -126,7 +127,7 @@ impl Sink {
                 }
                 Err(error) => {
                     tracing::warn!(
-                        %error,
+                        error = client::words(&error),
                         "the brokers do not run transactions: delivery is at_least_once"
                     );
                     plain()?

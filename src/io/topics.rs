@@ -225,7 +225,7 @@ pub fn check(
             deviations.extend(retention::short_lived(config, needed, &present, &found));
         }
         Err(error) => tracing::warn!(
-            %error,
+            error = client::chain(&error),
             "the brokers do not tell the properties of topics; make sure that messages of {} \
              have the broker's timestamps (LogAppendTime)",
             Names::of(&config.app).matches
@@ -313,7 +313,7 @@ pub fn create(
                  topics check` says which, and how they must be"
             )
         } else {
-            anyhow!("the topics could not be made: {error}")
+            anyhow!("the topics could not be made: {}", client::words(&error))
         }
     })?;
     for result in results {

@@ -16,7 +16,7 @@ use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode as Code};
 use rdkafka::producer::Producer as _;
 use rdkafka::topic_partition_list::TopicPartitionList;
 
-use super::client::Health;
+use super::client::{self, Health};
 use super::clock;
 use super::producer::{self, Producer};
 use crate::config::Config;
@@ -93,8 +93,9 @@ impl Transactions {
                 return Ok(Err(error));
             }
             if start.elapsed() > patience {
+                let said = client::words(&error);
                 return Err(anyhow!(
-                    "transactions could not be started within {}: {error}. Check that the \
+                    "transactions could not be started within {}: {said}. Check that the \
                      brokers run and that their transaction.state.log.replication.factor is not \
                      above their number, or set delivery = \"at_least_once\"",
                     humantime::format_duration(patience)

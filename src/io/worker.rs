@@ -19,7 +19,6 @@ use super::status::Status;
 use super::topics;
 use super::{correlate, detect};
 use crate::config::{Config, Delivery, OnBrokenRules};
-use crate::version;
 
 /// How long the stages may take to end once they are asked to.
 const STOP_TIMEOUT: Duration = Duration::from_secs(9);
@@ -158,8 +157,6 @@ fn start(
     let (store, id) = prepare::state(config, health)?;
     let config = &prepare::member(config, &id);
     tracing::info!(
-        version = version::VERSION,
-        commit = version::COMMIT.unwrap_or("unknown"),
         app = config.app,
         id,
         brokers = config.kafka.brokers(),

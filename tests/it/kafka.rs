@@ -53,6 +53,11 @@ pub fn login_bootstrap() -> &'static str {
     shared().login_bootstrap()
 }
 
+/// A port that nobody listens on.
+pub fn free_port() -> u16 {
+    node::free_ports(1)[0]
+}
+
 /// A topic or group name that no other test, and no other run, uses.
 pub fn unique(name: &str) -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);

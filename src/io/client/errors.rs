@@ -78,12 +78,37 @@ pub(super) fn advice(reason: &str) -> Option<&'static str> {
     }
 }
 
+/// An error with its causes in words, each once.
+pub fn chain(error: &anyhow::Error) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    for cause in error.chain() {
+        let part = match (
+            cause.downcast_ref::<KafkaError>(),
+            cause.downcast_ref::<Code>(),
+        ) {
+            (Some(error), _) => words(error),
+            (None, Some(code)) => words_of_code(*code),
+            (None, None) => cause.to_string(),
+        };
+        if parts.last() != Some(&part) {
+            parts.push(part);
+        }
+    }
+    parts.join(": ")
+}
+
 /// An error of the client library in words, without the name of its code.
 pub fn words(error: &KafkaError) -> String {
-    let whole = match error.rdkafka_error_code() {
-        Some(code) => code.to_string(),
-        None => return error.to_string(),
-    };
+    match (error, error.rdkafka_error_code()) {
+        (KafkaError::ClientConfig(..), _) => cannot_create(error).to_string(),
+        (KafkaError::Transaction(why), _) => why.string(),
+        (_, Some(code)) => words_of_code(code),
+        (_, None) => error.to_string(),
+    }
+}
+
+fn words_of_code(code: Code) -> String {
+    let whole = code.to_string();
     let inner = whole.split_once(" (").map(|(_, words)| words);
     let inner = inner.and_then(|words| words.strip_suffix(')'));
     inner.unwrap_or(&whole).to_owned()
@@ -143,6 +168,17 @@ mod tests {
             "check its address",
         );
         check("b:9092/1: Connect failed: Connection refused", "none");
+    }
+
+    #[test]
+    fn errors_are_said_in_words_and_once() {
+        let error = KafkaError::MetadataFetch(Code::BrokerTransportFailure);
+        let error = anyhow::Error::from(error).context("could not ask");
+        assert_eq!(
+            chain(&error),
+            "could not ask: Local: Broker transport failure"
+        );
+        assert_eq!(chain(&anyhow::anyhow!("x").context("x")), "x");
     }
 
     #[test]

@@ -73,7 +73,7 @@ impl Member {
         }
         tracing::warn!(
             group = self.group,
-            %error,
+            error = client::chain(&error),
             "the group knows another member by this worker's id; joining again"
         );
         self.join()

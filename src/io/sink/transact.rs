@@ -7,6 +7,7 @@ use rdkafka::producer::Producer as _;
 
 use super::undone::is_moving;
 use super::{Fault, Message, Progress, Sink, Writer, offsets};
+use crate::io::client;
 use crate::io::clock;
 use crate::io::group::Group;
 use crate::io::transactions::{CALL, Transactions, is_retriable};
@@ -55,10 +56,10 @@ impl Sink {
                 });
             }
             if !is_retriable(&error) {
-                return Err(Fault::Renew(error.to_string()));
+                return Err(Fault::Renew(client::words(&error)));
             }
             if start.elapsed() > self.config.broker_timeout {
-                return Err(Fault::Renew(error.to_string()));
+                return Err(Fault::Renew(client::words(&error)));
             }
             self.health.check_stop("commit").map_err(Fault::Stop)?;
         }

@@ -54,8 +54,8 @@ impl Sink {
                     | Code::FencedInstanceId,
                 ) => {
                     return Err(match is_moving(&error) {
-                        true => Fault::Moving(error.to_string()),
-                        false => Fault::Abort(error.to_string()),
+                        true => Fault::Moving(client::words(&error)),
+                        false => Fault::Abort(client::words(&error)),
                     });
                 }
                 Some(code)
@@ -152,10 +152,13 @@ impl Sink {
                 | Code::InvalidRecord
                 | Code::InvalidTimestamp
                 | Code::UnsupportedForMessageFormat,
-            ) => Fault::Stop(anyhow!("topic {topic} cannot be written: {error}")),
+            ) => Fault::Stop(anyhow!(
+                "topic {topic} cannot be written: {}",
+                client::words(&error)
+            )),
             Some(_) | None => match self.delivery() {
-                Delivery::ExactlyOnce => Fault::Abort(error.to_string()),
-                Delivery::AtLeastOnce => Fault::Renew(error.to_string()),
+                Delivery::ExactlyOnce => Fault::Abort(client::words(&error)),
+                Delivery::AtLeastOnce => Fault::Renew(client::words(&error)),
             },
         }
     }

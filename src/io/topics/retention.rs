@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use rdkafka::admin::ConfigResource;
 
+use super::super::client;
 use super::{Deviation, Names, Wanted, Weight, properties, wanted};
 use crate::config::Config;
 use crate::time::Second;
@@ -94,6 +95,9 @@ pub fn warn(config: &Config, needed: Second) {
                 tracing::warn!("{deviation}");
             }
         }
-        Err(error) => tracing::debug!(%error, "the brokers do not tell the properties of topics"),
+        Err(error) => tracing::debug!(
+            error = client::chain(&error),
+            "the brokers do not tell the properties of topics"
+        ),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpListener;
-use std::process::Stdio;
+use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
@@ -71,6 +71,72 @@ fn no_tls_where_there_is_some_is_said_before_the_end() {
     let text = "this address seems to want TLS";
     let said = said_until(text, &settings);
     assert!(said.contains(text), "{said}");
+}
+
+/// A server with TLS, and a certificate that nobody knows. Dropping it ends it.
+struct Tls {
+    server: Child,
+    port: u16,
+    _files: tempfile::TempDir,
+}
+
+impl Tls {
+    /// `None`: there is no openssl here.
+    fn start() -> Option<Tls> {
+        let files = folder(&[]);
+        let port = crate::kafka::free_port();
+        let openssl = |arguments: &str| {
+            let mut command = Command::new("openssl");
+            command.args(arguments.split(' ')).current_dir(files.path());
+            command
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null());
+            command
+        };
+        let certificate = "req -x509 -newkey rsa:2048 -nodes -keyout k -out c -days 2 -subj /CN=x";
+        openssl(certificate).status().ok()?;
+        let server = openssl(&format!("s_server -accept {port} -cert c -key k -quiet"));
+        let server = { server }.spawn().ok()?;
+        crate::kafka::until("the server listens", || {
+            std::net::TcpStream::connect(("127.0.0.1", port)).is_ok()
+        });
+        Some(Tls {
+            server,
+            port,
+            _files: files,
+        })
+    }
+}
+
+impl Drop for Tls {
+    fn drop(&mut self) {
+        if self.server.kill().is_ok() {
+            self.server.wait().unwrap();
+        }
+    }
+}
+
+#[test]
+fn what_is_wrong_with_tls_is_said_before_the_end() {
+    let Some(tls) = Tls::start() else {
+        eprintln!("skipped: there is no openssl to make a server of");
+        return;
+    };
+    for (protocol, text) in [
+        ("SSL", "the broker's certificate is not trusted"),
+        ("PLAINTEXT", "this address seems to want TLS"),
+    ] {
+        let port = tls.port;
+        let said = said_until(
+            text,
+            &format!(
+                "[kafka]\n\"bootstrap.servers\" = \"127.0.0.1:{port}\"\n\"security.protocol\" = \
+                 \"{protocol}\"\n"
+            ),
+        );
+        assert!(said.contains(text), "{protocol}: {said}");
+    }
 }
 
 /// Incidents of three partitions, published in the order of their revisions 0 to 5.
@@ -195,4 +261,37 @@ fn every_command_warns_of_variables_that_mean_nothing() {
             .contains("come from a service named watchfire-kafka"),
         "{ran:?}"
     );
+}
+
+#[test]
+fn a_log_in_json_is_json_to_its_end() {
+    let brokers = published();
+    let rule =
+        "id: R\nname: n\nseverity: 5\nwindow: 5s\npatterns: [{name: P, where: user IS NULL}]\n";
+    let place = folder(&[("r.yaml", rule), ("bad.yaml", "id: X\n")]);
+    let address = brokers.address();
+    let run = |rules: &str, brokers: &str, code: i32, error: &str| {
+        let arguments = format!(
+            "run --log-json --app t --source logs --state-dir s --rules {rules} --brokers {brokers}"
+        );
+        let arguments: Vec<&str> = arguments.split(' ').collect();
+        let mut command = program(place.path(), &arguments);
+        let ran = Ran::of(command.env("WATCHFIRE_PATIENC", "1m"));
+        assert_eq!(ran.code, code, "{ran:?}");
+        let lines = ran
+            .err
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap());
+        let lines: Vec<Value> = lines.collect();
+        let first = &lines[0]["fields"];
+        assert_eq!(first["version"], env!("CARGO_PKG_VERSION"), "{first}");
+        assert!(first["commit"].is_string(), "{first}");
+        let last = lines.last().unwrap();
+        assert_eq!(last["level"], "ERROR", "{last}");
+        let message = last["fields"]["message"].as_str().unwrap();
+        assert!(message.contains(error), "{message}");
+    };
+    run("r.yaml", &address, 1, "does not exist");
+    run("bad.yaml", &address, 2, "bad.yaml:1:1");
+    run("r.yaml", "a:b", 2, "address 1 is not host:port");
 }

@@ -5,9 +5,9 @@ use std::process::Stdio;
 
 use super::{Brokers, Ran, avro, folder, incident, program};
 
-const RULE: &str = "id: PH_Rule_T\nname: n\nseverity: 5\nwindow: 5s\npatterns:\n  - {name: P, where: \
-                    user IS NOT NULL, group_by: [user]}\ntests:\n  - name: t\n    incidents: []\n    \
-                    events: []\n";
+const RULE: &str = "id: PH_Rule_T\nname: n\nseverity: 5\nwindow: 5s\npatterns:\n  - \
+                    {name: P, where: user IS NOT NULL, group_by: [user]}\ntests:\n  - \
+                    {name: t, incidents: [], events: []}\n";
 
 #[test]
 fn a_reader_that_goes_away_ends_a_command_quietly() {
