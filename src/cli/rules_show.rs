@@ -146,13 +146,14 @@ fn as_yaml(version: &Version) -> String {
     let end = if text.ends_with('\n') { "" } else { "\n" };
     format!(
         "# fingerprint: {fingerprint}\n# since: {}\n# in use: {}\n# patience: {}, lateness: {}, \
-         evidence: {}, distinct values: {}\n{text}{end}",
+         evidence: {}, distinct values: {}, message bytes: {}\n{text}{end}",
         since(version.since),
         if version.in_use { "yes" } else { "no" },
         duration(settings.patience),
         duration(settings.lateness),
         settings.limits.evidence,
         settings.limits.distinct_values,
+        settings.limits.message_bytes,
     )
 }
 

@@ -2,6 +2,8 @@
 
 pub mod retention;
 
+mod sizes;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -82,21 +84,24 @@ pub fn wanted(config: &Config, needed: Second) -> Vec<Wanted> {
                 delete(),
                 ("message.timestamp.type", "LogAppendTime".to_owned()),
             ],
-            suggested: vec![("retention.ms", retention.to_string())],
+            suggested: [("retention.ms", retention.to_string())]
+                .into_iter()
+                .chain(sizes::created(config))
+                .collect(),
         },
         Wanted {
             name: incidents,
             partitions: None,
             created: config.topics.incidents_partitions,
             required: Vec::new(),
-            suggested: Vec::new(),
+            suggested: sizes::created(config).into_iter().collect(),
         },
         Wanted {
             name: dead_letters,
             partitions: None,
             created: 1,
             required: Vec::new(),
-            suggested: Vec::new(),
+            suggested: sizes::created(config).into_iter().collect(),
         },
         Wanted {
             name: rules,
@@ -222,6 +227,7 @@ pub fn check(
     match properties(config, present.iter().map(|topic| &*topic.name)) {
         Ok(found) => {
             deviations.extend(deviating(&present, &found));
+            deviations.extend(sizes::too_small(config, &present, &found));
             deviations.extend(retention::short_lived(config, needed, &present, &found));
         }
         Err(error) => tracing::warn!(

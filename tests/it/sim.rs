@@ -270,6 +270,7 @@ fn run(seed: u64) -> BTreeSet<String> {
     while sim.records.len() < sim.nature.events_max {
         sim.step();
     }
+    sim.begin_long_after_a_clear();
     if sim.nature.goes_on {
         sim.go_on();
         (0..30).for_each(|_| sim.step());
@@ -316,7 +317,6 @@ impl Sim {
             92..94 => self.correlate_move(),
             94 if self.rng.one_in(3) => self.lose_all_after_midnight(),
             94 if self.nature.late => self.late_beside_the_oldest(),
-            97 if self.rng.one_in(2) => self.begin_long_after_a_clear(),
             94 => self.correlate_move(),
             95 => self.correlate_crash(),
             96 => self.change_rules(),
@@ -657,20 +657,21 @@ impl Sim {
         let Settings { lateness, .. } = rule.settings;
         let plan = &self.plans[self.plans.len() - 1];
         let others = plan.rules.iter().map(|(rule, _)| rule.settings.lateness);
-        let on_time = others.min() >= Some(lateness) || self.nature.late;
-        let forgotten = lateness + oracle::spans(&rule).reach + 2;
-        if !on_time || forgotten + 10 > rule.rule.quiet {
+        if others.min() < Some(lateness) && !self.nature.late {
             return;
         }
+        let forgotten = lateness + oracle::spans(&rule).reach + 2;
         let midnight = (self.world.clock.div_euclid(DAY) + 1) * DAY;
         self.world.clock = midnight + 1_000;
         self.catch_up();
-        self.produce_at(&clear, midnight);
+        for part in [0, 300, 600] {
+            self.produce_at(&clear, midnight + part);
+        }
         self.catch_up();
         self.world.clock += forgotten * 1000;
         self.catch_up();
         self.fold_all();
-        for _ in 0..1 + self.rng.below(3) {
+        for _ in 0..3 {
             let time = self.world.clock - self.rng.below(1_000) as i64;
             self.produce_at(&other, time);
         }
@@ -678,8 +679,8 @@ impl Sim {
         self.covered.insert("long after a clear".to_owned());
     }
 
-    /// A rule with a clear pattern, and two records of one of its keys: one that only clears, and
-    /// one that does not only that.
+    /// A rule with a clear pattern that names incidents when its pane is forgotten, and two records
+    /// of one of its keys: one that only clears, and one that does not only that.
     fn clear_and_other(&mut self) -> Option<(Arc<LoadedRule>, Record, Record)> {
         let plan = self.plans[self.plans.len() - 1].clone();
         let matches = self.world.all_matches(&plan);
@@ -689,7 +690,8 @@ impl Sim {
                 let mut patterns = found.patterns.iter();
                 patterns.all(|part| Some(part.pattern as usize) == rule.rule.clear)
             };
-            if only_clears(found) {
+            let forgotten = rule.settings.lateness + oracle::spans(rule).reach;
+            if only_clears(found) && forgotten + 10 < rule.rule.quiet {
                 let same = matches.iter().filter(|(of, .., other)| {
                     of.fingerprint == rule.fingerprint
                         && other.key == found.key

@@ -151,7 +151,7 @@ fn rule(rng: &mut Rng, id: u64, late: bool) -> Written {
         text += &format!("relations: [{}]\n", grouping.relations.join(", "));
     }
     text += &incident(rng, &names, &grouping);
-    let quiet = *rng.choose(&[1, 10, 60, 300, 300, 4_000, 40_000]);
+    let quiet = *rng.choose(&[1, 10, 60, 300, 300, 4_000, 4_000, 40_000]);
     match (clear, rng.one_in(2)) {
         (true, true) => text += &format!("clear: {{ when: Restored, quiet: {quiet}s }}\n"),
         (true, false) => text += "clear: { when: Restored }\n",

@@ -126,7 +126,7 @@ fn shows_the_rule(setup: &Setup, fingerprint: &str) {
         assert!(said.contains(expected), "{expected} is not in {said}");
     };
     let settings = "# since: the beginning\n# in use: yes\n# patience: 5s, lateness: 10s, \
-                    evidence: 5, distinct values: 10000\n";
+                    evidence: 5, distinct values: 10000, message bytes: 900000\n";
     let (old, new) = (
         rule("window: 300s", "$user"),
         rule("window: 300s", "It was $user"),
