@@ -43,6 +43,9 @@ pub fn bound(text: &mut String) {
 
 /// Whether `text` looks like what [`value`] makes of a longer one.
 pub fn is_cut(text: &str) -> bool {
+    if text.len() < KEPT {
+        return false;
+    }
     let Some((kept, hash)) = text.rsplit_once(MARK) else {
         return false;
     };

@@ -149,9 +149,9 @@ fn limits_of_decoding_are_the_plans() {
         nesting,
     };
     let written = |bytes: usize, records: u32, nesting: u32| {
-        format!(
-            r#"{entry},"decoding":{{"message_bytes":{bytes},"records":{records},"nesting":{nesting}}}}}"#
-        )
+        let limits =
+            format!(r#"{{"message_bytes":{bytes},"records":{records},"nesting":{nesting}}}"#);
+        format!(r#"{entry},"decoding":{limits}}}"#)
     };
     check(other(10, 9, 9), &written(10, 9, 9), 1);
     check(other(1_000, 1, 9), &written(1_000, 1, 9), 1);

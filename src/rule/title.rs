@@ -1,11 +1,16 @@
 //! Incident titles with `$attribute` in them.
 
-/// `template` with every `$name` replaced by what `get` gives for it. A name is taken as long as
-/// possible; one that `get` does not know stays as it is.
+/// Bytes of more characters than any title is shown with.
+const ENOUGH: usize = 4 * 1_024;
+
+/// `template` with every `$name` replaced by what `get` gives for it, to where it is longer than
+/// any title. A name is taken as long as possible; one that `get` does not know stays as it is.
 pub fn title(template: &str, get: &dyn Fn(&str) -> Option<String>) -> String {
-    let mut text = String::with_capacity(template.len());
+    let mut text = String::new();
     let mut rest = template;
-    while let Some((before, after)) = rest.split_once('$') {
+    while text.len() < ENOUGH
+        && let Some((before, after)) = rest.split_once('$')
+    {
         text.push_str(before);
         let (value, left) = value(after, get).unwrap_or_else(|| ("$".to_string(), after));
         text.push_str(&value);
@@ -44,5 +49,7 @@ mod tests {
         check("$record.a.", "x$user.");
         check("$record.b of ä$user", "$record.b of äalice");
         check("", "");
+        let long = super::title(&"$user ".repeat(100_000), &get);
+        assert!(long.starts_with("alice alice") && long.contains("$user"));
     }
 }

@@ -2,8 +2,9 @@
 //!
 //! `tests/formats/log.<version>.txt` holds a matches log of that version with its rules topic, and
 //! what its fold says, in a schema of then; every version must still be folded to the same.
-//! `state.<version>.txt` holds the state after half of the log. The current version must be written byte for byte as it stands
-//! there and go on from it; older ones must be refused, so that the log is folded again.
+//! `state.<version>.txt` holds the state after half of the log. The current version must be written
+//! byte for byte as it stands there and go on from it; older ones must be refused, so that the log
+//! is folded again.
 //! `WATCHFIRE_GOLDEN=write` writes the files of the current versions.
 
 use std::collections::BTreeMap;

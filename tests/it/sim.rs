@@ -671,6 +671,9 @@ impl Sim {
         self.world.clock += forgotten * 1000;
         self.catch_up();
         self.fold_all();
+        if self.rng.one_in(3) {
+            (0..self.world.logs.len()).for_each(|partition| self.lose_disk(partition));
+        }
         for _ in 0..3 {
             let time = self.world.clock - self.rng.below(1_000) as i64;
             self.produce_at(&other, time);

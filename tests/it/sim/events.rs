@@ -5,6 +5,9 @@ use crate::rng::Rng;
 /// Where an event says who acted.
 const UPN: &str = "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/upn";
 
+/// 1971-01-01T00:00:00Z: what lies before is no time.
+pub const EARLIEST: i64 = 365 * 86_400_000;
+
 /// A record and its time.
 #[derive(Clone)]
 pub struct Record {
@@ -51,7 +54,7 @@ impl Record {
 pub fn event(rng: &mut Rng, clock: i64, late: bool) -> Record {
     let time = match rng.below(60) {
         0 => clock + 3_000_000_000_000,
-        1 if late => rng.below(1_000_000) as i64,
+        1 if late => EARLIEST + rng.below(1_000_000) as i64,
         2..4 if late => clock - rng.below(30_000_000) as i64,
         4..9 if late => clock - rng.below(4_000_000) as i64,
         9..16 => clock - rng.below(900_000) as i64,
