@@ -98,6 +98,8 @@ pub struct Counts {
     pub future: u64,
     /// Values of matches that were too long and are cut.
     pub cut: u64,
+    /// Records with a value of which a regular expression saw the beginning only.
+    pub partly_matched: u64,
 }
 
 impl Counts {
@@ -113,6 +115,7 @@ impl Counts {
         self.unmended += more.unmended;
         self.future += more.future;
         self.cut += more.cut;
+        self.partly_matched += more.partly_matched;
     }
 }
 
@@ -212,10 +215,12 @@ impl Detector {
                 Found::Event {
                     time,
                     future,
+                    partly,
                     matched,
                 } => {
                     outbox.counts.records += 1;
                     outbox.counts.future += u64::from(future);
+                    outbox.counts.partly_matched += u64::from(partly);
                     latest = latest.max(Some(time));
                     if let Some(record) = matched {
                         outbox.add(source, MatchedRecord { position, ..record }, found.bytes);

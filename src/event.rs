@@ -2,6 +2,7 @@
 //! their FortiSIEM names.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::fmt;
 
 use crate::time::Millis;
@@ -55,20 +56,24 @@ impl fmt::Display for Attribute {
 #[derive(Clone, Debug, Default)]
 pub struct Attributes {
     list: Vec<Attribute>,
+    places: HashMap<Attribute, AttributeId>,
 }
 
 impl Attributes {
     /// The place of `attribute`, which is added if it is new.
     pub fn intern(&mut self, attribute: Attribute) -> AttributeId {
-        let place = self
-            .list
-            .iter()
-            .position(|known| *known == attribute)
-            .unwrap_or_else(|| {
-                self.list.push(attribute);
-                self.list.len() - 1
-            });
-        AttributeId(u16::try_from(place).unwrap_or(u16::MAX))
+        if let Some(place) = self.places.get(&attribute) {
+            return *place;
+        }
+        let place = AttributeId(u16::try_from(self.list.len()).unwrap_or(u16::MAX));
+        self.list.push(attribute.clone());
+        self.places.insert(attribute, place);
+        place
+    }
+
+    /// The place of `attribute`, if it is in use.
+    pub fn place(&self, attribute: &Attribute) -> Option<AttributeId> {
+        self.places.get(attribute).copied()
     }
 
     /// All attributes, by their place.

@@ -90,13 +90,43 @@ pub fn attribute(name: &str) -> Result<Attribute, String> {
     }
 }
 
+/// Whether no record can give more than one value for this attribute: what it is made of has no
+/// lists in it, or the first of several counts.
+pub fn is_single(attribute: &Attribute) -> bool {
+    let known = match attribute {
+        Attribute::Named(name) => find(name),
+        Attribute::Path(_) => None,
+    };
+    known.is_some_and(|known| match known.derivation {
+        Derivation::EventType
+        | Derivation::EventCategory
+        | Derivation::Outcome
+        | Derivation::Level
+        | Derivation::Severity => true,
+        Derivation::AsIs
+        | Derivation::Record
+        | Derivation::Text
+        | Derivation::Address
+        | Derivation::Integer
+        | Derivation::ResourceName
+        | Derivation::Segment { .. } => false,
+    })
+}
+
 pub(crate) fn find(name: &str) -> Option<&'static KnownAttribute> {
     table::KNOWN
         .iter()
         .find(|known| known.name.eq_ignore_ascii_case(name))
 }
 
+/// Letters of a name that is like none: beyond them nothing is near.
+const NAME_MAX: usize = 64;
+
 fn unknown(name: &str) -> String {
+    if name.len() > NAME_MAX {
+        let begin: String = name.chars().take(NAME_MAX).collect();
+        return format!("no attribute is called `{begin}…`");
+    }
     let wanted = name.to_ascii_lowercase();
     let is_near = |known: &&KnownAttribute| {
         let known = known.name.to_ascii_lowercase();

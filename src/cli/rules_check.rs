@@ -49,11 +49,14 @@ fn report(texts: &Texts, form: Form) -> (String, bool) {
     let found = texts.parse(&mut attributes);
     let files = texts.rules.len();
     let text = match &found {
-        Ok((rules, lists)) => match form {
-            Form::Text => valid_as_text(files, rules, lists),
-            Form::Json => valid_as_json(files, rules, lists),
-            Form::Rules => printed(rules, &attributes),
-        },
+        Ok((rules, lists)) => {
+            let advice = advice(rules, &attributes);
+            match form {
+                Form::Text => valid_as_text(files, rules, lists, &advice),
+                Form::Json => valid_as_json(files, rules, lists, &advice),
+                Form::Rules => printed(rules, &attributes),
+            }
+        }
         Err(errors) => match form {
             Form::Text | Form::Rules => errors_as_text(files + texts.lists.len(), errors),
             Form::Json => errors_as_json(files, errors),
@@ -72,16 +75,27 @@ fn tests(rules: &[Rule]) -> usize {
     rules.iter().map(|rule| rule.tests.len()).sum()
 }
 
-/// What to know about rules, by their ids.
-fn advice(rules: &[Rule]) -> impl Iterator<Item = (&str, String)> {
-    let of_rule = |rule: &'_ Rule| retention::advice(rule, SETTINGS);
-    rules
-        .iter()
-        .filter_map(move |rule| Some((rule.id.as_str(), of_rule(rule)?)))
+/// What to know about a rule.
+struct Advice<'r> {
+    rule: &'r str,
+    text: String,
 }
 
-fn valid_as_text(files: usize, rules: &[Rule], lists: &Lists) -> String {
-    let advice = advice(rules).map(|(rule, advice)| format!("{rule}: {advice}"));
+fn advice<'r>(rules: &'r [Rule], attributes: &Attributes) -> Vec<Advice<'r>> {
+    let of_rule = |rule: &'r Rule| {
+        let tests = rule.advice(attributes).into_iter();
+        let all = tests.chain(retention::advice(rule, SETTINGS));
+        all.map(|text| Advice {
+            rule: &rule.id,
+            text,
+        })
+    };
+    rules.iter().flat_map(of_rule).collect()
+}
+
+fn valid_as_text(files: usize, rules: &[Rule], lists: &Lists, advice: &[Advice<'_>]) -> String {
+    let advice = advice.iter();
+    let advice = advice.map(|Advice { rule, text }| format!("{rule}: {text}"));
     let lists = lists
         .iter()
         .map(|(name, list)| format!("list {name}: {}", count(list.len(), "value")));
@@ -110,7 +124,7 @@ fn count(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
-fn valid_as_json(files: usize, rules: &[Rule], lists: &Lists) -> String {
+fn valid_as_json(files: usize, rules: &[Rule], lists: &Lists, advice: &[Advice<'_>]) -> String {
     let ids: Vec<&str> = rules.iter().map(|rule| rule.id.as_str()).collect();
     let of_list = |(name, list): (&str, &Arc<List>)| {
         let (columns, values) = (list.columns(), list.len());
@@ -123,8 +137,9 @@ fn valid_as_json(files: usize, rules: &[Rule], lists: &Lists) -> String {
         "tests": tests(rules),
         "errors": [],
         "lists": lists.iter().map(of_list).collect::<Vec<_>>(),
-        "advice": advice(rules)
-            .map(|(rule, text)| json!({ "rule": rule, "text": text }))
+        "advice": advice
+            .iter()
+            .map(|Advice { rule, text }| json!({ "rule": rule, "text": text }))
             .collect::<Vec<_>>(),
     });
     format!("{report}\n")
@@ -199,6 +214,14 @@ mod tests {
              \"rules\":[\"R2\"],\"tests\":0,\"valid\":true}}\n"
         );
         check(&[NEW], list, Form::Json, &text, true);
+    }
+
+    #[test]
+    fn says_which_tests_always_hold() {
+        let rule = GOOD.replace("IS NULL", "IS NULL, having: COUNT(*) >= 0");
+        let text = "R1: `COUNT(*) >= 0` of the pattern P always holds\nlist Admins: 0 values\n\
+                    1 rule, 0 tests in 1 file: valid\n";
+        check(&[&rule], "name\n", Form::Text, text, true);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use crate::decode::{Decoded, Decoder, Refused, Work};
 use crate::event::{Attribute, AttributeId, Attributes, Event, Value};
 use crate::plan::Plan;
 use crate::record::{Hash, Position};
+use crate::rule::filter::Look;
 use crate::rule::{self, Aggregate, Function, New, Pattern, Rule};
 use crate::shuffle::{self, Input, Match, MatchedRecord, PatternMatch};
 use crate::time::{FUTURE_MAX, Millis};
@@ -32,6 +33,8 @@ pub enum Found {
         time: Millis,
         /// Its own time lay in the future.
         future: bool,
+        /// A regular expression saw the beginning of a value only.
+        partly: bool,
         /// What matched; its position is still to be filled in.
         matched: Option<MatchedRecord>,
     },
@@ -107,7 +110,8 @@ impl Matcher {
                     Err(refused) => Found::Rejected(refused.clone()),
                     Ok(event) => {
                         let (time, future) = not_in_future(event.time, timestamp);
-                        let matches = matches(rules, index, *shown, event);
+                        let look = Look::at(event.time);
+                        let matches = matches(rules, index, *shown, event, &look);
                         let matched =
                             (!matches.is_empty()).then(|| record(*shown, event, bytes, matches));
                         let matched = matched.map(|record| MatchedRecord {
@@ -118,6 +122,7 @@ impl Matcher {
                         Found::Event {
                             time,
                             future,
+                            partly: look.omitted.any(),
                             matched,
                         }
                     }
@@ -153,14 +158,20 @@ fn record(shown: Shown, event: &Event<'_>, bytes: &[u8], matches: Vec<Match>) ->
     }
 }
 
-fn matches(rules: &[Rule], index: &mut Index, shown: Shown, event: &Event<'_>) -> Vec<Match> {
+fn matches(
+    rules: &[Rule],
+    index: &mut Index,
+    shown: Shown,
+    event: &Event<'_>,
+    look: &Look,
+) -> Vec<Match> {
     let mut matches: Vec<Match> = Vec::new();
     for place in index.candidates(event.get(shown.event_type)) {
         let Some(rule) = rules.get(*place) else {
             continue;
         };
         for (number, pattern) in (0_u32..).zip(&rule.patterns) {
-            if pattern.filter.matches(event) {
+            if pattern.filter.passes(event, look) {
                 add_pattern(
                     &mut matches,
                     (*place as u32, rule),

@@ -134,6 +134,7 @@ impl Status {
             unmended = detecting.counts.unmended,
             future = detecting.counts.future,
             values_cut = detecting.counts.cut,
+            partly_matched = detecting.counts.partly_matched,
             lag,
             source_lag,
             matches_lag,

@@ -2,7 +2,7 @@
 
 use super::FilterError;
 use super::attribute::Names;
-use super::nearest;
+use super::nearest::{self, shown};
 use super::token::{Cursor, Spanned, Symbol, Token};
 use crate::event::AttributeId;
 
@@ -285,11 +285,15 @@ fn by_word(word: &Spanned<'_>) -> Result<&'static AggregateDoc, FilterError> {
     let message = if let Some((known, advice)) = ELSEWHERE.iter().find(|(known, _)| same(known)) {
         format!("{known} cannot be used: {advice}")
     } else if is_profile {
-        format!("{name} cannot be used: {PROFILE}")
+        format!("{} cannot be used: {PROFILE}", shown(name))
     } else {
         let mut known: Vec<&str> = AGGREGATES.iter().map(AggregateDoc::word).collect();
         known.dedup();
-        format!("unknown aggregate `{name}`{}", nearest::hint(name, &known))
+        format!(
+            "unknown aggregate `{}`{}",
+            shown(name),
+            nearest::hint(name, &known)
+        )
     };
     Err(FilterError {
         offset: word.offset,

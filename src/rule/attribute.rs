@@ -1,6 +1,9 @@
 //! Names within expressions, and what may be asked of them.
 
-use super::nearest;
+use super::bounds::{ATTRIBUTES_MAX, PATH_MAX};
+use super::nearest::{self, shown};
+use super::range::Range;
+use super::shown::COUNTS;
 use super::token::quote;
 use crate::event::{Attribute, AttributeId, Attributes};
 use crate::normalise;
@@ -31,7 +34,7 @@ impl Names<'_> {
             Names::Event(attributes) => {
                 let attribute = parse(name)?;
                 let kind = kind(&attribute);
-                Ok((attributes.intern(attribute), kind))
+                Ok((added(attribute, attributes)?, kind))
             }
             Names::Incident(known) => {
                 let place = known
@@ -42,6 +45,7 @@ impl Names<'_> {
                     .ok_or_else(|| {
                         let known: Vec<&str> = known.iter().map(String::as_str).collect();
                         let hint = nearest::hint(name, &known);
+                        let name = shown(name);
                         format!("`{name}` is not an attribute of this rule's incidents{hint}")
                     })?;
                 Ok((AttributeId(place), Kind::Any))
@@ -52,20 +56,65 @@ impl Names<'_> {
     /// The place of `eventType`, if these are the names of events and it is in use.
     pub fn event_type(&self) -> Option<AttributeId> {
         match self {
-            Names::Event(attributes) => {
-                let mut known = attributes.list().iter();
-                let place =
-                    known.position(|known| matches!(known, Attribute::Named("eventType")))?;
-                u16::try_from(place).ok().map(AttributeId)
-            }
+            Names::Event(attributes) => attributes.place(&Attribute::Named("eventType")),
             Names::Incident(_) => None,
+        }
+    }
+
+    /// Whether the attribute has certainly not more than one value.
+    pub fn is_single(&self, id: AttributeId) -> bool {
+        match self {
+            Names::Event(attributes) => {
+                let attribute = attributes.list().get(usize::from(id.0));
+                attribute.is_some_and(normalise::is_single)
+            }
+            Names::Incident(_) => true,
+        }
+    }
+
+    /// The numbers that the attribute can be, if it is certainly a number.
+    pub fn range(&self, id: AttributeId) -> Option<Range> {
+        match self {
+            Names::Event(_) => None,
+            Names::Incident(known) => {
+                let name = known.get(usize::from(id.0))?;
+                let is_count = COUNTS.contains(&name.as_str());
+                is_count.then(|| Range::from(1.0).whole())
+            }
         }
     }
 }
 
+/// The place of the attribute `name` among those of events, to which it is added.
+///
+/// # Errors
+///
+/// No attribute has this name, or there are too many.
+pub fn intern(name: &str, attributes: &mut Attributes) -> Result<AttributeId, String> {
+    added(parse(name)?, attributes)
+}
+
+fn added(attribute: Attribute, attributes: &mut Attributes) -> Result<AttributeId, String> {
+    if attributes.list().len() >= ATTRIBUTES_MAX && attributes.place(&attribute).is_none() {
+        return Err(format!(
+            "a rule set has at most {ATTRIBUTES_MAX} different attributes"
+        ));
+    }
+    Ok(attributes.intern(attribute))
+}
+
 /// The attribute written as `name`.
 pub fn parse(name: &str) -> Result<Attribute, String> {
-    normalise::attribute(name)
+    let attribute = normalise::attribute(name)?;
+    match &attribute {
+        Attribute::Path(path) if path.len() > PATH_MAX => {
+            let found = path.len();
+            Err(format!(
+                "a path has at most {PATH_MAX} names, found {found}"
+            ))
+        }
+        Attribute::Path(_) | Attribute::Named(_) => Ok(attribute),
+    }
 }
 
 /// How an attribute is written.

@@ -3,10 +3,9 @@
 use std::cmp::Ordering;
 use std::net::IpAddr;
 
-use regex::Regex;
-
 use super::literal::{self, Literal, Number, Set};
 use super::operators::Operator;
+use super::regexps::{Omitted, Pattern};
 use crate::event::Value;
 
 /// A test of one value, ready to run. All text in it is in ASCII lower case.
@@ -38,61 +37,23 @@ pub enum Check {
     IsNull,
 }
 
-/// A compiled regular expression; equal when written equally.
-#[derive(Clone, Debug)]
-pub struct Pattern(Regex);
-
-impl Pattern {
-    /// Compiles `source`; letter case will be ignored.
-    pub fn new(source: &str) -> Result<Pattern, String> {
-        let built = regex::RegexBuilder::new(source)
-            .case_insensitive(true)
-            .build();
-        built.map(Pattern).map_err(|error| {
-            let text = error.to_string();
-            let reason = text.lines().last().unwrap_or_default();
-            format!(
-                "not a regular expression: {}",
-                reason.trim_start_matches("error: ")
-            )
-        })
-    }
-}
-
-impl Pattern {
-    /// What its first group, or without groups all of it, matches in `text`.
-    pub fn extract<'t>(&self, text: &'t str) -> Option<&'t str> {
-        let found = self.0.captures(text)?;
-        let place = usize::from(found.len() > 1);
-        found.get(place).map(|part| part.as_str())
-    }
-
-    /// As it was written.
-    pub fn source(&self) -> &str {
-        self.0.as_str()
-    }
-}
-
-impl PartialEq for Pattern {
-    fn eq(&self, other: &Pattern) -> bool {
-        self.0.as_str() == other.0.as_str()
-    }
-}
-
 impl Check {
     /// Whether it holds for a value, or for the lack of one.
-    pub fn holds(&self, value: Option<&Value<'_>>) -> bool {
+    pub fn holds(&self, value: Option<&Value<'_>>, omitted: &Omitted) -> bool {
+        let is_null = || matches!(self, Check::IsNull);
         match value {
-            None => *self == Check::IsNull,
-            Some(Value::Many(values)) if *self == Check::IsNull => values.is_empty(),
-            Some(Value::Many(values)) => values.iter().any(|value| self.holds(Some(value))),
+            None => is_null(),
+            Some(Value::Many(values)) if is_null() => values.is_empty(),
+            Some(Value::Many(values)) => {
+                values.iter().any(|value| self.holds(Some(value), omitted))
+            }
             Some(
                 value @ (Value::Text(_) | Value::Integer(_) | Value::Float(_) | Value::Bool(_)),
-            ) => self.holds_for(value),
+            ) => self.holds_for(value, omitted),
         }
     }
 
-    fn holds_for(&self, value: &Value<'_>) -> bool {
+    fn holds_for(&self, value: &Value<'_>, omitted: &Omitted) -> bool {
         let order = |limit: &Number| Number::of(value)?.compare(*limit);
         match self {
             Check::In(set) => set.has(value),
@@ -109,7 +70,7 @@ impl Check {
             Check::Contain(part) => with_text(value, |text| literal::contains(text, part)),
             Check::StartsWith(part) => with_text(value, |text| literal::starts_with(text, part)),
             Check::EndsWith(part) => with_text(value, |text| literal::ends_with(text, part)),
-            Check::Regexp(pattern) => with_text(value, |text| pattern.0.is_match(text)),
+            Check::Regexp(pattern) => with_text(value, |text| pattern.is_match(text, omitted)),
             Check::IsNull => false,
         }
     }
@@ -139,7 +100,7 @@ impl Check {
             Check::Contain(part) => (Operator::Contain, text(part)),
             Check::StartsWith(part) => (Operator::StartsWith, text(part)),
             Check::EndsWith(part) => (Operator::EndsWith, text(part)),
-            Check::Regexp(pattern) => (Operator::Regexp, text(pattern.0.as_str())),
+            Check::Regexp(pattern) => (Operator::Regexp, text(pattern.source())),
             Check::IsNull => (Operator::IsNull, Vec::new()),
         }
     }

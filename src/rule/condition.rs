@@ -5,18 +5,14 @@
 //! part      = pattern | "(" condition ")"
 //! ```
 
+use super::bounds::{DEPTH_MAX, OPERATORS_MAX};
+use super::nearest::shown;
 use super::patterns::Draft;
 use super::reader::{Fields, Reader};
 use super::token::{Cursor, Spanned, Symbol, Token};
 use super::{Condition, ConditionOperator, FilterError, nearest};
 
 const OPERATORS: &[&str] = &["AND", "OR", "FOLLOWED_BY", "AND_NOT", "NOT_FOLLOWED_BY"];
-
-/// Parentheses within each other.
-const DEPTH_MAX: usize = 64;
-
-/// Operators in one condition: they are evaluated within each other.
-const OPERATORS_MAX: usize = 256;
 
 /// The condition of a rule. `clear`: the place of its clear pattern, which has no part in it.
 pub fn read(
@@ -104,7 +100,7 @@ impl Parser<'_> {
                 .find(|known| known.word().eq_ignore_ascii_case(word));
             if operator.is_none() {
                 let hint = nearest::hint(word, OPERATORS);
-                let message = format!("unknown operator `{word}`{hint}");
+                let message = format!("unknown operator `{}`{hint}", shown(word));
                 self.errors.push(FilterError { offset, message });
             }
             let right = self.part()?;
@@ -152,7 +148,8 @@ impl Parser<'_> {
             }
             None => {
                 let message = format!(
-                    "unknown pattern `{word}`{}",
+                    "unknown pattern `{}`{}",
+                    shown(word),
                     nearest::hint(word, self.names)
                 );
                 self.errors.push(FilterError { offset, message });

@@ -1,13 +1,16 @@
 //! One YAML document to one rule.
 
+use super::bounds::{MITRE_MAX, RULE_BYTES_MAX};
 use super::incident_fields::IncidentFields;
 use super::lists::Lists;
+use super::nearest::shown;
 use super::patterns::Draft;
 use super::reader::{Fields, Reader};
+use super::scope::Age;
 use super::shown::COUNTS;
-use super::yaml::{Document, Node, Position};
+use super::yaml::{Content, Document, Key, Node, Position};
 use super::{
-    Category, Condition, Exception, Pattern, Rule, Severity, condition, exceptions,
+    Category, Condition, Exception, Pattern, Rule, Severity, characters, condition, exceptions,
     incident_fields, nearest, patterns, relations, rule_tests, severity,
 };
 use crate::event::Attributes;
@@ -47,6 +50,13 @@ pub struct Loaded {
 /// Reads a document, and reports everything that is wrong with it.
 pub fn read(reader: &mut Reader<'_>, document: &Document<'_>, names: &mut Attributes) -> Loaded {
     let before = reader.errors.len();
+    if reader.scope.age == Age::New {
+        check_size(reader, document);
+        check_characters(reader, &document.root);
+        if reader.errors.len() > before {
+            return Loaded::default();
+        }
+    }
     let Some(fields) = reader.fields(&document.root, "a rule, a mapping", KEYS) else {
         return Loaded::default();
     };
@@ -74,6 +84,8 @@ pub fn read(reader: &mut Reader<'_>, document: &Document<'_>, names: &mut Attrib
     let severity = severity::read(reader, fields, &names);
     let exceptions = exceptions::read(reader, fields, &names);
     let patterns: Option<Vec<Pattern>> = drafts.into_iter().map(Draft::finish).collect();
+    let [subcategory, impacts, data_source] =
+        ["subcategory", "impacts", "data_source"].map(|key| reader.optional_text(fields, key));
     if reader.errors.len() > before {
         return Loaded { id, rule: None };
     }
@@ -83,12 +95,12 @@ pub fn read(reader: &mut Reader<'_>, document: &Document<'_>, names: &mut Attrib
             id: id.clone()?.0,
             title: title.unwrap_or_else(|| header.name.clone()),
             name: header.name,
-            description: reader.optional_text(fields, "description"),
+            description: header.description,
             enabled: header.enabled,
             category: header.category,
-            subcategory: reader.optional_text(fields, "subcategory"),
-            impacts: reader.optional_text(fields, "impacts"),
-            data_source: reader.optional_text(fields, "data_source"),
+            subcategory,
+            impacts,
+            data_source,
             tactics: header.tactics,
             techniques: header.techniques,
             window: header.window,
@@ -110,6 +122,62 @@ pub fn read(reader: &mut Reader<'_>, document: &Document<'_>, names: &mut Attrib
     Loaded { id, rule }
 }
 
+fn check_size(reader: &mut Reader<'_>, document: &Document<'_>) {
+    let found = document.text.len();
+    if found > RULE_BYTES_MAX {
+        let message = format!("a rule has at most {RULE_BYTES_MAX} bytes, found {found}");
+        reader.error(document.root.at, message);
+    }
+}
+
+/// Reports the control and format characters that escapes of YAML make. Only the records of tests
+/// may have some, and what comes of them.
+fn check_characters(reader: &mut Reader<'_>, root: &Node) {
+    let Content::Mapping(entries) = &root.content else {
+        return check_node(reader, root, &[]);
+    };
+    for (key, value) in entries {
+        check_key(reader, key);
+        let exempt: &[&str] = match key.text.as_str() {
+            "tests" => &["events", "incidents"],
+            _ => &[],
+        };
+        check_node(reader, value, exempt);
+    }
+}
+
+/// The same below the root, but for what stands at `exempt` keys.
+fn check_node(reader: &mut Reader<'_>, node: &Node, exempt: &[&str]) {
+    match &node.content {
+        Content::Scalar(scalar) => {
+            if let Some((_, c)) = characters::first(&scalar.text) {
+                reader.error(node.at, characters::refusal(c));
+            }
+        }
+        Content::Sequence(items) => items
+            .iter()
+            .for_each(|item| check_node(reader, item, exempt)),
+        Content::Mapping(entries) => {
+            for (key, value) in entries {
+                check_key(reader, key);
+                if !exempt.contains(&key.text.as_str()) {
+                    check_node(reader, value, exempt);
+                }
+            }
+        }
+    }
+}
+
+fn check_key(reader: &mut Reader<'_>, key: &Key) {
+    if let Some(c) = key
+        .text
+        .chars()
+        .find(|c| c.is_control() || characters::is_refused(*c))
+    {
+        reader.error(key.at, characters::refusal(c));
+    }
+}
+
 /// All lists that the filters of a rule name.
 fn lists(patterns: &[Pattern], severity: &Severity, exceptions: &[Exception]) -> Lists {
     let mut lists = Lists::default();
@@ -125,6 +193,7 @@ fn lists(patterns: &[Pattern], severity: &Severity, exceptions: &[Exception]) ->
 /// The fields that stand for themselves.
 struct Header {
     name: String,
+    description: String,
     enabled: bool,
     category: Category,
     tactics: Vec<String>,
@@ -135,12 +204,11 @@ struct Header {
 }
 
 fn header(reader: &mut Reader<'_>, fields: Fields<'_>) -> Option<Header> {
-    for key in ["description", "subcategory", "impacts", "data_source"] {
-        reader.optional_text(fields, key);
-    }
+    let description = fields.get("description");
+    let description = description.and_then(|node| reader.text(node, "text"));
     let name = reader
         .require(fields, "name")
-        .and_then(|node| reader.text(node, "text"));
+        .and_then(|node| reader.short_text(node, "text"));
     let enabled = fields
         .get("enabled")
         .map_or(Some(true), |node| reader.bool(node));
@@ -173,7 +241,8 @@ fn header(reader: &mut Reader<'_>, fields: Fields<'_>) -> Option<Header> {
         );
     }
     Some(Header {
-        name: name?.trim_end().to_string(),
+        name: name?.to_string(),
+        description: description.map_or_else(String::new, |text| text.trim_end().to_string()),
         enabled: enabled?,
         category: category?,
         tactics,
@@ -185,7 +254,7 @@ fn header(reader: &mut Reader<'_>, fields: Fields<'_>) -> Option<Header> {
 }
 
 fn id(reader: &mut Reader<'_>, node: &Node) -> Option<String> {
-    let text = reader.text(node, "an id such as PH_Rule_Example_1")?;
+    let text = reader.short_text(node, "an id such as PH_Rule_Example_1")?;
     let valid = |c: char| c.is_ascii_alphanumeric() || "_-.:".contains(c);
     if let Some(wrong) = text.chars().find(|c| !valid(*c)) {
         reader.error(
@@ -206,7 +275,11 @@ fn category_of(reader: &mut Reader<'_>, node: &Node) -> Option<Category> {
         let names = Category::ALL.map(Category::name);
         reader.error(
             node.at,
-            format!("unknown category `{text}`{}", nearest::hint(text, &names)),
+            format!(
+                "unknown category `{}`{}",
+                shown(text),
+                nearest::hint(text, &names)
+            ),
         );
     }
     category
@@ -231,14 +304,17 @@ fn mitre(
             && sub.is_none_or(|sub| prefix == "T" && digits(sub, 3))
     };
     let mut ids = Vec::new();
-    for node in reader.list(fields, key, &format!("a list of {key}")) {
+    for node in reader.list(fields, key, &format!("a list of {key}"), MITRE_MAX) {
         let Some(text) = reader.text(node, expected) else {
             continue;
         };
         if valid(text) {
             ids.push(text.to_string());
         } else {
-            reader.error(node.at, format!("expected {expected}, found `{text}`"));
+            reader.error(
+                node.at,
+                format!("expected {expected}, found `{}`", shown(text)),
+            );
         }
     }
     ids
@@ -266,7 +342,7 @@ fn clear(reader: &mut Reader<'_>, fields: Fields<'_>, drafts: &[Draft]) -> Clear
         let place = names.iter().position(|known| *known == name);
         if place.is_none() {
             let hint = nearest::hint(name, &names);
-            reader.error(node.at, format!("unknown pattern `{name}`{hint}"));
+            reader.error(node.at, format!("unknown pattern `{}`{hint}", shown(name)));
         } else if drafts.len() == 1 {
             reader.error(
                 node.at,

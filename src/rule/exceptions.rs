@@ -1,6 +1,8 @@
 //! The `exceptions` of a rule: incidents that are not said.
 
 use super::attribute::Names;
+use super::bounds::EXCEPTIONS_MAX;
+use super::nearest::shown;
 use super::reader::{Fields, Reader};
 use super::yaml::Node;
 use super::{Exception, Filter, instant};
@@ -10,7 +12,7 @@ const KEYS: &[&str] = &["where", "from", "until"];
 
 /// Reads them; their filters are over the incident attributes of these names.
 pub fn read(reader: &mut Reader<'_>, fields: Fields<'_>, names: &[String]) -> Vec<Exception> {
-    let items = reader.list(fields, "exceptions", "a list of exceptions");
+    let items = reader.list(fields, "exceptions", "a list of exceptions", EXCEPTIONS_MAX);
     items
         .iter()
         .filter_map(|node| exception(reader, node, names))
@@ -28,7 +30,7 @@ fn exception(reader: &mut Reader<'_>, node: &Node, names: &[String]) -> Option<E
     }
     let node = reader.require(fields, "where")?;
     let text = reader.text(node, "a filter such as user = \"..\"")?;
-    let filter = Filter::parse_with(text, &mut Names::Incident(names), reader.lists);
+    let filter = Filter::parse_with(text, &mut Names::Incident(names), &mut reader.scope);
     let filter = filter
         .map_err(|errors| reader.errors_within(node, errors))
         .ok()?;
@@ -44,7 +46,10 @@ fn time(reader: &mut Reader<'_>, node: &Node) -> Option<Millis> {
     let text = reader.text(node, expected)?;
     let time = instant::parse(text);
     if time.is_none() {
-        reader.error(node.at, format!("expected {expected}, found `{text}`"));
+        reader.error(
+            node.at,
+            format!("expected {expected}, found `{}`", shown(text)),
+        );
     }
     time
 }

@@ -3,7 +3,9 @@
 use super::attribute::Names;
 use super::check::Check;
 use super::lists::Lists;
+use super::regexps::Omitted;
 use super::scalar::{Computed, Source};
+use super::scope::Scope;
 use super::{Filter, FilterError, filter_parser};
 use crate::event::{AttributeId, Attributes, Event, Value};
 use crate::time::Millis;
@@ -22,6 +24,25 @@ pub enum Expression {
     Test(Test),
     /// A computed value passes its test.
     Computed(Box<Computed>),
+}
+
+/// What an evaluation goes by beside values, and what it left out.
+#[derive(Clone, Debug, Default)]
+pub struct Look {
+    /// When the event happened, or the incident began.
+    pub time: Millis,
+    /// What it did not look at.
+    pub omitted: Omitted,
+}
+
+impl Look {
+    /// At what happened at `time`.
+    pub fn at(time: Millis) -> Look {
+        Look {
+            time,
+            omitted: Omitted::default(),
+        }
+    }
 }
 
 /// A test of one attribute.
@@ -76,20 +97,22 @@ impl Expression {
         }
     }
 
-    /// Whether it holds for what has these values and happened at `time`.
+    /// Whether it holds for what has these values.
     pub(super) fn holds<'v>(
         &'v self,
         get: &(impl Fn(AttributeId) -> Option<&'v Value<'v>> + ?Sized),
-        time: Millis,
+        look: &Look,
     ) -> bool {
         match self {
-            Expression::And(parts) => parts.iter().all(|part| part.holds(get, time)),
-            Expression::Or(parts) => parts.iter().any(|part| part.holds(get, time)),
-            Expression::Not(inner) => !inner.holds(get, time),
-            Expression::Test(test) => test.check.holds(get(test.attribute)) != test.negated,
+            Expression::And(parts) => parts.iter().all(|part| part.holds(get, look)),
+            Expression::Or(parts) => parts.iter().any(|part| part.holds(get, look)),
+            Expression::Not(inner) => !inner.holds(get, look),
+            Expression::Test(test) => {
+                test.check.holds(get(test.attribute), &look.omitted) != test.negated
+            }
             Expression::Computed(test) => test.holds(&Source {
                 get: &|id| get(id),
-                time,
+                look,
             }),
         }
     }
@@ -130,7 +153,8 @@ impl Filter {
     /// The filter that `text` says, or the first thing that is wrong with it.
     pub fn parse(text: &str, attributes: &mut Attributes) -> Result<Filter, FilterError> {
         let lists = Lists::default();
-        Filter::parse_with(text, &mut Names::Event(attributes), &lists).map_err(|errors| {
+        let scope = &mut Scope::of(&lists);
+        Filter::parse_with(text, &mut Names::Event(attributes), scope).map_err(|errors| {
             let none = FilterError {
                 offset: 0,
                 message: "not a filter".to_string(),
@@ -139,13 +163,13 @@ impl Filter {
         })
     }
 
-    /// The same over other names, with lists, and with everything that is wrong.
+    /// The same over other names, as a part of a rule set, and with everything that is wrong.
     pub fn parse_with(
         text: &str,
         names: &mut Names<'_>,
-        lists: &Lists,
+        scope: &mut Scope<'_>,
     ) -> Result<Filter, Vec<FilterError>> {
-        let (expression, lists) = filter_parser::parse(text, names, lists)?;
+        let (expression, lists) = filter_parser::parse(text, names, scope)?;
         let event_types = names.event_type().and_then(|id| expression.required(id));
         Ok(Filter {
             expression,
@@ -156,7 +180,12 @@ impl Filter {
 
     /// Whether the filter holds for `event`.
     pub fn matches(&self, event: &Event<'_>) -> bool {
-        self.expression.holds(&|id| event.get(id), event.time)
+        self.passes(event, &Look::at(event.time))
+    }
+
+    /// The same, and `look` says what was left out.
+    pub fn passes(&self, event: &Event<'_>, look: &Look) -> bool {
+        self.expression.holds(&|id| event.get(id), look)
     }
 
     /// The same over any source of values (an incident's) and time.
@@ -165,7 +194,7 @@ impl Filter {
         get: &dyn Fn(AttributeId) -> Option<&'v Value<'v>>,
         time: Millis,
     ) -> bool {
-        self.expression.holds(&|id| get(id), time)
+        self.expression.holds(&|id| get(id), &Look::at(time))
     }
 
     /// The lists that it names.

@@ -9,40 +9,38 @@
 //!
 //! Values are read by [`super::scalar_parser`].
 
-use std::sync::Arc;
-
-use ipnet::IpNet;
-
+use super::FilterError;
 use super::attribute::{Kind, Names};
+use super::bounds::{DEPTH_MAX, ERRORS_MAX, TESTS_MAX, VALUES_MAX};
 use super::check::Check;
 use super::filter::{Expression, Test};
-use super::lists::{Lists, Named};
-use super::literal::{self, Literal, Number, Set};
-use super::nearest;
+use super::lists::Lists;
+use super::literal::{Literal, Number, Set};
+use super::literal_parser::{expected_literal, is_group};
+use super::nearest::{self, shown};
 use super::operators::{OPERATORS, Operands, Operator};
 use super::scalar::{Against, Computed, Lookup, Scalar};
+use super::scope::{Age, Scope};
 use super::token::{Cursor, Spanned, Symbol, Token};
-use super::{FilterError, scalar_parser};
-
-/// Parentheses, functions and NOTs within each other.
-pub const DEPTH_MAX: usize = 64;
+use super::{contradiction, depth};
 
 /// The expression, or everything that is wrong with the text: the first syntax error, and all
-/// unknown names and wrong types before it. With it come those of `lists` that it names.
+/// unknown names and wrong types before it. With it come those lists that it names.
 pub fn parse(
     text: &str,
     names: &mut Names<'_>,
-    lists: &Lists,
+    scope: &mut Scope<'_>,
 ) -> Result<(Expression, Lists), Vec<FilterError>> {
     let cursor = Cursor::new(text).map_err(|error| vec![error])?;
     let mut parser = Parser {
         cursor,
         names,
-        lists,
+        scope,
         used: Lists::default(),
         errors: Vec::new(),
         depth: 0,
         operations: 0,
+        tests: 0,
     };
     match parser.whole() {
         Ok(expression) if parser.errors.is_empty() => Ok((expression, parser.used)),
@@ -54,17 +52,18 @@ pub fn parse(
     }
 }
 
-pub struct Parser<'t, 'n, 'a> {
+pub struct Parser<'t, 'n, 'a, 's> {
     pub cursor: Cursor<'t>,
     pub names: &'n mut Names<'a>,
-    lists: &'n Lists,
+    pub scope: &'n mut Scope<'s>,
     /// Those that were named so far.
-    used: Lists,
+    pub used: Lists,
     /// Errors that do not keep the rest from being read.
     pub errors: Vec<FilterError>,
     pub depth: usize,
-    /// Arithmetic so far.
+    /// Arithmetic, and tests, so far.
     pub operations: usize,
+    tests: usize,
 }
 
 /// A parenthesis may hold a value or a test; which one shows only at its end.
@@ -76,11 +75,14 @@ pub enum Part {
 
 pub type Parsed<T> = Result<T, FilterError>;
 
-impl<'t> Parser<'t, '_, '_> {
+impl Parser<'_, '_, '_, '_> {
     fn whole(&mut self) -> Parsed<Expression> {
         let expression = self.or()?;
         let expression = self.as_test(expression)?;
         self.cursor.expect_end("AND, OR or the end")?;
+        if self.scope.age == Age::New && depth::of_filter(&expression) > DEPTH_MAX {
+            return Err(depth::too_deep());
+        }
         Ok(expression)
     }
 
@@ -98,14 +100,24 @@ impl<'t> Parser<'t, '_, '_> {
     }
 
     fn and(&mut self) -> Parsed<Part> {
+        let mut offsets = vec![self.cursor.peek().offset];
         let first = self.not()?;
-        if !self.at_word("AND") {
-            return Ok(first);
-        }
-        let mut parts = vec![self.as_test(first)?];
+        let mut parts = match first {
+            Part::Value(..) if !self.at_word("AND") => return Ok(first),
+            Part::Value(..) | Part::Test(_) => vec![self.as_test(first)?],
+        };
         while self.cursor.take_word("AND") {
+            offsets.push(self.cursor.peek().offset);
             let part = self.not()?;
             parts.push(self.as_test(part)?);
+        }
+        // What could not be read stands for something else by now.
+        if self.scope.age == Age::New && self.errors.is_empty() {
+            let placed = parts.iter().zip(offsets);
+            let placed: Vec<_> = placed
+                .map(|(expression, offset)| contradiction::Part { expression, offset })
+                .collect();
+            self.errors.extend(contradiction::find(&placed, self.names));
         }
         Ok(Part::Test(Expression::and(parts)))
     }
@@ -176,11 +188,7 @@ impl<'t> Parser<'t, '_, '_> {
         let against = match against {
             Operand::Value(other) => Against::Value(operator, other),
             Operand::Literals(literals) => {
-                let check = operator.check(kind, literals).unwrap_or_else(|message| {
-                    self.errors.push(FilterError { offset, message });
-                    Check::IsNull
-                });
-                Against::Check(check)
+                Against::Check(self.check(operator, kind, literals, offset)?)
             }
         };
         let test = Computed {
@@ -188,12 +196,50 @@ impl<'t> Parser<'t, '_, '_> {
             negated,
             against,
         };
-        if !test.reads() {
-            let message = "this test reads nothing of the event".to_string();
-            let offset = start;
-            self.errors.push(FilterError { offset, message });
-        }
+        self.count_test(start)?;
+        let fault = if !test.reads() {
+            Some("this test reads nothing of the event")
+        } else if self.scope.age == Age::New && contradiction::is_impossible(&test) {
+            Some("this can never hold: the function gives no such number")
+        } else {
+            None
+        };
+        self.errors.extend(fault.map(|message| FilterError {
+            offset: start,
+            message: message.to_string(),
+        }));
         Ok(Part::Test(expression(test)))
+    }
+
+    /// One more test, unless there are too many, or more errors than anybody wants to read.
+    fn count_test(&mut self, offset: usize) -> Parsed<()> {
+        self.tests += 1;
+        let message = if self.tests > TESTS_MAX {
+            format!("more than {TESTS_MAX} tests in one filter: use IN, or a list (`Group@name`)")
+        } else if self.errors.len() >= ERRORS_MAX {
+            "there are more errors: correct those before first".to_string()
+        } else {
+            return Ok(());
+        };
+        Err(FilterError { offset, message })
+    }
+
+    /// The check of a test. What is wrong with it does not keep the rest from being read.
+    fn check(
+        &mut self,
+        operator: Operator,
+        kind: Kind,
+        literals: Vec<Literal>,
+        offset: usize,
+    ) -> Parsed<Check> {
+        match operator.check(kind, literals, self.scope) {
+            Ok(check) => Ok(check),
+            Err(message) if self.scope.regexps.is_spent() => Err(FilterError { offset, message }),
+            Err(message) => {
+                self.errors.push(FilterError { offset, message });
+                Ok(Check::IsNull)
+            }
+        }
     }
 
     /// Whether what was read must stand alone: nothing that could be an operator follows.
@@ -264,6 +310,12 @@ impl<'t> Parser<'t, '_, '_> {
                 self.cursor.expect(Symbol::Open)?;
                 let mut list = vec![self.literal()?];
                 while self.cursor.take(Symbol::Comma) {
+                    if list.len() == VALUES_MAX {
+                        let offset = self.cursor.peek().offset;
+                        let message =
+                            format!("more than {VALUES_MAX} values: use a list (`Group@name`)");
+                        return Err(FilterError { offset, message });
+                    }
                     list.push(self.literal()?);
                 }
                 if !self.cursor.take(Symbol::Close) {
@@ -281,73 +333,7 @@ impl<'t> Parser<'t, '_, '_> {
             }
         }
     }
-
-    fn literal(&mut self) -> Parsed<Literal> {
-        let Spanned { offset, token } = self.cursor.peek().clone();
-        let wrong = |message: String| Err(FilterError { offset, message });
-        match token {
-            Token::Text(text) => {
-                self.cursor.next();
-                Ok(Literal::Text(text))
-            }
-            Token::Number(number) => {
-                self.cursor.next();
-                Ok(Literal::Number(number))
-            }
-            Token::Symbol(Symbol::Minus) => self.negative().map(Literal::Number),
-            Token::Name(name) => {
-                self.cursor.next();
-                if is_group(name) {
-                    let name = name.get(GROUP.len()..).unwrap_or_default();
-                    return self.list(name, offset).map(Literal::List);
-                }
-                if self.cursor.peek().token != Token::Symbol(Symbol::Open) {
-                    return wrong(expected_literal(name));
-                }
-                if name.eq_ignore_ascii_case("cidr") {
-                    return self.network().map(Literal::Network);
-                }
-                scalar_parser::function(name)
-                    .map_err(|message| FilterError { offset, message })
-                    .and_then(|doc| {
-                        let name = doc.name;
-                        wrong(format!(
-                            "expected {EXPECTED}, found the function {name}: functions stand \
-                             beside =, !=, >, >=, < and <="
-                        ))
-                    })
-            }
-            Token::Symbol(_) | Token::End => Err(self.cursor.unexpected(EXPECTED)),
-        }
-    }
-
-    /// The list of this name, written at `offset`.
-    pub fn list(&mut self, name: &str, offset: usize) -> Parsed<Named> {
-        let named = self.lists.named(name);
-        let named = named.map_err(|message| FilterError { offset, message })?;
-        self.used
-            .insert(named.name.clone(), Arc::clone(&named.list));
-        Ok(named)
-    }
-
-    /// `("10.0.0.0/8")`, after `cidr`.
-    fn network(&mut self) -> Parsed<IpNet> {
-        self.cursor.expect(Symbol::Open)?;
-        let Spanned { offset, token } = self.cursor.next();
-        let network = match &token {
-            Token::Text(text) => literal::network(text),
-            Token::Name(_) | Token::Number(_) | Token::Symbol(_) | Token::End => None,
-        };
-        let network = network.ok_or_else(|| FilterError {
-            offset,
-            message: format!("expected a network such as \"10.0.0.0/8\", found {token}"),
-        })?;
-        self.cursor.expect(Symbol::Close)?;
-        Ok(network.trunc())
-    }
 }
-
-const EXPECTED: &str = "text in double quotes or a number";
 
 /// What stands to the right of a comparison.
 enum Right {
@@ -359,18 +345,6 @@ enum Operand {
     Literals(Vec<Literal>),
     Value(Scalar),
 }
-
-fn expected_literal(name: &str) -> String {
-    format!("expected {EXPECTED}, found `{name}`: text stands in double quotes, \"{name}\"")
-}
-
-/// `Group@name`.
-fn is_group(name: &str) -> bool {
-    let prefix = name.get(..GROUP.len());
-    prefix.is_some_and(|prefix| prefix.eq_ignore_ascii_case(GROUP))
-}
-
-const GROUP: &str = "Group@";
 
 /// A test in its simplest form.
 fn expression(test: Computed) -> Expression {
@@ -395,7 +369,7 @@ fn by_word(offset: usize, token: &Token<'_>) -> Parsed<Operator> {
             let hint = nearest::hint(word, &names);
             FilterError {
                 offset,
-                message: format!("unknown operator `{word}`{hint}"),
+                message: format!("unknown operator `{}`{hint}", shown(word)),
             }
         }),
         Token::Text(_) | Token::Number(_) | Token::Symbol(_) | Token::End => {

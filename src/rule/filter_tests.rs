@@ -1,5 +1,6 @@
 use crate::event::{Attribute, Attributes, Event, Value};
 use crate::rule::lists::Lists;
+use crate::rule::scope::Scope;
 use crate::rule::{Filter, print};
 
 /// Canonical form of a filter, or its first error as `offset: message`.
@@ -207,7 +208,7 @@ fn all_unknown_names_come_at_once() {
     let names = &mut crate::rule::attribute::Names::Event(&mut Attributes::default());
     let errors = {
         let text = "usr = 1 AND user > \"x\" OR ip = 2 AND";
-        Filter::parse_with(text, names, &Lists::default()).unwrap_err()
+        Filter::parse_with(text, names, &mut Scope::of(&Lists::default())).unwrap_err()
     };
     let offsets: Vec<usize> = errors.iter().map(|error| error.offset).collect();
     assert_eq!(offsets, [0, 19, 26, 36]);

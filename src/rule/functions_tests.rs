@@ -5,6 +5,7 @@ use crate::event::{Attribute, Attributes, Event, Value};
 use crate::rule::Filter;
 use crate::rule::attribute::Names;
 use crate::rule::lists::Lists;
+use crate::rule::scope::Scope;
 
 fn value(json: &serde_json::Value) -> Value<'_> {
     match json {
@@ -24,7 +25,12 @@ fn check(filter: &str, json: Option<&str>, expected: bool) {
     attributes.intern(Attribute::Named("user"));
     let owners = "user,team,limit\nalice,hr,5\nbob,lab,\n10.0.0.0/8,dc,50\n";
     let (lists, _) = Lists::parse(&[("Owners.csv".to_owned(), owners.to_owned())]);
-    let parsed = Filter::parse_with(filter, &mut Names::Event(&mut attributes), &lists).unwrap();
+    let parsed = Filter::parse_with(
+        filter,
+        &mut Names::Event(&mut attributes),
+        &mut Scope::of(&lists),
+    )
+    .unwrap();
     let json: Option<serde_json::Value> = json.map(|json| serde_json::from_str(json).unwrap());
     let event = Event {
         time: crate::time::parse("2026-03-02T09:14:05Z").unwrap(),

@@ -1,5 +1,6 @@
 //! `having`: a boolean test over the aggregates of a pattern's group.
 
+use super::bounds::AGGREGATES_MAX;
 use super::{Aggregate, Arithmetic, Comparison, Function, Having, Pattern, Term};
 
 /// The most different values that are ever counted exactly.
@@ -127,7 +128,7 @@ fn is_lasting(aggregate: Option<&Aggregate>, comparison: Comparison) -> bool {
 }
 
 impl Term {
-    fn value(&self, aggregate: &dyn Fn(usize) -> Option<f64>) -> Option<f64> {
+    pub(super) fn value(&self, aggregate: &dyn Fn(usize) -> Option<f64>) -> Option<f64> {
         let value = match self {
             Term::Number(number) => *number,
             Term::Aggregate(place) => aggregate(*place)?,
@@ -146,7 +147,7 @@ impl Term {
     }
 
     /// Its value, where it is made of numbers alone.
-    fn constant(&self) -> Option<f64> {
+    pub(super) fn constant(&self) -> Option<f64> {
         self.value(&|_| None)
     }
 
@@ -192,7 +193,7 @@ impl Term {
 
 impl Comparison {
     #[expect(clippy::float_cmp, reason = "`=` means equal")]
-    fn holds(self, left: f64, right: f64) -> bool {
+    pub(super) fn holds(self, left: f64, right: f64) -> bool {
         match self {
             Comparison::Equal => left == right,
             Comparison::NotEqual => left != right,
@@ -204,7 +205,7 @@ impl Comparison {
     }
 
     /// The comparison that says the same when its sides change places.
-    fn mirrored(self) -> Comparison {
+    pub(super) fn mirrored(self) -> Comparison {
         match self {
             Comparison::Equal | Comparison::NotEqual => self,
             Comparison::Greater => Comparison::Less,
@@ -215,15 +216,17 @@ impl Comparison {
     }
 }
 
-/// The place of `aggregate` in the list, to which it is added if it is new.
-pub fn place(aggregates: &mut Vec<Aggregate>, aggregate: Aggregate) -> usize {
-    aggregates
-        .iter()
-        .position(|known| *known == aggregate)
-        .unwrap_or_else(|| {
+/// The place of `aggregate` in the list, to which it is added if it is new; `None`: the list is
+/// full.
+pub fn place(aggregates: &mut Vec<Aggregate>, aggregate: Aggregate) -> Option<usize> {
+    let place = aggregates.iter().position(|known| *known == aggregate);
+    place.or_else(|| {
+        let next = aggregates.len();
+        (next < AGGREGATES_MAX).then(|| {
             aggregates.push(aggregate);
-            aggregates.len() - 1
+            next
         })
+    })
 }
 
 #[cfg(test)]

@@ -10,13 +10,13 @@
 //! ```
 
 use super::attribute::Names;
+use super::bounds::{AGGREGATES_MAX, COMPARISONS_MAX, DEPTH_MAX, ERRORS_MAX, OPERATIONS_MAX};
+use super::certain::ranges;
 use super::having::{DISTINCT_MAX, place};
 use super::literal::Number;
+use super::scope::Age;
 use super::token::{Cursor, Spanned, Symbol, Token};
-use super::{Aggregate, Arithmetic, Comparison, FilterError, Having, Term, aggregates};
-
-/// Parentheses within each other.
-const DEPTH_MAX: usize = 64;
+use super::{Aggregate, Arithmetic, Comparison, FilterError, Having, Term, aggregates, depth};
 
 impl Having {
     /// The test that `text` says. Aggregates are added to `aggregates` unless they are there.
@@ -25,13 +25,25 @@ impl Having {
         names: &mut Names<'_>,
         aggregates: &mut Vec<Aggregate>,
     ) -> Result<Having, Vec<FilterError>> {
+        Having::parse_with(text, names, aggregates, Age::New)
+    }
+
+    pub(super) fn parse_with(
+        text: &str,
+        names: &mut Names<'_>,
+        aggregates: &mut Vec<Aggregate>,
+        age: Age,
+    ) -> Result<Having, Vec<FilterError>> {
         let cursor = Cursor::new(text).map_err(|error| vec![error])?;
         let mut parser = Parser {
             cursor,
             names,
             aggregates,
             errors: Vec::new(),
+            age,
             depth: 0,
+            operations: 0,
+            comparisons: 0,
         };
         match parser.whole() {
             Ok(having) if parser.errors.is_empty() => Ok(having),
@@ -49,7 +61,11 @@ struct Parser<'t, 'n, 'a, 'g> {
     names: &'n mut Names<'a>,
     aggregates: &'g mut Vec<Aggregate>,
     errors: Vec<FilterError>,
+    age: Age,
     depth: usize,
+    /// Arithmetic, and comparisons, so far.
+    operations: usize,
+    comparisons: usize,
 }
 
 /// A parenthesis may hold a number or a test; which one shows only at its end.
@@ -65,7 +81,11 @@ impl Parser<'_, '_, '_, '_> {
         let offset = self.cursor.peek().offset;
         let part = self.or()?;
         self.cursor.expect_end("AND, OR or the end")?;
-        test(part, offset)
+        let test = test(part, offset)?;
+        if self.age == Age::New && depth::of_having(&test) > DEPTH_MAX {
+            return Err(depth::too_deep());
+        }
+        Ok(test)
     }
 
     fn or(&mut self) -> Parsed<Part> {
@@ -95,7 +115,36 @@ impl Parser<'_, '_, '_, '_> {
             return Ok(first);
         }
         rest.insert(0, test(first, offset)?);
-        Ok(Part::Test(Having::and(rest)))
+        let together = Having::and(rest);
+        if self.age == Age::New && !self.is_possible(&together) {
+            let message = "these can never hold together".to_string();
+            self.error_once(FilterError { offset, message });
+        }
+        Ok(Part::Test(together))
+    }
+
+    fn is_possible(&self, test: &Having) -> bool {
+        test.is_possible(&ranges(self.aggregates))
+    }
+
+    /// Reports an error, unless one was that came of the same.
+    fn error_once(&mut self, error: FilterError) {
+        let same = |known: &FilterError| known.offset >= error.offset;
+        if !self.errors.iter().any(same) {
+            self.errors.push(error);
+        }
+    }
+
+    fn count(&self, offset: usize, found: usize, most: usize, what: &str) -> Parsed<()> {
+        if found <= most && self.errors.len() < ERRORS_MAX {
+            return Ok(());
+        }
+        let message = if found > most {
+            format!("more than {most} {what}")
+        } else {
+            "there are more errors: correct those before first".to_string()
+        };
+        Err(FilterError { offset, message })
     }
 
     fn comparison(&mut self) -> Parsed<Part> {
@@ -112,24 +161,31 @@ impl Parser<'_, '_, '_, '_> {
         let left = term(left, start)?;
         let offset = self.cursor.peek().offset;
         let right = term(self.sum()?, offset)?;
-        if !left.has_aggregate() && !right.has_aggregate() {
-            let message = "this comparison has no aggregate, such as COUNT(*)".to_string();
-            self.errors.push(FilterError {
-                offset: start,
-                message,
-            });
-        }
+        self.comparisons += 1;
+        let what = "comparisons in one `having`";
+        self.count(start, self.comparisons, COMPARISONS_MAX, what)?;
+        let has_aggregate = left.has_aggregate() || right.has_aggregate();
         let test = Having::Compare(left, comparison, right);
-        if test.is_beyond_counting(self.aggregates) {
-            let message = format!(
+        let fault = if !has_aggregate {
+            Some("this comparison has no aggregate, such as COUNT(*)".to_string())
+        } else if test.is_beyond_counting(self.aggregates) {
+            Some(format!(
                 "up to {DISTINCT_MAX} different values are counted, which is too few to tell \
                  whether this comparison holds"
-            );
-            self.errors.push(FilterError {
-                offset: start,
-                message,
-            });
-        }
+            ))
+        } else if self.age == Age::New && !self.is_possible(&test) {
+            Some(
+                "this can never hold: where it is tested there is at least one event, and no \
+                 count is less than 0"
+                    .to_string(),
+            )
+        } else {
+            None
+        };
+        self.errors.extend(fault.map(|message| FilterError {
+            offset: start,
+            message,
+        }));
         Ok(Part::Test(test))
     }
 
@@ -139,6 +195,7 @@ impl Parser<'_, '_, '_, '_> {
         while let Some(operator) = self.cursor.take_sum() {
             let offset = self.cursor.peek().offset;
             let right = term(self.product()?, offset)?;
+            self.operation(offset)?;
             left = join(term(left, start)?, operator, right);
         }
         Ok(left)
@@ -150,6 +207,7 @@ impl Parser<'_, '_, '_, '_> {
         while let Some(operator) = self.cursor.take_product() {
             let offset = self.cursor.peek().offset;
             let right = term(self.primary()?, offset)?;
+            self.operation(offset)?;
             left = join(term(left, start)?, operator, right);
         }
         Ok(left)
@@ -189,9 +247,19 @@ impl Parser<'_, '_, '_, '_> {
         }
     }
 
+    fn operation(&mut self, offset: usize) -> Parsed<()> {
+        self.operations += 1;
+        let what = "arithmetic operations in one `having`";
+        self.count(offset, self.operations, OPERATIONS_MAX, what)
+    }
+
     fn aggregate(&mut self, word: &Spanned<'_>) -> Parsed<Term> {
         let aggregate = aggregates::parse(word, &mut self.cursor, self.names, &mut self.errors)?;
-        Ok(Term::Aggregate(place(self.aggregates, aggregate)))
+        let place = place(self.aggregates, aggregate);
+        place.map(Term::Aggregate).ok_or_else(|| FilterError {
+            offset: word.offset,
+            message: format!("a pattern has at most {AGGREGATES_MAX} aggregates"),
+        })
     }
 }
 

@@ -1,5 +1,6 @@
 use crate::event::Attributes;
 use crate::rule::attribute::Names;
+use crate::rule::scope::Age;
 use crate::rule::{Aggregate, Filter, FilterError, Having, Pattern, print};
 
 fn parse(text: &str) -> Result<(Having, Vec<Aggregate>, Attributes), Vec<FilterError>> {
@@ -183,7 +184,9 @@ fn knows_what_can_become_false() {
 #[test]
 fn keeps_as_many_values_as_are_compared() {
     let check = |text: &str, expected: &[u32]| {
-        let (having, aggregates, _) = parse(text).expect(text);
+        let (names, mut aggregates) = (&mut Attributes::default(), Vec::new());
+        let names = &mut Names::Event(names);
+        let having = Having::parse_with(text, names, &mut aggregates, Age::Old).expect(text);
         let mut pattern = Pattern {
             name: "P".into(),
             filter: Filter::parse("user IS NULL", &mut Attributes::default()).unwrap(),

@@ -1,11 +1,14 @@
 //! The `incident` of a rule: its title and its attributes.
 
 use super::attribute::Names;
+use super::bounds::{AGGREGATES_MAX, SHOWN_MAX, TEXT_BYTES_MAX};
 use super::having;
+use super::nearest::shown;
 use super::patterns::Draft;
 use super::reader::{Fields, Reader};
 use super::relations::{group_by_place, of_pattern};
 use super::rule_tests::FIELDS;
+use super::scope::Age;
 use super::token::{Cursor, Spanned, Symbol, Token};
 use super::{FilterError, IncidentValue, aggregates, print};
 use crate::event::Attributes;
@@ -31,8 +34,8 @@ pub fn read(
     let node = fields.get("incident");
     let incident = node.and_then(|node| reader.fields(node, "a mapping", &["title", "attributes"]));
     let title = incident.and_then(|incident| incident.get("title"));
-    let title = title.and_then(|node| reader.text(node, "a title"));
-    let title = title.map(|title| title.trim_end().to_string());
+    let title = title.and_then(|node| reader.short_text(node, "a title"));
+    let title = title.map(str::to_string);
     let Some(node) = incident.and_then(|incident| incident.get("attributes")) else {
         let attributes = all_group_bys(drafts, positive, names);
         let names = attributes.iter().map(|(name, _)| name.clone()).collect();
@@ -43,16 +46,10 @@ pub fn read(
         };
     };
     let mut attributes = Vec::new();
-    let entries = reader.entries(node, "a mapping such as { user: Filter.user }");
+    let expected = "a mapping such as { user: Filter.user }";
+    let entries = reader.entries(node, expected, SHOWN_MAX);
     for (key, value) in entries {
-        if !is_name(&key.text) {
-            let message = format!("`{}` is not a name: letters, digits, _ and dots", key.text);
-            reader.error(key.at, message);
-        } else if FIELDS.contains(&key.text.as_str()) {
-            let message = format!(
-                "`{}` is a field of every incident: choose another",
-                key.text
-            );
+        if let Some(message) = wrong_name(&key.text, reader.scope.age) {
             reader.error(key.at, message);
         }
         let expected = "a group-by attribute or an aggregate, such as Filter.user";
@@ -70,6 +67,39 @@ pub fn read(
         attributes,
         names,
     }
+}
+
+/// Words that join the tests of a filter: as attributes they would read as that.
+const RESERVED: &[&str] = &["AND", "OR", "NOT"];
+
+/// What keeps an attribute of incidents from being called so.
+fn wrong_name(name: &str, age: Age) -> Option<String> {
+    let is_reserved = || RESERVED.iter().any(|word| word.eq_ignore_ascii_case(name));
+    if !is_name(name) {
+        let name = shown(name);
+        return Some(format!(
+            "`{name}` is not a name: letters, digits, _ and dots"
+        ));
+    }
+    if FIELDS.contains(&name) {
+        return Some(format!(
+            "`{name}` is a field of every incident: choose another"
+        ));
+    }
+    if age == Age::Old {
+        return None;
+    }
+    if is_reserved() {
+        return Some(format!(
+            "`{name}` is an operator of filters: choose another name"
+        ));
+    }
+    (name.len() > TEXT_BYTES_MAX).then(|| {
+        format!(
+            "a name has at most {TEXT_BYTES_MAX} bytes, found {}",
+            name.len()
+        )
+    })
 }
 
 fn is_name(text: &str) -> bool {
@@ -125,9 +155,11 @@ fn incident_value(
             let aggregate = aggregates::parse(&word, &mut cursor, names, &mut errors)?;
             cursor.expect_end("the end")?;
             let known = drafts.get_mut(pattern).map(|draft| &mut draft.aggregates);
-            let place = known
-                .map(|known| having::place(known, aggregate))
-                .unwrap_or_default();
+            let place = known.and_then(|known| having::place(known, aggregate));
+            let place = place.ok_or_else(|| FilterError {
+                offset,
+                message: format!("a pattern has at most {AGGREGATES_MAX} aggregates"),
+            })?;
             return Ok(IncidentValue::Aggregate(pattern, place));
         }
         cursor.expect_end("the end")?;

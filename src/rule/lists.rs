@@ -2,8 +2,7 @@
 //!
 //! A list is a file `lists/NAME.txt` (one value a line, `#` before a comment) or `lists/NAME.csv`
 //! (a header line; the first column is the key). Values are compared without regard to ASCII
-//! case; a value that is an address or a network in CIDR notation has in it the addresses it
-//! means.
+//! case; a value that is an address, a network or a range has in it the addresses it means.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -12,7 +11,8 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use super::{RuleError, literal, nearest};
+use super::bounds::NETWORKS_MAX;
+use super::{RuleError, literal, nearest, networks};
 use crate::bounded;
 use crate::event::Value;
 
@@ -27,7 +27,7 @@ pub struct List {
     content: Content,
     /// Places of rows by the lower-case text of their first column.
     texts: HashMap<String, Vec<usize>>,
-    /// The same where that is an address or a network.
+    /// The same where that is an address, a network, or one of those that a range is made of.
     networks: HashMap<IpNet, Vec<usize>>,
     /// The lengths of prefixes that occur, longest first: the closest network counts.
     lengths: Vec<u8>,
@@ -67,8 +67,8 @@ impl List {
                 texts.entry(bounded).or_default().push(place);
             }
             texts.entry(lower).or_default().push(place);
-            if let Some(network) = literal::network(key) {
-                networks.entry(network.trunc()).or_default().push(place);
+            for network in networks::of(key).take(NETWORKS_MAX.saturating_sub(networks.len())) {
+                networks.entry(network).or_default().push(place);
             }
         }
         let mut lengths: Vec<u8> = networks.keys().map(IpNet::prefix_len).collect();
@@ -180,8 +180,8 @@ impl Lists {
         let mut from: BTreeMap<String, &str> = BTreeMap::new();
         for (file, text) in files {
             let (name, read) = read::list(file, text);
-            let list = read.unwrap_or_else(|error| {
-                errors.push(error);
+            let list = read.unwrap_or_else(|found| {
+                errors.extend(found);
                 List::new(Content {
                     columns: Vec::new(),
                     rows: Vec::new(),
@@ -189,7 +189,7 @@ impl Lists {
             });
             if let Some(first) = from.insert(name.clone(), file) {
                 let message = format!("the list `{name}` is already that of {first}");
-                errors.push(read::error(file, 1, message));
+                errors.push(read::Fault::of_file(message).error(file));
             }
             lists.0.insert(name, Arc::new(list));
         }
@@ -213,8 +213,8 @@ impl Lists {
                 [..] => nearest::hint(name, &known),
             };
             format!(
-                "no list is called `{name}` (lists/{name}.txt or lists/{name}.csv beside the \
-                 rules){hint}"
+                "no list is called `{0}` (lists/{0}.txt or lists/{0}.csv beside the rules){hint}",
+                nearest::shown(name)
             )
         })
     }

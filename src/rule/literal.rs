@@ -221,6 +221,11 @@ impl Set {
         self.numbers.contains(&value) || self.texts.iter().any(|text| text.number == Some(value))
     }
 
+    /// Whether some of them are lists.
+    pub fn has_lists(&self) -> bool {
+        !self.lists.is_empty()
+    }
+
     /// All operands, in canonical form and order.
     pub fn literals(&self) -> Vec<Literal> {
         let texts = self
@@ -256,11 +261,6 @@ pub fn address(text: &str) -> Option<IpAddr> {
     text.parse()
         .ok()
         .map(|address: IpAddr| address.to_canonical())
-}
-
-/// A network in CIDR notation, or a single address.
-pub fn network(text: &str) -> Option<IpNet> {
-    address(text).map(IpNet::from).or_else(|| text.parse().ok())
 }
 
 /// Whether `text` contains `lower`, which is in lower case, without regard to ASCII case.

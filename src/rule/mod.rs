@@ -8,6 +8,14 @@
 use crate::event::AttributeId;
 use crate::time::{Millis, Second};
 
+mod bounds;
+
+mod networks;
+
+mod scope;
+
+mod characters;
+
 mod texts;
 
 pub use texts::{FilterError, RuleError, Texts, in_one_line, parse, parse_all, parse_with};
@@ -38,6 +46,8 @@ mod token;
 
 mod filter_parser;
 
+mod literal_parser;
+
 mod scalar_parser;
 
 mod having_parser;
@@ -54,6 +64,8 @@ pub mod plain;
 
 pub mod check;
 
+pub mod regexps;
+
 pub mod literal;
 
 pub mod lists;
@@ -63,6 +75,14 @@ pub mod attribute;
 pub mod aggregates;
 
 pub mod having;
+
+mod range;
+
+mod certain;
+
+mod contradiction;
+
+mod depth;
 
 pub mod print;
 
@@ -365,3 +385,6 @@ mod tests;
 
 #[cfg(test)]
 mod docs_tests;
+
+#[cfg(test)]
+mod hostile_tests;

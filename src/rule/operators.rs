@@ -7,8 +7,10 @@ use std::cmp::Ordering;
 use std::net::IpAddr;
 
 use super::attribute::Kind;
-use super::check::{Check, Pattern};
+use super::check::Check;
 use super::literal::{self, Literal, Number, Set};
+use super::networks;
+use super::scope::{Age, Scope};
 
 /// A FortiSIEM filter operator; negations such as `!=` are not operators of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -313,10 +315,15 @@ impl Operator {
     }
 
     /// The test that it makes of its operands, on an attribute of this kind.
-    pub fn check(self, kind: Kind, operands: Vec<Literal>) -> Result<Check, String> {
+    pub fn check(
+        self,
+        kind: Kind,
+        operands: Vec<Literal>,
+        scope: &mut Scope<'_>,
+    ) -> Result<Check, String> {
         let mut operands = operands.into_iter();
         let (first, second) = match self {
-            Operator::In => return Ok(Check::In(equals(kind, operands.collect())?)),
+            Operator::In => return Ok(Check::In(equals(kind, operands.collect(), scope.age)?)),
             Operator::IsNull => return Ok(Check::IsNull),
             Operator::Equal
             | Operator::Greater
@@ -332,7 +339,7 @@ impl Operator {
         let first = first.ok_or("there is nothing to compare with")?;
         match self {
             Operator::Equal | Operator::In | Operator::IsNull => {
-                Ok(Check::In(equals(kind, vec![first])?))
+                Ok(Check::In(equals(kind, vec![first], scope.age)?))
             }
             Operator::Greater => Ok(Check::Greater(self.number(&first)?)),
             Operator::GreaterOrEqual => Ok(Check::GreaterOrEqual(self.number(&first)?)),
@@ -343,7 +350,7 @@ impl Operator {
             Operator::StartsWith => Ok(Check::StartsWith(self.text(&first)?)),
             Operator::EndsWith => Ok(Check::EndsWith(self.text(&first)?)),
             Operator::Regexp => match &first {
-                Literal::Text(source) => Pattern::new(source).map(Check::Regexp),
+                Literal::Text(source) => scope.regexps.compile(source).map(Check::Regexp),
                 Literal::Number(_) | Literal::Network(_) | Literal::List(_) => Err(format!(
                     "`REGEXP` takes text in double quotes, found {first}"
                 )),
@@ -410,7 +417,7 @@ fn single(literal: &Literal) -> Option<IpAddr> {
     }
 }
 
-fn equals(kind: Kind, literals: Vec<Literal>) -> Result<Set, String> {
+fn equals(kind: Kind, literals: Vec<Literal>, age: Age) -> Result<Set, String> {
     let literals: Result<Vec<Literal>, String> = literals
         .into_iter()
         .map(|literal| match (kind, &literal) {
@@ -419,10 +426,8 @@ fn equals(kind: Kind, literals: Vec<Literal>) -> Result<Set, String> {
             )),
             (Kind::Address, Literal::Text(text)) => match literal::address(text) {
                 Some(address) => Ok(Literal::Network(address.into())),
-                None if literal::network(text).is_some() => {
-                    Err(format!("\"{text}\" is a network: write cidr(\"{text}\")"))
-                }
-                None => Ok(literal),
+                None if age == Age::Old => Ok(literal),
+                None => networks::not_an_address(text).map_or(Ok(literal), Err),
             },
             (Kind::Text | Kind::Address | Kind::Any, _) => Ok(literal),
         })

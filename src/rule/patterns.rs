@@ -1,6 +1,8 @@
 //! The `patterns` of a rule.
 
 use super::attribute::Names;
+use super::bounds::{GROUP_BY_MAX, PATTERNS_MAX};
+use super::nearest::shown;
 use super::reader::{Fields, Reader};
 use super::yaml::{Node, Position};
 use super::{
@@ -20,9 +22,6 @@ const RESERVED: &[&str] = &[
     "AND_NOT",
     "FOLLOWED_BY",
     "NOT_FOLLOWED_BY",
-    "IN",
-    "IS",
-    "NULL",
 ];
 
 /// A pattern that may lack what could not be read.
@@ -56,7 +55,7 @@ pub fn read(reader: &mut Reader<'_>, fields: Fields<'_>, names: &mut Attributes)
     };
     let before = reader.errors.len();
     let mut drafts: Vec<Draft> = Vec::new();
-    for item in reader.list(fields, "patterns", "a list of patterns") {
+    for item in reader.list(fields, "patterns", "a list of patterns", PATTERNS_MAX) {
         let Some(draft) = pattern(reader, item, names) else {
             continue;
         };
@@ -82,7 +81,7 @@ fn pattern(reader: &mut Reader<'_>, node: &Node, names: &mut Attributes) -> Opti
         .unwrap_or_default();
     let filter = reader.require(fields, "where").and_then(|node| {
         let text = reader.text(node, "a filter such as eventType = \"..\"")?;
-        let parsed = Filter::parse_with(text, &mut Names::Event(names), reader.lists);
+        let parsed = Filter::parse_with(text, &mut Names::Event(names), &mut reader.scope);
         parsed
             .map_err(|errors| reader.errors_within(node, errors))
             .ok()
@@ -98,7 +97,8 @@ fn pattern(reader: &mut Reader<'_>, node: &Node, names: &mut Attributes) -> Opti
         Some(node) => reader
             .text(node, "a test such as COUNT(*) >= 5")
             .and_then(|text| {
-                let parsed = Having::parse(text, &mut Names::Event(names), &mut aggregates);
+                let names = &mut Names::Event(names);
+                let parsed = Having::parse_with(text, names, &mut aggregates, reader.scope.age);
                 parsed
                     .map_err(|errors| reader.errors_within(node, errors))
                     .ok()
@@ -138,14 +138,22 @@ fn new(reader: &mut Reader<'_>, node: &Node, names: &mut Attributes) -> Option<N
             .then_some((list, period.trim()))
     });
     let Some((list, period)) = parts else {
-        reader.error(node.at, format!("expected {expected}, found `{text}`"));
+        reader.error(
+            node.at,
+            format!("expected {expected}, found `{}`", shown(text)),
+        );
         return None;
     };
     let offset_of = |part: &str| part.as_ptr().addr() - text.as_ptr().addr();
     let mut attributes = Vec::new();
     let mut errors = Vec::new();
     for name in list.split(',').map(str::trim) {
-        match attribute::parse(name).map(|attribute| names.intern(attribute)) {
+        if attributes.len() + errors.len() >= GROUP_BY_MAX {
+            let message = format!("`new` has at most {GROUP_BY_MAX} attributes");
+            errors.push(at(offset_of(name), message));
+            break;
+        }
+        match attribute::intern(name, names) {
             Ok(id) if attributes.contains(&id) => {
                 let message = format!("`{name}` is in this list twice");
                 errors.push(at(offset_of(name), message));
@@ -163,7 +171,8 @@ fn new(reader: &mut Reader<'_>, node: &Node, names: &mut Attributes) -> Option<N
         let days = reader::DURATION_MAX / 86_400;
         let message = format!(
             "expected a period in whole seconds, at most {days}d, such as 5d or 12h, found \
-             `{period}`"
+             `{}`",
+            shown(period)
         );
         errors.push(at(offset_of(period), message));
     }
@@ -192,18 +201,24 @@ fn at_least_one(aggregates: &mut Vec<Aggregate>) -> Having {
 
 fn pattern_name(reader: &mut Reader<'_>, node: &Node) -> Option<String> {
     let expected = "a name of letters, digits and _";
-    let name = reader.text(node, expected)?;
+    let name = reader.short_text(node, expected)?;
     let letters = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
     let number = name.starts_with(|c: char| c.is_ascii_digit());
     if RESERVED.iter().any(|word| word.eq_ignore_ascii_case(name)) {
         reader.error(
             node.at,
-            format!("`{name}` is an operator, not a name for a pattern"),
+            format!(
+                "`{name}` is an operator of conditions: give the pattern another name, such as \
+                 {name}_1"
+            ),
         );
         return None;
     }
     if !letters || number {
-        reader.error(node.at, format!("expected {expected}, found `{name}`"));
+        reader.error(
+            node.at,
+            format!("expected {expected}, found `{}`", shown(name)),
+        );
         return None;
     }
     Some(name.to_string())
@@ -215,11 +230,11 @@ fn group_by(
     names: &mut Attributes,
 ) -> Vec<AttributeId> {
     let mut group_by = Vec::new();
-    for node in reader.list(fields, "group_by", "a list of attributes") {
+    for node in reader.list(fields, "group_by", "a list of attributes", GROUP_BY_MAX) {
         let Some(name) = reader.text(node, "the name of an attribute") else {
             continue;
         };
-        match attribute::parse(name).map(|attribute| names.intern(attribute)) {
+        match attribute::intern(name, names) {
             Ok(id) if group_by.contains(&id) => {
                 reader.error(node.at, format!("`{name}` is in this list twice"));
             }

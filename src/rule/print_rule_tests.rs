@@ -5,6 +5,7 @@ use crate::event::{AttributeId, Attributes};
 use crate::rule::attribute::Names;
 use crate::rule::lists::Lists;
 use crate::rule::print::tests::{NAMES, aggregates, expression, table, test_of_aggregates};
+use crate::rule::scope::Scope;
 use crate::rule::shown::COUNTS;
 use crate::rule::{
     Category, Condition, ConditionOperator, Exception, Filter, IncidentValue, JoinKeyPart, New,
@@ -32,7 +33,12 @@ fn filter() -> impl Strategy<Value = Filter> {
         let mut table = table();
         let text = print::filter(&expression, &|id| print::name(&table, id));
         let text = format!("({text}){more}");
-        Filter::parse_with(&text, &mut Names::Event(&mut table), &lists()).unwrap()
+        Filter::parse_with(
+            &text,
+            &mut Names::Event(&mut table),
+            &mut Scope::of_log(&lists()),
+        )
+        .unwrap()
     })
 }
 
@@ -52,7 +58,12 @@ fn incident_filter() -> impl Strategy<Value = Filter> {
             .chain(&COUNTS)
             .map(|name| (*name).to_owned())
             .collect();
-        Filter::parse_with(text, &mut Names::Incident(&names), &lists()).unwrap()
+        Filter::parse_with(
+            text,
+            &mut Names::Incident(&names),
+            &mut Scope::of_log(&lists()),
+        )
+        .unwrap()
     })
 }
 

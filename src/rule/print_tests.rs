@@ -3,16 +3,18 @@ use proptest::prelude::*;
 use super::{filter, having, name};
 use crate::event::{AttributeId, Attributes};
 use crate::rule::attribute::{Kind, Names, parse};
-use crate::rule::check::{Check, Pattern};
+use crate::rule::check::Check;
 use crate::rule::filter::{Expression, Test};
 use crate::rule::functions::{Callable, FUNCTIONS, FunctionDoc};
+use crate::rule::lists::Lists;
 use crate::rule::literal::{Literal, Number};
+use crate::rule::networks::{Written, read};
 use crate::rule::operators::{OPERATORS, Operands, Operator};
 use crate::rule::plain::Plain;
+use crate::rule::regexps::Regexps;
 use crate::rule::scalar::{Against, Computed, Scalar};
-use crate::rule::{
-    Aggregate, Arithmetic, Comparison, Filter, Function, Having, Term, attribute, literal,
-};
+use crate::rule::scope::{Age, Scope};
+use crate::rule::{Aggregate, Arithmetic, Comparison, Filter, Function, Having, Term, attribute};
 
 pub const NAMES: [&str; 5] = [
     "eventType",
@@ -50,7 +52,12 @@ fn literal() -> impl Strategy<Value = Literal> {
         ]
         .prop_map(|text: &str| Literal::Text(text.to_string())),
         number().prop_map(Literal::Number),
-        network.prop_map(|text: &str| Literal::Network(literal::network(text).unwrap())),
+        network.prop_map(|text: &str| {
+            let Written::Network(network) = read(text) else {
+                panic!("{text}")
+            };
+            Literal::Network(network)
+        }),
     ]
 }
 
@@ -64,7 +71,9 @@ fn test() -> impl Strategy<Value = Expression> {
                 literals.truncate(1);
             }
             let kind = [Kind::Text, Kind::Text, Kind::Address, Kind::Any, Kind::Any][place];
-            let check = doc.operator.check(kind, literals);
+            let check = doc
+                .operator
+                .check(kind, literals, &mut Scope::of(&Lists::default()));
             let check = check.unwrap_or(crate::rule::check::Check::IsNull);
             let attribute = AttributeId(u16::try_from(place).unwrap());
             Expression::Test(Test {
@@ -115,7 +124,9 @@ fn call_of(doc: &FunctionDoc, test: Expression, mut arguments: Vec<Scalar>) -> S
             arguments.truncate(doc.most);
             Scalar::Call(function, arguments)
         }
-        Callable::Extract => Scalar::Extract(first, Pattern::new("^a\\d+[^\"]$").unwrap()),
+        Callable::Extract => {
+            Scalar::Extract(first, Regexps::default().compile("^a\\d+[^\"]$").unwrap())
+        }
         Callable::Has | Callable::Get => Scalar::Call(Plain::Len, vec![*first]),
         Callable::If => Scalar::If(Box::new(test), first, Box::new(arguments[1].clone())),
     }
@@ -236,8 +247,9 @@ proptest! {
     fn a_printed_filter_reads_as_itself(expression in expression()) {
         let mut attributes = table();
         let text = filter(&expression, &|id| name(&attributes, id));
-        let parsed = Filter::parse(&text, &mut attributes);
-        let parsed = parsed.map(|parsed| parsed.expression).map_err(|error| error.to_string());
+        let names = &mut Names::Event(&mut attributes);
+        let parsed = Filter::parse_with(&text, names, &mut Scope::of_log(&Lists::default()));
+        let parsed = parsed.map(|parsed| parsed.expression);
         prop_assert_eq!(parsed, Ok(expression), "{}", text);
     }
 
@@ -247,7 +259,8 @@ proptest! {
         let mut attributes = table();
         let mut known = aggregates();
         let text = having(&test, &known, &|id| name(&attributes, id));
-        let parsed = Having::parse(&text, &mut Names::Event(&mut attributes), &mut known);
+        let names = &mut Names::Event(&mut attributes);
+        let parsed = Having::parse_with(&text, names, &mut known, Age::Old);
         prop_assert_eq!(parsed, Ok(test), "{}", text);
         prop_assert_eq!(known, aggregates());
     }

@@ -1,8 +1,10 @@
 //! Reads typed values out of a YAML tree, and gathers everything that is wrong with them.
 
-use super::lists::Lists;
+use super::bounds::{FILE_ERRORS_MAX, TEXT_BYTES_MAX};
+use super::nearest::{self, shown};
+use super::scope::{Age, Scope};
 use super::yaml::{self, Content, Key, Node, Position, Scalar};
-use super::{FilterError, RuleError, nearest};
+use super::{FilterError, RuleError};
 use crate::time::Second;
 
 /// Windows and the like: longer ones are slips, and arithmetic on them could overflow.
@@ -12,8 +14,8 @@ pub const DURATION_MAX: Second = 366 * 86_400;
 pub struct Reader<'t> {
     pub file: &'t str,
     pub text: &'t str,
-    /// Those that its filters may name.
-    pub lists: &'t Lists,
+    /// What its filters share with those of other files.
+    pub scope: Scope<'t>,
     pub errors: Vec<RuleError>,
 }
 
@@ -36,22 +38,34 @@ impl<'n> Fields<'n> {
 
 impl Reader<'_> {
     pub fn error(&mut self, at: Position, message: impl Into<String>) {
+        let message = match self.errors.len() {
+            0..FILE_ERRORS_MAX => message.into(),
+            FILE_ERRORS_MAX => "there are more errors: correct these first".to_owned(),
+            _ => return,
+        };
         let file = self.file.to_string();
         self.errors.push(RuleError {
             file,
             line: at.line,
             column: at.column,
-            message: message.into(),
+            message,
         });
     }
 
+    /// Whether it makes no sense to read on.
+    pub fn is_full(&self) -> bool {
+        self.errors.len() > FILE_ERRORS_MAX
+    }
+
     /// The same for errors within the text of a scalar.
-    pub fn errors_within(&mut self, node: &Node, errors: Vec<FilterError>) {
-        for error in errors {
-            let at = match &node.content {
-                Content::Scalar(scalar) => yaml::locate(self.text, node.at, scalar, error.offset),
-                Content::Sequence(_) | Content::Mapping(_) => node.at,
-            };
+    pub fn errors_within(&mut self, node: &Node, mut errors: Vec<FilterError>) {
+        errors.sort_by_key(|error| error.offset);
+        let offsets: Vec<usize> = errors.iter().map(|error| error.offset).collect();
+        let places = match &node.content {
+            Content::Scalar(scalar) => yaml::locate(self.text, node.at, scalar, &offsets),
+            Content::Sequence(_) | Content::Mapping(_) => vec![node.at; errors.len()],
+        };
+        for (error, at) in errors.into_iter().zip(places) {
             self.error(at, error.message);
         }
     }
@@ -61,7 +75,7 @@ impl Reader<'_> {
             Content::Scalar(Scalar {
                 text, plain: true, ..
             }) if text.is_empty() => "nothing".to_string(),
-            Content::Scalar(scalar) => format!("`{}`", scalar.text.trim_end()),
+            Content::Scalar(scalar) => format!("`{}`", shown(scalar.text.trim_end())),
             Content::Sequence(_) => "a list".to_string(),
             Content::Mapping(_) => "a mapping".to_string(),
         };
@@ -75,9 +89,12 @@ impl Reader<'_> {
             return None;
         };
         for (key, _) in entries {
+            if self.is_full() {
+                break;
+            }
             if !known.contains(&key.text.as_str()) {
                 let hint = nearest::hint(&key.text, known);
-                self.error(key.at, format!("unknown key `{}`{hint}", key.text));
+                self.error(key.at, format!("unknown key `{}`{hint}", shown(&key.text)));
             }
         }
         Some(Fields {
@@ -86,10 +103,22 @@ impl Reader<'_> {
         })
     }
 
-    /// A mapping with any keys.
-    pub fn entries<'n>(&mut self, node: &'n Node, expected: &str) -> &'n [(Key, Node)] {
+    /// A mapping with any keys, at most as many as `most`.
+    pub fn entries<'n>(
+        &mut self,
+        node: &'n Node,
+        expected: &str,
+        most: usize,
+    ) -> &'n [(Key, Node)] {
         match &node.content {
-            Content::Mapping(entries) => entries,
+            Content::Mapping(entries) => {
+                let taken = entries.get(..most).unwrap_or(entries);
+                if let Some((key, _)) = entries.get(most) {
+                    let found = entries.len();
+                    self.error(key.at, format!("at most {most} keys, found {found}"));
+                }
+                taken
+            }
             Content::Scalar(_) | Content::Sequence(_) => {
                 self.wrong_type(node, expected);
                 &[]
@@ -117,18 +146,47 @@ impl Reader<'_> {
         }
     }
 
-    /// The text of `key`, or nothing.
-    pub fn optional_text(&mut self, fields: Fields<'_>, key: &str) -> String {
-        let text = fields.get(key).and_then(|node| self.text(node, "text"));
-        text.map(|text| text.trim_end().to_string())
-            .unwrap_or_default()
+    /// The same of a text that incidents carry as it stands, without blanks at its end.
+    pub fn short_text<'n>(&mut self, node: &'n Node, expected: &str) -> Option<&'n str> {
+        let text = self.text(node, expected)?.trim_end();
+        if text.len() > TEXT_BYTES_MAX && self.scope.age == Age::New {
+            let found = text.len();
+            let message =
+                format!("incidents carry this text: at most {TEXT_BYTES_MAX} bytes, found {found}");
+            self.error(node.at, message);
+        }
+        Some(text)
     }
 
-    /// The items of the list at `key`; without the key none.
-    pub fn list<'n>(&mut self, fields: Fields<'n>, key: &str, expected: &str) -> &'n [Node] {
+    /// The text of `key`, which incidents carry, or nothing.
+    pub fn optional_text(&mut self, fields: Fields<'_>, key: &str) -> String {
+        let node = fields.get(key);
+        let text = node.and_then(|node| self.short_text(node, "text"));
+        text.map(str::to_string).unwrap_or_default()
+    }
+
+    /// The items of the list at `key`, of which there may be `most`; without the key none.
+    pub fn list<'n>(
+        &mut self,
+        fields: Fields<'n>,
+        key: &str,
+        expected: &str,
+        most: usize,
+    ) -> &'n [Node] {
         match fields.get(key).map(|node| (node, &node.content)) {
             None => &[],
-            Some((_, Content::Sequence(items))) => items,
+            Some((node, Content::Sequence(items))) => {
+                let taken = items.get(..most).unwrap_or(items);
+                if taken.len() < items.len() {
+                    let at = items.get(most).map_or(node.at, |item| item.at);
+                    let found = items.len();
+                    self.error(
+                        at,
+                        format!("`{key}` has at most {most} items, found {found}"),
+                    );
+                }
+                taken
+            }
             Some((node, Content::Scalar(_) | Content::Mapping(_))) => {
                 self.wrong_type(node, expected);
                 &[]
@@ -164,12 +222,18 @@ impl Reader<'_> {
         };
         let seconds = Second::try_from(duration.as_secs()).unwrap_or(Second::MAX);
         if duration.subsec_nanos() != 0 {
-            self.error(node.at, format!("expected whole seconds, found `{text}`"));
+            self.error(
+                node.at,
+                format!("expected whole seconds, found `{}`", shown(text)),
+            );
             return None;
         }
         if seconds < least || seconds > DURATION_MAX {
             let range = format!("a duration from {least}s to {}d", DURATION_MAX / 86_400);
-            self.error(node.at, format!("expected {range}, found `{text}`"));
+            self.error(
+                node.at,
+                format!("expected {range}, found `{}`", shown(text)),
+            );
             return None;
         }
         Some(seconds)

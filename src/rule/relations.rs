@@ -5,6 +5,8 @@
 //! relations: each of its group-by attributes is a part of the key. Several patterns without
 //! relations have one key for everything.
 
+use super::bounds::RELATIONS_MAX;
+use super::nearest::shown;
 use super::patterns::Draft;
 use super::reader::{Fields, Reader};
 use super::token::{Cursor, Spanned, Symbol, Token};
@@ -21,7 +23,8 @@ pub fn read(
     names: &mut Attributes,
 ) -> Vec<JoinKeyPart> {
     let mut classes: Vec<Vec<Place>> = Vec::new();
-    for node in reader.list(fields, "relations", "a list such as [A.user = B.user]") {
+    let expected = "a list such as [A.user = B.user]";
+    for node in reader.list(fields, "relations", expected, RELATIONS_MAX) {
         let Some(text) = reader.text(node, "a relation such as A.user = B.user") else {
             continue;
         };
@@ -140,7 +143,8 @@ pub fn of_pattern<'t>(
     let wrong = |message: String| FilterError { offset, message };
     let (pattern, rest) = written.split_once('.').ok_or_else(|| {
         wrong(format!(
-            "`{written}` names no pattern: write Pattern.{written}"
+            "`{0}` names no pattern: write Pattern.{0}",
+            shown(written)
         ))
     })?;
     let known: Vec<&str> = drafts.iter().map(|draft| draft.name.as_str()).collect();
@@ -149,7 +153,8 @@ pub fn of_pattern<'t>(
         .position(|name| *name == pattern)
         .ok_or_else(|| {
             wrong(format!(
-                "unknown pattern `{pattern}`{}",
+                "unknown pattern `{}`{}",
+                shown(pattern),
                 nearest::hint(pattern, &known)
             ))
         })?;
@@ -163,7 +168,7 @@ pub fn group_by_place(
     drafts: &[Draft],
     names: &mut Attributes,
 ) -> Result<usize, String> {
-    let id = names.intern(attribute::parse(name)?);
+    let id = attribute::intern(name, names)?;
     let draft = drafts.get(pattern);
     let place = draft.and_then(|draft| draft.group_by.iter().position(|known| *known == id));
     place.ok_or_else(|| {

@@ -1,5 +1,9 @@
 //! The `tests` of a rule: events, and the incidents that they should make.
 
+use std::collections::HashSet;
+
+use super::bounds::EXAMPLES_MAX;
+use super::nearest::shown;
 use super::reader::{Fields, Reader};
 use super::yaml::{Content, Node};
 use super::{RuleTest, json, nearest};
@@ -19,14 +23,30 @@ const KEYS: &[&str] = &["name", "events", "incidents"];
 
 /// Reads them; `attributes` are the names of the incident's attributes.
 pub fn read(reader: &mut Reader<'_>, fields: Fields<'_>, attributes: &[String]) -> Vec<RuleTest> {
-    let items = reader.list(fields, "tests", "a list of tests");
+    let items = reader.list(fields, "tests", "a list of tests", EXAMPLES_MAX);
+    let known: Vec<&str> = FIELDS
+        .iter()
+        .copied()
+        .chain(attributes.iter().map(String::as_str))
+        .collect();
+    let known = Known {
+        names: &known,
+        set: known.iter().copied().collect(),
+    };
     items
         .iter()
-        .filter_map(|node| test(reader, node, attributes))
+        .filter_map(|node| test(reader, node, &known))
         .collect()
 }
 
-fn test(reader: &mut Reader<'_>, node: &Node, attributes: &[String]) -> Option<RuleTest> {
+/// What a test may state of an incident.
+struct Known<'k> {
+    /// In their order.
+    names: &'k [&'k str],
+    set: HashSet<&'k str>,
+}
+
+fn test(reader: &mut Reader<'_>, node: &Node, known: &Known<'_>) -> Option<RuleTest> {
     let fields = reader.fields(node, "a test, a mapping", KEYS)?;
     let name = reader
         .require(fields, "name")
@@ -34,15 +54,15 @@ fn test(reader: &mut Reader<'_>, node: &Node, attributes: &[String]) -> Option<R
     for key in ["events", "incidents"] {
         reader.require(fields, key);
     }
-    let events = reader.list(fields, "events", "a list of records");
+    let events = reader.list(fields, "events", "a list of records", EXAMPLES_MAX);
     let events = events
         .iter()
         .filter_map(|node| event(reader, node))
         .collect();
-    let incidents = reader.list(fields, "incidents", "a list of incidents");
+    let incidents = reader.list(fields, "incidents", "a list of incidents", EXAMPLES_MAX);
     let incidents = incidents
         .iter()
-        .map(|node| incident(reader, node, attributes))
+        .map(|node| incident(reader, node, known))
         .collect();
     Some(RuleTest {
         name: name?.to_string(),
@@ -65,17 +85,19 @@ fn event(reader: &mut Reader<'_>, node: &Node) -> Option<String> {
 fn incident(
     reader: &mut Reader<'_>,
     node: &Node,
-    attributes: &[String],
+    known: &Known<'_>,
 ) -> Vec<(String, serde_json::Value)> {
-    let mut known = FIELDS.to_vec();
-    known.extend(attributes.iter().map(String::as_str));
     let mut stated = Vec::new();
-    for (key, value) in reader.entries(node, "an incident, a mapping") {
-        if known.contains(&key.text.as_str()) {
+    for (key, value) in reader.entries(node, "an incident, a mapping", EXAMPLES_MAX) {
+        if reader.is_full() {
+            break;
+        }
+        if known.set.contains(key.text.as_str()) {
             stated.push((key.text.clone(), json::of(value)));
         } else {
-            let hint = nearest::hint(&key.text, &known);
-            reader.error(key.at, format!("incidents have no `{}`{hint}", key.text));
+            let hint = nearest::hint(&key.text, known.names);
+            let name = shown(&key.text);
+            reader.error(key.at, format!("incidents have no `{name}`{hint}"));
         }
     }
     stated

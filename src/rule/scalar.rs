@@ -8,16 +8,16 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use super::Arithmetic;
-use super::check::{Check, Pattern};
-use super::filter::Expression;
+use super::check::Check;
+use super::filter::{Expression, Look};
 
 use super::lists::Named;
 use super::literal::{self, Number};
 use super::operators::Operator;
 use super::plain::{self, Plain};
+use super::regexps::Pattern;
 use crate::bounded;
 use crate::event::{AttributeId, Value};
-use crate::time::Millis;
 
 /// Something that has a value for an event.
 #[derive(Clone, Debug, PartialEq)]
@@ -75,8 +75,8 @@ pub enum Against {
 pub struct Source<'s, 'v> {
     /// The values of the attributes.
     pub get: &'s dyn Fn(AttributeId) -> Option<&'v Value<'v>>,
-    /// When the event happened, or the incident began.
-    pub time: Millis,
+    /// What else it goes by.
+    pub look: &'s Look,
 }
 
 impl Computed {
@@ -84,7 +84,7 @@ impl Computed {
     pub fn holds<'v>(&'v self, source: &Source<'_, 'v>) -> bool {
         let value = self.value.value(source);
         let holds = match &self.against {
-            Against::Check(check) => check.holds(value.as_deref()),
+            Against::Check(check) => check.holds(value.as_deref(), &source.look.omitted),
             Against::Value(operator, other) => value
                 .zip(other.value(source))
                 .is_some_and(|(left, right)| related(*operator, &left, &right)),
@@ -119,14 +119,15 @@ impl Scalar {
             Scalar::Call(function, arguments) => {
                 let values: Option<Vec<_>> =
                     arguments.iter().map(|one| one.value(source)).collect();
-                each(&values?, &|values| function.of(values, source.time))
+                each(&values?, &|values| function.of(values, source.look.time))
             }
             Scalar::Extract(text, pattern) => each(&[text.value(source)?], &|values| {
                 let text = plain::text(values.first()?)?;
-                pattern.extract(&text).map(plain::of_text)
+                let found = pattern.extract(&text, &source.look.omitted);
+                found.map(plain::of_text)
             }),
             Scalar::If(test, then, otherwise) => {
-                let branch = if test.holds(source.get, source.time) {
+                let branch = if test.holds(source.get, source.look) {
                     then
                 } else {
                     otherwise

@@ -7,20 +7,17 @@
 //! ```
 
 use super::attribute::Kind;
-use super::check::Pattern;
+use super::bounds::{ARGUMENTS_MAX, OPERATIONS_MAX};
 use super::filter_parser::{Parsed, Parser, Part};
 use super::functions::{Callable, ELSEWHERE, FUNCTIONS, FunctionDoc};
 use super::literal::Number;
-use super::nearest;
+use super::nearest::{self, shown};
 use super::scalar::{Lookup, Scalar};
 use super::token::{Spanned, Symbol, Token};
 use super::{Arithmetic, FilterError};
 use crate::event::AttributeId;
 
-/// Arithmetic in one filter: it is evaluated within each other.
-const OPERATIONS_MAX: usize = 256;
-
-impl Parser<'_, '_, '_> {
+impl Parser<'_, '_, '_, '_> {
     pub fn sum(&mut self) -> Parsed<Part> {
         let start = self.cursor.peek().offset;
         let mut left = self.product()?;
@@ -121,6 +118,7 @@ impl Parser<'_, '_, '_> {
         if !self.cursor.take(Symbol::Close) {
             arguments.push(self.argument()?);
             while self.cursor.take(Symbol::Comma) {
+                self.one_more(arguments.len())?;
                 arguments.push(self.argument()?);
             }
             if !self.cursor.take(Symbol::Close) {
@@ -159,6 +157,7 @@ impl Parser<'_, '_, '_> {
             if last && doc.callable == Callable::Get {
                 column = Some(self.word("the name of a column")?);
             } else {
+                self.one_more(keys.len())?;
                 keys.push(self.argument()?.0);
             }
         }
@@ -210,6 +209,16 @@ impl Parser<'_, '_, '_> {
         Ok((offset, word))
     }
 
+    /// Whether a function that has so many arguments may have another.
+    fn one_more(&self, arguments: usize) -> Parsed<()> {
+        if arguments < ARGUMENTS_MAX {
+            return Ok(());
+        }
+        let offset = self.cursor.peek().offset;
+        let message = format!("more than {ARGUMENTS_MAX} arguments");
+        Err(FilterError { offset, message })
+    }
+
     /// An argument and where it begins.
     fn argument(&mut self) -> Parsed<(Scalar, usize)> {
         let offset = self.cursor.peek().offset;
@@ -239,7 +248,7 @@ impl Parser<'_, '_, '_> {
             return Err(self.cursor.unexpected("two arguments"));
         };
         let pattern = match source {
-            Scalar::Text(source) => Pattern::new(&source),
+            Scalar::Text(source) => self.scope.regexps.compile(&source),
             Scalar::Attribute(_)
             | Scalar::Number(_)
             | Scalar::Arithmetic(..)
@@ -279,7 +288,8 @@ pub fn function(name: &str) -> Result<&'static FunctionDoc, String> {
     }
     let known: Vec<&str> = FUNCTIONS.iter().map(|doc| doc.name).collect();
     Err(format!(
-        "unknown function `{name}`{}",
+        "unknown function `{}`{}",
+        shown(name),
         nearest::hint(name, &known)
     ))
 }

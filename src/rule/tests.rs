@@ -370,3 +370,5 @@ fn all_errors_of_all_files_come_at_once() {
     ];
     assert_eq!(found, expected);
 }
+
+mod words;

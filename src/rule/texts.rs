@@ -1,7 +1,12 @@
 //! The texts of a rule set to its rules and lists, or to all that is wrong with them.
 
+use std::collections::HashMap;
+
+use super::bounds::FILE_BYTES_MAX;
 use super::lists::Lists;
-use super::{Rule, document, reader, yaml};
+use super::scope::{Age, Scope};
+use super::yaml::{self, Position};
+use super::{Rule, characters, document, reader};
 use crate::event::Attributes;
 
 /// What is wrong with the text of a filter, a `having` or a condition, and where.
@@ -85,10 +90,12 @@ pub fn parse(
     text: &str,
     attributes: &mut Attributes,
 ) -> Result<Vec<Rule>, Vec<RuleError>> {
-    parse_with(file, text, &Lists::default(), attributes)
+    let files = [(file.to_string(), text.to_string())];
+    parse_all(&files, &Lists::default(), attributes)
 }
 
-/// All rules of one file's text, which may name these lists; every error of it at once.
+/// All rules of a text that was checked when it came into use, perhaps by an older version, and
+/// which may name these lists: what newer versions call a slip is none here.
 ///
 /// # Errors
 ///
@@ -99,7 +106,8 @@ pub fn parse_with(
     lists: &Lists,
     attributes: &mut Attributes,
 ) -> Result<Vec<Rule>, Vec<RuleError>> {
-    parse_all(&[(file.to_string(), text.to_string())], lists, attributes)
+    let files = [(file.to_string(), text.to_string())];
+    Set::read(&files, Scope::of_log(lists), attributes)
 }
 
 /// The rules of these files, given as (file, text), in their order, which may name these lists; or
@@ -111,37 +119,83 @@ pub fn parse_all(
     lists: &Lists,
     attributes: &mut Attributes,
 ) -> Result<Vec<Rule>, Vec<RuleError>> {
-    let mut rules = Vec::new();
-    let mut errors = Vec::new();
-    let mut ids: Vec<(String, String)> = Vec::new();
-    for (file, text) in files {
-        let mut reader = reader::Reader {
-            file,
-            text,
-            lists,
-            errors: Vec::new(),
-        };
+    Set::read(files, Scope::of(lists), attributes)
+}
+
+/// The rules of a set read so far, and all that is wrong with them.
+#[derive(Default)]
+struct Set {
+    rules: Vec<Rule>,
+    errors: Vec<RuleError>,
+    /// Where each id stands.
+    ids: HashMap<String, String>,
+}
+
+impl Set {
+    fn read<'t>(
+        files: &'t [(String, String)],
+        mut scope: Scope<'t>,
+        attributes: &mut Attributes,
+    ) -> Result<Vec<Rule>, Vec<RuleError>> {
+        let mut set = Set::default();
+        for (file, text) in files {
+            let mut reader = reader::Reader {
+                file,
+                text,
+                scope,
+                errors: Vec::new(),
+            };
+            set.file(&mut reader, attributes);
+            set.errors.append(&mut reader.errors);
+            scope = reader.scope;
+        }
+        if set.errors.is_empty() {
+            Ok(set.rules)
+        } else {
+            Err(sorted(set.errors))
+        }
+    }
+
+    fn file(&mut self, reader: &mut reader::Reader<'_>, attributes: &mut Attributes) {
+        let text = reader.text;
+        if text.len() > FILE_BYTES_MAX {
+            let (at, found) = (Position { line: 1, column: 1 }, text.len());
+            let message =
+                format!("a file of rules has at most {FILE_BYTES_MAX} bytes, found {found}");
+            return reader.error(at, message);
+        }
+        if reader.scope.age == Age::New && has_refused(reader) {
+            return;
+        }
         let (documents, problems) = yaml::documents(text);
         for problem in problems {
             reader.error(problem.at, problem.message);
         }
         for document in &documents {
-            let loaded = document::read(&mut reader, document, attributes);
-            if let Some((id, at)) = loaded.id {
-                if let Some((_, first)) = ids.iter().find(|(known, _)| *known == id) {
-                    reader.error(at, format!("the id `{id}` is already that of {first}"));
-                }
-                ids.push((id, format!("{file}:{}", at.line)));
+            if reader.is_full() {
+                return;
             }
-            rules.extend(loaded.rule);
+            let loaded = document::read(reader, document, attributes);
+            if let Some((id, at)) = loaded.id {
+                if let Some(first) = self.ids.get(&id) {
+                    reader.error(at, format!("the id `{id}` is already that of {first}"));
+                } else {
+                    self.ids.insert(id, format!("{}:{}", reader.file, at.line));
+                }
+            }
+            self.rules.extend(loaded.rule);
         }
-        errors.append(&mut reader.errors);
     }
-    if errors.is_empty() {
-        Ok(rules)
-    } else {
-        Err(sorted(errors))
+}
+
+/// Reports the control and format characters of a file. Nothing else is then said of it: it would
+/// be said of what nobody sees.
+fn has_refused(reader: &mut reader::Reader<'_>) -> bool {
+    let before = reader.errors.len();
+    for (line, column, c) in characters::in_file(reader.text) {
+        reader.error(Position { line, column }, characters::refusal(c));
     }
+    reader.errors.len() > before
 }
 
 fn sorted(mut errors: Vec<RuleError>) -> Vec<RuleError> {

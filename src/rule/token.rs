@@ -1,6 +1,7 @@
 //! Words, strings, numbers and signs of a filter, a `having`, a condition or an incident value.
 
 use super::literal::Number;
+use super::nearest::shown;
 use super::{Arithmetic, FilterError};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,8 +71,8 @@ pub struct Spanned<'t> {
 impl std::fmt::Display for Token<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Token::Name(name) => write!(f, "`{name}`"),
-            Token::Text(text) => write!(f, "the text \"{text}\""),
+            Token::Name(name) => write!(f, "`{}`", shown(name)),
+            Token::Text(text) => write!(f, "the text \"{}\"", shown(text)),
             Token::Number(number) => write!(f, "the number {number}"),
             Token::Symbol(symbol) => {
                 let spelling = SYMBOLS.iter().find(|(_, known)| known == symbol);
@@ -238,7 +239,10 @@ fn number(rest: &str) -> Result<(Token<'_>, usize), (usize, String)> {
     let number = Number::parse(written).ok_or_else(|| {
         (
             0,
-            format!("`{written}` is not a number; addresses and other text stand in double quotes"),
+            format!(
+                "`{}` is not a number; addresses and other text stand in double quotes",
+                shown(written)
+            ),
         )
     })?;
     Ok((Token::Number(number), length))

@@ -2,10 +2,12 @@
 //!
 //! Plain YAML only: anchors, aliases and tags are refused, a key twice in a mapping is an error.
 
+use std::collections::HashMap;
+
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Span, StrInput};
 
-/// Mappings and lists within each other. Azure records nest far less.
-const DEPTH_MAX: usize = 64;
+use super::bounds::YAML_DEPTH_MAX;
+use super::nearest::shown;
 
 /// A place in a file; line and column (in characters) from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,6 +47,8 @@ pub struct Scalar {
     pub plain: bool,
     /// Byte offset in the file where its text begins, after the opening quote.
     start: usize,
+    /// The column there.
+    column: usize,
 }
 
 #[derive(Debug)]
@@ -88,41 +92,38 @@ pub fn documents(text: &str) -> (Vec<Document<'_>>, Vec<Problem>) {
     (documents, builder.problems)
 }
 
-/// Where the byte `offset` of a scalar's value stands in the file.
+/// Where these bytes of a scalar's value stand in the file; `offsets` are in ascending order.
 ///
-/// Source and value are walked together: what has no counterpart in the value (indentation,
+/// Source and value are walked together, once: what has no counterpart in the value (indentation,
 /// escapes) is passed over.
-pub fn locate(file: &str, at: Position, scalar: &Scalar, offset: usize) -> Position {
-    let begin = file.get(..scalar.start).unwrap_or_default();
-    let line_start = begin.rfind('\n').map_or(0, |newline| newline + 1);
-    let column = begin.get(line_start..).unwrap_or_default().chars().count() + 1;
-    let source = file
-        .get(scalar.start..)
-        .unwrap_or_default()
-        .chars()
-        .peekable();
+pub fn locate(file: &str, at: Position, scalar: &Scalar, offsets: &[usize]) -> Vec<Position> {
+    let source = file.get(scalar.start..).unwrap_or_default();
     let mut walk = Walk {
-        source,
+        source: source.chars().peekable(),
         place: Position {
             line: at.line,
-            column,
+            column: scalar.column,
         },
     };
-    let (value, rest) = scalar
-        .text
-        .split_at_checked(offset)
-        .unwrap_or((&scalar.text, ""));
     // The parser may begin a block after its leading blank lines.
-    for wanted in value.trim_start().chars() {
-        // A folded line end is a blank in the value.
-        let blank = wanted.is_whitespace();
-        walk.until(&|c| c == wanted || (blank && c.is_whitespace()));
-        walk.step();
+    let begin = scalar.text.len() - scalar.text.trim_start().len();
+    let mut value = scalar.text.char_indices().skip_while(|(at, _)| *at < begin);
+    let mut next = value.next();
+    let mut places = Vec::new();
+    for offset in offsets {
+        while let Some((_, wanted)) = next.filter(|(at, _)| at < offset) {
+            // A folded line end is a blank in the value.
+            let blank = wanted.is_whitespace();
+            walk.until(&|c| c == wanted || (blank && c.is_whitespace()));
+            walk.step();
+            next = value.next();
+        }
+        if *offset < scalar.text.len() {
+            walk.until(&|c| !c.is_whitespace());
+        }
+        places.push(walk.place);
     }
-    if !rest.is_empty() {
-        walk.until(&|c| !c.is_whitespace());
-    }
-    walk.place
+    places
 }
 
 struct Walk<'t> {
@@ -223,10 +224,10 @@ impl<'t> Builder<'t> {
 
     fn node(&mut self, event: Event<'t>, span: Span, depth: usize) -> Result<Node, Problem> {
         let at = Position::of(&span.start);
-        if depth > DEPTH_MAX {
+        if depth > YAML_DEPTH_MAX {
             return Err(Problem {
                 at,
-                message: format!("nested more than {DEPTH_MAX} deep"),
+                message: format!("nested more than {YAML_DEPTH_MAX} deep"),
             });
         }
         let content = match event {
@@ -242,6 +243,7 @@ impl<'t> Builder<'t> {
                     text: text.into_owned(),
                     plain,
                     start,
+                    column: at.column + quotes,
                 })
             }
             Event::SequenceStart(anchor, tag) => {
@@ -297,6 +299,7 @@ impl<'t> Builder<'t> {
 
     fn mapping(&mut self, depth: usize) -> Result<Content, Problem> {
         let mut entries: Vec<(Key, Node)> = Vec::new();
+        let mut lines: HashMap<String, usize> = HashMap::new();
         loop {
             let (event, span) = self.next()?;
             if event == Event::MappingEnd {
@@ -312,14 +315,12 @@ impl<'t> Builder<'t> {
             if is_empty(&value) {
                 value.at = key.at;
             }
-            if let Some((first, _)) = entries.iter().find(|(known, _)| known.text == text) {
-                let line = first.at.line;
-                self.refuse(
-                    key.at,
-                    format!("key `{text}` is already set in line {line}"),
-                );
+            if let Some(line) = lines.get(&text) {
+                let message = format!("key `{}` is already set in line {line}", shown(&text));
+                self.refuse(key.at, message);
                 continue;
             }
+            lines.insert(text.clone(), key.at.line);
             entries.push((Key { at: key.at, text }, value));
         }
     }

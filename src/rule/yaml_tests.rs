@@ -26,11 +26,11 @@ fn check_place(text: &str) {
     let Content::Scalar(scalar) = &node.content else {
         panic!("not a scalar")
     };
-    let found = locate(text, node.at, scalar, scalar.text.find('?').unwrap());
+    let found = locate(text, node.at, scalar, &[scalar.text.find('?').unwrap()]);
     let before = &text[..text.find('?').unwrap()];
     let line = before.matches('\n').count() + 1;
     let column = before.rsplit('\n').next().unwrap().chars().count() + 1;
-    assert_eq!(found, Position { line, column }, "{text}");
+    assert_eq!(found, vec![Position { line, column }], "{text}");
 }
 
 #[test]
@@ -56,12 +56,12 @@ fn a_place_past_the_end_is_the_end() {
         panic!("not a scalar")
     };
     assert_eq!(
-        locate(text, node.at, scalar, 3),
-        Position { line: 1, column: 7 }
+        locate(text, node.at, scalar, &[3]),
+        vec![Position { line: 1, column: 7 }]
     );
     assert_eq!(
-        locate(text, node.at, scalar, 99),
-        Position { line: 1, column: 7 }
+        locate(text, node.at, scalar, &[99]),
+        vec![Position { line: 1, column: 7 }]
     );
 }
 

@@ -15,6 +15,7 @@ use watchfire::normalise;
 use watchfire::plan::{Catalogue, Limits, Plan, Settings, Source};
 use watchfire::rule::aggregates::AGGREGATES;
 use watchfire::rule::attribute::Names;
+use watchfire::rule::lists::{List, Lists};
 use watchfire::rule::operators::OPERATORS;
 use watchfire::rule::{self, Filter, Having, print};
 use watchfire::shuffle;
@@ -48,6 +49,47 @@ patterns:
   - name: Command
     where: eventType CONTAIN "runcommand" AND NOT (user IN ("a", "b") OR record.level > 4)
 "#;
+
+/// What can be nested or repeated in rules, and what lists hold.
+const FORMS: [(char, &str); 9] = [
+    (
+        'f',
+        "NOT (NOT ((user + 0 - 1) * 2 = IF(user = 1 AND user IS NULL, LEN(LEN(user)), 3)))",
+    ),
+    (
+        'f',
+        "user REGEXP \"\\\\w{1,40}(a|b)*\" OR EXTRACT(user, \"(x+)+\") = \"x\"",
+    ),
+    (
+        'f',
+        "eventType IN (\"a\", 5, cidr(\"10.0.0.0/255.0.0.0\")) AND eventType != \"a\"",
+    ),
+    (
+        'h',
+        "COUNT(*)+0+0*1 > 1 AND ((COUNT(*) < 5 OR (SUM(user) > 2)) AND AVG(user) = 0 - 1)",
+    ),
+    (
+        'y',
+        "id: In\nname: n\nseverity: [{when: event_count > 5, value: 9}, {value: 5}]\nwindow: 5m\n\
+         patterns: [{name: In, where: user IS NULL, group_by: [user]}, {name: B, where: user = 1, \
+         group_by: [user]}]\ncondition: (In AND_NOT (B)) OR In\nrelations: [In.user = B.user]\n\
+         exceptions: [{where: 'user = \"a\"'}]\ntests: [{name: t, events: [{a: [[{}]]}], \
+         incidents: []}]\n",
+    ),
+    ('y', "id: A\na: &a [*a, {b: [[]]}]\n---\n\"\\e\": |\n  x\n"),
+    (
+        'l',
+        "10.0.0.0/8 # a\r\n192.0.2.1-192.0.2.9\n198.51.100.0/255.255.255.0\n203.0.113.*\n\\a*\n",
+    ),
+    (
+        'l',
+        "net,zone\n\"10.0.0.0/8\",a\n2001:db8::1-2001:db8::ff,b\n",
+    ),
+    (
+        'l',
+        "10.0.0.0/33\n300.1.1.1\narkei/*\n2001:db8:*\n1.2.3.4-300\n",
+    ),
+];
 
 type Bytes = Vec<u8>;
 type Panes = BTreeMap<i64, Pane>;
@@ -166,9 +208,28 @@ impl Checks {
                     counts_again(&having, &aggregates, &mut attributes);
                 }
             }
+            b'l' => {
+                for file in ["x.txt", "x.csv"] {
+                    let (lists, _) = Lists::parse(&[(file.to_owned(), text.to_owned())]);
+                    for (_, list) in lists.iter() {
+                        let again = List::from_json(&list.to_json()).expect("our own bytes");
+                        assert_eq!(again, **list);
+                    }
+                }
+            }
             _ => {
-                for rule in rule::parse("fuzz", text, &mut attributes).unwrap_or_default() {
-                    assert!(!rule.meaning(&attributes).is_empty());
+                let rules = rule::parse("fuzz", text, &mut attributes).unwrap_or_default();
+                let kept =
+                    rule::parse_with("fuzz", text, &Lists::default(), &mut Attributes::default());
+                // What is taken from a file is taken from the log.
+                assert!(rules.is_empty() || kept.is_ok_and(|kept| kept.len() == rules.len()));
+                for rule in rules {
+                    let meaning = rule.meaning(&attributes);
+                    assert!(!meaning.is_empty());
+                    let mut names = Attributes::default();
+                    let printed = rule.to_yaml(&attributes);
+                    let again = rule::parse("printed", &printed, &mut names);
+                    assert_eq!(again.expect("our own text")[0].meaning(&names), meaning);
                     for pattern in &rule.patterns {
                         reads_again(&pattern.filter, &mut attributes);
                         counts_again(&pattern.having, &pattern.aggregates, &mut attributes);
@@ -262,6 +323,7 @@ impl Checks {
                 .replace("(a", "(user");
             seeds.push(rule('h', &having));
         }
+        seeds.extend(FORMS.map(|(kind, text)| rule(kind, text)));
         let state = |kind: char, bytes: &[u8]| ("state", [&[kind as u8], bytes].concat());
         let (log, rows) = self.run();
         seeds.extend(log.iter().map(|message| state('m', message)));

@@ -3,6 +3,7 @@ use std::borrow::Cow;
 use super::{List, Lists};
 use crate::event::{Attributes, Value};
 use crate::rule::attribute::Names;
+use crate::rule::scope::Scope;
 use crate::rule::{Filter, print};
 
 fn list(file: &str, text: &str) -> List {
@@ -133,7 +134,12 @@ fn filters_name_lists() {
     ]);
     let check = |text: &str, printed: &str, named: &[&str], types: Option<&[&str]>| {
         let mut attributes = Attributes::default();
-        let filter = Filter::parse_with(text, &mut Names::Event(&mut attributes), &lists).unwrap();
+        let filter = Filter::parse_with(
+            text,
+            &mut Names::Event(&mut attributes),
+            &mut Scope::of(&lists),
+        )
+        .unwrap();
         let name = |id| print::name(&attributes, id);
         assert_eq!(print::filter(&filter.expression, &name), printed);
         let found = filter.lists().iter().map(|(name, _)| name);
@@ -179,7 +185,7 @@ fn says_where_a_list_is_used_wrongly() {
     let (lists, _) = Lists::parse(&[table]);
     let check = |text: &str, expected: &str| {
         let names = &mut Names::Incident(&["user".to_owned()]);
-        let errors = Filter::parse_with(text, names, &lists).unwrap_err();
+        let errors = Filter::parse_with(text, names, &mut Scope::of(&lists)).unwrap_err();
         let error = format!("{}: {}", errors[0].offset, errors[0].message);
         assert!(error.starts_with(expected), "{text}: {error}");
     };
@@ -230,4 +236,124 @@ proptest::proptest! {
             }
         }
     }
+}
+
+#[test]
+fn networks_and_ranges_mean_their_addresses() {
+    let check = |text: &str, inside: &[&str], outside: &[&str]| {
+        for (file, text) in [
+            ("x.txt", text.to_owned()),
+            ("x.csv", format!("key,more\n{text},a\n")),
+        ] {
+            let list = list(file, &text);
+            let again = List::from_json(&list.to_json()).unwrap();
+            let has = |address: &&str| again.has(&Value::Text((*address).into()));
+            assert!(inside.iter().all(has), "{text}");
+            assert!(!outside.iter().any(has), "{text}");
+        }
+    };
+    check(
+        "198.51.100.0/255.255.255.0",
+        &["198.51.100.9"],
+        &["198.51.101.9"],
+    );
+    check(
+        "203.0.113.1-203.0.113.9",
+        &["203.0.113.1", "::ffff:203.0.113.9"],
+        &["203.0.113.10"],
+    );
+    check("203.0.113.*", &["203.0.113.255"], &["203.0.114.0"]);
+    check(
+        "::ffff:192.0.2.0/120",
+        &["192.0.2.7", "::ffff:192.0.2.7"],
+        &["192.0.3.7"],
+    );
+    check("2001:db8::-2001:db8::5", &["2001:DB8::5"], &["2001:db8::6"]);
+    let table = list(
+        "x.csv",
+        "net,zone\n10.0.0.0-10.0.0.255,range\n10.0.0.0/25,half\n",
+    );
+    let zone = |address: &'static str| table.row(&[address.into()]).map(|row| row[1].clone());
+    assert_eq!(zone("10.0.0.1"), Some("half".to_owned()));
+    assert_eq!(zone("10.0.0.200"), Some("range".to_owned()));
+}
+
+#[test]
+fn lines_are_read_as_people_write_them() {
+    let check = |text: &str, value: &'static str, expected: bool| {
+        assert_eq!(
+            list("x.txt", text).has(&Value::Text(value.into())),
+            expected,
+            "{text:?}"
+        );
+    };
+    check(
+        "\u{feff}# all\r\n  10.0.0.0/8\t# the office\r\n",
+        "10.9.9.9",
+        true,
+    );
+    check("alice # the boss\n", "alice", true);
+    check("alice #\n", "alice", true);
+    check("Room #5\n", "room #5", true);
+    check("C#\n", "c#", true);
+    check("\\arkei/*\n", "ARKEI/*", true);
+    check("\\\\server\\share\n", "\\\\server\\share", true);
+    check("\\300.1.1.1\n", "300.1.1.1", true);
+}
+
+#[test]
+fn every_line_that_would_match_nothing_is_an_error() {
+    let lines = "198.51.100.0/255.255.255.0\n203.0.113.1-203.0.113.9\n203.0.113.*\n10.0.0.0/33\n  \
+                 300.1.1.1\nok\narkei/*\n";
+    let found = |file: &str, text: String| {
+        let (_, errors) = Lists::parse(&[(file.to_owned(), text)]);
+        let places = errors.iter().map(|error| (error.line, error.column));
+        assert!(
+            errors
+                .iter()
+                .all(|error| error.message.contains("would match nothing"))
+        );
+        places.collect::<Vec<_>>()
+    };
+    assert_eq!(
+        found("lists/Nets.txt", lines.to_owned()),
+        [(4, 1), (5, 3), (7, 1)]
+    );
+    assert_eq!(
+        found("lists/Nets.csv", format!("net\n{lines}")),
+        [(5, 1), (6, 1), (8, 1)]
+    );
+    let (_, errors) = Lists::parse(&[("x.txt".to_owned(), "a\nb\u{1b}[2J\nc\u{202e}".to_owned())]);
+    let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    assert!(
+        errors[0].starts_with("x.txt:2:2: found the control") && errors.len() == 2,
+        "{errors:?}"
+    );
+}
+
+#[test]
+fn ranges_are_bounded() {
+    let ranges = |count: u32| -> String {
+        let range = |n: u32| format!("2001:db8:{n:x}::1-2001:db8:{n:x}:ffff:ffff:ffff:ffff:fffe\n");
+        (0..count).map(range).collect()
+    };
+    assert!(list("x.txt", &ranges(100)).has(&Value::Text("2001:db8:63::5".into())));
+    let (lists, errors) = Lists::parse(&[("x.txt".to_owned(), ranges(1_000))]);
+    assert!(
+        errors[0].message.contains("more than 100000 networks"),
+        "{errors:?}"
+    );
+    assert!(lists.iter().all(|(_, list)| list.is_empty()));
+    let table = format!(
+        "{}\n",
+        (0..300)
+            .map(|n| format!("c{n}"))
+            .collect::<Vec<_>>()
+            .join(",")
+    );
+    let (_, errors) = Lists::parse(&[("x.csv".to_owned(), table)]);
+    assert!(
+        errors[0].message.contains("at most 256 columns"),
+        "{errors:?}"
+    );
 }
