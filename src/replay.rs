@@ -14,6 +14,64 @@ use crate::late;
 use crate::plan::{LoadedRule, Plan};
 use crate::publish;
 use crate::shuffle::{self, MatchedRecord};
+use crate::time::{self, DAY, Millis};
+
+/// The incidents that are asked for: those first seen from `from` on, and before `to`. Which they
+/// are and what they hold also depends on events around.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Within {
+    /// `None`: no bound.
+    pub from: Option<Millis>,
+    /// `None`: no bound.
+    pub to: Option<Millis>,
+}
+
+impl Within {
+    /// Whether a time is.
+    pub fn contains(self, time: Millis) -> bool {
+        self.from.is_none_or(|from| from <= time) && self.to.is_none_or(|to| time < to)
+    }
+
+    /// Whether an incident began before, and goes on within.
+    pub fn begins_before(self, incident: &Incident) -> bool {
+        self.from
+            .is_some_and(|from| incident.first_seen < from && from <= incident.last_seen)
+    }
+
+    /// The events from which the rule says all that it says of them without bounds.
+    ///
+    /// An incident that begins at or after `from` does so because the rule did not trigger in the
+    /// time of `quiet` before; it may go on to the end of its day.
+    pub fn around(self, loaded: &LoadedRule) -> Within {
+        let end_of_day = |to: Millis| {
+            let last = time::second_of(to.saturating_sub(1));
+            time::day_start(last).saturating_add(DAY)
+        };
+        let after = loaded.reach.reach.saturating_add(loaded.rule.quiet);
+        let to = self.to.map(|to| end_of_day(to).saturating_add(after));
+        Within {
+            from: self.needed_from(loaded),
+            to: to.map(|second| second.saturating_mul(1000)),
+        }
+    }
+
+    /// From when on events may matter to the first of the rule's incidents.
+    pub fn needed_from(self, loaded: &LoadedRule) -> Option<Millis> {
+        let reach = loaded.reach;
+        let before = reach.reach + reach.new_period + loaded.rule.quiet;
+        let from = self.from.map(|from| time::second_of(from) - before);
+        from.map(|second| second.saturating_mul(1000))
+    }
+
+    /// Until when events may take back the last of the rule's incidents; `None`: none can, or there
+    /// is no bound.
+    pub fn needed_to(self, loaded: &LoadedRule) -> Option<Millis> {
+        let wait = loaded.reach.wait.saturating_mul(1000);
+        self.to
+            .filter(|_| wait > 0)
+            .map(|to| to.saturating_add(wait))
+    }
+}
 
 /// The matches of a backtest, by key.
 #[derive(Debug)]

@@ -108,7 +108,7 @@ pub struct Report<'a> {
     pub bytes: u64,
     /// Time from the start to the last incident.
     pub took: Duration,
-    /// What a reader must know to trust the numbers: files skipped, an early end. A sentence each.
+    /// What a reader must know to trust the numbers: files skipped, an early end. A line each.
     pub notes: &'a [String],
     /// A row for each rule that ran, those that found nothing too.
     pub rules: &'a [RuleRow],

@@ -2,6 +2,7 @@
 
 mod explained;
 pub mod input;
+mod notes;
 pub mod rules;
 mod shown;
 mod sweep;
@@ -22,8 +23,10 @@ use crate::io::backtest::input::{Reading, Source};
 use crate::io::backtest::topic::{Cluster, TopicRange};
 use crate::io::backtest::{self, Outcome, Request, publish};
 use crate::io::client::Health;
-use crate::io::{clock, files, interrupt};
+use crate::io::files::{self, Listing};
+use crate::io::{clock, interrupt};
 use crate::record::Hash;
+use crate::replay::Within;
 use crate::time::Millis;
 use input::{Input, Output, To, When};
 use rules::{Rules, SETTINGS};
@@ -92,11 +95,13 @@ pub struct Args {
     #[arg(long = "rule", value_name = "ID")]
     only: Vec<String>,
 
-    /// Only events that happened at this time or later: a date, a date and time, or now-24h.
+    /// Only incidents that begin at this time or later: a date, a date and time, or now-24h. Events
+    /// before it are read as far as the rules look back.
     #[arg(long, value_name = "TIME")]
     from: Option<When>,
 
-    /// Only events that happened before this time. With a topic, the same as --output.
+    /// Only incidents that begin before this time. Events after it are read as far as the rules
+    /// wait for them. With a topic, the same as --output.
     #[arg(long, value_name = "TIME|kafka://TOPIC")]
     to: Vec<To>,
 
@@ -146,9 +151,11 @@ pub fn run(args: &Args) -> Result<ExitCode> {
             return Ok(ExitCode::from(USAGE));
         }
     };
-    let sources = args.sources(cluster.as_ref(), now)?;
+    let (sources, listing) = args.sources(cluster.as_ref(), now)?;
     args.check_outputs(cluster.as_ref())?;
-    let reading = Arc::new(Reading::default());
+    let mut reading = Reading::default();
+    reading.limits.message_bytes = rules.plan.decoding.message_bytes;
+    let reading = Arc::new(reading);
     interrupt::on_first({
         let reading = Arc::clone(&reading);
         move || {
@@ -161,7 +168,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     let outcome = backtest::run(&Request {
         plan: &rules.plan,
         sources: &sources,
-        within: (args.from.and_then(|when| when.millis(now)), args.until(now)),
+        within: args.within(now),
         sweep: rules
             .sweep
             .as_ref()
@@ -177,7 +184,15 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         reading: &reading,
     })?;
     args.explain(&rules, &outcome)?;
-    let shown = Shown::new(args, &rules, outcome, started.elapsed());
+    let notes = notes::of(&notes::About {
+        listing: &listing,
+        sources: &sources,
+        rules: &rules,
+        within: args.within(now),
+        seen: &outcome.seen,
+        counts: &outcome.folded.counts,
+    });
+    let shown = Shown::new(args, &rules, outcome, notes, started.elapsed());
     shown.write(args, cluster.as_ref(), now)?;
     shown.say(args)?;
     Ok(shown.exit_code())
@@ -222,28 +237,24 @@ impl Args {
     }
 
     /// All that is to be read, files and ranges of topics.
-    fn sources(&self, cluster: Option<&Cluster>, now: Millis) -> Result<Vec<Source>> {
-        let mut sources = Vec::new();
+    fn sources(&self, cluster: Option<&Cluster>, now: Millis) -> Result<(Vec<Source>, Listing)> {
+        let (mut paths, mut topics) = (Vec::new(), Vec::new());
         for input in &self.input {
             match (input, cluster) {
-                (Input::Path(path), _) => {
-                    let files = files::list(std::slice::from_ref(path))?;
-                    sources.extend(files.into_iter().map(Source::File));
-                }
+                (Input::Path(path), _) => paths.push(path.clone()),
                 (Input::Topic(topic, (from, to)), Some(cluster)) => {
                     let bounds = (from.bound(now), to.bound(now));
-                    sources.push(Source::Topic(TopicRange::find(cluster, topic, bounds)?));
+                    topics.push(Source::Topic(TopicRange::find(cluster, topic, bounds)?));
                 }
                 (Input::Topic(..), None) => (),
             }
         }
-        if sources.is_empty() {
-            bail!(
-                "nothing to read: no file in the directories of --input is called .json, .ndjson, \
-                 .jsonl or .avro, or so with .gz or .zst behind"
-            );
+        let listing = files::list(&paths)?;
+        if !paths.is_empty() {
+            listing.check(self.strict)?;
         }
-        Ok(sources)
+        let files = listing.files.iter().cloned().map(Source::File);
+        Ok((files.chain(topics).collect(), listing))
     }
 
     /// Says what is wrong with the outputs before hours are spent.
@@ -300,13 +311,16 @@ impl Args {
         }
     }
 
-    /// The time before which events count; `None`: no bound.
-    fn until(&self, now: Millis) -> Option<Millis> {
-        let times = self.to.iter().filter_map(|to| match to {
+    /// When incidents begin that are asked for.
+    fn within(&self, now: Millis) -> Within {
+        let ends = self.to.iter().filter_map(|to| match to {
             To::Time(when) => when.millis(now),
             To::Topic(_) => None,
         });
-        times.min()
+        Within {
+            from: self.from.and_then(|when| when.millis(now)),
+            to: ends.min(),
+        }
     }
 
     /// Writes what was asked for where it does not disturb: on standard output, unless that has

@@ -3,14 +3,14 @@
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::atomic::AtomicU64;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
 use super::screen;
-use crate::decode::{Decoded, Decoder};
+use crate::decode::{Decoded, Decoder, Refused, Reject};
+use crate::escape;
 use crate::event::{Attribute, Attributes, Event, Value};
-use crate::io::files;
+use crate::io::files::{self, Listing, Reading};
 use crate::normalise;
 use crate::rule::Filter;
 use crate::time;
@@ -34,13 +34,18 @@ pub struct Args {
     /// Show only the events that pass this filter, written as in a rule's `where`.
     #[arg(long = "where", value_name = "FILTER")]
     pub filter: Option<String>,
+
+    /// A file that cannot be read, or not to its end, is an error, instead of being named and
+    /// passed over.
+    #[arg(long)]
+    pub strict: bool,
 }
 
 /// Runs the command. Exit code 2 for a filter with an error.
 ///
 /// # Errors
 ///
-/// A file cannot be read, or the lines not written.
+/// There is nothing to read, the lines cannot be written, or with `--strict` a file not be read.
 pub fn run(args: &Args) -> Result<ExitCode> {
     let mut attributes = normalise::all();
     let filter = match &args.filter {
@@ -61,8 +66,22 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         .as_ref()
         .map(|passes| passes as &dyn Fn(&Event<'_>) -> bool);
     let mut out = screen::stdout();
-    let summary = write_lines(&args.paths, &attributes, passes, &mut out)?;
+    let listing = files::list(&args.paths)?;
+    listing.check(args.strict)?;
+    let filter = Shown {
+        attributes: &attributes,
+        filter: passes,
+    };
+    let summary = write_lines(&listing, &filter, args.strict, &mut out)?;
     out.flush()?;
+    let unreadable = files::note(
+        "not read, or not to the end",
+        summary.unreadable.len(),
+        &summary.unreadable,
+    );
+    for note in listing.notes().iter().chain(&unreadable) {
+        screen::err(format_args!("{}\n", escape::value(note)));
+    }
     screen::err(format_args!(
         "{} events, {} shown, {} records refused\n",
         summary.events, summary.shown, summary.refused
@@ -70,77 +89,111 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// How many records were read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Summary {
+/// What was read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Summary {
     /// Records that became an event.
-    pub events: u64,
+    events: u64,
     /// Events that passed the filter, if there is one.
-    pub shown: u64,
+    shown: u64,
     /// Records that were refused.
-    pub refused: u64,
+    refused: u64,
+    /// Files that could not be read, or not to their end, and why.
+    unreadable: Vec<String>,
 }
 
-/// Writes one JSON line to `out` for each record of the files at `paths` (directories with all
-/// that is in them): its time and its attributes, or why it was refused. With a `filter`, only
-/// events that pass it. `attributes` are those to show; the filter may use them alone.
+/// What is shown of events.
+struct Shown<'s> {
+    /// The attributes.
+    attributes: &'s Attributes,
+    /// Which events; it may use these attributes alone.
+    filter: Option<&'s dyn Fn(&Event<'_>) -> bool>,
+}
+
+/// Writes one JSON line to `out` for each record of the files: its time and its attributes, or why
+/// it was refused. With a filter, only events that pass it.
 fn write_lines(
-    paths: &[PathBuf],
-    attributes: &Attributes,
-    filter: Option<&dyn Fn(&Event<'_>) -> bool>,
+    listing: &Listing,
+    wanted: &Shown<'_>,
+    strict: bool,
     out: &mut dyn Write,
 ) -> Result<Summary> {
-    let decoder = Decoder::new(attributes);
+    let decoder = Decoder::new(wanted.attributes);
     let mut summary = Summary::default();
     // Lines come out all the time: no need to show how far it is.
-    let bytes_read = AtomicU64::new(0);
-    for path in files::list(paths)? {
-        files::messages(&path, &bytes_read, &mut |message| {
-            let mut written = Ok(());
-            decoder.decode(message.bytes, message.timestamp, &mut |decoded| {
-                if written.is_ok() {
-                    written = show(&message, &decoded, attributes, filter, &mut summary, out);
-                }
-            });
-            written
+    let reading = Reading::default();
+    for path in &listing.files {
+        let unreadable = files::messages(path, &reading, &mut |message| {
+            wanted.write(&decoder, &message, &mut summary, out)
         })?;
+        match unreadable {
+            Some(error) if strict => return Err(error).context("--strict: a file cannot be read"),
+            Some(error) => summary.unreadable.push(format!("{error:#}")),
+            None => (),
+        }
     }
     Ok(summary)
 }
 
-fn show(
-    message: &files::Message<'_>,
-    decoded: &Decoded<'_, '_>,
-    attributes: &Attributes,
-    filter: Option<&dyn Fn(&Event<'_>) -> bool>,
-    summary: &mut Summary,
-    out: &mut dyn Write,
-) -> Result<()> {
-    match decoded.outcome {
-        Ok(event) => {
-            summary.events += 1;
-            if filter.is_none_or(|filter| filter(event)) {
-                summary.shown += 1;
-                write_event(event, attributes, out)?;
-            }
+impl Shown<'_> {
+    /// Writes the lines of a message.
+    fn write(
+        &self,
+        decoder: &Decoder,
+        message: &files::Message<'_>,
+        summary: &mut Summary,
+        out: &mut dyn Write,
+    ) -> Result<()> {
+        if message.is_too_large {
+            let too_large = Decoded {
+                index: 0,
+                bytes: message.bytes,
+                outcome: Err(&Refused::one(Reject::MessageTooLarge, String::new())),
+            };
+            return self.write_record(message, &too_large, summary, out);
         }
-        Err(refused) => {
-            summary.refused += refused.count();
-            if filter.is_none() {
-                let shown = decoded.bytes.get(..SHOWN_MAX).unwrap_or(decoded.bytes);
-                let line = serde_json::json!({
-                    "reject": refused.reason.reason(),
-                    "explanation": refused.to_string(),
-                    "file": message.path.to_string_lossy(),
-                    "line": message.line + 1,
-                    "index": decoded.index,
-                    "record": String::from_utf8_lossy(shown),
-                });
-                writeln!(out, "{line}")?;
+        let mut written = Ok(());
+        decoder.decode(message.bytes, message.timestamp, &mut |decoded| {
+            if written.is_ok() {
+                written = self.write_record(message, &decoded, summary, out);
             }
-        }
+        });
+        written
     }
-    Ok(())
+
+    fn write_record(
+        &self,
+        message: &files::Message<'_>,
+        decoded: &Decoded<'_, '_>,
+        summary: &mut Summary,
+        out: &mut dyn Write,
+    ) -> Result<()> {
+        match decoded.outcome {
+            Ok(event) => {
+                summary.events += 1;
+                if self.filter.is_none_or(|filter| filter(event)) {
+                    summary.shown += 1;
+                    write_event(event, self.attributes, out)?;
+                }
+            }
+            Err(refused) => {
+                summary.refused += refused.count();
+                if self.filter.is_none() {
+                    let shown = decoded.bytes.get(..SHOWN_MAX).unwrap_or(decoded.bytes);
+                    let line = serde_json::json!({
+                        "reject": refused.reason.reason(),
+                        "explanation": refused.to_string(),
+                        "file": message.path.to_string_lossy(),
+                        "line": message.line + 1,
+                        "index": decoded.index,
+                        "record": String::from_utf8_lossy(shown),
+                    });
+                    writeln!(out, "{line}")?;
+                }
+            }
+        }
+        Ok(())
+    }
 }
 
 /// One line: the time, then what the event has of the attributes, in their order.
@@ -186,7 +239,10 @@ mod tests {
         let path = folder.path().join("in.ndjson");
         std::fs::write(&path, content).unwrap();
         let mut out = Vec::new();
-        let summary = write_lines(&[path], &normalise::all(), filter, &mut out).unwrap();
+        let listing = files::list(&[path]).unwrap();
+        let attributes = &normalise::all();
+        let wanted = Shown { attributes, filter };
+        let summary = write_lines(&listing, &wanted, true, &mut out).unwrap();
         let text = String::from_utf8(out)
             .unwrap()
             .replace(&folder.path().display().to_string(), "");

@@ -140,7 +140,7 @@ pub struct Refused {
 
 impl Refused {
     /// One record.
-    pub(super) fn one(reason: Reject, detail: String) -> Refused {
+    pub fn one(reason: Reject, detail: String) -> Refused {
         Refused {
             reason,
             detail,

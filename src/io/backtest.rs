@@ -29,7 +29,8 @@ use crate::io::client::lock;
 use crate::io::progress::{Progress, Unit};
 use crate::plan::{LoadedRule, Plan};
 use crate::record::Hash;
-use detect::{Detected, Detecting, Name, Within};
+use crate::replay::Within;
+use detect::{Detected, Detecting, Name};
 use fold::{Folded, Wanted};
 use input::{Batch, Reading, Source};
 use matches::Matches;
@@ -41,7 +42,7 @@ pub struct Request<'r> {
     pub plan: &'r Plan,
     /// What is read.
     pub sources: &'r [Source],
-    /// Only events of these times.
+    /// Only incidents that begin then.
     pub within: Within,
     /// See [`Wanted`].
     pub sweep: Option<(u32, &'r [LoadedRule])>,
@@ -68,7 +69,7 @@ impl<'r> Request<'r> {
         Request {
             plan,
             sources,
-            within: (None, None),
+            within: Within::default(),
             sweep: None,
             explain: None,
             threads: 1,
@@ -124,6 +125,7 @@ pub fn run(request: &Request<'_>) -> Result<Outcome> {
     let topics = topics(&names);
     let wanted = Wanted {
         plan: request.plan,
+        within: request.within,
         topics: &topics,
         sweep: request.sweep,
         explain: request.explain,
@@ -247,18 +249,22 @@ impl Worker<'_, '_> {
             let Some(source) = lock(sources).next() else {
                 return Ok(());
             };
+            let place = source.0;
             let unreadable = input::read(source, reading, &mut |batch| {
-                let unsent = match queue.try_send(batch.take()) {
-                    Ok(()) => return Ok(()),
-                    Err(TrySendError::Full(unsent) | TrySendError::Disconnected(unsent)) => unsent,
-                };
-                *batch = unsent;
+                if !batch.is_large() {
+                    match queue.try_send(batch.take()) {
+                        Ok(()) => return Ok(()),
+                        Err(TrySendError::Full(unsent) | TrySendError::Disconnected(unsent)) => {
+                            *batch = unsent;
+                        }
+                    }
+                }
                 self.detect(batch)?;
                 batch.clear();
                 Ok(())
             })?;
             if let Some(error) = unreadable {
-                let detected = passed_over(self.request, error)?;
+                let detected = passed_over(self.request, place, error)?;
                 self.collect(detected)?;
             }
         }
@@ -290,12 +296,12 @@ impl Worker<'_, '_> {
 }
 
 /// What is seen of a file that cannot be read, or not to its end.
-fn passed_over(request: &Request<'_>, error: Error) -> Result<Detected> {
+fn passed_over(request: &Request<'_>, place: usize, error: Error) -> Result<Detected> {
     if request.strict {
         return Err(error).context("--strict: a file cannot be read");
     }
     let mut detected = Detected::default();
-    detected.seen.unreadable.push(format!("{error:#}"));
+    detected.seen.pass_over(place, format!("{error:#}"));
     Ok(detected)
 }
 

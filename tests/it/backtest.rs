@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
@@ -269,36 +269,33 @@ fn an_avro_file_reads_elsewhere() {
 #[test]
 fn an_interrupted_backtest_writes_what_it_has() {
     let place = Place::new();
-    let pipe = place.path("pipe");
-    assert!(
-        Command::new("mkfifo")
-            .arg(&pipe)
-            .status()
-            .unwrap()
-            .success()
-    );
-    let mut running = place
-        .command("--rules rule.yaml --input pipe --output o.json")
+    // Longer than anybody waits, and on no disk: a hole.
+    let path = place.path("endless.json");
+    let mut file = fs::File::create(&path).unwrap();
+    file.write_all(&fs::read(place.path("in.json")).unwrap())
+        .unwrap();
+    file.write_all(b"\n").unwrap();
+    file.set_len(1 << 42).unwrap();
+    let running = place
+        .command("--rules rule.yaml --input endless.json --output o.json")
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut feed = fs::OpenOptions::new().write(true).open(&pipe).unwrap();
-    let lines = fs::read(place.path("in.json")).unwrap();
-    let mut send = || {
-        feed.write_all(&lines)?;
-        feed.write_all(b"\n")
-    };
-    send().unwrap();
-    interrupt(running.id());
-    // It notices with the next batch.
-    while send().is_ok() && running.try_wait().unwrap().is_none() {
-        std::thread::sleep(Duration::from_millis(50));
+    // It is reading when it has the file open.
+    while !has_open(running.id(), &path) {
+        std::thread::sleep(Duration::from_millis(20));
     }
-    drop(feed);
+    interrupt(running.id());
     let ran = Ran::of(running.wait_with_output().unwrap());
     assert_eq!(ran.code, 130, "{ran:?}");
     assert!(ran.err.contains("Interrupted: only a part"), "{}", ran.err);
     assert!(!fs::read_to_string(place.path("o.json")).unwrap().is_empty());
+}
+
+fn has_open(process: u32, path: &Path) -> bool {
+    let open = fs::read_dir(format!("/proc/{process}/fd")).unwrap();
+    let mut links = open.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
+    links.any(|link| link == path)
 }
 
 fn interrupt(process: u32) {
@@ -351,6 +348,18 @@ fn a_range_of_a_topic_is_read_by_the_time_of_its_messages() {
     );
     assert_eq!(records("?from=2026-04-01"), 0);
     assert_eq!(records("?from=now-1h&to=now"), 0);
+    let new = RULE.replace("    having: COUNT(*) >= 1\n", "    new: '[user] over 1d'\n");
+    fs::write(place.path("new.yaml"), new).unwrap();
+    for (query, is_noted) in [("", false), ("?from=2026-03-01T00:03:00Z", true)] {
+        let ran = place.run(&format!(
+            "--rules new.yaml --brokers {} --input kafka://{topic}{query} --from {}",
+            bootstrap(),
+            "2026-03-01T00:04:00Z"
+        ));
+        assert_eq!(ran.code, 0, "{ran:?}");
+        let note = format!("Older messages of {topic} were not read");
+        assert_eq!(ran.err.contains(&note), is_noted, "{query}: {}", ran.err);
+    }
     let ran = place.run(&format!(
         "--rules rule.yaml --brokers {} --input kafka://{topic}-not",
         bootstrap()

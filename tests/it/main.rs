@@ -19,6 +19,7 @@ mod corpus;
 mod dead_letters;
 mod deploy;
 mod feed;
+mod files;
 mod formats;
 mod fuzz;
 mod golden;

@@ -36,8 +36,14 @@ pub struct Shown {
 }
 
 impl Shown {
-    /// What `outcome` is shown as, after so long.
-    pub fn new(args: &Args, rules: &Rules, outcome: Outcome, took: Duration) -> Shown {
+    /// What `outcome` is shown as, with what must be known to trust it, after so long.
+    pub fn new(
+        args: &Args,
+        rules: &Rules,
+        outcome: Outcome,
+        notes: Vec<String>,
+        took: Duration,
+    ) -> Shown {
         let Outcome {
             seen,
             folded,
@@ -64,7 +70,7 @@ impl Shown {
             .into_iter()
             .filter(|found| rules.sides_of(found.rule).own);
         Shown {
-            notes: notes(&seen),
+            notes,
             seen,
             used_disk,
             took,
@@ -181,28 +187,6 @@ impl Shown {
             (false, false) => ExitCode::SUCCESS,
         }
     }
-}
-
-/// What must be known to trust the numbers.
-fn notes(seen: &Seen) -> Vec<String> {
-    let mut notes = Vec::new();
-    if seen.interrupted {
-        notes.push("Interrupted: only a part of the input was read.".to_owned());
-    }
-    if !seen.unreadable.is_empty() {
-        let files = seen.unreadable.len();
-        notes.push(format!(
-            "{files} files could not be read, or not to their end:"
-        ));
-        notes.extend(seen.unreadable.iter().cloned());
-    }
-    if seen.outside > 0 {
-        notes.push(format!(
-            "{} records are not within --from and --to.",
-            seen.outside
-        ));
-    }
-    notes
 }
 
 /// A row for each of the rules that are asked about.

@@ -1,17 +1,15 @@
 //! Messages of a backtest to the rows of what matches in them.
 
 use super::input::{Batch, Message};
-use super::matches::{self, Row};
+use super::matches::{self, Read, Row};
 use super::seen::Seen;
+use crate::decode::{Refused, Reject};
 use crate::detect::{Found, Matcher, Record};
 use crate::key::Origin;
 use crate::plan::Plan;
 use crate::record::{Hash, Position};
+use crate::replay::Within;
 use crate::shuffle::MatchedRecord;
-use crate::time::Millis;
-
-/// Event times from the first up to, and without, the second; `None`: no bound.
-pub type Within = (Option<Millis>, Option<Millis>);
 
 /// What a source is called.
 #[derive(Clone, Debug)]
@@ -39,6 +37,8 @@ pub struct Detecting<'d> {
     matcher: Matcher,
     /// Of the plan's rules, by their place.
     fingerprints: Vec<Hash>,
+    /// Of which times they need events, by their place.
+    around: Vec<Within>,
     /// By the place of a source.
     names: &'d [Name],
     within: Within,
@@ -56,10 +56,11 @@ pub struct Detected {
 impl<'d> Detecting<'d> {
     /// With the rules of `plan`; `names`: by the place of a source.
     pub fn new(plan: &Plan, names: &'d [Name], within: Within) -> Detecting<'d> {
-        let rules = plan.rules.iter();
+        let rules = || plan.rules.iter().map(|(loaded, _)| loaded);
         Detecting {
             matcher: Matcher::new(plan),
-            fingerprints: rules.map(|(loaded, _)| loaded.fingerprint).collect(),
+            fingerprints: rules().map(|loaded| loaded.fingerprint).collect(),
+            around: rules().map(|loaded| within.around(loaded)).collect(),
             names,
             within,
         }
@@ -75,51 +76,82 @@ impl<'d> Detecting<'d> {
     }
 
     fn detect_in(&mut self, batch: &Batch, message: &Message<'_>, detected: &mut Detected) {
-        let Detected { seen, rows } = detected;
-        let (within, fingerprints) = (self.within, &self.fingerprints);
         let Some(name) = self.names.get(batch.source) else {
             return;
         };
-        let origin = Origin {
-            topic: name.topic,
-            partition: batch.partition,
+        let found_in = FoundIn {
+            name,
+            batch,
+            message,
+            fingerprints: &self.fingerprints,
+            around: &self.around,
+            within: self.within,
         };
-        seen.bytes += message.bytes.len() as u64;
-        let each = &mut |Record { index, outcome, .. }: Record<'_>| {
-            seen.records += u64::from(matches!(outcome, Found::Event { .. }));
-            match outcome {
-                Found::Rejected(refused) => {
-                    let place = || name.place(batch.partition, message.offset);
-                    seen.reject(place, index, &refused);
-                }
-                Found::Event { time, .. } if !is_within(within, time) => seen.outside += 1,
-                Found::Event {
-                    matched: None,
-                    time,
-                    ..
-                } => seen.time(time),
-                Found::Event {
-                    matched: Some(record),
-                    time,
-                    ..
-                } => {
-                    seen.time(time);
-                    seen.matched += 1;
-                    let position = Position {
-                        epoch: 0,
-                        offset: message.offset,
-                        index,
-                    };
-                    let record = MatchedRecord { position, ..record };
-                    rows.extend(matches::rows(record, origin, fingerprints));
-                }
-            }
-        };
+        detected.seen.bytes += message.bytes.len() as u64;
+        if message.is_too_large {
+            let refused = Refused::one(Reject::MessageTooLarge, String::new());
+            found_in.reject(0, &refused, &mut detected.seen);
+            return;
+        }
+        let each = &mut |record: Record<'_>| found_in.take(record, detected);
         self.matcher
             .each_record(message.bytes, message.timestamp, each);
     }
 }
 
-fn is_within((from, to): Within, time: Millis) -> bool {
-    from.is_none_or(|from| from <= time) && to.is_none_or(|to| time < to)
+/// A message in which records are found.
+struct FoundIn<'f> {
+    name: &'f Name,
+    batch: &'f Batch,
+    message: &'f Message<'f>,
+    fingerprints: &'f [Hash],
+    around: &'f [Within],
+    within: Within,
+}
+
+impl FoundIn<'_> {
+    fn take(&self, record: Record<'_>, detected: &mut Detected) {
+        let Record { index, outcome, .. } = record;
+        match outcome {
+            Found::Rejected(refused) => self.reject(index, &refused, &mut detected.seen),
+            Found::Event { time, matched, .. } => {
+                detected.seen.event(time, self.within);
+                if let Some(record) = matched {
+                    self.add(index, record, detected);
+                }
+            }
+        }
+    }
+
+    fn reject(&self, index: u32, refused: &Refused, seen: &mut Seen) {
+        let place = || self.name.place(self.batch.partition, self.message.offset);
+        seen.reject(place, index, refused);
+    }
+
+    /// Adds the rows of a record that matched, of the rules that need it.
+    fn add(&self, index: u32, mut record: MatchedRecord, detected: &mut Detected) {
+        let time = record.time;
+        detected.seen.matched += u64::from(self.within.contains(time));
+        record.matches.retain(|found| {
+            let around = self.around.get(found.rule as usize);
+            around.is_some_and(|around| around.contains(time))
+        });
+        record.position = Position {
+            epoch: 0,
+            offset: self.message.offset,
+            index,
+        };
+        let stamp = self.message.stamp;
+        let read = Read {
+            origin: Origin {
+                topic: self.name.topic,
+                partition: self.batch.partition,
+            },
+            identity: stamp.map(|stamp| stamp.identity(self.message.bytes, index)),
+        };
+        if !record.matches.is_empty() {
+            let rows = matches::rows(record, read, self.fingerprints);
+            detected.rows.extend(rows);
+        }
+    }
 }

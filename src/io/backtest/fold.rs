@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
 
-use super::matches::{self, Matched, Ordered, PARTS, PREFIX_BYTES};
+use super::matches::{self, CopyKey, Matched, Ordered, PARTS, PREFIX_BYTES};
 use crate::explain::{self, KeyExplained};
 use crate::incident::Incident;
 use crate::io::client::lock;
@@ -14,13 +14,15 @@ use crate::io::progress::{Progress, Unit};
 use crate::key::{Key, KeyId};
 use crate::plan::{LoadedRule, Plan};
 use crate::record::{Hash, Position};
-use crate::replay;
+use crate::replay::{self, Within};
 use crate::shuffle::{self, MatchedRecord};
 
 /// What is to be made of the matches.
 pub struct Wanted<'w> {
     /// The rules that matched.
     pub plan: &'w Plan,
+    /// The incidents that are asked for.
+    pub within: Within,
     /// Names of the inputs; origins name them by their place.
     pub topics: &'w [String],
     /// A rule, by its place, and what it is tried with instead: with the same filters and
@@ -46,8 +48,12 @@ pub struct Found {
 /// What a rule had to do and found.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Counts {
-    /// Records that matched, once for each join key.
+    /// Records that matched, once for each join key, of the times asked for.
     pub matches: u64,
+    /// Matches that were read twice: of copies of one record.
+    pub copies: u64,
+    /// Incidents that began before the times asked for, and went on within.
+    pub began_before: u64,
     /// Join keys with an incident.
     pub groups: u64,
     /// Incidents.
@@ -145,6 +151,10 @@ struct Open {
     rule: u32,
     since: Instant,
     matches: u64,
+    copies: u64,
+    began_before: u64,
+    /// That of the row before.
+    before: Option<CopyKey>,
     /// By the rule itself, then by each that it is tried with.
     keys: Vec<Key>,
     /// The matches themselves, where something is to be explained.
@@ -179,11 +189,20 @@ impl<'w> Folding<'w> {
             rule,
             since: clock::instant(),
             matches: 0,
+            copies: 0,
+            began_before: 0,
+            before: None,
             keys: wanted.rules(rule).map(|_| Key::default()).collect(),
             kept: Vec::new(),
         });
+        let copy = CopyKey::of(key);
+        let before = std::mem::replace(&mut open.before, copy);
+        if copy.is_some_and(|copy| before.is_some_and(|before| copy.is_copy_of(&before))) {
+            open.copies += 1;
+            return Ok(());
+        }
         let matched = matches::read(value)?;
-        open.matches += 1;
+        open.matches += u64::from(wanted.within.contains(matched.record.time));
         for (key, loaded) in open.keys.iter_mut().zip(wanted.rules(rule)) {
             add(key, loaded, &matched);
         }
@@ -206,7 +225,11 @@ impl<'w> Folding<'w> {
                 rule: loaded.fingerprint,
                 key: shuffle::key_hash(loaded.fingerprint, &values),
             };
-            let incidents = replay::close(id, loaded, key, wanted.topics);
+            let mut incidents = replay::close(id, loaded, key, wanted.topics);
+            let begun = incidents.iter();
+            let begun = begun.filter(|incident| wanted.within.begins_before(incident));
+            open.began_before = begun.count() as u64;
+            incidents.retain(|incident| wanted.within.contains(incident.first_seen));
             match number.checked_sub(1) {
                 None => self.found(&mut open, values, incidents),
                 Some(tried) => {
@@ -222,6 +245,8 @@ impl<'w> Folding<'w> {
         if let Some(counts) = self.folded.counts.get_mut(open.rule as usize) {
             counts.found(incidents.len());
             counts.matches += open.matches;
+            counts.copies += open.copies;
+            counts.began_before += open.began_before;
             counts.fold += open.since.elapsed();
         }
         let explain = self.wanted.explain;
@@ -292,6 +317,8 @@ impl Counts {
 
     fn add(&mut self, more: &Counts) {
         self.matches += more.matches;
+        self.copies += more.copies;
+        self.began_before += more.began_before;
         self.groups += more.groups;
         self.incidents += more.incidents;
         self.fold += more.fold;

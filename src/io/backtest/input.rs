@@ -1,16 +1,19 @@
 //! What a backtest reads: files, and ranges of topics, as batches of messages.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 
 use super::topic::{self, TopicRange};
-use crate::io::files;
+pub use crate::io::files::Reading;
+use crate::io::files::{self, Stamp};
 use crate::time::Millis;
 
 /// Bytes of input that one thread is handed at a time, about: what fits into a processor's cache.
 const BATCH_BYTES: usize = 256 << 10;
+
+/// A batch with more bytes has a message that is larger than Azure sends.
+const LARGE_BYTES: usize = 8 * BATCH_BYTES;
 
 /// One of the things that are read.
 #[derive(Debug)]
@@ -52,6 +55,8 @@ pub struct Batch {
 struct Entry {
     offset: i64,
     timestamp: Option<Millis>,
+    is_too_large: bool,
+    stamp: Option<Stamp>,
     /// Where it ends in the batch's bytes.
     end: usize,
 }
@@ -62,8 +67,12 @@ pub struct Message<'b> {
     pub offset: i64,
     /// When the broker got it, where that is known.
     pub timestamp: Option<Millis>,
-    /// As it was sent.
+    /// As it was sent; of one that is too large, how it begins.
     pub bytes: &'b [u8],
+    /// It is larger than the limit: the rest of it was skipped.
+    pub is_too_large: bool,
+    /// What the hub called it, in a file that says so.
+    pub stamp: Option<Stamp>,
 }
 
 impl Batch {
@@ -86,6 +95,8 @@ impl Batch {
         self.messages.push(Entry {
             offset: message.offset,
             timestamp: message.timestamp,
+            is_too_large: message.is_too_large,
+            stamp: message.stamp,
             end: self.bytes.len(),
         });
         self.bytes.len() >= BATCH_BYTES
@@ -101,6 +112,12 @@ impl Batch {
     pub fn clear(&mut self) {
         self.messages.clear();
         self.bytes.clear();
+        self.bytes.shrink_to(LARGE_BYTES);
+    }
+
+    /// Whether it should not wait together with others of its size.
+    pub fn is_large(&self) -> bool {
+        self.bytes.len() > LARGE_BYTES
     }
 
     /// Whether it has no message.
@@ -118,24 +135,10 @@ impl Batch {
             .map(|(entry, begin)| Message {
                 offset: entry.offset,
                 timestamp: entry.timestamp,
+                is_too_large: entry.is_too_large,
+                stamp: entry.stamp,
                 bytes: self.bytes.get(begin..entry.end).unwrap_or_default(),
             })
-    }
-}
-
-/// What readers and whoever waits for them know together.
-#[derive(Debug, Default)]
-pub struct Reading {
-    /// How much was read, as [`Source::size`] counts it.
-    pub read: AtomicU64,
-    /// Reading is to end: what was read is all there is.
-    pub stop: AtomicBool,
-}
-
-impl Reading {
-    /// Whether reading is to end.
-    pub fn stopped(&self) -> bool {
-        self.stop.load(Ordering::Relaxed)
     }
 }
 
@@ -159,40 +162,27 @@ pub fn read(
     }
 }
 
-/// What ends the reading of a file early, and is no fault of the file.
-enum Ended {
-    Stopped,
-    Failed(anyhow::Error),
-}
-
 fn read_file(
     (place, path): (usize, &Path),
     reading: &Reading,
     each: &mut EachBatch<'_>,
 ) -> Result<Option<anyhow::Error>> {
     let mut batch = Batch::new(place, 0);
-    let mut ended = None;
-    let read = files::messages(path, &reading.read, &mut |message| {
+    let unreadable = files::messages(path, reading, &mut |message| {
         let is_full = batch.push(&Message {
             offset: message.line as i64,
             timestamp: message.timestamp,
             bytes: message.bytes,
+            is_too_large: message.is_too_large,
+            stamp: message.stamp,
         });
-        if is_full {
-            ended = match each(&mut batch) {
-                Ok(()) if reading.stopped() => Some(Ended::Stopped),
-                Ok(()) => None,
-                Err(error) => Some(Ended::Failed(error)),
-            };
+        match is_full {
+            true => each(&mut batch),
+            false => Ok(()),
         }
-        // Any error ends the reading.
-        ended.as_ref().map_or(Ok(()), |_| Err(anyhow!("ended")))
-    });
-    match ended {
-        Some(Ended::Failed(error)) => return Err(error),
-        Some(Ended::Stopped) => return Ok(None),
-        None if batch.is_empty() => (),
-        None => each(&mut batch)?,
+    })?;
+    if !batch.is_empty() {
+        each(&mut batch)?;
     }
-    Ok(read.err())
+    Ok(unreadable.filter(|_| !reading.stopped()))
 }

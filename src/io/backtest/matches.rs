@@ -16,6 +16,7 @@ use tempfile::TempDir;
 
 use crate::bytes::{self, Unreadable};
 use crate::io::client::lock;
+use crate::io::files::Identity;
 use crate::key::Origin;
 use crate::record::{Hash, Position};
 use crate::shuffle::{self, MatchedRecord};
@@ -26,9 +27,15 @@ pub const PARTS: u16 = 256;
 /// Bytes of a [`RowKey`] that all rows of one rule and join key share.
 pub const PREFIX_BYTES: usize = 20;
 
-/// Hash of the join key, place of the rule, event time, and where the record was read: no two
-/// matches have the same.
-pub type RowKey = [u8; 52];
+/// Bytes of a [`RowKey`] that the rows of copies of a record share, too.
+const COPY_BYTES: usize = 44;
+
+/// Bytes behind them, of the stream that a copy was read in.
+const STREAM_BYTES: usize = 8;
+
+/// Hash of the join key, place of the rule, event time, identity of the record, its stream, and
+/// where it was read: no two matches have the same, and copies follow each other.
+pub type RowKey = [u8; 76];
 
 /// What an entry of memory takes beside its value.
 const ROW_BYTES: usize = size_of::<Row>() + 16;
@@ -65,14 +72,23 @@ impl Matched {
 /// Takes the key and the value of a row.
 pub type EachRow<'a> = dyn FnMut(&[u8], &[u8]) -> Result<()> + 'a;
 
+/// Where a record was read, and what tells its copies.
+#[derive(Clone, Copy, Debug)]
+pub struct Read {
+    /// Where.
+    pub origin: Origin,
+    /// `None`: it has no copies.
+    pub identity: Option<Identity>,
+}
+
 /// The rows of a record that matched, one for each of its matches. `fingerprints`: of the plan's
 /// rules, by their place.
-pub fn rows(mut record: MatchedRecord, origin: Origin, fingerprints: &[Hash]) -> Vec<Row> {
+pub fn rows(mut record: MatchedRecord, read: Read, fingerprints: &[Hash]) -> Vec<Row> {
     let matches = std::mem::take(&mut record.matches);
     let mut rows = Vec::with_capacity(matches.len());
     let mut matched = Matched {
-        topic: origin.topic,
-        partition: origin.partition,
+        topic: read.origin.topic,
+        partition: read.origin.partition,
         record,
     };
     for found in matches {
@@ -80,7 +96,7 @@ pub fn rows(mut record: MatchedRecord, origin: Origin, fingerprints: &[Hash]) ->
             continue;
         };
         let hash = shuffle::key_hash(*fingerprint, &found.key);
-        let key = row_key(hash, found.rule, &matched);
+        let key = row_key(hash, found.rule, read.identity, &matched);
         matched.record.matches = vec![found];
         rows.push(Row {
             key,
@@ -90,7 +106,7 @@ pub fn rows(mut record: MatchedRecord, origin: Origin, fingerprints: &[Hash]) ->
     rows
 }
 
-fn row_key(hash: Hash, rule: u32, matched: &Matched) -> RowKey {
+fn row_key(hash: Hash, rule: u32, identity: Option<Identity>, matched: &Matched) -> RowKey {
     let Position {
         epoch,
         offset,
@@ -107,6 +123,8 @@ fn row_key(hash: Hash, rule: u32, matched: &Matched) -> RowKey {
     put(&hash.0);
     put(&rule.to_be_bytes());
     put(&in_order(matched.record.time));
+    put(&identity.map_or([0; 16], |identity| identity.record.0));
+    put(&identity.map_or(0, |identity| identity.stream).to_be_bytes());
     put(&matched.topic.to_be_bytes());
     put(&matched.partition.to_be_bytes());
     put(&epoch.to_be_bytes());
@@ -118,6 +136,33 @@ fn row_key(hash: Hash, rule: u32, matched: &Matched) -> RowKey {
 /// Bytes in the order of the numbers, negative ones first.
 fn in_order(number: i64) -> [u8; 8] {
     (number ^ i64::MIN).to_be_bytes()
+}
+
+/// What of a row's key tells whether the next one is of a copy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CopyKey {
+    record: [u8; COPY_BYTES],
+    stream: [u8; STREAM_BYTES],
+}
+
+impl CopyKey {
+    /// That of a row; `None`: it has no copies.
+    pub fn of(key: &[u8]) -> Option<CopyKey> {
+        let (record, rest) = key.split_first_chunk::<COPY_BYTES>()?;
+        let identity = record.get(PREFIX_BYTES + 8..)?;
+        let has_copies = identity.iter().any(|byte| *byte != 0);
+        has_copies.then_some(CopyKey {
+            record: *record,
+            stream: *rest.first_chunk()?,
+        })
+    }
+
+    /// Whether the row is of a copy of the one before, which has this key. Where one was read in an
+    /// unknown stream, it may be any.
+    pub fn is_copy_of(&self, before: &CopyKey) -> bool {
+        let unknown = [0; STREAM_BYTES];
+        self.record == before.record && (self.stream == before.stream || before.stream == unknown)
+    }
 }
 
 /// The rule's place in a row's key.

@@ -1,9 +1,10 @@
 //! What went through a backtest, counted.
 
 use crate::decode::Refused;
+use crate::replay::Within;
 use crate::time::Millis;
 
-/// Refused records that are named; the rest is only counted.
+/// Refused records, and files, that are named; the rest is only counted.
 const NAMED_MAX: usize = 20;
 
 /// What went through a backtest.
@@ -11,13 +12,15 @@ const NAMED_MAX: usize = 20;
 pub struct Seen {
     /// Files and topics that were read, also those of which a part could not be.
     pub sources: u64,
-    /// Files of which something could not be read: name and reason.
-    pub unreadable: Vec<String>,
+    /// Files of which something could not be read.
+    pub unreadable: u64,
+    /// The first of them by their place: name and reason.
+    pub unreadable_named: Vec<(usize, String)>,
     /// Records.
     pub records: u64,
     /// Bytes of the messages, unpacked.
     pub bytes: u64,
-    /// Records that matched a rule.
+    /// Records that matched a rule, of the times asked for.
     pub matched: u64,
     /// Records whose event time is not within what was asked for.
     pub outside: u64,
@@ -25,8 +28,10 @@ pub struct Seen {
     pub rejected: u64,
     /// The first of those refused: file, line, place in the line, reason in a word and in words.
     pub named: Vec<String>,
-    /// The earliest and the latest event time.
+    /// The earliest and the latest event time within what was asked for.
     pub times: Option<(Millis, Millis)>,
+    /// The earliest and the latest event time.
+    pub all_times: Option<(Millis, Millis)>,
     /// Reading was ended before everything was read.
     pub interrupted: bool,
 }
@@ -46,16 +51,27 @@ impl Seen {
     }
 
     /// There is an event of this time.
-    pub fn time(&mut self, time: Millis) {
-        self.times = Some(match self.times {
-            Some((first, last)) => (first.min(time), last.max(time)),
-            None => (time, time),
-        });
+    pub fn event(&mut self, time: Millis, within: Within) {
+        self.records += 1;
+        add_times(&mut self.all_times, (time, time));
+        match within.contains(time) {
+            true => add_times(&mut self.times, (time, time)),
+            false => self.outside += 1,
+        }
+    }
+
+    /// The source at this place could not be read, or not to its end.
+    pub fn pass_over(&mut self, place: usize, why: String) {
+        self.unreadable += 1;
+        self.unreadable_named.push((place, why));
     }
 
     /// Adds what was seen in some messages.
     pub fn add(&mut self, more: Seen) {
-        self.unreadable.extend(more.unreadable);
+        self.unreadable += more.unreadable;
+        self.unreadable_named.extend(more.unreadable_named);
+        self.unreadable_named.sort_unstable();
+        self.unreadable_named.truncate(NAMED_MAX);
         self.records += more.records;
         self.bytes += more.bytes;
         self.matched += more.matched;
@@ -63,9 +79,18 @@ impl Seen {
         self.rejected += more.rejected;
         self.named.extend(more.named);
         self.named.truncate(NAMED_MAX);
-        if let Some((first, last)) = more.times {
-            self.time(first);
-            self.time(last);
+        if let Some(times) = more.times {
+            add_times(&mut self.times, times);
+        }
+        if let Some(times) = more.all_times {
+            add_times(&mut self.all_times, times);
         }
     }
+}
+
+fn add_times(known: &mut Option<(Millis, Millis)>, (first, last): (Millis, Millis)) {
+    let all = known.map_or((first, last), |known| {
+        (known.0.min(first), known.1.max(last))
+    });
+    *known = Some(all);
 }

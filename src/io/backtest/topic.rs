@@ -44,6 +44,10 @@ pub struct Cluster {
 pub struct TopicRange {
     /// The topic.
     pub topic: String,
+    /// It holds older messages than these.
+    pub has_before: bool,
+    /// It held newer ones when it was looked up.
+    pub has_after: bool,
     cluster: Cluster,
     /// By partition: the first offset, and the one after the last. Those that have none are left
     /// out.
@@ -81,18 +85,23 @@ impl TopicRange {
         let (oldest, end) = (find(Bound::Earliest)?, find(Bound::Latest)?);
         let (starts, stops) = (find(from)?, find(to)?);
         let mut offsets = BTreeMap::new();
+        let (mut has_before, mut has_after) = (false, false);
         for partition in &partitions {
             // A time after the last message has no offset.
             let end = end.get(partition).copied().unwrap_or(0);
             let oldest = oldest.get(partition).copied().unwrap_or(end);
             let start = starts.get(partition).copied().unwrap_or(end).max(oldest);
             let stop = stops.get(partition).copied().unwrap_or(end).min(end);
+            has_before |= oldest < start;
+            has_after |= stop < end;
             if start < stop {
                 offsets.insert(partition.1, (start, stop));
             }
         }
         Ok(TopicRange {
             topic: topic.to_owned(),
+            has_before,
+            has_after,
             cluster: cluster.clone(),
             offsets,
         })
@@ -189,6 +198,8 @@ impl Open {
                 offset: message.offset(),
                 timestamp: message.timestamp().to_millis(),
                 bytes: message.payload().unwrap_or_default(),
+                is_too_large: false,
+                stamp: None,
             });
             if is_full {
                 each(&mut self.batch)?;

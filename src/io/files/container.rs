@@ -1,155 +1,194 @@
 //! Avro object containers: a header that names schema and codec, then blocks of records, each of
 //! which ends with the marker that the header has.
 //!
-//! What is in the blocks is unpacked and decoded by the Avro library. The blocks are taken apart
-//! here: the library's reader takes a file that is cut within the head of a block for a whole one,
-//! and an empty block for the end, so that records would be lost and nobody told.
+//! Blocks are unpacked while they are read, so that it does not matter how large they say they are.
+//! Only snappy must have one whole, and has a limit.
 
-use std::collections::HashMap;
-use std::io::{BufRead, Cursor, Read};
-use std::str::FromStr;
+use std::io::{BufRead, BufReader, Cursor, Read as _, Take};
 
-use anyhow::{Context, Result, anyhow, bail, ensure};
-use apache_avro::reader::datum::GenericDatumReader;
-use apache_avro::types::Value;
-use apache_avro::{Codec, Schema};
+use anyhow::{Context, Result, bail, ensure};
+use flate2::Crc;
+use flate2::bufread::DeflateDecoder;
+
+use super::ZSTD_WINDOW_LOG;
+use super::datum::Datum;
+use super::schema::Schema;
+
+/// Bytes of a block that are unpacked at a time.
+const BUFFER_BYTES: usize = 1 << 15;
+
+/// Bytes of the name of a codec.
+const CODEC_BYTES_MAX: usize = 64;
 
 /// What a container says of itself before its first block.
 pub struct Header {
     /// How its records are written.
     pub schema: Schema,
-    codec: Codec,
+    /// How its blocks are packed.
+    pub codec: Codec,
     /// What each block ends with.
     marker: [u8; 16],
 }
 
+/// How blocks are packed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Codec {
+    /// Not at all.
+    Null,
+    /// Without gzip's frame.
+    Deflate,
+    /// With a check sum.
+    Snappy,
+    /// In frames.
+    Zstandard,
+}
+
 impl Header {
-    /// Reads the header, which `reader` is at.
+    /// Reads the header, which `reader` is at; it may have so many bytes.
     ///
     /// # Errors
     ///
-    /// It is not whole, or names a schema or codec that is unknown.
-    pub fn read(reader: &mut dyn BufRead) -> Result<Header> {
+    /// It is not whole, is larger, or names a schema or codec that is unknown.
+    pub fn read(reader: &mut dyn BufRead, most: usize) -> Result<Header> {
         let mut magic = [0; 4];
         let mut marker = [0; 16];
         reader.read_exact(&mut magic)?;
-        let metadata = datum(&Schema::map(Schema::Bytes).build(), reader)?;
-        reader.read_exact(&mut marker)?;
-        let Value::Map(metadata) = metadata else {
-            bail!("it has no metadata");
+        let (schema, codec) = {
+            let mut limited = (&mut *reader).take(most as u64);
+            let metadata = metadata(&mut Datum::new(&mut limited));
+            let is_too_large = limited.limit() == 0;
+            metadata.with_context(|| match is_too_large {
+                true => format!("it is larger than {most} bytes"),
+                false => "it is not whole".to_owned(),
+            })?
         };
-        let schema = text(&metadata, "avro.schema").context("it names no schema")?;
-        let codec = text(&metadata, "avro.codec").unwrap_or("null");
+        reader.read_exact(&mut marker).context("it is not whole")?;
+        let schema = schema.context("it names no schema")?;
         Ok(Header {
-            schema: Schema::parse_str(schema).context("its schema is not Avro's")?,
-            codec: Codec::from_str(codec).map_err(|_| {
-                anyhow!("it is packed with {codec:?}; read are null, deflate and snappy")
-            })?,
+            schema: Schema::parse(&schema).context("its schema cannot be used")?,
+            codec: codec.map_or(Ok(Codec::Null), |name| Codec::named(&name))?,
             marker,
         })
     }
-}
 
-/// The records of a container, one block of them in memory at a time.
-pub struct Records<'c> {
-    reader: &'c mut dyn BufRead,
-    header: &'c Header,
-    decoder: GenericDatumReader<'c>,
-    /// The present block, unpacked.
-    block: Cursor<Vec<u8>>,
-    /// Its records that are still to be read.
-    left: u64,
-}
-
-impl<'c> Records<'c> {
-    /// The records that follow `header`, behind which `reader` is.
+    /// Whether `reader` is at one more block: how many records it counts, and its bytes.
     ///
     /// # Errors
     ///
-    /// The schema names types that it does not define.
-    pub fn new(reader: &'c mut dyn BufRead, header: &'c Header) -> Result<Records<'c>> {
-        Ok(Records {
-            reader,
-            header,
-            decoder: GenericDatumReader::builder(&header.schema).build()?,
-            block: Cursor::default(),
-            left: 0,
-        })
+    /// Its head is not whole.
+    pub fn next_block(&self, reader: &mut dyn BufRead) -> Result<Option<(u64, u64)>> {
+        if reader.fill_buf()?.is_empty() {
+            return Ok(None);
+        }
+        let mut head = Datum::new(reader);
+        Ok(Some((head.length()?, head.length()?)))
     }
 
-    /// The next record; `None`: that was all.
+    /// Reads what a block ends with.
     ///
     /// # Errors
     ///
-    /// The container is damaged here, or ends within a block.
-    pub fn read(&mut self) -> Result<Option<Value>> {
-        while self.left == 0 {
-            ensure!(
-                self.block_is_read()?,
-                "a block holds more than the records it counts"
-            );
-            if !self.next_block()? {
-                return Ok(None);
+    /// It ends with something else.
+    pub fn end_block(&self, reader: &mut dyn BufRead) -> Result<()> {
+        let mut marker = [0; 16];
+        reader
+            .read_exact(&mut marker)
+            .context("the file ends within a block")?;
+        ensure!(
+            marker == self.marker,
+            "a block does not end with the file's marker"
+        );
+        Ok(())
+    }
+}
+
+/// Schema and codec.
+fn metadata(datum: &mut Datum<'_>) -> Result<(Option<Vec<u8>>, Option<Vec<u8>>)> {
+    let (mut schema, mut codec) = (None, None);
+    loop {
+        let count = datum.number()?;
+        if count == 0 {
+            return Ok((schema, codec));
+        }
+        if count < 0 {
+            datum.length()?;
+        }
+        for _ in 0..count.unsigned_abs() {
+            let (mut key, mut value) = (Vec::new(), Vec::new());
+            let length = datum.length()?;
+            datum.bytes(length, CODEC_BYTES_MAX, &mut key)?;
+            let length = datum.length()?;
+            datum.bytes(length, usize::MAX, &mut value)?;
+            match &key[..] {
+                b"avro.schema" => schema = Some(value),
+                b"avro.codec" => codec = Some(value),
+                _ => (),
             }
         }
-        // The library reads records out of nothing.
-        ensure!(
-            !self.block_is_read()?,
-            "a block holds less than the records it counts"
-        );
-        self.left -= 1;
-        let record = self.decoder.read_value(&mut self.block);
-        Ok(Some(record.context("a record does not follow the schema")?))
     }
+}
 
-    fn block_is_read(&mut self) -> Result<bool> {
-        Ok(self.block.fill_buf()?.is_empty())
-    }
-
-    /// Whether there is one more block.
-    fn next_block(&mut self) -> Result<bool> {
-        if self.reader.fill_buf()?.is_empty() {
-            return Ok(false);
+impl Codec {
+    fn named(name: &[u8]) -> Result<Codec> {
+        match name {
+            b"null" => Ok(Codec::Null),
+            b"deflate" => Ok(Codec::Deflate),
+            b"snappy" => Ok(Codec::Snappy),
+            b"zstandard" => Ok(Codec::Zstandard),
+            other => {
+                let name = other.get(..CODEC_BYTES_MAX).unwrap_or(other);
+                bail!(
+                    "it is packed with {:?}; read are null, deflate, snappy and zstandard",
+                    String::from_utf8_lossy(name)
+                )
+            }
         }
-        let (records, mut block) = self.packed_block().context("a block is not whole")?;
-        let codec = self.header.codec;
-        codec.decompress(&mut block).context("a block is damaged")?;
-        self.block = Cursor::new(block);
-        self.left = records;
-        Ok(true)
     }
 
-    /// How many records the next block counts, and its bytes as they are in the file.
-    fn packed_block(&mut self) -> Result<(u64, Vec<u8>)> {
-        let records = length(self.reader)?;
-        let length = length(self.reader)?;
-        let mut block = Vec::new();
-        let mut marker = [0; 16];
-        (&mut *self.reader).take(length).read_to_end(&mut block)?;
-        self.reader.read_exact(&mut marker)?;
-        ensure!(
-            marker == self.header.marker,
-            "it does not end with the file's marker"
-        );
-        Ok((records, block))
+    /// What `packed` holds. `most`: bytes, where that must be in memory as a whole.
+    ///
+    /// # Errors
+    ///
+    /// It is damaged, or larger.
+    pub fn unpack<'b, R: BufRead>(
+        self,
+        packed: &'b mut Take<R>,
+        most: usize,
+    ) -> Result<Box<dyn BufRead + 'b>> {
+        Ok(match self {
+            Codec::Null => Box::new(packed),
+            Codec::Deflate => {
+                let decoder = DeflateDecoder::new(packed);
+                Box::new(BufReader::with_capacity(BUFFER_BYTES, decoder))
+            }
+            Codec::Zstandard => {
+                let mut decoder = zstd::Decoder::with_buffer(packed)?;
+                decoder.window_log_max(ZSTD_WINDOW_LOG)?;
+                Box::new(BufReader::with_capacity(BUFFER_BYTES, decoder))
+            }
+            Codec::Snappy => Box::new(Cursor::new(snappy(packed, most)?)),
+        })
     }
 }
 
-fn length(reader: &mut dyn BufRead) -> Result<u64> {
-    let Value::Long(length) = datum(&Schema::Long, reader)? else {
-        bail!("its length is no number");
-    };
-    u64::try_from(length).context("its length is negative")
-}
-
-fn datum(schema: &Schema, mut reader: &mut dyn BufRead) -> Result<Value> {
-    let decoder = GenericDatumReader::builder(schema).build()?;
-    Ok(decoder.read_value(&mut reader)?)
-}
-
-fn text<'m>(metadata: &'m HashMap<String, Value>, key: &str) -> Option<&'m str> {
-    let Some(Value::Bytes(bytes)) = metadata.get(key) else {
-        return None;
-    };
-    std::str::from_utf8(bytes).ok()
+fn snappy(packed: &mut Take<impl BufRead>, most: usize) -> Result<Vec<u8>> {
+    let larger = || format!("a block packed with snappy is larger than {most} bytes");
+    ensure!(packed.limit() <= most as u64, larger());
+    let mut block = Vec::new();
+    packed.read_to_end(&mut block)?;
+    ensure!(packed.limit() == 0, "the file ends within a block");
+    let (block, sum) = block
+        .split_last_chunk::<4>()
+        .context("a block is damaged: it has no check sum")?;
+    let length = snap::raw::decompress_len(block).context("a block is damaged")?;
+    ensure!(length <= most, larger());
+    let unpacked = snap::raw::Decoder::new().decompress_vec(block);
+    let unpacked = unpacked.context("a block is damaged")?;
+    let mut found = Crc::new();
+    found.update(&unpacked);
+    ensure!(
+        found.sum() == u32::from_be_bytes(*sum),
+        "a block is damaged: its check sum is another"
+    );
+    Ok(unpacked)
 }
