@@ -11,7 +11,8 @@
 //! [`view`] says where patterns hold, [`condition`] where the rule triggers, [`tally`] and
 //! [`episode`] which [`incident`]s follow, [`publish`] what of them is news; [`settle`] forgets
 //! what is final, [`late`] looks at what came too late. [`encode`] writes incidents. [`replay`]
-//! does the same for an input that ends, [`explain`] says why, and [`report`] shows what was found.
+//! does the same for an input that ends, [`explain`] says why, [`rehearsal`] plays the tests of
+//! rules, and [`report`] shows what was found.
 //!
 //! Beside the path stand [`escape`], which all text takes that people see, [`version`],
 //! [`generate`], a realistic stream of events from a seed, and [`canary`], faults for tests to
@@ -76,6 +77,8 @@ pub mod correlate;
 pub mod replay;
 
 pub mod explain;
+
+pub mod rehearsal;
 
 pub mod report;
 

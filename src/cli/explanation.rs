@@ -8,6 +8,7 @@ use crate::escape;
 use crate::event::{AttributeId, Attributes};
 use crate::explain::{GroupExplained, KeyExplained, PaneExplained};
 use crate::record::Position;
+use crate::rehearsal::brief;
 use crate::rule::{Pattern, Rule, print};
 use crate::time::{Millis, Second, rfc3339};
 
@@ -269,25 +270,6 @@ fn label(position: Position) -> String {
 fn labels(positions: &[Position]) -> String {
     let labels = positions.iter().map(|position| label(*position));
     labels.collect::<Vec<_>>().join(" ")
-}
-
-/// An incident in one line.
-pub fn brief(incident: &Value) -> String {
-    let field = |name: &str| {
-        incident
-            .get(name)
-            .map(ToString::to_string)
-            .unwrap_or_default()
-    };
-    format!(
-        "attributes {}, severity {}, event_count {}, trigger_count {}, first_seen {}, last_seen {}",
-        field("attributes"),
-        field("severity"),
-        field("event_count"),
-        field("trigger_count"),
-        field("first_seen"),
-        field("last_seen"),
-    )
 }
 
 /// Rows as lines, with each column as wide as its widest cell.

@@ -89,6 +89,9 @@ struct Check {
     /// Write the rules themselves, in canonical form, when they are valid.
     #[arg(long, conflicts_with = "json")]
     print: bool,
+    /// Refuse rules whose own tests fail, too.
+    #[arg(long)]
+    run_tests: bool,
 }
 
 #[derive(clap::Args, Debug)]
@@ -132,7 +135,8 @@ pub fn main() -> ExitCode {
                 (false, true) => rules_check::Form::Rules,
                 (false, false) => rules_check::Form::Text,
             };
-            rules_check::run(&args.rules.paths, form)
+            let run_tests = args.run_tests;
+            rules_check::run(&args.rules.paths, rules_check::Style { form, run_tests })
         }
         Command::Rules(Rules::Show(args)) => rules_show::run(&args),
         Command::Rules(Rules::Test(args)) => {

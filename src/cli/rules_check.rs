@@ -13,6 +13,7 @@ use crate::escape;
 use crate::event::Attributes;
 use crate::io::rule_files;
 use crate::plan::retention;
+use crate::rehearsal::{self, Failure};
 use crate::rule::lists::{List, Lists};
 use crate::rule::{Rule, RuleError, Texts};
 
@@ -27,14 +28,23 @@ pub enum Form {
     Rules,
 }
 
+/// What is asked of rules, and how it is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Style {
+    /// How it is written.
+    pub form: Form,
+    /// Rules whose own tests fail are not valid.
+    pub run_tests: bool,
+}
+
 /// Reads all rules under `paths` and writes every error, or what there is and what to know about
 /// it, to standard output. Exit code 1 where there are errors.
 ///
 /// # Errors
 ///
 /// The files cannot be read, or standard output not written.
-pub fn run(paths: &[PathBuf], form: Form) -> Result<ExitCode> {
-    let (text, valid) = report(&rule_files::load(paths)?, form);
+pub fn run(paths: &[PathBuf], style: Style) -> Result<ExitCode> {
+    let (text, valid) = report(&rule_files::load(paths)?, style);
     screen::out(format_args!("{text}"))?;
     Ok(if valid {
         ExitCode::SUCCESS
@@ -44,10 +54,20 @@ pub fn run(paths: &[PathBuf], form: Form) -> Result<ExitCode> {
 }
 
 /// What to write, and whether the rules are valid.
-fn report(texts: &Texts, form: Form) -> (String, bool) {
+fn report(texts: &Texts, Style { form, run_tests }: Style) -> (String, bool) {
     let mut attributes = Attributes::default();
     let found = texts.parse(&mut attributes);
     let files = texts.rules.len();
+    if let (Ok((rules, _)), true) = (&found, run_tests) {
+        let failures = rehearsal::failures(rules, SETTINGS);
+        if !failures.is_empty() {
+            let text = match form {
+                Form::Text | Form::Rules => failures_as_text(tests(rules), &failures),
+                Form::Json => failures_as_json(files, rules, &failures),
+            };
+            return (text, false);
+        }
+    }
     let text = match &found {
         Ok((rules, lists)) => {
             let advice = advice(rules, &attributes);
@@ -124,6 +144,33 @@ fn count(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
+fn failures_as_text(tests: usize, failures: &[Failure]) -> String {
+    let lines = failures
+        .iter()
+        .map(|failure| one_line(&failure.to_string()));
+    let lines: String = lines.collect();
+    let of = count(tests, "test");
+    format!(
+        "{lines}{} of {of} failed: `watchfire rules test` explains them\n",
+        failures.len()
+    )
+}
+
+fn failures_as_json(files: usize, rules: &[Rule], failures: &[Failure]) -> String {
+    let failure = |Failure { rule, test, faults }: &Failure| json!({ "rule": rule, "test": test, "faults": faults });
+    let report = json!({
+        "valid": false,
+        "files": files,
+        "rules": [],
+        "tests": tests(rules),
+        "errors": [],
+        "failures": failures.iter().map(failure).collect::<Vec<_>>(),
+        "lists": [],
+        "advice": [],
+    });
+    format!("{report}\n")
+}
+
 fn valid_as_json(files: usize, rules: &[Rule], lists: &Lists, advice: &[Advice<'_>]) -> String {
     let ids: Vec<&str> = rules.iter().map(|rule| rule.id.as_str()).collect();
     let of_list = |(name, list): (&str, &Arc<List>)| {
@@ -136,6 +183,7 @@ fn valid_as_json(files: usize, rules: &[Rule], lists: &Lists, advice: &[Advice<'
         "rules": ids,
         "tests": tests(rules),
         "errors": [],
+        "failures": [],
         "lists": lists.iter().map(of_list).collect::<Vec<_>>(),
         "advice": advice
             .iter()
@@ -160,6 +208,7 @@ fn errors_as_json(files: usize, errors: &[RuleError]) -> String {
         "rules": [],
         "tests": 0,
         "errors": errors.iter().map(error).collect::<Vec<_>>(),
+        "failures": [],
         "lists": [],
         "advice": [],
     });
@@ -168,7 +217,7 @@ fn errors_as_json(files: usize, errors: &[RuleError]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Form, report};
+    use super::{Form, Style, report};
     use crate::event::Attributes;
     use crate::rule::Texts;
 
@@ -176,7 +225,7 @@ mod tests {
     fn the_rules_shipped_are_valid() {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/rules");
         let texts = crate::io::rule_files::load(&[folder.into()]).unwrap();
-        let (text, valid) = report(&texts, Form::Text);
+        let (text, valid) = report(&texts, plain(Form::Text));
         assert!(valid && text.ends_with(" files: valid\n"), "{text}");
     }
 
@@ -188,6 +237,15 @@ mod tests {
 
     /// What is said of rule files `0.yaml`, `1.yaml`, .. and a list.
     fn check(rules: &[&str], list: &str, form: Form, expected: &str, valid: bool) {
+        check_with(rules, list, plain(form), expected, valid);
+    }
+
+    fn plain(form: Form) -> Style {
+        let run_tests = false;
+        Style { form, run_tests }
+    }
+
+    fn check_with(rules: &[&str], list: &str, style: Style, expected: &str, valid: bool) {
         let rules = rules.iter().enumerate();
         let texts = Texts {
             rules: rules
@@ -195,7 +253,7 @@ mod tests {
                 .collect(),
             lists: vec![("lists/Admins.csv".to_string(), list.to_string())],
         };
-        assert_eq!(report(&texts, form), (expected.to_string(), valid));
+        assert_eq!(report(&texts, style), (expected.to_string(), valid));
     }
 
     #[test]
@@ -209,11 +267,33 @@ mod tests {
             format!("R2: {advice}\nlist Admins: 2 values\n2 rules, 0 tests in 2 files: valid\n");
         check(&[GOOD, NEW], list, Form::Text, &text, true);
         let text = format!(
-            "{{\"advice\":[{{\"rule\":\"R2\",\"text\":\"{advice}\"}}],\"errors\":[],\"files\":1,\
-             \"lists\":[{{\"columns\":[\"name\",\"team\"],\"name\":\"Admins\",\"values\":2}}],\
+            "{{\"advice\":[{{\"rule\":\"R2\",\"text\":\"{advice}\"}}],\"errors\":[],\
+             \"failures\":[],\"files\":1,\"lists\":[{{\"columns\":[\"name\",\"team\"],\"name\":\"Admins\",\"values\":2}}],\
              \"rules\":[\"R2\"],\"tests\":0,\"valid\":true}}\n"
         );
         check(&[NEW], list, Form::Json, &text, true);
+    }
+
+    #[test]
+    fn rules_whose_tests_fail_are_refused_where_that_is_asked() {
+        let rule = |incidents: &str| {
+            format!(
+                "{GOOD}tests: [{{name: one, events: [{{time: 2026-01-01T00:00:01Z}}], incidents: \
+                 {incidents}}}]\n"
+            )
+        };
+        let style = |form, run_tests| Style { form, run_tests };
+        let (good, bad) = (rule("[{event_count: 1}]"), rule("[{event_count: 2}, {}]"));
+        let valid = "list Admins: 0 values\n1 rule, 1 test in 1 file: valid\n";
+        check_with(&[&good], "name\n", style(Form::Text, true), valid, true);
+        check_with(&[&bad], "name\n", style(Form::Text, false), valid, true);
+        let failed = "R1: test `one`: no incident with event_count 2\n1 of 1 test failed: \
+                      `watchfire rules test` explains them\n";
+        check_with(&[&bad], "name\n", style(Form::Text, true), failed, false);
+        let json = "{\"advice\":[],\"errors\":[],\"failures\":[{\"faults\":[\"no incident with \
+                    event_count 2\"],\"rule\":\"R1\",\"test\":\"one\"}],\"files\":1,\"lists\":[],\
+                    \"rules\":[],\"tests\":1,\"valid\":false}\n";
+        check_with(&[&bad], "name\n", style(Form::Json, true), json, false);
     }
 
     #[test]
@@ -228,12 +308,12 @@ mod tests {
     fn prints_rules_that_read_as_themselves() {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/rules");
         let texts = crate::io::rule_files::load(&[folder.into()]).unwrap();
-        let (printed, _) = report(&texts, Form::Rules);
+        let (printed, _) = report(&texts, plain(Form::Rules));
         let again = Texts {
             rules: vec![("printed".to_string(), printed.clone())],
             lists: texts.lists.clone(),
         };
-        assert_eq!(report(&again, Form::Rules), (printed, true));
+        assert_eq!(report(&again, plain(Form::Rules)), (printed, true));
         let (mut first, mut second) = (Attributes::default(), Attributes::default());
         let (rules, _) = texts.parse(&mut first).unwrap();
         let (again, _) = again.parse(&mut second).unwrap();
@@ -267,8 +347,8 @@ mod tests {
             "name\n",
             Form::Json,
             "{\"advice\":[],\"errors\":[{\"column\":1,\"file\":\"0.yaml\",\"line\":1,\"message\":\
-             \"expected a rule, a mapping, found a list\"}],\"files\":1,\"lists\":[],\"rules\":[],\
-             \"tests\":0,\"valid\":false}\n",
+             \"expected a rule, a mapping, found a list\"}],\"failures\":[],\"files\":1,\"lists\":[],\
+             \"rules\":[],\"tests\":0,\"valid\":false}\n",
             false,
         );
     }

@@ -8,14 +8,13 @@ use std::process::ExitCode;
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use super::explanation::{self, Explanation, brief};
+use super::explanation::{self, Explanation};
 use super::screen;
-use crate::bounded;
 use crate::escape;
 use crate::event::Attributes;
 use crate::io::rule_files;
 use crate::rule::{Rule, RuleTest};
-use play::play;
+use play::{Played, play};
 
 /// One test, what is wrong with its outcome (nothing: it passes), and how that came about.
 struct Verdict {
@@ -63,15 +62,15 @@ fn verdicts(rules: &[Rule]) -> Vec<Verdict> {
 }
 
 fn verdict(rule: &Rule, test: &RuleTest) -> Verdict {
-    let (faults, played) = match play(rule, test) {
-        Ok(played) => (faults(&played, test), Some(played)),
-        Err(error) => (vec![error], None),
-    };
+    let Played {
+        faults,
+        explanation,
+    } = play(rule, test);
     Verdict {
         rule: rule.id.clone(),
         test: test.name.clone(),
         faults,
-        played,
+        played: explanation,
     }
 }
 
@@ -133,58 +132,6 @@ fn as_json(verdict: &Verdict, style: Style) -> Value {
         fields.insert("explanation".to_owned(), explanation::json(played));
     }
     value
-}
-
-/// What differs between the incidents that the test's events make and those it expects; refused
-/// events, too.
-fn faults(played: &Explanation, test: &RuleTest) -> Vec<String> {
-    let refused = |event: &explanation::Seen| {
-        let reason = event.outcome.as_ref().err()?;
-        Some(format!("event {}: {reason}", event.position.offset + 1))
-    };
-    let mut faults: Vec<String> = played.events.iter().filter_map(refused).collect();
-    let mut made: Vec<&Value> = played.incidents.iter().collect();
-    for expected in &test.incidents {
-        let agreeing = made.iter().position(|incident| {
-            expected
-                .iter()
-                .all(|(field, value)| agrees(incident, field, value))
-        });
-        match agreeing {
-            Some(place) => {
-                made.remove(place);
-            }
-            None => faults.push(format!("no incident with {}", stated(expected))),
-        }
-    }
-    faults.extend(
-        made.iter()
-            .map(|incident| format!("an incident more: {}", brief(incident))),
-    );
-    faults
-}
-
-/// Whether a field, or an attribute, of the incident has the expected value. Text agrees without
-/// regard to ASCII case, as attributes are held in lower case; times agree whatever their digits.
-fn agrees(incident: &Value, field: &str, expected: &Value) -> bool {
-    let value = incident.get("attributes").and_then(|all| all.get(field));
-    match (value.or_else(|| incident.get(field)), expected) {
-        (Some(Value::String(ours)), Value::String(theirs)) => {
-            let times = (crate::time::parse(ours), crate::time::parse(theirs));
-            bounded::equal(ours, theirs) || matches!(times, (Some(a), Some(b)) if a == b)
-        }
-        (Some(Value::Number(ours)), Value::Number(theirs)) => ours.as_f64() == theirs.as_f64(),
-        (Some(ours), theirs) => ours == theirs,
-        (None, theirs) => theirs.is_null(),
-    }
-}
-
-fn stated(expected: &[(String, Value)]) -> String {
-    let fields: Vec<String> = expected
-        .iter()
-        .map(|(field, value)| format!("{field} {value}"))
-        .collect();
-    fields.join(", ")
 }
 
 #[cfg(test)]
