@@ -12,7 +12,7 @@ pub mod written;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-pub use kafka::Kafka;
+pub use kafka::{Kafka, near_property};
 pub use secret::{ReadSecret, Secret, looks_secret};
 pub use written::{Delivery, OnBrokenRules, Size, Start, Written};
 

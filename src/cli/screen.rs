@@ -75,6 +75,20 @@ fn wants_colour() -> bool {
     std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) && !is_dumb
 }
 
+/// Says that a thread has panicked, and where from if `RUST_BACKTRACE` asks for that. What it says
+/// may hold what was read.
+pub fn panicked(panic: &std::panic::PanicHookInfo<'_>) {
+    let thread = std::thread::current();
+    let name = thread.name().unwrap_or("without a name").to_owned();
+    err(format_args!(
+        "thread {name} {panic}; this is a bug in watchfire\n"
+    ));
+    let trace = std::backtrace::Backtrace::capture();
+    if trace.status() == std::backtrace::BacktraceStatus::Captured {
+        err(format_args!("{trace}\n"));
+    }
+}
+
 /// What ends the process where a command failed: quietly if nobody reads its output, else with
 /// the error.
 pub fn exit_code(error: &anyhow::Error) -> ExitCode {

@@ -5,6 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::written::{KEYS, Written};
 use crate::rule::nearest::nearest;
 
+/// The variable that says where an Event Hubs namespace is and how to log in.
+pub const CONNECTION: &str = "EVENTHUBS_CONNECTION_STRING";
+
+/// The variable that names a file with it.
+pub const CONNECTION_FILE: &str = "EVENTHUBS_CONNECTION_STRING_FILE";
+
 /// Before the name of each of our variables.
 const PREFIX: &str = "WATCHFIRE_";
 
@@ -31,6 +37,7 @@ pub fn layer(
     warnings.extend(services(environment).into_iter().map(note));
     for (variable, value) in environment {
         let Some(name) = variable.strip_prefix(PREFIX) else {
+            warnings.extend(nearly_a_connection(variable));
             continue;
         };
         let is_other = ["KAFKA_", "TEST_"]
@@ -52,6 +59,18 @@ pub fn layer(
     written
 }
 
+/// What is said of a variable that is nearly the one of the connection string.
+fn nearly_a_connection(variable: &str) -> Option<String> {
+    let near = nearest(variable, [CONNECTION, CONNECTION_FILE])?;
+    let is_meant = variable.starts_with("EVENT") && variable.contains("HUB") && near != variable;
+    is_meant.then(|| means_nothing(variable, Some(near)))
+}
+
+fn means_nothing(variable: &str, near: Option<&str>) -> String {
+    let hint = near.map_or(String::new(), |near| format!("; did you mean {near}?"));
+    format!("the environment variable {variable} means nothing{hint}")
+}
+
 /// The variable of a key.
 fn variable_of(key: &str) -> String {
     format!("{PREFIX}{}", key.to_ascii_uppercase().replace('.', "_"))
@@ -60,12 +79,7 @@ fn variable_of(key: &str) -> String {
 fn unknown(variable: &str) -> String {
     let known: Vec<String> = KEYS.iter().map(|key| variable_of(key)).collect();
     let known = known.iter().map(String::as_str).chain(OTHERS);
-    match nearest(variable, known) {
-        Some(near) => {
-            format!("the environment variable {variable} means nothing; did you mean {near}?")
-        }
-        None => format!("the environment variable {variable} means nothing"),
-    }
+    means_nothing(variable, nearest(variable, known))
 }
 
 /// What the platform says of one service: its name, and the variables.

@@ -3,14 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::connection::Connection;
-use super::environment::{KAFKA_PREFIX, service_of};
+use super::environment::{CONNECTION, CONNECTION_FILE, KAFKA_PREFIX, service_of};
 use super::secret::{ReadSecret, Secret, looks_secret};
-
-/// The variable that says where an Event Hubs namespace is and how to log in.
-const CONNECTION: &str = "EVENTHUBS_CONNECTION_STRING";
-
-/// The variable that names a file with it.
-const CONNECTION_FILE: &str = "EVENTHUBS_CONNECTION_STRING_FILE";
+use crate::rule::nearest::nearest;
 
 /// Where a connection string belongs.
 pub(super) const PLACE_OF_CONNECTION: &str = concat!(
@@ -36,6 +31,33 @@ const SECRETS: [&str; 8] = [
     "sasl.oauthbearer.assertion.private.key.passphrase",
     "sasl.oauthbearer.assertion.private.key.pem",
 ];
+
+/// Properties that are often written, to know them in what is nearly one of them.
+const USUAL: [&str; 18] = [
+    "bootstrap.servers",
+    "security.protocol",
+    "sasl.mechanism",
+    "sasl.username",
+    "sasl.password",
+    "ssl.ca.location",
+    "ssl.certificate.location",
+    "ssl.key.location",
+    "ssl.key.password",
+    "ssl.endpoint.identification.algorithm",
+    "client.id",
+    "session.timeout.ms",
+    "heartbeat.interval.ms",
+    "max.poll.interval.ms",
+    "socket.timeout.ms",
+    "message.max.bytes",
+    "statistics.interval.ms",
+    "debug",
+];
+
+/// The usual property that one which librdkafka does not know may be meant for.
+pub fn near_property(key: &str) -> Option<&'static str> {
+    nearest(key, USUAL).filter(|near| *near != key)
+}
 
 /// Properties that the worker's guarantees rest on.
 const RESERVED: [&str; 14] = [
@@ -130,11 +152,15 @@ impl Kafka {
         kafka.check_login(problems);
         // Where something was wrong with them, that is said already.
         if kafka.brokers().is_empty() && problems.len() == others {
-            problems.push(
+            let mut keys = kafka.properties.keys();
+            let near = keys.find(|key| near_property(key) == Some(BROKERS));
+            let near = near.map_or(String::new(), |key| {
+                format!(" (\"{key}\" is none of its properties)")
+            });
+            problems.push(format!(
                 "no brokers: set \"bootstrap.servers\" under [kafka], or \
-                 EVENTHUBS_CONNECTION_STRING"
-                    .to_owned(),
-            );
+                 EVENTHUBS_CONNECTION_STRING{near}"
+            ));
         }
         kafka
     }

@@ -259,6 +259,28 @@ fn variables_of_services_are_passed_over() {
 }
 
 #[test]
+fn what_is_nearly_right_is_named() {
+    let warnings = |config: &Config| config.warnings.join("\n");
+    check(
+        BROKERS,
+        &[
+            "EVENT_HUB_CONNECTION_STRING=x",
+            "EVENTGRID_CONNECTION_STRING=x",
+        ],
+        warnings,
+        "the environment variable EVENT_HUB_CONNECTION_STRING means nothing; did you mean \
+         EVENTHUBS_CONNECTION_STRING?",
+    );
+    check(
+        "",
+        &["WATCHFIRE_KAFKA_BOOTSTRAP_SERVER=b:9092"],
+        warnings,
+        "no brokers: set \"bootstrap.servers\" under [kafka], or EVENTHUBS_CONNECTION_STRING \
+         (\"bootstrap.server\" is none of its properties)",
+    );
+}
+
+#[test]
 fn flags_stand_over_the_connection_string() {
     fn check(brokers: &str, expected: &str) {
         let flags = Written {

@@ -114,7 +114,7 @@ pub fn run_until<S: Future<Output = &'static str>>(
                 Ok(supervise(config, &health, started, stop).await?)
             }
             why = &mut stop => {
-                tracing::info!(why, "stopping before anything was begun");
+                tracing::info!(reason = why, "stopping before anything was begun");
                 Ok(())
             }
         }
@@ -304,7 +304,7 @@ async fn supervise(
             },
             why = &mut stop, if !asked => {
                 asked = true;
-                tracing::info!(why, "stopping");
+                tracing::info!(reason = why, "stopping");
                 health.stop();
                 deadline.get_or_insert_with(|| tokio::time::Instant::now() + STOP_TIMEOUT);
             }

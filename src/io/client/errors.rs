@@ -2,6 +2,8 @@
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 
+use crate::config::near_property;
+
 /// Whether the same call may succeed later.
 pub fn is_transient(error: &KafkaError) -> bool {
     error.rdkafka_error_code().is_some_and(is_transient_code)
@@ -124,7 +126,9 @@ pub fn cannot_create(error: &KafkaError) -> anyhow::Error {
                 why = why.replace(&format!("\"{part}\""), "");
             }
         }
-        anyhow::anyhow!("[kafka] \"{key}\": {why}")
+        let near = near_property(key).filter(|_| why.starts_with("No such"));
+        let hint = near.map_or(String::new(), |near| format!("; did you mean \"{near}\"?"));
+        anyhow::anyhow!("[kafka] \"{key}\": {why}{hint}")
     } else {
         anyhow::anyhow!("the Kafka client could not be made: {error}")
     }
@@ -198,5 +202,12 @@ mod tests {
             );
             settings.remove(key);
         }
+        settings.set("sasl.usernam", "hush");
+        let made: KafkaResult<BaseConsumer> = settings.create();
+        let said = cannot_create(&made.err().unwrap()).to_string();
+        assert!(
+            said.ends_with("; did you mean \"sasl.username\"?"),
+            "{said}"
+        );
     }
 }
