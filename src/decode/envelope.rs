@@ -46,6 +46,7 @@ pub(super) fn read<'m>(
         index: 0,
         refused: None,
         line: 0,
+        cut_at: None,
         survey: Survey::default(),
         mending_left: text.len().saturating_mul(recover::MENDING_MAX),
         work: Work::default(),
@@ -79,6 +80,8 @@ pub(super) struct Reader<'m, 't, 'd, 'e> {
     pub(super) refused: Option<Run>,
     /// The first line known to begin after a broken record.
     pub(super) line: usize,
+    /// Where reading went on behind something that has no end of its own.
+    pub(super) cut_at: Option<usize>,
     /// What is known of the objects of a broken message.
     pub(super) survey: Survey,
     /// Bytes that may still be looked at for mending.
@@ -133,10 +136,11 @@ impl<'t> Reader<'_, 't, '_, '_> {
         self.work.steps += bytes as u64;
     }
 
-    /// Counts what was looked at within texts that were read as JSON.
-    pub(super) fn spend_within(&mut self) {
+    /// Counts what was looked at within texts that were read as JSON, and says how much that was.
+    pub(super) fn spend_within(&mut self) -> usize {
         let bytes = std::mem::take(&mut self.slots.read_within);
         self.spend(bytes);
+        bytes
     }
 
     pub(super) fn scanner(&self, at: usize) -> Scanner<'t> {
@@ -155,7 +159,7 @@ impl<'t> Reader<'_, 't, '_, '_> {
     /// Whether the object at `at` stands behind the end of the `records` that are read, as far as
     /// can be told before it is read.
     fn is_behind_records(&mut self, at: usize, place: Place) -> bool {
-        self.refused.is_some() && place == Place::Records && self.leaves_records(at)
+        self.cut_at == Some(at) && place == Place::Records && self.leaves_records(at)
     }
 
     /// Whether a line begins at `at`.
@@ -185,6 +189,7 @@ impl<'t> Reader<'_, 't, '_, '_> {
         let maybe_envelope = place == Place::Top || self.begins_line(at);
         let read = self.read_record(&mut scanner, maybe_envelope);
         self.spend(scanner.at - at);
+        self.spend_within();
         match read {
             Ok(Found::Record(end)) => {
                 self.accept(at, end);

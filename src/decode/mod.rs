@@ -165,12 +165,22 @@ impl Decoder {
             let detail = format!("{} bytes, at most {most}", message.len());
             return Some(Refused::one(Reject::MessageTooLarge, detail));
         }
-        match message {
-            [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [b'{' | b'[', 0, ..] | [0, b'{' | b'[', ..] => {
-                Some(Refused::one(Reject::Utf16, String::new()))
-            }
-            _ => None,
-        }
+        is_utf16(message).then(|| Refused::one(Reject::Utf16, String::new()))
+    }
+}
+
+/// Whether a text is UTF-16: by its byte order mark, or by its first characters, if they are such
+/// as JSON begins with.
+fn is_utf16(text: &[u8]) -> bool {
+    let zeros = |mut start: std::slice::ChunksExact<'_, u8>, place: usize| {
+        start.all(|unit| unit.get(place) == Some(&0) && unit.get(1 - place) != Some(&0))
+    };
+    let start = text.get(..16).unwrap_or(text).chunks_exact(2);
+    match text {
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => true,
+        [_, 0, _, 0, ..] => zeros(start, 1),
+        [0, _, 0, _, ..] => zeros(start, 0),
+        _ => false,
     }
 }
 

@@ -31,6 +31,7 @@ impl Reader<'_, '_, '_, '_> {
         let line = (place == Place::Top).then(|| self.next_line(at));
         let end = [good, line].into_iter().flatten().min().unwrap_or(length);
         self.refuse(at, end, Reject::NotJson);
+        self.cut_at = Some(end);
         end
     }
 
@@ -66,6 +67,7 @@ impl Reader<'_, '_, '_, '_> {
             Fault::End | Fault::Syntax => Reject::NotJson,
         };
         self.refuse(at, end, reject);
+        self.cut_at = by_brackets.is_none().then_some(end);
         end
     }
 
@@ -97,7 +99,8 @@ impl Reader<'_, '_, '_, '_> {
         let mut scanner = Scanner::new(&mended, 0, self.decoder.limits.nesting);
         let root = &self.decoder.root;
         let read = extract::record(root, &mut scanner, &mut self.slots, false, extract::own);
-        self.spend_within();
+        let within = self.spend_within();
+        self.mending_left -= within.min(self.mending_left);
         let whole = matches!(read, Ok(Found::Record(length)) if length == mended.len());
         if whole {
             self.accept(at, end);

@@ -142,7 +142,7 @@ impl Reader<'_, '_, '_, '_> {
     }
 
     /// Whether the object at `at` belongs to no `records` before it, whose end is lost: it begins
-    /// a line, and is an envelope, or something was refused there and no comma follows that.
+    /// a line, and is an envelope, or what stands before has no end and no comma follows it.
     pub(super) fn leaves_records(&mut self, at: usize) -> bool {
         if !self.begins_line(at) {
             return false;
@@ -150,7 +150,7 @@ impl Reader<'_, '_, '_, '_> {
         let before = self.text.as_bytes().get(..at).unwrap_or_default();
         let previous = before.trim_ascii_end();
         self.spend(before.len() - previous.len());
-        self.refused.is_some() && !matches!(previous.last(), Some(b',' | b'['))
+        self.cut_at == Some(at) && !matches!(previous.last(), Some(b',' | b'['))
             || matches!(
                 self.standing(at),
                 Standing::Envelope | Standing::WholeEnvelope

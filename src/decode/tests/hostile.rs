@@ -262,7 +262,12 @@ fn a_year_before_1971_is_no_time() {
 fn other_encodings_are_named() {
     let utf16 = "utf-16: the message is UTF-16; only UTF-8 is read";
     let units = |text: &str| text.encode_utf16().collect::<Vec<u16>>();
-    for text in ["\u{feff}[\r\n{}]", "{\"n\":1}", "[1]", "\u{feff}"] {
+    for text in [
+        "\u{feff}[\r\n{}]",
+        "{\"n\":1}",
+        "[\n{\"größe\":1}]",
+        "\u{feff}",
+    ] {
         let little: Vec<u8> = units(text).iter().flat_map(|u| u.to_le_bytes()).collect();
         let big: Vec<u8> = units(text).iter().flat_map(|u| u.to_be_bytes()).collect();
         assert_eq!(explained(&little), utf16);
