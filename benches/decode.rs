@@ -15,12 +15,12 @@ use watchfire::normalise;
 /// 2026-03-01T09:00:00Z.
 const TIME: i64 = 1_772_355_600_000;
 
-/// About what Event Hubs takes as one message.
-const BYTES: usize = 1 << 20;
+/// So short that a turn is over before the machine does something else.
+const BYTES: usize = 1 << 17;
 
 fn main() {
     let rounds = std::env::args().filter_map(|argument| argument.parse().ok());
-    let rounds: usize = rounds.last().unwrap_or(5);
+    let rounds: usize = rounds.last().unwrap_or(50);
     let decoder = Decoder::new(&normalise::all());
     let mut generator = Generator::new(1, Options::usual(TIME));
     let mut good: Vec<Vec<u8>> = Vec::new();

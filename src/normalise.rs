@@ -272,6 +272,10 @@ pub(crate) fn fill<'t>(
     slots: &Slots<'t>,
     record: &'t str,
 ) {
+    if slots.is_empty() && recipe.derivation != Derivation::Record {
+        *value = None;
+        return;
+    }
     let mut found = recipe.slots.iter().filter_map(|slot| slots.get(*slot));
     *value = match recipe.derivation {
         Derivation::AsIs => found.next().cloned(),

@@ -47,6 +47,8 @@ pub(super) fn read<'m>(
         refused: None,
         line: 0,
         cut_at: None,
+        open: Vec::new(),
+        mended: String::new(),
         survey: Survey::default(),
         mending_left: text.len().saturating_mul(recover::MENDING_MAX),
         work: Work::default(),
@@ -82,6 +84,10 @@ pub(super) struct Reader<'m, 't, 'd, 'e> {
     pub(super) line: usize,
     /// Where reading went on behind something that has no end of its own.
     pub(super) cut_at: Option<usize>,
+    /// Brackets that are open where the end of an object is looked for.
+    pub(super) open: Vec<usize>,
+    /// The last text that was mended: its memory is used again.
+    pub(super) mended: String,
     /// What is known of the objects of a broken message.
     pub(super) survey: Survey,
     /// Bytes that may still be looked at for mending.

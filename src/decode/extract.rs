@@ -49,6 +49,11 @@ impl<'s> Slots<'s> {
             .and_then(|slot| slot.value.as_ref())
     }
 
+    /// Whether nothing was found in the record.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.touched.is_empty()
+    }
+
     pub(crate) fn clear(&mut self) {
         self.hidden = 0;
         for slot in self.touched.drain(..) {

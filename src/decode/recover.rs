@@ -11,7 +11,7 @@ use super::survey::{Wanted, may_follow};
 /// How many times the bytes of a message may be looked at for mending. Without an end, broken
 /// records within broken ones would cost the square of their length. Where it is reached, what is
 /// broken is refused as it is; good records behind it are found all the same.
-pub(super) const MENDING_MAX: usize = 12;
+pub(super) const MENDING_MAX: usize = 8;
 
 /// What mending a byte costs, measured in bytes that are only looked at.
 const MENDING_COST: usize = 4;
@@ -73,9 +73,15 @@ impl Reader<'_, '_, '_, '_> {
 
     /// Where the object at `at` ends by its brackets, if it may still be looked for.
     fn end_by_brackets(&mut self, at: usize) -> Option<usize> {
+        if self.survey.is_unclosed(at) {
+            return None;
+        }
         let most = at.saturating_add(self.mending_left).min(self.text.len());
         let text = self.text.as_bytes().get(..most).unwrap_or_default();
-        let brackets = repair::end_by_brackets(text, at);
+        let brackets = repair::end_by_brackets(text, at, &mut self.open);
+        if brackets.end.is_none() && most == self.text.len() {
+            self.survey.unclosed(&self.open, most);
+        }
         let read = brackets.read.saturating_sub(at);
         self.spend(read);
         self.mending_left -= read.min(self.mending_left);
@@ -95,13 +101,15 @@ impl Reader<'_, '_, '_, '_> {
         }
         self.mending_left -= cost;
         self.spend(cost);
-        let mended = repair::repair(self.text.get(at..end).unwrap_or_default());
+        let text = self.text.get(at..end).unwrap_or_default();
+        let mended = repair::repair_in(std::mem::take(&mut self.mended), text);
         let mut scanner = Scanner::new(&mended, 0, self.decoder.limits.nesting);
         let root = &self.decoder.root;
         let read = extract::record(root, &mut scanner, &mut self.slots, false, extract::own);
         let within = self.spend_within();
         self.mending_left -= within.min(self.mending_left);
         let whole = matches!(read, Ok(Found::Record(length)) if length == mended.len());
+        self.mended = mended;
         if whole {
             self.accept(at, end);
         }
@@ -112,8 +120,8 @@ impl Reader<'_, '_, '_, '_> {
     /// its keys have single quotes.
     pub(super) fn single_quoted_records(&mut self, at: usize) -> Option<usize> {
         let start = at + 1;
-        let rest = self.text.get(start..)?;
-        let value = start + rest.find(['{', '[']).unwrap_or(rest.len());
+        let rest = self.text.as_bytes().get(start..)?;
+        let value = start + memchr::memchr2(b'{', b'[', rest).unwrap_or(rest.len());
         self.spend(value - at);
         let before = self
             .text

@@ -12,10 +12,13 @@ pub(super) struct Brackets {
     pub(super) read: usize,
 }
 
+/// Brackets that may be open at once: what is nested deeper is not looked through.
+const OPEN_MAX: usize = 1 << 17;
+
 /// Where the object or array that begins at `start` ends, by its brackets, past strings in either
-/// kind of quotes and past comments.
-pub(super) fn end_by_brackets(text: &[u8], start: usize) -> Brackets {
-    let mut open = Vec::new();
+/// kind of quotes and past comments. What is left in `open` does not close.
+pub(super) fn end_by_brackets(text: &[u8], start: usize, open: &mut Vec<usize>) -> Brackets {
+    open.clear();
     let mut at = start;
     let mut previous = b' ';
     while let Some(&byte) = text.get(at) {
@@ -26,12 +29,14 @@ pub(super) fn end_by_brackets(text: &[u8], start: usize) -> Brackets {
                 at = comment_end(text, at);
                 continue;
             }
-            b'{' => open.push(b'}'),
-            b'[' => open.push(b']'),
+            b'{' | b'[' if open.len() >= OPEN_MAX => break,
+            b'{' | b'[' => open.push(at),
             b'}' | b']' => {
-                if open.pop() != Some(byte) {
+                let opening = open.last().and_then(|place| text.get(*place));
+                if opening != Some(if byte == b'}' { &b'{' } else { &b'[' }) {
                     break;
                 }
+                open.pop();
                 if open.is_empty() {
                     return Brackets {
                         end: Some(at + 1),
@@ -54,13 +59,19 @@ pub(super) fn end_by_brackets(text: &[u8], start: usize) -> Brackets {
 
 /// The text with what is known to be broken in it mended. Good JSON stays what it means.
 pub(super) fn repair(text: &str) -> String {
+    repair_in(String::with_capacity(text.len() + text.len() / 16), text)
+}
+
+/// The same, written into `mended`, which is emptied first.
+pub(super) fn repair_in(mut mended: String, text: &str) -> String {
+    mended.clear();
     let mut mender = Mender {
         bytes: text.as_bytes(),
         text,
         at: 0,
         previous: b' ',
         comma: false,
-        mended: String::with_capacity(text.len() + text.len() / 16),
+        mended,
     };
     while let Some(&byte) = mender.bytes.get(mender.at) {
         mender.step(byte);
@@ -276,11 +287,18 @@ fn push_string(mended: &mut String, raw: &str) {
             '\n' => mended.push_str("\\n"),
             '\r' => mended.push_str("\\r"),
             '\t' => mended.push_str("\\t"),
-            '\0'..='\x1f' => mended.push_str(&format!("\\u{:04x}", u32::from(char))),
+            '\0'..='\x1f' => push_control(mended, u32::from(char)),
             other => mended.push(other),
         }
     }
     mended.push('"');
+}
+
+/// Writes a control character as an escape.
+fn push_control(mended: &mut String, code: u32) {
+    mended.push_str("\\u00");
+    mended.extend(char::from_digit(code >> 4, 16));
+    mended.extend(char::from_digit(code & 15, 16));
 }
 
 /// Writes the escape whose backslash was read, or the backslash itself if it is none.

@@ -40,6 +40,10 @@ pub(super) enum Wanted {
 pub(super) struct Survey {
     /// By the byte at which an object begins; empty until something is asked.
     standings: Vec<Standing>,
+    /// By the same: its brackets do not close.
+    unclosed: Vec<bool>,
+    /// Brackets that are open in a scan: kept, to be used again.
+    open: VecDeque<Bracket>,
     /// The last answers to [`Reader::next_good_record`], by what was asked.
     gaps: [Gap; 4],
 }
@@ -55,6 +59,21 @@ impl Survey {
     /// What is known already of the object at `at`.
     pub(super) fn known(&self, at: usize) -> Standing {
         self.standings.get(at).copied().unwrap_or(Standing::Unknown)
+    }
+
+    /// Whether the brackets of the object at `at` are known not to close.
+    pub(super) fn is_unclosed(&self, at: usize) -> bool {
+        self.unclosed.get(at).copied().unwrap_or_default()
+    }
+
+    /// Notes that the brackets that are open do not close, in a text of `length` bytes.
+    pub(super) fn unclosed(&mut self, open: &[usize], length: usize) {
+        self.unclosed.resize(length, false);
+        for at in open {
+            if let Some(unclosed) = self.unclosed.get_mut(*at) {
+                *unclosed = true;
+            }
+        }
     }
 }
 
@@ -72,12 +91,13 @@ impl Reader<'_, '_, '_, '_> {
             decoder: self.decoder,
             scanner: Scanner::new(self.text, at, self.decoder.limits.nesting),
             standings: &mut self.survey.standings,
-            open: VecDeque::new(),
+            open: std::mem::take(&mut self.survey.open),
         };
         if let Err(fault) = surveyor.scan() {
             surveyor.give_up(fault);
         }
         let read = surveyor.scanner.at - at;
+        self.survey.open = surveyor.open;
         self.spend(read);
         self.survey.known(at)
     }
@@ -113,13 +133,19 @@ impl Reader<'_, '_, '_, '_> {
 
     fn search(&mut self, at: usize, place: Place, wanted: Wanted) -> Option<usize> {
         let text = self.text.as_bytes();
-        let mut from = at + 1;
-        loop {
-            let start = from + memchr::memchr(b'{', text.get(from..)?)?;
-            from = start + 1;
-            let before = text.get(at..start)?.trim_ascii_end().last();
-            let in_place = matches!(before, Some(b',' | b'}' | b']'));
-            let on_line = text.get(start - 1) == Some(&b'\n');
+        let behind = at + 1;
+        for start in memchr::memchr_iter(b'{', text.get(behind..)?) {
+            let start = behind + start;
+            let close = text.get(start - 1);
+            let in_place = match close {
+                Some(b',' | b'}' | b']') => true,
+                Some(blank) if blank.is_ascii_whitespace() => {
+                    let before = text.get(at..start)?.trim_ascii_end().last();
+                    matches!(before, Some(b',' | b'}' | b']'))
+                }
+                Some(_) | None => false,
+            };
+            let on_line = close == Some(&b'\n');
             if !in_place && !on_line {
                 continue;
             }
@@ -134,6 +160,7 @@ impl Reader<'_, '_, '_, '_> {
                 return Some(start);
             }
         }
+        None
     }
 
     /// Whether the object at `at`, behind something refused, is a good record.
