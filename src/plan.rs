@@ -10,6 +10,8 @@ pub mod catalogue;
 
 pub mod changes;
 
+pub mod claim;
+
 mod limits;
 
 mod reading;

@@ -144,7 +144,7 @@ impl Stage {
     /// Folds until the process is to stop; then commits what it has and leaves the group.
     pub fn run(mut self) -> Result<()> {
         let matches = [Names::of(&self.config.app).matches.to_string()];
-        let mut member = Member::new(&self.config, &self.health, "correlate", &matches);
+        let mut member = Member::new(&self.config, self.sink.identity(), "correlate", &matches);
         let mut group = member.join()?;
         while !self.health.stopping() {
             if let Err(error) = self.turn(&group) {

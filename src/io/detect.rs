@@ -124,7 +124,12 @@ impl Stage {
 
     /// Reads until the process is to stop; then commits what it has and leaves the group.
     pub fn run(mut self) -> Result<()> {
-        let mut member = Member::new(&self.config, &self.health, "detect", &self.config.sources);
+        let mut member = Member::new(
+            &self.config,
+            self.sink.identity(),
+            "detect",
+            &self.config.sources,
+        );
         let mut group = member.join()?;
         while !self.health.stopping() {
             if let Err(error) = self.turn(&group) {

@@ -22,6 +22,8 @@ pub mod topics;
 
 pub mod rules_topic;
 
+pub mod identity;
+
 pub mod group;
 
 pub mod producer;

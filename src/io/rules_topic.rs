@@ -35,6 +35,11 @@ pub struct Known {
 }
 
 impl Known {
+    /// The offset after the last entry that was read.
+    pub fn end(&self) -> i64 {
+        self.reader.next
+    }
+
     /// Takes what was written since the last look.
     pub fn catch_up(&mut self) -> Result<()> {
         let catalogue = &mut self.catalogue;
@@ -91,19 +96,19 @@ pub struct Reader {
 impl Reader {
     /// A reader that begins at the topic's first entry.
     pub fn new(config: &Config, health: &Arc<Health>) -> Result<Reader> {
+        Reader::from(config, health, 0)
+    }
+
+    /// A reader that begins at an offset.
+    pub fn from(config: &Config, health: &Arc<Health>, next: i64) -> Result<Reader> {
         let more = [("isolation.level", "read_uncommitted")];
         Ok(Reader {
             topic: Names::of(&config.app).rules,
             consumer: client::reader_with(config, health, &more)?,
             health: Arc::clone(health),
             patience: config.broker_timeout,
-            next: 0,
+            next,
         })
-    }
-
-    /// The offset after the last entry that was read.
-    pub fn next(&self) -> i64 {
-        self.next
     }
 
     /// Hands what was written since the last call to `take`; how many entries do not count.

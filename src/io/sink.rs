@@ -19,6 +19,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use super::client::{self, Health, START_PATIENCE};
 use super::clock;
 use super::group::{Group, Partition};
+use super::identity::Identity;
 use super::producer::{Producer, plain};
 use super::transactions::Transactions;
 use crate::config::{Config, Delivery};
@@ -85,6 +86,7 @@ enum Writer {
 pub struct Sink {
     config: Config,
     health: Arc<Health>,
+    identity: Arc<Identity>,
     transactional_id: String,
     /// Whether the brokers know idempotent producers.
     idempotent: bool,
@@ -100,10 +102,11 @@ impl Sink {
     /// `transactional_id` is the stage's in this worker, and no other's.
     pub fn open(
         config: &Config,
-        health: &Arc<Health>,
+        identity: &Arc<Identity>,
         delivery: Option<Delivery>,
         transactional_id: String,
     ) -> Result<Sink> {
+        let health = identity.health();
         let transactions =
             || Transactions::start(config, health, &transactional_id, START_PATIENCE);
         let plain = || plain(config, health, true).map(Writer::Plain);
@@ -137,12 +140,18 @@ impl Sink {
         Ok(Sink {
             config: config.clone(),
             health: Arc::clone(health),
+            identity: Arc::clone(identity),
             transactional_id,
             idempotent: true,
             writer,
             failing: None,
             batch_bytes: BATCH_MAX,
         })
+    }
+
+    /// The process that writes.
+    pub fn identity(&self) -> &Arc<Identity> {
+        &self.identity
     }
 
     /// How output is tied to offsets.
@@ -224,7 +233,10 @@ impl Sink {
     fn renew(&mut self) -> Result<()> {
         let (config, health) = (&self.config, &self.health);
         self.writer = match &self.writer {
-            Writer::Transactional(_) => {
+            Writer::Transactional(before) => {
+                if before.is_fenced() {
+                    self.identity.stopped()?;
+                }
                 let (id, patience) = (&self.transactional_id, config.broker_timeout);
                 Writer::Transactional(Transactions::start(config, health, id, patience)??)
             }

@@ -109,6 +109,19 @@ impl Transactions {
         &self.producer
     }
 
+    /// Whether the brokers have stopped this producer because of its id: another one has it, or it
+    /// was away for longer than a transaction may take.
+    pub fn is_fenced(&self) -> bool {
+        let fatal = self.producer.client().fatal_error();
+        matches!(
+            fatal,
+            Some((
+                Code::Fenced | Code::ProducerFenced | Code::InvalidProducerEpoch,
+                _
+            ))
+        )
+    }
+
     /// Begins a transaction.
     pub fn begin(&self) -> KafkaResult<()> {
         self.call(Call::Begin)

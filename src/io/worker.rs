@@ -12,6 +12,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::client::{Health, START_PATIENCE, lock};
+use super::identity::Identity;
 use super::reload::{Ask, Plans, Reloader};
 use super::rule_set::{self, RuleSet};
 use super::sink::Sink;
@@ -165,9 +166,10 @@ fn start(
 
     let (known, plan) = prepare::plan(config, health, &set, &existing)?;
     let in_use = known.catalogue.in_use(Arc::clone(&plan));
-    let detect_sink = sink(config, health, "detect", &id, config.delivery)?;
+    let identity = Arc::new(Identity::new(config, health, &id, known.end()));
+    let detect_sink = sink(config, &identity, "detect", &id, config.delivery)?;
     let delivery = detect_sink.delivery();
-    let correlate_sink = sink(config, health, "correlate", &id, Some(delivery))?;
+    let correlate_sink = sink(config, &identity, "correlate", &id, Some(delivery))?;
     let (tell, reports) = unbounded_channel();
     let ready = || -> Box<dyn FnOnce() + Send> {
         let tell = tell.clone();
@@ -202,13 +204,13 @@ fn start(
 /// Where `stage` of the worker `id` writes.
 fn sink(
     config: &Config,
-    health: &Arc<Health>,
+    identity: &Arc<Identity>,
     stage: &str,
     id: &str,
     delivery: Option<Delivery>,
 ) -> Result<Sink> {
     let transactional_id = format!("{}-{stage}-{id}", config.app);
-    Sink::open(config, health, delivery, transactional_id)
+    Sink::open(config, identity, delivery, transactional_id)
 }
 
 fn spawn(

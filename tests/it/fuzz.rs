@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use watchfire::admission::admit;
 use watchfire::bytes;
 use watchfire::correlate::{LogMessage, advance, fold};
 use watchfire::decode::{Decoder, Work};
@@ -21,6 +22,7 @@ use watchfire::rule::operators::OPERATORS;
 use watchfire::rule::{self, Filter, Having, print};
 use watchfire::shuffle;
 use watchfire::state::{self, State};
+use watchfire::time::TIME_MAX;
 
 /// 2026-03-01T09:00:00Z.
 const TIME: i64 = 1_772_355_600_000;
@@ -251,7 +253,8 @@ impl Checks {
     }
 
     /// What is read of a state or of a message is written as what reads as the same. The first
-    /// byte says what the rest is: a state's first row, a message, a key or its panes.
+    /// byte says what the rest is: a state's first row, a message, one to be folded, a key or its
+    /// panes.
     pub fn state(&self, input: &[u8]) {
         let Some((kind, rest)) = input.split_first() else {
             return;
@@ -264,6 +267,7 @@ impl Checks {
                     assert_eq!(shuffle::encode(&again), written);
                 }
             }
+            b'a' => self.admitted(rest),
             b'k' => {
                 let mut state = State::empty(0);
                 let row = [b"k".as_slice(), &[7; 32]].concat();
@@ -293,6 +297,45 @@ impl Checks {
                 }
             }
         }
+    }
+
+    /// A message that is admitted can be folded, whatever it says. The plan's hash is put in.
+    fn admitted(&self, input: &[u8]) {
+        let Some((format, rest)) = input.split_first() else {
+            return;
+        };
+        let bytes = [&[*format], self.plan.hash.0.as_slice(), rest].concat();
+        let mut state = State::empty(0);
+        for offset in 0..2 {
+            let timestamp = TIME + offset * 40_000_000;
+            let Ok(message) = admit(&bytes, timestamp, &self.plan) else {
+                return;
+            };
+            let message = LogMessage {
+                offset,
+                timestamp,
+                message,
+            };
+            let mut step = advance(&mut state, &self.plan, message);
+            while !state.wants(&mut step).is_empty() {}
+            fold(&mut state, step);
+        }
+    }
+
+    /// Messages with the greatest numbers that are admitted.
+    fn far(message: &[u8]) -> Vec<Vec<u8>> {
+        let far = |time| {
+            let mut message = shuffle::decode(message).expect("our own message");
+            for section in &mut message.sections {
+                section.time = Some(time);
+                section.position.offset = (1 << 62) - 1;
+                for record in &mut section.records {
+                    record.time = time;
+                }
+            }
+            shuffle::encode(&message)
+        };
+        [-TIME_MAX, TIME_MAX].map(far).to_vec()
     }
 
     /// Inputs to begin with: the name of the target, and the bytes.
@@ -338,6 +381,12 @@ impl Checks {
         let state = |kind: char, bytes: &[u8]| ("state", [&[kind as u8], bytes].concat());
         let (log, rows) = self.run();
         seeds.extend(log.iter().map(|message| state('m', message)));
+        for message in &log {
+            let far = Checks::far(message);
+            for message in std::iter::once(message).chain(&far) {
+                seeds.push(state('a', &[&message[..1], &message[17..]].concat()));
+            }
+        }
         for (row, value) in rows {
             match row.first() {
                 Some(b'k') if row.len() > 33 => seeds.push(state('p', &value)),

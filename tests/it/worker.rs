@@ -3,6 +3,7 @@
 //! What it must have published is known from the logs alone: [`Setup::check`] folds the matches
 //! topic as far as it was committed, in this process and undisturbed, and compares.
 
+mod copies;
 mod different;
 pub mod log;
 mod members;

@@ -10,6 +10,7 @@ use super::{Callbacks, Group};
 use crate::config::Config;
 use crate::io::client::{self, Health};
 use crate::io::clock;
+use crate::io::identity::Identity;
 
 /// So often in [`FENCED_SPAN`] a membership may end because the group knows another member by our
 /// id. With static membership that happens when the answer to a join is lost; and all the time
@@ -20,6 +21,7 @@ const FENCED_SPAN: Duration = Duration::from_secs(60);
 /// Somebody who may be a member of a group.
 pub struct Member {
     config: Config,
+    identity: Arc<Identity>,
     health: Arc<Health>,
     group: String,
     topics: Vec<String>,
@@ -29,10 +31,16 @@ pub struct Member {
 
 impl Member {
     /// A member-to-be of the group of `stage` that reads `topics`.
-    pub fn new(config: &Config, health: &Arc<Health>, stage: &str, topics: &[String]) -> Member {
+    pub fn new(
+        config: &Config,
+        identity: &Arc<Identity>,
+        stage: &str,
+        topics: &[String],
+    ) -> Member {
         Member {
             config: config.clone(),
-            health: Arc::clone(health),
+            identity: Arc::clone(identity),
+            health: Arc::clone(identity.health()),
             group: format!("{}.{stage}", config.app),
             topics: topics.to_owned(),
             fenced: Vec::new(),
@@ -62,6 +70,7 @@ impl Member {
             return Err(error);
         }
         drop(group);
+        self.identity.stopped()?;
         self.fenced.retain(|time| time.elapsed() < FENCED_SPAN);
         self.fenced.push(clock::instant());
         if self.fenced.len() > FENCED_MAX {

@@ -1,8 +1,6 @@
 //! What a worker looks at before it starts.
 
 use std::collections::BTreeMap;
-use std::collections::hash_map::RandomState;
-use std::hash::{BuildHasher as _, Hasher as _};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -17,7 +15,7 @@ use crate::io::rule_set::{self, RuleSet};
 use crate::io::rules_topic::{Known, TakenIntoUse};
 use crate::io::store::{Budget, Owner, Store};
 use crate::io::topics::{self, Names, Weight};
-use crate::io::{clock, rules_topic, state_dir};
+use crate::io::{identity, rules_topic, state_dir};
 use crate::plan::changes::Changes;
 use crate::plan::{Catalogue, Plan, Source, retention};
 
@@ -246,9 +244,7 @@ fn worker_id(state_dir: &Path) -> Result<String> {
             return Ok(id.to_owned());
         }
     }
-    let mut hasher = RandomState::new().build_hasher();
-    hasher.write_i64(clock::now());
-    let id = format!("{:016x}", hasher.finish());
+    let id = identity::random();
     std::fs::write(&path, &id).with_context(failed)?;
     Ok(id)
 }
