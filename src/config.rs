@@ -14,7 +14,7 @@ use std::time::Duration;
 
 pub use kafka::{Kafka, near_property};
 pub use secret::{ReadSecret, Secret, looks_secret};
-pub use written::{Delivery, OnBrokenRules, Size, Start, Written};
+pub use written::{Delivery, OnBrokenRules, RuleTests, Size, Start, Written};
 
 use crate::decode;
 use crate::plan::Settings;
@@ -56,6 +56,8 @@ pub struct Config {
     pub status_interval: Duration,
     /// What becomes of a start whose rule files have errors.
     pub on_broken_rules: OnBrokenRules,
+    /// Whether rules must pass their own tests.
+    pub rule_tests: RuleTests,
     /// How long workers may have different rules before they are warned of.
     pub rolling_change: Duration,
     /// What one message of the matches, dead-letter or incidents topic may hold.
@@ -169,6 +171,7 @@ impl Config {
             static_membership: written.static_membership.unwrap_or(false),
             status_interval: time(written.status_interval, "30s"),
             on_broken_rules: written.on_broken_rules.unwrap_or(OnBrokenRules::LastGood),
+            rule_tests: written.rule_tests.unwrap_or(RuleTests::Ignore),
             rolling_change: time(written.rolling_change, "10m"),
             message_bytes_max: limits.message_bytes as usize,
             block_cache_bytes: written.state.block_cache.map_or(256 << 20, |size| size.0),

@@ -7,12 +7,13 @@
 //!
 //! One event's way: [`decode`] cuts a Kafka message into records, [`normalise`] makes each one an
 //! [`event`], [`detect`] tests it against the [`plan`]'s rules, [`shuffle`] packs what matched for
-//! the matches topic, [`admission`] passes what a worker can have written there, [`correlate`] folds it into the [`key`]s of the [`state`]. The key's
-//! [`view`] says where patterns hold, [`condition`] where the rule triggers, [`tally`] and
-//! [`episode`] which [`incident`]s follow, [`publish`] what of them is news; [`settle`] forgets
-//! what is final, [`late`] looks at what came too late. [`encode`] writes incidents. [`replay`]
-//! does the same for an input that ends, [`explain`] says why, [`rehearsal`] plays the tests of
-//! rules, and [`report`] shows what was found.
+//! the matches topic, [`admission`] passes what a worker can have written there, [`correlate`]
+//! folds it into the [`key`]s of the [`state`]. The key's [`view`] says where patterns hold,
+//! [`condition`] where the rule triggers, [`tally`] and [`episode`] which [`incident`]s follow,
+//! [`publish`] what of them is news; [`settle`] forgets what is final, [`late`] looks at what came
+//! too late. [`encode`] writes incidents. [`replay`] does the same for an input that ends,
+//! [`explain`] says why, [`rehearsal`] plays the tests of rules, and [`report`] shows what was
+//! found.
 //!
 //! Beside the path stand [`escape`], which all text takes that people see, [`version`],
 //! [`generate`], a realistic stream of events from a seed, and [`canary`], faults for tests to

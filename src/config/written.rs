@@ -12,7 +12,7 @@ use crate::rule::nearest::nearest;
 
 /// Every key, in the order of the documentation. In the environment `a.b_c` is
 /// `WATCHFIRE_A_B_C`; properties of `[kafka]` come besides.
-pub const KEYS: [&str; 30] = [
+pub const KEYS: [&str; 31] = [
     "app",
     "sources",
     "rules",
@@ -27,6 +27,7 @@ pub const KEYS: [&str; 30] = [
     "static_membership",
     "status_interval",
     "on_broken_rules",
+    "rule_tests",
     "rolling_change",
     "matches_partitions",
     "incidents_partitions",
@@ -77,6 +78,8 @@ pub struct Written {
     pub status_interval: Option<Time>,
     /// [`super::Config::on_broken_rules`]
     pub on_broken_rules: Option<OnBrokenRules>,
+    /// [`super::Config::rule_tests`]
+    pub rule_tests: Option<RuleTests>,
     /// [`super::Config::rolling_change`]
     pub rolling_change: Option<Time>,
     /// [`super::Topics::matches_partitions`]
@@ -197,6 +200,16 @@ pub enum OnBrokenRules {
     LastGood,
     /// It ends.
     Stop,
+}
+
+/// What the tests in rules are worth to a worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RuleTests {
+    /// Rules whose own tests fail are refused like rules with errors.
+    Require,
+    /// They are not run.
+    Ignore,
 }
 
 /// A duration such as `15m`.
@@ -385,6 +398,7 @@ impl Written {
             static_membership: self.static_membership.or(under.static_membership),
             status_interval: self.status_interval.or(under.status_interval),
             on_broken_rules: self.on_broken_rules.or(under.on_broken_rules),
+            rule_tests: self.rule_tests.or(under.rule_tests),
             rolling_change: self.rolling_change.or(under.rolling_change),
             matches_partitions: self.matches_partitions.or(under.matches_partitions),
             incidents_partitions: self.incidents_partitions.or(under.incidents_partitions),

@@ -9,13 +9,14 @@ mod ends;
 mod folding;
 mod open;
 mod pace;
+mod plans;
 mod report;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use rdkafka::message::{BorrowedMessage, Message as _, Timestamp};
 
 use super::client::{Health, lock};
@@ -30,14 +31,13 @@ use super::topics::Names;
 use crate::config::Config;
 use crate::encode::Encoding;
 use crate::plan::others::Others;
-use crate::plan::{Plan, Unusable};
-use crate::record::Hash;
 use crate::shuffle;
 use crate::state::Counts;
 use crate::time::Millis;
 use folding::{Folding, MEMORY_FACTOR, Surroundings, Unfolded, fold_all};
 use pace::processors;
-use report::{Recovery, Refused, Warned};
+use plans::Warned;
+use report::{Recovery, Refused};
 
 /// The longest wait for a message: other things are due.
 const WAIT: Duration = Duration::from_millis(100);
@@ -250,34 +250,6 @@ impl Stage {
         let waiting = self.folding.values().flat_map(|folding| &folding.outbox);
         self.outbox_bytes = waiting.map(|message| message.payload.len()).sum();
         Ok(())
-    }
-
-    /// The plans that these messages name; those that the rules topic does not have are left out.
-    /// A plan is there before a message names it, so one that is not known yet is found by reading
-    /// what was written to that topic since.
-    fn plans(&mut self, named: &BTreeSet<Hash>) -> Result<BTreeMap<Hash, Arc<Plan>>> {
-        let is_missing = |plan: &Hash| {
-            let found = self.known.catalogue.plan(*plan);
-            matches!(found, Err(Unusable::Missing(_)))
-        };
-        if named.iter().any(is_missing) {
-            self.known.catch_up()?;
-            lock(&self.status.reloading).entries_refused = self.known.refused;
-        }
-        let mut plans = BTreeMap::new();
-        for hash in named {
-            match self.known.catalogue.plan(*hash) {
-                Ok(plan) => {
-                    plans.insert(*hash, Arc::clone(plan));
-                }
-                Err(Unusable::Missing(_)) => (),
-                Err(why @ Unusable::Unreadable(_)) => bail!(
-                    "messages of the matches topic name plan {hash}, which this version cannot \
-                     use: {why}"
-                ),
-            }
-        }
-        Ok(plans)
     }
 
     fn timestamp(&mut self, kafka: &BorrowedMessage<'_>) -> Millis {

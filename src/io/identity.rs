@@ -52,9 +52,9 @@ impl Identity {
         let claims = self.claims()?;
         if let Some(first) = self.claim.yields_to(&claims) {
             bail!(
-                "another worker has the same id as this one, and has run since {}: the state_dir {} \
-                 is a copy of its. Give this worker a state_dir of its own, or delete the file `id` \
-                 in it",
+                "another worker has the same id as this one, and has run since {}: the state_dir \
+                 {} is a copy of its. Give this worker a state_dir of its own, or delete the file \
+                 `id` in it",
                 rfc3339(first.at),
                 self.config.state_dir
             );

@@ -173,7 +173,7 @@ impl Reloader {
     fn take(&mut self, content: Content) {
         self.looked.clone_from(&content);
         self.taken.clone_from(&content);
-        let outcome = rule_set::parse(content).and_then(|set| {
+        let outcome = rule_set::checked(content, &self.config).and_then(|set| {
             self.put_into_use(set, self.plan.sources.clone())
                 .map_err(|error| vec![client::chain(&error)])
         });

@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 
 use super::rule_files;
+use crate::config::{Config, RuleTests};
 use crate::event::Attributes;
 use crate::plan::Plan;
+use crate::rehearsal;
 use crate::rule::{self, Rule, Texts};
 
 /// The files of a rule set, each with its text; or why they cannot be read.
@@ -25,6 +27,23 @@ pub struct RuleSet {
 pub fn content(paths: &[String]) -> Content {
     let paths: Vec<PathBuf> = paths.iter().map(PathBuf::from).collect();
     rule_files::load(&paths).map_err(|error| format!("{error:#}"))
+}
+
+/// The rules in `content`, if they pass their own tests where they must.
+///
+/// # Errors
+///
+/// Everything that is wrong with them, a line each.
+pub fn checked(content: Content, config: &Config) -> Result<RuleSet, Vec<String>> {
+    let set = parse(content)?;
+    let failures = match config.rule_tests {
+        RuleTests::Require => rehearsal::failures(&set.rules, config.settings),
+        RuleTests::Ignore => Vec::new(),
+    };
+    match failures.is_empty() {
+        true => Ok(set),
+        false => Err(failures.iter().map(ToString::to_string).collect()),
+    }
 }
 
 /// The rules of a plan, where `content`, what the files hold, has errors.

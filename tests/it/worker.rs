@@ -204,26 +204,6 @@ fn a_cluster_without_transactions_will_do() {
 }
 
 #[test]
-fn a_slow_broker_costs_no_state() {
-    let cluster = MockCluster::new(1).unwrap();
-    let setup = mock_setup(&cluster, "slow");
-    let worker = Worker::start(&setup.config("a"));
-    worker.wait_for("ready");
-    Traffic::start(&setup, 60, Duration::from_millis(10)).finish();
-    setup.wait_until_read();
-    worker.stop();
-    // A new connection takes two of these before it has its first answer.
-    cluster
-        .broker_round_trip_time(1, Duration::from_millis(1_600))
-        .unwrap();
-    let worker = Worker::start(&setup.config("a"));
-    worker.wait_for("worker starts");
-    cluster.broker_round_trip_time(1, Duration::ZERO).unwrap();
-    let log = worker.stop();
-    assert!(!log.contains("the state on disk"), "{log}");
-}
-
-#[test]
 fn a_broker_that_comes_back_is_waited_for() {
     let mut broker = kafka::Broker::start();
     let setup = Setup::at(broker.bootstrap(), "outage", "");

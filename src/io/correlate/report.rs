@@ -1,23 +1,15 @@
 //! What the operator is told of the second stage.
 
-use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use super::{Folding, Stage};
 use crate::io::client::lock;
 use crate::io::clock;
 use crate::io::status::{Correlating, add_fold};
-use crate::plan::changes::Changes;
-use crate::plan::others::Other;
-use crate::record::Hash;
 use crate::state::Counts;
-use crate::time::rfc3339;
 
 /// Between two lines in the log about messages that were refused.
 const REFUSED_INTERVAL: Duration = Duration::from_secs(30);
-
-/// Between two warnings of other plans.
-const OTHERS_INTERVAL: Duration = Duration::from_secs(300);
 
 /// Between two lines in the log.
 const INTERVAL: Duration = Duration::from_secs(5);
@@ -30,73 +22,7 @@ pub struct Refused {
     said: Option<Instant>,
 }
 
-/// Other plans of which the log was told, and when it was warned of them.
-#[derive(Debug, Default)]
-pub struct Warned {
-    told: BTreeSet<Hash>,
-    warned: Option<Instant>,
-}
-
 impl Stage {
-    /// Notes which plans the messages named that were folded.
-    pub(super) fn note_plans(&mut self) {
-        for folding in self.folding.values_mut() {
-            for (plan, time) in std::mem::take(&mut folding.named) {
-                self.others.named(plan, time);
-            }
-        }
-    }
-
-    /// Says which other plans are in use: once while that may be a change from worker to worker,
-    /// as a warning when it lasts.
-    fn look_at_others(&mut self) {
-        let Some((own, since)) = lock(&self.status.reloading).plan.clone() else {
-            return;
-        };
-        let now = clock::now();
-        let others = self.others.beside(own.hash, since, now);
-        lock(&self.status.reloading).others = others.iter().map(|other| other.plan).collect();
-        let rolling = i64::try_from(self.config.rolling_change.as_millis()).unwrap_or(i64::MAX);
-        let lasts = |other: &Other| now - other.since >= rolling;
-        let warned = self
-            .warned
-            .warned
-            .is_some_and(|w| w.elapsed() < OTHERS_INTERVAL);
-        for other in &others {
-            let found = self.known.catalogue.plan(other.plan);
-            let difference = found.map_or_else(
-                |why| why.to_string(),
-                |plan| Changes::between(&own, plan).to_string(),
-            );
-            let (plan, since) = (other.plan.to_string(), rfc3339(other.since));
-            let own = own.hash.to_string();
-            if lasts(other) && !warned {
-                tracing::warn!(
-                    plan,
-                    own,
-                    since,
-                    difference,
-                    "workers of this application use different rules, and miss what only the \
-                     events of all of them together show: give all the same rules and configuration"
-                );
-            } else if self.warned.told.insert(other.plan) && !lasts(other) {
-                tracing::info!(
-                    plan,
-                    own,
-                    since,
-                    difference,
-                    "another worker uses other rules; that is as it must be while workers are \
-                     changed one by one"
-                );
-            }
-        }
-        if others.iter().any(lasts) && !warned {
-            self.warned.warned = Some(clock::instant());
-        }
-        let named = |plan: &Hash| others.iter().any(|other| other.plan == *plan);
-        self.warned.told.retain(named);
-    }
-
     /// Says, now and then, that messages were refused; names one.
     pub(super) fn name_refused(&mut self) {
         for (number, folding) in &mut self.folding {

@@ -248,3 +248,6 @@ fn worker_id(state_dir: &Path) -> Result<String> {
     std::fs::write(&path, &id).with_context(failed)?;
     Ok(id)
 }
+
+#[cfg(test)]
+mod tests;

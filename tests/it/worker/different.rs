@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::process::Worker;
-use super::setup::{Setup, Traffic};
+use super::setup::{Setup, Traffic, rule};
 
 fn with_patience(setup: &Setup, name: &str, patience: &str) -> std::path::PathBuf {
     setup.config_with(name, |text| {
@@ -105,4 +105,39 @@ fn workers_whose_rules_differ_say_so() {
         plans(&other, &one),
     );
     assert!(setup.check() > 0);
+}
+
+#[test]
+fn rules_whose_own_tests_fail_are_refused() {
+    let setup = Setup::new(
+        "failing",
+        "rule_tests = \"require\"\nstatus_interval = \"1s\"\n",
+    );
+    let tested = |incidents: &str| {
+        let tests = format!(
+            "tests:\n  - name: one\n    incidents: {incidents}\n    events:\n      - {{time: \
+             2026-01-01T00:00:01Z, user: Ann}}\n"
+        );
+        setup.file("rule.yaml", &(rule("window: 300s", "$user") + &tests));
+    };
+    let failing = "PH_Rule_TEST: test `one`: no incident with user \"ann\"";
+    tested("[{ user: ann }]");
+    let (code, log) = Worker::start(&setup.config("a")).wait();
+    assert_eq!(code, Some(2), "{log}");
+    assert!(log.contains(failing), "{log}");
+    tested("[]");
+    let worker = Worker::start(&setup.config("a"));
+    worker.wait_for("ready");
+    tested("[{ user: ann }]");
+    worker.wait_for("the new rules are refused; those in use stay");
+    worker.wait_for("rules=files rule_reloads=0 rule_reloads_refused=1");
+    assert!(
+        worker.log().contains("PH_Rule_TEST: test"),
+        "{}",
+        worker.log()
+    );
+    worker.stop_after_errors();
+    let worker = Worker::start(&setup.config("a"));
+    worker.wait_for("rules=last_good rule_reloads=0 rule_reloads_refused=1");
+    worker.stop_after_errors();
 }

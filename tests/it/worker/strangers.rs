@@ -63,8 +63,8 @@ fn intrude_matches(setup: &Setup) -> usize {
 
 /// Writes to the rules topic what no worker writes.
 fn intrude_rules(setup: &Setup) {
-    let retired = "{\"text\":\"id: Gone\\nwhirl: 7\\n\",\"settings\":{\"patience\":5,\"lateness\":10,\
-                   \"limits\":{\"evidence\":5,\"distinct_values\":10}},\"fingerprint\":\
+    let retired = "{\"text\":\"id: Gone\\nwhirl: 7\\n\",\"settings\":{\"patience\":5,\"lateness\":\
+                   10,\"limits\":{\"evidence\":5,\"distinct_values\":10}},\"fingerprint\":\
                    \"00000000000000000000000000000000\"}";
     let hash = |value: &str| Hash::of(value.as_bytes());
     let of_retired = format!(
