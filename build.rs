@@ -18,10 +18,10 @@ fn main() {
         .filter(|commit| is_commit(commit));
     match said.or_else(|| is_release.then(found).flatten()) {
         Some(commit) => {
-            println!("cargo::rustc-env=WATCHFIRE_COMMIT={commit}");
-            println!("cargo::rustc-env=WATCHFIRE_VERSION={version} ({commit})");
+            println!("cargo::rustc-env=BUILT_COMMIT={commit}");
+            println!("cargo::rustc-env=BUILT_VERSION={version} ({commit})");
         }
-        None => println!("cargo::rustc-env=WATCHFIRE_VERSION={version}"),
+        None => println!("cargo::rustc-env=BUILT_VERSION={version}"),
     }
 }
 

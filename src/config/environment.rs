@@ -77,9 +77,15 @@ fn variable_of(key: &str) -> String {
 }
 
 fn unknown(variable: &str) -> String {
-    let known: Vec<String> = KEYS.iter().map(|key| variable_of(key)).collect();
-    let known = known.iter().map(String::as_str).chain(OTHERS);
-    means_nothing(variable, nearest(variable, known))
+    // What they all begin with says nothing of how near they are.
+    let bare = |variable: &'_ str| variable.trim_start_matches(PREFIX).to_owned();
+    let keys = KEYS.iter().map(|key| bare(&variable_of(key)));
+    let known: Vec<String> = keys.chain(OTHERS.map(bare)).collect();
+    let near = nearest(&bare(variable), known.iter().map(String::as_str));
+    means_nothing(
+        variable,
+        near.map(|near| format!("{PREFIX}{near}")).as_deref(),
+    )
 }
 
 /// What the platform says of one service: its name, and the variables.

@@ -252,9 +252,9 @@ fn variables_of_services_are_passed_over() {
     );
     check(
         BROKERS,
-        &["WATCHFIRE_SOMETHING_ELSE_ALTOGETHER=1"],
+        &["WATCHFIRE_VERSION=1"],
         warnings,
-        "the environment variable WATCHFIRE_SOMETHING_ELSE_ALTOGETHER means nothing",
+        "the environment variable WATCHFIRE_VERSION means nothing",
     );
 }
 

@@ -276,7 +276,8 @@ fn a_log_in_json_is_json_to_its_end() {
         );
         let arguments: Vec<&str> = arguments.split(' ').collect();
         let mut command = program(place.path(), &arguments);
-        let ran = Ran::of(command.env("WATCHFIRE_PATIENC", "1m"));
+        command.env("WATCHFIRE_PATIENC", "1m");
+        let ran = Ran::of(command.env("WATCHFIRE_ON_BROKEN_RULES", "stop"));
         assert_eq!(ran.code, code, "{ran:?}");
         let lines = ran
             .err

@@ -7,8 +7,10 @@ use std::path::Path;
 use super::{Brokers, Ran, avro, folder, incident, program};
 
 /// What a terminal, an editor or a build server would act on.
-const HOSTILE: &str = "\u{1b}]0;pwned\u{7}\u{1b}[2J\u{1b}[31mEVIL\u{9b}31mC1\u{202e}gnp.exe\u{7f}\n::error::injected\n\
-     ##vso[task.x]\u{2028}\u{200b}\u{feff}\u{e0041}";
+const HOSTILE: &str = concat!(
+    "\u{1b}]0;pwned\u{7}\u{1b}[2J\u{1b}[31mEVIL\u{9b}31mC1\u{202e}gnp.exe\u{7f}\n",
+    "::error::injected\n##vso[task.x]\u{2028}\u{200b}\u{feff}\u{e0041}"
+);
 
 fn record() -> String {
     let text = serde_json::Value::from(HOSTILE);
