@@ -136,6 +136,7 @@ impl Config {
         kafka.suit_event_hubs();
         let config = Config::from_written(written, kafka, warnings);
         config.check(&mut problems);
+        config.check_limits(&mut problems);
         if problems.is_empty() {
             Ok(config)
         } else {
@@ -218,28 +219,6 @@ impl Config {
             "lateness: must be at least patience",
         );
         require(
-            settings.limits.evidence > 0,
-            "limits.evidence: must be at least 1",
-        );
-        require(
-            settings.limits.distinct_values > 0,
-            "limits.distinct_values: must be at least 1",
-        );
-        require(
-            (10_000..=100_000_000).contains(&self.message_bytes_max),
-            "limits.message_bytes: must be at least 10000, or ordinary records do not fit, and at \
-             most 100000000",
-        );
-        let decoding = self.decoding;
-        require(
-            decoding.message_bytes > 0 && decoding.records > 0,
-            "limits.source_message_bytes, limits.source_records: must be at least 1",
-        );
-        require(
-            (1..=decode::Limits::default().nesting).contains(&decoding.nesting),
-            "limits.source_nesting: must be from 1 to 128",
-        );
-        require(
             self.block_cache_bytes >= 8 << 20
                 && self.keys_bytes >= 8 << 20
                 && self.recovery_bytes >= 8 << 20
@@ -261,6 +240,34 @@ impl Config {
         require(
             intervals.iter().all(|interval| !interval.is_zero()),
             "commit_interval, watermark_interval, broker_timeout, status_interval: must not be 0",
+        );
+    }
+
+    fn check_limits(&self, problems: &mut Vec<String>) {
+        let mut require = |holds: bool, problem: &str| {
+            if !holds {
+                problems.push(problem.to_owned());
+            }
+        };
+        let limits = self.settings.limits;
+        require(limits.evidence > 0, "limits.evidence: must be at least 1");
+        require(
+            limits.distinct_values > 0,
+            "limits.distinct_values: must be at least 1",
+        );
+        require(
+            (10_000..=100_000_000).contains(&self.message_bytes_max),
+            "limits.message_bytes: must be at least 10000, or ordinary records do not fit, and at \
+             most 100000000",
+        );
+        let decoding = self.decoding;
+        require(
+            decoding.message_bytes > 0 && decoding.records > 0,
+            "limits.source_message_bytes, limits.source_records: must be at least 1",
+        );
+        require(
+            (1..=decode::Limits::default().nesting).contains(&decoding.nesting),
+            "limits.source_nesting: must be from 1 to 128",
         );
     }
 

@@ -127,6 +127,10 @@ fn commands_become_incidents_that_others_can_read() {
         log.contains("future=1"),
         "a time in the future is counted: {log}"
     );
+    // The user and the correlation id of one record; what was said of it was cut.
+    assert!(log.contains("values_cut=2"), "{log}");
+    let mut lines = log.lines().filter(|line| line.contains("truncated="));
+    assert!(lines.any(|line| !line.contains("truncated=0")), "{log}");
 
     let revisions: Vec<(&Value, &Value)> = rows
         .iter()
