@@ -108,7 +108,8 @@ fn play() -> (BTreeMap<&'static str, String>, Vec<Incident>) {
         all.extend(feed.message(Vec::new(), millis(scene.quiet_until)));
         let mut names = Names::default();
         let mut table = String::from(
-            "it is     a command of  revision  status     id  first     last      events  triggers\n",
+            "it is     a command of  revision  status     id  first     last      events  \
+             triggers\n",
         );
         for (now, time) in scene.messages {
             let records = match time.is_empty() {

@@ -4,6 +4,7 @@
 //! A check is a function of a path and a text to complaints, and each has a planted violation.
 
 mod code;
+mod log;
 mod tree;
 
 use std::collections::BTreeSet;
@@ -181,6 +182,24 @@ fn the_sources_keep_the_rules() {
         }
     }
     assert!(complaints.is_empty(), "\n{}\n", complaints.join("\n"));
+}
+
+/// Each field of a log line has one name, and is told of.
+#[test]
+fn the_fields_of_log_lines_are_documented() {
+    let files = tree::project();
+    let sources = files.iter().filter(|(path, _)| path.starts_with("src/"));
+    let mut used: BTreeSet<String> = sources.flat_map(|(_, text)| log::fields(text)).collect();
+    // The line's own words.
+    used.remove("message");
+    let documented = log::documented(&files["docs/log.md"]);
+    let untold: Vec<_> = used.difference(&documented).collect();
+    let unused: Vec<_> = documented.difference(&used).collect();
+    assert!(untold.is_empty(), "tell of them in docs/log.md: {untold:?}");
+    assert!(
+        unused.is_empty(),
+        "docs/log.md tells of fields that are not there: {unused:?}"
+    );
 }
 
 /// What a check says of a text with a violation and of one without.

@@ -291,7 +291,7 @@ impl Folding {
         if full {
             tracing::info!(
                 partition,
-                left = self.left(),
+                offsets_left = self.left(),
                 "the memory for folding again is used up; keeping what is folded so far"
             );
             self.state.shrink_all(surroundings.recovering_bytes / 4);

@@ -27,22 +27,22 @@ impl Stage {
     /// The fold of a partition whose log has the offsets `low..high`, ready to go on.
     pub(super) fn open_one(
         &mut self,
-        (topic, number): &Partition,
+        place: &Partition,
         committed: Option<&Committed>,
         (low, high): (i64, i64),
     ) -> Result<Folding> {
+        let (topic, number) = place;
         let partition = u32::try_from(*number)?;
-        let place = format!("{topic}/{number}");
         if let Some(committed) = committed.filter(|committed| committed.offset > high) {
             bail!(
-                "{place} ends at offset {high}, and was read to {}: the topic was made anew. Give \
+                "{topic}/{partition} ends at offset {high}, and was read to {}: the topic was made anew. Give \
                  the application another name, or delete the consumer group {}.correlate",
                 committed.offset,
                 self.config.app
             );
         }
-        let stored = self.stored(partition, &place)?;
-        let noted = committed.map(|committed| note_of(committed, low, &place));
+        let stored = self.stored(topic, partition)?;
+        let noted = committed.map(|committed| note_of(committed, low, place));
         let noted = noted.transpose()?;
         let recovery = noted.as_ref().map(|note| note.recovery);
         let applied = stored.as_ref().map(State::applied);
@@ -58,11 +58,17 @@ impl Stage {
             (Beginning::Stored | Beginning::Beyond(_), None) => State::empty(low),
             (Beginning::Empty(first), _) => self.begin_empty(partition, first)?,
             (Beginning::Missing(first), _) if self.config.accept_incomplete_state => {
-                tracing::warn!(place, first, low, "the log lacks what the state needs");
+                tracing::warn!(
+                    topic,
+                    partition,
+                    needed = first,
+                    begins = low,
+                    "the log lacks what the state needs"
+                );
                 self.begin_empty(partition, low)?
             }
             (Beginning::Missing(first), _) => bail!(
-                "{place} begins at offset {low}, and the state needs it from {first}: its \
+                "{topic}/{partition} begins at offset {low}, and the state needs it from {first}: its \
                  retention is too short, or the worker was down too long. Start with \
                  --accept-incomplete-state to go on with what there is; incidents may then miss \
                  events"
@@ -73,13 +79,14 @@ impl Stage {
             offset: from,
             metadata: state.recovery_offset().to_string(),
         });
-        tracing::debug!(place, from, to = committed.offset, "partition opened");
+        let until = committed.offset;
+        tracing::debug!(topic, partition, from, until, "partition opened");
         let noted = noted.unwrap_or_default();
         Ok(Folding::new(state, committed, noted, high))
     }
 
     /// The state in the store, if there is one that can be used.
-    fn stored(&mut self, partition: u32, place: &str) -> Result<Option<State>> {
+    fn stored(&mut self, topic: &str, partition: u32) -> Result<Option<State>> {
         let Some(meta) = self.store.get(partition, State::META_ROW)? else {
             return Ok(None);
         };
@@ -91,12 +98,17 @@ impl Stage {
         match opened {
             Ok(state) => Ok(Some(state)),
             Err(OpenError::Unreadable) => {
-                tracing::warn!(place, "the state on disk is damaged; folding again");
+                tracing::warn!(
+                    topic,
+                    partition,
+                    "the state on disk is damaged; folding again"
+                );
                 Ok(None)
             }
             Err(OpenError::Format(found)) => {
                 tracing::warn!(
-                    place,
+                    topic,
+                    partition,
                     found,
                     known = state::FORMAT,
                     "the state on disk is of another version; folding again"
@@ -104,12 +116,12 @@ impl Stage {
                 Ok(None)
             }
             Err(OpenError::Unusable(Unusable::Missing(hash))) => bail!(
-                "the state of {place} names {hash}, which the rules topic of {} does not have; \
+                "the state of {topic}/{partition} names {hash}, which the rules topic of {} does not have; \
                  that topic must be compacted, never deleted from",
                 self.config.app
             ),
             Err(OpenError::Unusable(why @ Unusable::Unreadable(_))) => {
-                bail!("the state of {place} rests on a rule that cannot be used: {why}")
+                bail!("the state of {topic}/{partition} rests on a rule that cannot be used: {why}")
             }
         }
     }
@@ -122,17 +134,18 @@ impl Stage {
 
 /// What was noted with a committed offset. Somebody else's commit has no note: then all that the
 /// log has must do.
-fn note_of(committed: &Committed, low: i64, place: &str) -> Result<Note> {
+fn note_of(committed: &Committed, low: i64, (topic, partition): &Partition) -> Result<Note> {
     match Note::parse(&committed.metadata, committed.offset) {
         Ok(note) => Ok(note),
         Err(NoteError::Later) => bail!(
-            "the committed offset of {place} was noted by a newer version of watchfire ({:?}); \
+            "the committed offset of {topic}/{partition} was noted by a newer version of watchfire ({:?}); \
              use that one",
             committed.metadata
         ),
         Err(NoteError::Foreign) => {
             tracing::warn!(
-                place,
+                topic,
+                partition,
                 offset = committed.offset,
                 "a committed offset was not written by watchfire; folding all that the log has"
             );

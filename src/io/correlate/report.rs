@@ -125,7 +125,7 @@ impl Recovery {
         if partitions == 0 {
             tracing::info!(
                 offsets = *total,
-                seconds = format!("{seconds:.1}"),
+                seconds = (10.0 * seconds).round() / 10.0,
                 "everything committed before is folded again; live"
             );
             *recovery = None;
@@ -133,9 +133,9 @@ impl Recovery {
             *said = clock::instant();
             let done = (*total - left).max(1) as f64;
             tracing::info!(
-                partitions,
-                done = format!("{:.0}%", 100.0 * done / *total as f64),
-                seconds_left = format!("{:.0}", seconds / done * left as f64),
+                recovering = partitions,
+                percent = (100.0 * done / *total as f64) as u64,
+                seconds_left = (seconds / done * left as f64) as u64,
                 "folding again what was committed before"
             );
         }

@@ -136,7 +136,12 @@ impl Stage {
                          to go on without them"
                     );
                 }
-                tracing::warn!(topic, partition, lost, "going on without deleted messages");
+                tracing::warn!(
+                    topic,
+                    partition,
+                    deleted = lost,
+                    "going on without deleted messages"
+                );
                 Ok(low)
             }
             Some(found) => Ok(found.offset),
