@@ -172,7 +172,7 @@ impl Reader {
             written: message.timestamp().to_millis(),
             offset: message.offset(),
         };
-        let Err(why) = take(entry) else {
+        let Err(reason) = take(entry) else {
             return true;
         };
         if before < NAMED_MAX {
@@ -180,8 +180,8 @@ impl Reader {
             tracing::warn!(
                 topic = &*self.topic,
                 offset = message.offset(),
-                ?key,
-                ?why,
+                key,
+                reason,
                 "an entry of the rules topic is none of a worker's, and passed over"
             );
         }

@@ -53,6 +53,22 @@ pub struct Correlating {
     pub held_back_by: Option<(String, u32, Option<Millis>)>,
 }
 
+impl Correlating {
+    /// How far time has come, and what holds it back.
+    fn time(&self) -> (String, String) {
+        let time = |millis: Option<Millis>| millis.map_or("none".to_owned(), time::rfc3339);
+        let held_back_by = self.held_back_by.as_ref();
+        let held_back_by = held_back_by.map_or("nothing".to_owned(), |held| {
+            let (topic, partition, at) = held;
+            format!("{topic}/{partition} at {}", time(*at))
+        });
+        (
+            time(self.watermark.map(|second| second * 1000)),
+            held_back_by,
+        )
+    }
+}
+
 /// What becomes of changes to the rules.
 #[derive(Clone, Debug, Default)]
 pub struct Reloading {
@@ -112,14 +128,7 @@ impl Status {
         let (source_lag, matches_lag) = (detecting.lag, correlating.lag);
         let lag = source_lag.zip(matches_lag).map(|(one, other)| one + other);
         let caught_up = behind.is_some_and(|behind| behind <= close(config.watermark_interval));
-        let time = |millis: Option<Millis>| millis.map_or("none".to_owned(), time::rfc3339);
-        let watermark = time(correlating.watermark.map(|second| second * 1000));
-        let held_back_by = correlating
-            .held_back_by
-            .map_or("nothing".to_owned(), |held| {
-                let (topic, partition, at) = held;
-                format!("{topic}/{partition} at {}", time(at))
-            });
+        let (watermark, held_back_by) = correlating.time();
         tracing::info!(
             delivery = delivery.name(),
             source_partitions = detecting.partitions,
@@ -156,10 +165,9 @@ impl Status {
             truncated = correlating.counts.truncated,
             plan,
             other_plans = others,
-            rules = if reloading.last_good {
-                "last_good"
-            } else {
-                "files"
+            rules_from = match reloading.last_good {
+                true => "last_good",
+                false => "files",
             },
             rule_reloads = reloading.reloads,
             rule_reloads_refused = reloading.refused,

@@ -14,8 +14,8 @@ const STACK: usize = 2 << 20;
 /// A rule; each `@key` of it stands for what a form puts there, or for `DEFAULTS`.
 const RULE: &str = "id: R\nname: n\nseverity: @severity\nwindow: 5m\ntactics: @tactics\n\
                     patterns:\n  - {name: P, where: '@where', group_by: @group_by, \
-                    having: '@having'}\ncondition: '@condition'\nrelations: @relations\nincident: {attributes: \
-                    @attributes}\nexceptions: @exceptions\ntests: @tests\n@more";
+                    having: '@having'}\ncondition: '@condition'\nrelations: @relations\n\
+                    incident: {attributes: @attributes}\nexceptions: @exceptions\ntests: @tests\n@more";
 
 const DEFAULTS: &[(&str, &str)] = &[
     ("severity", "5"),

@@ -35,8 +35,9 @@ impl Stage {
         let partition = u32::try_from(*number)?;
         if let Some(committed) = committed.filter(|committed| committed.offset > high) {
             bail!(
-                "{topic}/{partition} ends at offset {high}, and was read to {}: the topic was made anew. Give \
-                 the application another name, or delete the consumer group {}.correlate",
+                "{topic}/{partition} ends at offset {high}, and was read to {}: the topic was made \
+                 anew. Give the application another name, or delete the consumer group \
+                 {}.correlate",
                 committed.offset,
                 self.config.app
             );
@@ -68,8 +69,8 @@ impl Stage {
                 self.begin_empty(partition, low)?
             }
             (Beginning::Missing(first), _) => bail!(
-                "{topic}/{partition} begins at offset {low}, and the state needs it from {first}: its \
-                 retention is too short, or the worker was down too long. Start with \
+                "{topic}/{partition} begins at offset {low}, and the state needs it from {first}: \
+                 its retention is too short, or the worker was down too long. Start with \
                  --accept-incomplete-state to go on with what there is; incidents may then miss \
                  events"
             ),
@@ -116,8 +117,8 @@ impl Stage {
                 Ok(None)
             }
             Err(OpenError::Unusable(Unusable::Missing(hash))) => bail!(
-                "the state of {topic}/{partition} names {hash}, which the rules topic of {} does not have; \
-                 that topic must be compacted, never deleted from",
+                "the state of {topic}/{partition} names {hash}, which the rules topic of {} does \
+                 not have; that topic must be compacted, never deleted from",
                 self.config.app
             ),
             Err(OpenError::Unusable(why @ Unusable::Unreadable(_))) => {
@@ -138,8 +139,8 @@ fn note_of(committed: &Committed, low: i64, (topic, partition): &Partition) -> R
     match Note::parse(&committed.metadata, committed.offset) {
         Ok(note) => Ok(note),
         Err(NoteError::Later) => bail!(
-            "the committed offset of {topic}/{partition} was noted by a newer version of watchfire ({:?}); \
-             use that one",
+            "the committed offset of {topic}/{partition} was noted by a newer version of watchfire \
+             ({:?}); use that one",
             committed.metadata
         ),
         Err(NoteError::Foreign) => {

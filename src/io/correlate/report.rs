@@ -40,7 +40,7 @@ impl Stage {
                 tracing::warn!(
                     partition = *number,
                     offset,
-                    why = why.to_string(),
+                    reason = why.to_string(),
                     refused = self.refused.count,
                     "a message of the matches topic is none of a worker's, and passed over"
                 );

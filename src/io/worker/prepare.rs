@@ -134,7 +134,7 @@ pub fn plan(
     match before {
         None => tracing::info!("these are the first rules of this application"),
         Some(Err(why)) => tracing::warn!(
-            why = why.to_string(),
+            reason = why.to_string(),
             "the rules that were used last cannot be compared with these"
         ),
         Some(Ok(before)) => {

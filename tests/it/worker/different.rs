@@ -23,7 +23,7 @@ fn broken_rule_files_stop_no_worker_whose_application_has_rules() {
     worker.wait_for("ready");
     Traffic::start(&setup, 30, Duration::from_millis(10)).finish();
     setup.wait_until_read();
-    worker.wait_for("rules=last_good rule_reloads=0 rule_reloads_refused=1");
+    worker.wait_for("rules_from=last_good rule_reloads=0 rule_reloads_refused=1");
     let log = worker.log();
     assert!(log.contains("rule.yaml:7:"), "{log}");
     let said = "the rule files have errors: this worker goes on with the rules that were used last";
@@ -138,6 +138,6 @@ fn rules_whose_own_tests_fail_are_refused() {
     );
     worker.stop_after_errors();
     let worker = Worker::start(&setup.config("a"));
-    worker.wait_for("rules=last_good rule_reloads=0 rule_reloads_refused=1");
+    worker.wait_for("rules_from=last_good rule_reloads=0 rule_reloads_refused=1");
     worker.stop_after_errors();
 }

@@ -125,7 +125,7 @@ fn refused_records_are_logged_with_reason_and_place_and_counted_by_reason() {
         .lines()
         .filter(|line| line.contains("were refused"))
         .collect();
-    let place = format!("topic=\"{}\" partition=1 offset=0 index=1", setup.source);
+    let place = format!("topic={} partition=1 offset=0 index=1", setup.source);
     let said = |parts: &[&str]| {
         lines
             .iter()
