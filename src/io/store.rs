@@ -122,7 +122,7 @@ impl Store {
                 Ok(Found::Unclaimed) => return store.claim(owner),
                 Ok(Found::Useless(why)) => tracing::warn!(
                     path = %path.display(),
-                    why,
+                    reason = why,
                     "the state on disk is dropped and made anew from the log"
                 ),
                 Ok(Found::Unknown(why)) => bail!(

@@ -15,7 +15,8 @@ const STACK: usize = 2 << 20;
 const RULE: &str = "id: R\nname: n\nseverity: @severity\nwindow: 5m\ntactics: @tactics\n\
                     patterns:\n  - {name: P, where: '@where', group_by: @group_by, \
                     having: '@having'}\ncondition: '@condition'\nrelations: @relations\n\
-                    incident: {attributes: @attributes}\nexceptions: @exceptions\ntests: @tests\n@more";
+                    incident: {attributes: @attributes}\nexceptions: @exceptions\n\
+                    tests: @tests\n@more";
 
 const DEFAULTS: &[(&str, &str)] = &[
     ("severity", "5"),

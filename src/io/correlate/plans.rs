@@ -85,11 +85,11 @@ impl Stage {
                 |plan| Changes::between(&own, plan).to_string(),
             );
             let (plan, since) = (other.plan.to_string(), rfc3339(other.since));
-            let own = own.hash.to_string();
+            let own_plan = own.hash.to_string();
             if lasts(other) && !warned {
                 tracing::warn!(
                     plan,
-                    own,
+                    own_plan,
                     since,
                     difference,
                     "workers of this application use different rules, and miss what only the \
@@ -98,7 +98,7 @@ impl Stage {
             } else if self.warned.told.insert(other.plan) && !lasts(other) {
                 tracing::info!(
                     plan,
-                    own,
+                    own_plan,
                     since,
                     difference,
                     "another worker uses other rules; that is as it must be while workers are \
