@@ -4,6 +4,8 @@
 mod index;
 mod matcher;
 mod outbox;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -38,6 +38,50 @@ fn every_kind_of_message_costs_in_line_with_its_length() {
     assert!(dear.is_empty(), "{dear:#?}");
 }
 
+const PIECES: [&str; 24] = [
+    "{",
+    "}",
+    "[",
+    "]",
+    "\"",
+    "'",
+    ",",
+    ":",
+    "\\",
+    "\n",
+    " ",
+    "x",
+    "1",
+    "/*",
+    "*/",
+    "//",
+    "{\"a\":",
+    "{'a':'b'}",
+    "{\"records\":[",
+    "'records':[",
+    "{\"properties\":\"{'a':",
+    "\u{feff}",
+    "{}",
+    GOOD,
+];
+
+proptest! {
+    #[test]
+    fn whatever_comes_costs_in_line_with_its_length(
+        pieces in proptest::collection::vec(
+            (proptest::sample::select(&PIECES[..]), 1_usize..200),
+            1..12,
+        ),
+        times in 1_usize..20,
+    ) {
+        let message: String = pieces.iter().map(|(piece, n)| piece.repeat(*n)).collect();
+        let message = message.repeat(times);
+        let most = 2 * STEPS_MAX * message.len() as u64 + 1000;
+        let steps = steps(&everything(), message.as_bytes());
+        prop_assert!(steps <= most, "{steps} steps of {} bytes", message.len());
+    }
+}
+
 #[test]
 fn a_good_message_is_looked_at_about_twice() {
     let good = format!("{{\"records\":[{}]}}", vec![GOOD; 1000].join(","));

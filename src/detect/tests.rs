@@ -1,0 +1,107 @@
+use std::sync::Arc;
+
+use super::*;
+use crate::event::Attributes;
+use crate::plan::{Limits, Settings};
+use crate::rule;
+
+const RULE: &str = "
+id: r
+name: R
+severity: 5
+window: 60s
+patterns:
+  - name: P
+    where: record.properties.body.a = 1
+";
+
+const SETTINGS: Settings = Settings {
+    patience: 60,
+    lateness: 60,
+    limits: Limits {
+        evidence: 1,
+        distinct_values: 1,
+        message_bytes: 10_000,
+    },
+};
+
+/// What comes of one message.
+fn read(payload: &str) -> Output {
+    let mut attributes = Attributes::default();
+    let rules = rule::parse("r", RULE, &mut attributes).unwrap();
+    let plan: Arc<Plan> = Plan::alone(&rules, &attributes, SETTINGS, Vec::new()).unwrap();
+    let mut detector = Detector::new(plan, 1, 10_000);
+    let source = SourcePartition {
+        source: 0,
+        partition: 0,
+    };
+    detector.assign(source, 0);
+    detector.read(source, 0, Some(1_772_355_600_000), payload.as_bytes());
+    detector.take()
+}
+
+/// How many records `payload` holds, and how many of them are refused for which reason.
+fn check_refused(payload: &str, records: u64, expected: &[(&str, u64)]) -> Output {
+    let output = read(payload);
+    let given = output.counts.by_reason.given();
+    let given: Vec<(&str, u64)> = given.map(|(reject, n)| (reject.reason(), n)).collect();
+    assert_eq!(given, expected);
+    let rejected = expected.iter().map(|(_, n)| n).sum();
+    assert_eq!(
+        (output.counts.records, output.counts.rejected),
+        (records, rejected)
+    );
+    let said: u64 = output.dead_letters.iter().map(DeadLetter::records).sum();
+    assert_eq!(said, rejected);
+    output
+}
+
+#[test]
+fn each_limit_that_is_hit_is_counted() {
+    let large = " ".repeat((64 << 20) + 1);
+    check_refused(&large, 1, &[("message-too-large", 1)]);
+    let many = format!("[{}]", "{},".repeat(100_002));
+    check_refused(&many, 100_001, &[("too-many-records", 1)]);
+    let deep = format!("[{{\"a\":{}{}}},{{}}]", "[".repeat(200), "]".repeat(200));
+    check_refused(&deep, 2, &[("too-deep", 1)]);
+
+    let body = format!("{{\"x\":{}{},\"a\":1}}", "[".repeat(200), "]".repeat(200));
+    let body = serde_json::Value::from(body);
+    let counts = read(&format!("{{\"properties\":{{\"body\":{body}}}}}")).counts;
+    assert_eq!((counts.hidden, counts.matches, counts.rejected), (1, 1, 0));
+
+    let counts = read(&"{x\n{'a':1},".repeat(200)).counts;
+    assert_eq!(counts.unmended, 0);
+    let nested = "{x\n".repeat(2000) + &"}\n".repeat(2000);
+    assert!(read(&nested).counts.unmended > 0);
+}
+
+#[test]
+fn neighbours_share_a_dead_letter_that_says_how_many_they_are() {
+    let payload = r#"[7,{"n" 1},{"n":2},"x"]"#;
+    let output = check_refused(payload, 4, &[("not-json", 1), ("not-an-object", 2)]);
+    let letters = output.dead_letters.iter().map(|letter| {
+        let headers = letter.headers("t");
+        let headers = headers
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"));
+        let text = String::from_utf8_lossy(&letter.bytes);
+        format!("{text} {}", headers.collect::<Vec<_>>().join(" "))
+    });
+    let letters: Vec<String> = letters.collect();
+    let words = "explanation=a record must be a JSON object; this is another value";
+    assert_eq!(
+        letters,
+        [
+            format!(
+                "7,{{\"n\" 1}} reason=not-an-object {words} \
+                 (2 records refused: not-json 1, not-an-object 1) \
+                 topic=t partition=0 offset=0 index=0 records=2"
+            ),
+            format!(
+                "\"x\" reason=not-an-object {words} \
+                 topic=t partition=0 offset=0 index=3 records=1"
+            ),
+        ]
+    );
+}
