@@ -131,10 +131,9 @@ fn check_match(found: &Match, rule: &LoadedRule) -> Result<(), &'static str> {
         let place = part.pattern as usize;
         let pattern = rule.patterns.get(place);
         let pattern = pattern.ok_or("a pattern that its rule does not have")?;
-        let parts = rule.join_key.iter();
-        let in_key: BTreeSet<_> = parts.filter_map(|part| part.places.get(place)).collect();
-        let beyond = pattern.group_by.len().saturating_sub(in_key.len());
-        let fits = part.group.len() == beyond
+        let places = 0..pattern.group_by.len();
+        let beyond = places.filter(|at| rule.key_part(place, *at).is_none());
+        let fits = part.group.len() == beyond.count()
             && part.inputs.len() == pattern.aggregates.len()
             && part.combination.is_some() == pattern.new.is_some();
         hold(
