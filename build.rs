@@ -8,6 +8,10 @@ use std::process::Command;
 /// What git fills in when it makes an archive.
 const ARCHIVED: &str = ".git_archival.txt";
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a build script has nobody else to ask"
+)]
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-env-changed=WATCHFIRE_COMMIT");

@@ -30,7 +30,7 @@ fn broken_rule_files_stop_no_worker_whose_application_has_rules() {
     assert!(log.contains(said), "{log}");
     setup.write_rule("window: 120s");
     worker.wait_for("rules reloaded");
-    worker.wait_for("rules=files rule_reloads=1");
+    worker.wait_for("rules_from=files rule_reloads=1");
     worker.stop_after_errors();
     assert!(setup.check() > 0);
 
@@ -130,7 +130,7 @@ fn rules_whose_own_tests_fail_are_refused() {
     worker.wait_for("ready");
     tested("[{ user: ann }]");
     worker.wait_for("the new rules are refused; those in use stay");
-    worker.wait_for("rules=files rule_reloads=0 rule_reloads_refused=1");
+    worker.wait_for("rules_from=files rule_reloads=0 rule_reloads_refused=1");
     assert!(
         worker.log().contains("PH_Rule_TEST: test"),
         "{}",
