@@ -123,7 +123,13 @@ pub struct Args {
     temp_dir: Option<PathBuf>,
 
     /// The configuration file (TOML): its brokers, and the settings that rules are run with.
-    #[arg(long, short, value_name = "FILE", env = "WATCHFIRE_CONFIG")]
+    #[arg(
+        long,
+        short,
+        value_name = "FILE",
+        env = "WATCHFIRE_CONFIG",
+        hide_env_values = true
+    )]
     config: Option<PathBuf>,
 
     /// Where the brokers are: host:port, several separated by commas.

@@ -23,6 +23,9 @@ use crate::time::{Second, rfc3339};
 const NAMED_MAX: usize = 20;
 
 /// Show the rule behind an incident, exactly as it was when the incident was said.
+///
+/// Characters that would act on a terminal are shown as JSON writes them (\u001b); --json has the
+/// exact text.
 #[derive(clap::Args, Debug)]
 pub struct Args {
     /// The incident's rule_fingerprint or the beginning of it, or its rule_id for the rule's

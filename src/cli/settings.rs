@@ -16,7 +16,13 @@ pub const USAGE: u8 = 2;
 #[derive(clap::Args, Debug, Default)]
 pub struct Settings {
     /// The configuration file (TOML).
-    #[arg(long, short, value_name = "FILE", env = "WATCHFIRE_CONFIG")]
+    #[arg(
+        long,
+        short,
+        value_name = "FILE",
+        env = "WATCHFIRE_CONFIG",
+        hide_env_values = true
+    )]
     config: Option<PathBuf>,
     /// Where the brokers are: host:port, several separated by commas.
     #[arg(long, value_name = "ADDRESS")]

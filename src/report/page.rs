@@ -40,7 +40,7 @@ const SCRIPT: &str = include_str!("page/page.js");
 const POLICY: &str = concat!(
     "default-src 'none'; ",
     "style-src 'sha256-cJ/Buzru2PDtktPaK9DEKIOZ0NVzs6+Mo/JRvaoYsAY='; ",
-    "script-src 'sha256-dn9nfvjcpHJkPqqt0O43Nlc/9d1rtkecMfkejFCwHGU='; ",
+    "script-src 'sha256-9qx5QZVKZVqiPvZVQjC3x2CXNgTCOiu/i9ttOGz4Bgc='; ",
     "base-uri 'none'; form-action 'none'; ",
     "require-trusted-types-for 'script'; trusted-types 'none'",
 );

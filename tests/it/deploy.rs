@@ -134,6 +134,7 @@ fn the_image_is_built_from_what_is_there_and_runs_without_root() {
     for needed in [
         "Cargo.toml",
         "Cargo.lock",
+        "build.rs",
         "src",
         "schemas",
         "rules",

@@ -255,7 +255,7 @@ fn what_cannot_start_says_why() {
     });
     check(&refused, 1, "refused the login");
     let wrong = setup.config_with("key", |text| format!("sauces = 1\n{text}"));
-    check(&wrong, 2, "unknown field `sauces`");
+    check(&wrong, 2, "the key sauces is not known");
     setup.write_rule("window: soon");
     check(&setup.config("a"), 2, "rule.yaml:");
 }

@@ -12,6 +12,16 @@ function element(name, attributes, ...children) {
   return made;
 }
 
+/** A value as it is shown: of a text, what cannot be seen is written as JSON has it. */
+function seen(value) {
+  if (typeof value !== "string") {
+    return value;
+  }
+  const code = (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  const unseen = /(?![\n\t])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\u3164\uffa0]/gu;
+  return value.replace(unseen, (one) => one.split("").map(code).join(""));
+}
+
 // Rules
 
 /** Puts a button into each column's head. */
@@ -259,5 +269,5 @@ function showIncidents(data) {
 document.querySelectorAll(".sortable table").forEach(makeSortable);
 const data = document.getElementById("data");
 if (data !== null) {
-  showIncidents(JSON.parse(data.textContent));
+  showIncidents(JSON.parse(data.textContent, (_, value) => seen(value)));
 }
