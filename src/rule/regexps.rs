@@ -14,14 +14,21 @@ use super::nearest::shown;
 pub const LOOKED_AT_MAX: usize = 64 << 10;
 
 /// Bytes that all expressions of a rule set may take when compiled.
-const TOTAL_MAX: usize = 16 << 20;
+const TOTAL_MAX: usize = 32 << 20;
+
+/// Bytes that one of them may take.
+const LARGEST: usize = 2 << 20;
+
+/// The same of rules in the log, where older versions put larger ones.
+const OLD_TOTAL_MAX: usize = 128 << 20;
+const OLD_LARGEST: usize = 16 << 20;
 
 /// Bytes of one expression as written: parsing takes far more for each of them.
 const SOURCE_MAX: usize = 8 << 10;
 
-/// What an expression is charged, in bytes: the least of these that is enough for it. The library
-/// takes a limit for what it compiles, but does not say what it took.
-const SIZES: [usize; 5] = [8 << 10, 32 << 10, 128 << 10, 512 << 10, 2 << 20];
+/// What an expression is charged at least. Others are charged the first double of it that is
+/// enough for them: the library takes a limit for what it compiles, but does not say what it took.
+const SMALLEST: usize = 4 << 10;
 
 /// Groups and the like within each other in one expression.
 const NESTING_MAX: u32 = 100;
@@ -34,16 +41,31 @@ const CACHE_MAX: usize = 2 << 20;
 /// What is left for the regular expressions of a rule set.
 #[derive(Debug)]
 pub struct Regexps {
+    total: usize,
     left: usize,
+    largest: usize,
 }
 
 impl Default for Regexps {
     fn default() -> Regexps {
-        Regexps { left: TOTAL_MAX }
+        Regexps {
+            total: TOTAL_MAX,
+            left: TOTAL_MAX,
+            largest: LARGEST,
+        }
     }
 }
 
 impl Regexps {
+    /// For rules in the log.
+    pub fn of_log() -> Regexps {
+        Regexps {
+            total: OLD_TOTAL_MAX,
+            left: OLD_TOTAL_MAX,
+            largest: OLD_LARGEST,
+        }
+    }
+
     /// Compiles `source`; letter case will be ignored.
     ///
     /// # Errors
@@ -51,7 +73,7 @@ impl Regexps {
     /// It is no regular expression, or takes more than is left.
     pub fn compile(&mut self, source: &str) -> Result<Pattern, String> {
         if self.is_spent() {
-            return Err(spent());
+            return Err(self.spent());
         }
         if source.len() > SOURCE_MAX {
             return Err(format!(
@@ -60,7 +82,9 @@ impl Regexps {
                 source.len()
             ));
         }
-        for size in SIZES {
+        let largest = self.largest;
+        let sizes = std::iter::successors(Some(SMALLEST), |size| Some(size * 2));
+        for size in sizes.take_while(|size| *size <= largest) {
             let fits = size <= self.left;
             let limit = size.min(self.left);
             match build(source, limit) {
@@ -71,12 +95,11 @@ impl Regexps {
                 Err(regex::Error::CompiledTooBig(_)) if fits => {}
                 Err(regex::Error::CompiledTooBig(_)) => {
                     self.left = 0;
-                    return Err(spent());
+                    return Err(self.spent());
                 }
                 Err(error) => return Err(not_one(&error)),
             }
         }
-        let largest = SIZES.iter().copied().max().unwrap_or_default();
         // The attempts cost something, too.
         self.left -= largest;
         Err(format!(
@@ -89,13 +112,14 @@ impl Regexps {
     pub fn is_spent(&self) -> bool {
         self.left == 0
     }
-}
 
-fn spent() -> String {
-    format!(
-        "the regular expressions of this rule set, up to this one, take more than {TOTAL_MAX} \
-         bytes when compiled: have fewer, repeat less in them, or write [a-z0-9_] for `\\w`"
-    )
+    fn spent(&self) -> String {
+        let total = self.total;
+        format!(
+            "the regular expressions of this rule set, up to this one, take more than {total} \
+             bytes when compiled: have fewer, repeat less in them, or write [a-z0-9_] for `\\w`"
+        )
+    }
 }
 
 fn build(source: &str, size: usize) -> Result<Regex, regex::Error> {

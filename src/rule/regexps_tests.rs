@@ -61,6 +61,10 @@ fn all_expressions_together_are_bounded() {
     );
     assert!(regexps.is_spent() && regexps.compile("a").is_err());
     let mut regexps = Regexps::default();
+    let usual = |n: &usize| regexps.compile(&format!("^(a)\\b\\w+{n}\\s*$")).is_ok();
+    assert!((0..1_000).take_while(usual).count() >= 100);
+    assert!(Regexps::of_log().compile("\\w{1,40}0\\w{1,40}").is_ok());
+    let mut regexps = Regexps::default();
     let small = (0..2_000).filter(|number| regexps.compile(&format!("^user-{number}-")).is_ok());
     assert_eq!(small.count(), 2_000);
 }

@@ -38,6 +38,7 @@ impl<'s> Scope<'s> {
     pub fn of_log(lists: &'s Lists) -> Scope<'s> {
         Scope {
             age: Age::Old,
+            regexps: Regexps::of_log(),
             ..Scope::of(lists)
         }
     }
