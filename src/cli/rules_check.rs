@@ -157,7 +157,10 @@ fn failures_as_text(tests: usize, failures: &[Failure]) -> String {
 }
 
 fn failures_as_json(files: usize, rules: &[Rule], failures: &[Failure]) -> String {
-    let failure = |Failure { rule, test, faults }: &Failure| json!({ "rule": rule, "test": test, "faults": faults });
+    let failure = |failure: &Failure| {
+        let Failure { rule, test, faults } = failure;
+        json!({ "rule": rule, "test": test, "faults": faults })
+    };
     let report = json!({
         "valid": false,
         "files": files,
@@ -268,7 +271,8 @@ mod tests {
         check(&[GOOD, NEW], list, Form::Text, &text, true);
         let text = format!(
             "{{\"advice\":[{{\"rule\":\"R2\",\"text\":\"{advice}\"}}],\"errors\":[],\
-             \"failures\":[],\"files\":1,\"lists\":[{{\"columns\":[\"name\",\"team\"],\"name\":\"Admins\",\"values\":2}}],\
+             \"failures\":[],\"files\":1,\"lists\":[{{\"columns\":[\"name\",\"team\"],\
+             \"name\":\"Admins\",\"values\":2}}],\
              \"rules\":[\"R2\"],\"tests\":0,\"valid\":true}}\n"
         );
         check(&[NEW], list, Form::Json, &text, true);
@@ -347,7 +351,8 @@ mod tests {
             "name\n",
             Form::Json,
             "{\"advice\":[],\"errors\":[{\"column\":1,\"file\":\"0.yaml\",\"line\":1,\"message\":\
-             \"expected a rule, a mapping, found a list\"}],\"failures\":[],\"files\":1,\"lists\":[],\
+             \"expected a rule, a mapping, found a list\"}],\"failures\":[],\"files\":1,\
+             \"lists\":[],\
              \"rules\":[],\"tests\":0,\"valid\":false}\n",
             false,
         );

@@ -50,12 +50,9 @@ pub struct Loaded {
 /// Reads a document, and reports everything that is wrong with it.
 pub fn read(reader: &mut Reader<'_>, document: &Document<'_>, names: &mut Attributes) -> Loaded {
     let before = reader.errors.len();
-    if reader.scope.age == Age::New {
-        check_size(reader, document);
-        check_characters(reader, &document.root);
-        if reader.errors.len() > before {
-            return Loaded::default();
-        }
+    check_size_and_characters(reader, document);
+    if reader.errors.len() > before {
+        return Loaded::default();
     }
     let Some(fields) = reader.fields(&document.root, "a rule, a mapping", KEYS) else {
         return Loaded::default();
@@ -122,12 +119,17 @@ pub fn read(reader: &mut Reader<'_>, document: &Document<'_>, names: &mut Attrib
     Loaded { id, rule }
 }
 
-fn check_size(reader: &mut Reader<'_>, document: &Document<'_>) {
+/// Reports of a new rule what makes it senseless to say anything else of it.
+fn check_size_and_characters(reader: &mut Reader<'_>, document: &Document<'_>) {
+    if reader.scope.age == Age::Old {
+        return;
+    }
     let found = document.text.len();
     if found > RULE_BYTES_MAX {
         let message = format!("a rule has at most {RULE_BYTES_MAX} bytes, found {found}");
         reader.error(document.root.at, message);
     }
+    check_characters(reader, &document.root);
 }
 
 /// Reports the control and format characters that escapes of YAML make. Only the records of tests

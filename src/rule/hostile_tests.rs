@@ -106,134 +106,77 @@ fn listed(part: &str, times: usize) -> String {
     parts.collect::<Vec<_>>().join(", ")
 }
 
+const TEST: &str = "user = \"a\"";
+
 #[test]
-fn filters() {
-    let test = "user = \"a\"";
-    check("where", &nested("(", test, ")", 60), "");
-    check(
-        "where",
-        &nested("(", test, ")", MANY),
-        "nested more than 64 deep",
-    );
-    check(
-        "where",
-        &nested("(", "user", ") = 1", MANY),
-        "nested more than 64 deep",
-    );
-    check("where", &"(".repeat(MANY), "nested more than 64 deep");
-    check(
-        "where",
-        &nested("NOT ", test, "", MANY),
-        "nested more than 64 deep",
-    );
-    check(
-        "where",
-        &nested("NOT (", test, ")", MANY),
-        "nested more than 64 deep",
-    );
-    check(
-        "where",
-        &nested("LEN(", "user", ")", MANY),
-        "nested more than 64 deep",
-    );
-    check(
-        "where",
-        &nested("IF(user = 1, 2, ", "3", ")", MANY),
-        "nested more than 64 deep",
-    );
-    check("where", &nested("IF(", test, ", 1, 2) = 1", 15), "");
-    check(
-        "where",
-        &nested("IF(", test, ", 1, 2) = 1", MANY),
-        "nested more than 64 deep",
-    );
-    check(
-        "where",
-        &nested("1 + (", "user", ")", MANY),
-        "nested more than 64 deep",
-    );
+fn filters_within_filters() {
+    let deep = |text: String| check("where", &text, "nested more than 64 deep");
+    check("where", &nested("(", TEST, ")", 60), "");
+    check("where", &nested("IF(", TEST, ", 1, 2) = 1", 15), "");
+    deep(nested("(", TEST, ")", MANY));
+    deep(nested("(", "user", ") = 1", MANY));
+    deep("(".repeat(MANY));
+    deep(nested("NOT ", TEST, "", MANY));
+    deep(nested("NOT (", TEST, ")", MANY));
+    deep(nested("LEN(", "user", ")", MANY));
+    deep(nested("IF(user = 1, 2, ", "3", ")", MANY));
+    deep(nested("IF(", TEST, ", 1, 2) = 1", MANY));
+    deep(nested("1 + (", "user", ")", MANY));
+}
+
+#[test]
+fn long_filters() {
+    let sums = |text: String| check("where", &text, "more than 256 arithmetic");
     check("where", &format!("{} = 1", chained("user", " + 0", 60)), "");
-    check(
-        "where",
-        &format!("{} = 1", chained("user", " + 0", MANY)),
-        "more than 256 arithmetic",
-    );
-    check(
-        "where",
-        &format!("{} = 1", chained("user", " * 1", MANY)),
-        "more than 256 arithmetic",
-    );
-    check(
-        "where",
-        &format!("user = {}", chained("1", " - 0", MANY)),
-        "more than 256 arithmetic",
-    );
-    check("where", &chained(test, " AND user = \"a\"", 4_000), "");
-    check(
-        "where",
-        &chained(test, " AND user = \"a\"", MANY),
-        "more than 4096 tests",
-    );
-    check(
-        "where",
-        &chained(test, " OR user = \"a\"", MANY),
-        "more than 4096 tests",
-    );
-    check(
-        "where",
-        &chained(test, " OR usr = \"a\"", MANY),
-        "no attribute is called `usr`",
-    );
-    check(
-        "where",
-        &chained(test, " OR user > \"a\"", MANY),
-        "compares numbers",
-    );
-    check("where", &format!("user IN ({})", listed("#", 9_000)), "");
-    check(
-        "where",
-        &format!("user IN ({})", listed("#", MANY)),
-        "more than 10000 values",
-    );
-    check(
-        "where",
-        &format!("LEN({}) = 1", listed("user", MANY)),
-        "more than 64 arguments",
-    );
-    check("where", &format!("record{} = 1", ".a".repeat(60)), "");
-    check(
-        "where",
-        &format!("record{} = 1", ".a".repeat(MANY)),
-        "a path has at most 64 names",
-    );
-    check(
-        "where",
-        &format!("{} = 1", "u".repeat(MANY)),
-        "no attribute is called",
-    );
-    check("where", &format!("user = \"{}\"", "a".repeat(MANY)), "");
-    check(
-        "where",
-        &format!("user {}", "-".repeat(MANY)),
-        "expected a number after `-`",
-    );
-    check(
-        "where",
-        &format!("user = {}1", "-".repeat(MANY)),
-        "expected a number after `-`",
-    );
-    let paths: Vec<String> = (0..MANY).map(|n| format!("record.a{n} IS NULL")).collect();
-    let (few, _) = paths.split_at(4_000);
-    check("where", &few.join(" AND "), "");
-    let regexps: Vec<String> = (0..400)
-        .map(|n| format!("user REGEXP \"\\w{{1,40}}{n}\""))
-        .collect();
-    let regexps = regexps.join(" OR ").replace('\\', "\\\\");
+    sums(format!("{} = 1", chained("user", " + 0", MANY)));
+    sums(format!("{} = 1", chained("user", " * 1", MANY)));
+    sums(format!("user = {}", chained("1", " - 0", MANY)));
+    let tests = |more: &str, times: usize, expected: &str| {
+        check("where", &chained(TEST, more, times), expected);
+    };
+    tests(" AND user = \"a\"", 4_000, "");
+    tests(" AND user = \"a\"", MANY, "more than 4096 tests");
+    tests(" OR user = \"a\"", MANY, "more than 4096 tests");
+    tests(" OR usr = \"a\"", MANY, "no attribute is called `usr`");
+    tests(" OR user > \"a\"", MANY, "compares numbers");
+    let paths: Vec<String> = (0..4_000).map(|n| format!("record.a{n} IS NULL")).collect();
+    check("where", &paths.join(" AND "), "");
+    let regexps = (0..400).map(|n| format!("user REGEXP \"\\\\w{{1,40}}{n}\""));
+    let regexps = regexps.collect::<Vec<_>>().join(" OR ");
     check(
         "where",
         &regexps,
         "the regular expressions of this rule set",
     );
+}
+
+#[test]
+fn long_values_in_filters() {
+    let values = |count: usize, expected: &str| {
+        check(
+            "where",
+            &format!("user IN ({})", listed("#", count)),
+            expected,
+        );
+    };
+    values(9_000, "");
+    values(MANY, "more than 10000 values");
+    let is_one = |text: String, expected: &str| check("where", &format!("{text} = 1"), expected);
+    is_one(
+        format!("LEN({})", listed("user", MANY)),
+        "more than 64 arguments",
+    );
+    is_one(format!("record{}", ".a".repeat(60)), "");
+    is_one(
+        format!("record{}", ".a".repeat(MANY)),
+        "a path has at most 64 names",
+    );
+    is_one("u".repeat(MANY), "no attribute is called");
+    check("where", &format!("user = \"{}\"", "a".repeat(MANY)), "");
+    let minus = "-".repeat(MANY);
+    for text in [format!("user {minus}"), format!("user = {minus}1")] {
+        check("where", &text, "expected a number after `-`");
+    }
 }
 
 #[test]

@@ -188,7 +188,7 @@ mod tests {
         for (a, b, c) in triples(&numbers) {
             for comparison in comparisons {
                 let of_a = Range::ANY.narrowed(comparison, b);
-                assert_eq!(of_a.is_empty(), false);
+                assert!(!of_a.is_empty());
                 if comparison.holds(a, b) {
                     assert!(!of_a.narrowed(Comparison::Equal, a).is_empty());
                     for other in comparisons.into_iter().filter(|other| other.holds(a, c)) {
