@@ -8,6 +8,7 @@ use anyhow::{Result, bail};
 use super::settings::Settings;
 use super::tail::{Format, read};
 use super::{log, screen};
+use crate::config::Config;
 use crate::encode::avro::read::Reader;
 use crate::encode::json;
 use crate::escape;
@@ -57,32 +58,8 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         Err(code) => return Ok(code),
     };
     log::start_at("warn", false)?;
-    let health = Health::new(config.kafka.brokers());
-    let reader = Reader::new()?;
-    let range = Range {
-        from_beginning: true,
-        until_end: true,
-    };
-    let mut found: BTreeMap<Hash, Vec<Said>> = BTreeMap::new();
-    tail::tail(&config, &health, range, &mut |message| {
-        let time = message.time;
-        let incident = read(&reader, message);
-        let is_wanted =
-            |incident: &Incident| incident.incident_id.to_string().starts_with(&args.id);
-        if let Some(incident) = incident.filter(is_wanted) {
-            let is_known = found.contains_key(&incident.incident_id);
-            // Of more than one there is nothing to show but their ids.
-            if found.len() <= NAMED_MAX || is_known {
-                let said = found.entry(incident.incident_id).or_default();
-                said.push(Said { time, incident });
-            }
-            if found.len() > 1 {
-                found.values_mut().for_each(Vec::clear);
-            }
-        }
-        Ok(())
-    })?;
     let topic = Names::of(&config.app).incidents;
+    let mut found = find(&config, &args.id)?;
     let mut ids: Vec<String> = found.keys().map(ToString::to_string).collect();
     match found.pop_first() {
         None => bail!(
@@ -99,6 +76,34 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         Some((_, said)) => show(&said, args.format)?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// All that the topic has of incidents whose ids begin so; of more than one, their ids alone, and
+/// not more of them than are named.
+fn find(config: &Config, beginning: &str) -> Result<BTreeMap<Hash, Vec<Said>>> {
+    let health = Health::new(config.kafka.brokers());
+    let reader = Reader::new()?;
+    let range = Range {
+        from_beginning: true,
+        until_end: true,
+    };
+    let mut found: BTreeMap<Hash, Vec<Said>> = BTreeMap::new();
+    tail::tail(config, &health, range, &mut |message| {
+        let Some(incident) = read(&reader, message) else {
+            return Ok(());
+        };
+        let id = incident.incident_id;
+        let has_room = found.len() <= NAMED_MAX || found.contains_key(&id);
+        if has_room && id.to_string().starts_with(beginning) {
+            let time = message.time;
+            found.entry(id).or_default().push(Said { time, incident });
+            if found.len() > 1 {
+                found.values_mut().for_each(Vec::clear);
+            }
+        }
+        Ok(())
+    })?;
+    Ok(found)
 }
 
 fn show(said: &[Said], format: Format) -> Result<()> {
@@ -155,10 +160,20 @@ fn head(incident: &Incident) -> Vec<String> {
             .into_iter()
             .map(|(name, value)| format!("  {name} = {value}")),
     );
+    lines.extend(links(incident));
+    lines
+}
+
+/// What it has to do with others.
+fn links(incident: &Incident) -> Vec<String> {
+    let mut lines = Vec::new();
     if incident.late {
         lines.push("late: found apart, from events that came too late".to_owned());
     }
     let ids = |ids: &[Hash]| ids.iter().map(ToString::to_string).collect::<Vec<_>>();
+    if incident.truncated {
+        lines.push("truncated: something of it was cut, or left out".to_owned());
+    }
     if let Some(id) = incident.replaced_by {
         lines.push(format!("replaced by {id}"));
     }

@@ -117,28 +117,7 @@ impl Kafka {
     ) -> Kafka {
         let mut kafka = Kafka::default();
         let others = problems.len();
-        flatten("", layers.written, &mut |key, value| {
-            if is_secret(key) {
-                problems.push(format!(
-                    "kafka.\"{key}\" is a secret and cannot stand in the configuration; put it \
-                     into the environment as {}, or into a file that \"{key}_file\" names",
-                    variable_of(key)
-                ));
-            } else {
-                kafka.set(key, value, layers.read, problems);
-            }
-        });
-        for (variable, value) in layers.environment {
-            let name = variable.strip_prefix(KAFKA_PREFIX);
-            if let Some(name) = name.filter(|_| service_of(variable, value).is_none()) {
-                let lower = name.to_ascii_lowercase().replace('_', ".");
-                let key = match lower.strip_suffix(".file") {
-                    Some(secret) if is_secret(secret) => format!("{secret}_file"),
-                    Some(_) | None => lower,
-                };
-                kafka.set(&key, value, layers.read, problems);
-            }
-        }
+        kafka.take_written(layers, problems);
         let connection = kafka.connection(layers, warnings, problems);
         let is_connected = connection.is_some();
         if let Some(connection) = connection {
@@ -152,17 +131,47 @@ impl Kafka {
         kafka.check_login(problems);
         // Where something was wrong with them, that is said already.
         if kafka.brokers().is_empty() && problems.len() == others {
-            let mut keys = kafka.properties.keys();
-            let near = keys.find(|key| near_property(key) == Some(BROKERS));
-            let near = near.map_or(String::new(), |key| {
-                format!(" (\"{key}\" is none of its properties)")
-            });
-            problems.push(format!(
-                "no brokers: set \"bootstrap.servers\" under [kafka], or \
-                 EVENTHUBS_CONNECTION_STRING{near}"
-            ));
+            problems.push(kafka.no_brokers());
         }
         kafka
+    }
+
+    /// Takes the properties of the file, and those of the environment over them.
+    fn take_written(&mut self, layers: &Layers<'_>, problems: &mut Vec<String>) {
+        flatten("", layers.written, &mut |key, value| {
+            if is_secret(key) {
+                problems.push(format!(
+                    "kafka.\"{key}\" is a secret and cannot stand in the configuration; put it \
+                     into the environment as {}, or into a file that \"{key}_file\" names",
+                    variable_of(key)
+                ));
+            } else {
+                self.set(key, value, layers.read, problems);
+            }
+        });
+        for (variable, value) in layers.environment {
+            let name = variable.strip_prefix(KAFKA_PREFIX);
+            if let Some(name) = name.filter(|_| service_of(variable, value).is_none()) {
+                let lower = name.to_ascii_lowercase().replace('_', ".");
+                let key = match lower.strip_suffix(".file") {
+                    Some(secret) if is_secret(secret) => format!("{secret}_file"),
+                    Some(_) | None => lower,
+                };
+                self.set(&key, value, layers.read, problems);
+            }
+        }
+    }
+
+    fn no_brokers(&self) -> String {
+        let mut keys = self.properties.keys();
+        let near = keys.find(|key| near_property(key) == Some(BROKERS));
+        let near = near.map_or(String::new(), |key| {
+            format!(" (\"{key}\" is none of its properties)")
+        });
+        format!(
+            "no brokers: set \"bootstrap.servers\" under [kafka], or \
+             EVENTHUBS_CONNECTION_STRING{near}"
+        )
     }
 
     fn set(&mut self, key: &str, value: &str, read: ReadSecret<'_>, problems: &mut Vec<String>) {

@@ -171,15 +171,9 @@ impl Reading<'_> {
                 heard.push(self.heard(queue.poll(WAIT))?);
             }
             for heard in heard {
-                match heard {
-                    Heard::Message(message) => {
-                        let rank = (message.time.unwrap_or(Millis::MIN), message.key.clone());
-                        merge.push(message.partition, rank, message);
-                    }
-                    Heard::End(number) => merge.end(number),
-                    Heard::Nothing => continue,
+                if take(&mut merge, heard) {
+                    last_heard = clock::instant();
                 }
-                last_heard = clock::instant();
             }
             while let Some(message) = merge.pop() {
                 each(&message)?;
@@ -201,4 +195,17 @@ impl Reading<'_> {
             }
         }
     }
+}
+
+/// Puts what was heard in its place. Whether it was anything.
+fn take(merge: &mut Merge<Published>, heard: Heard) -> bool {
+    match heard {
+        Heard::Message(message) => {
+            let rank = (message.time.unwrap_or(Millis::MIN), message.key.clone());
+            merge.push(message.partition, rank, message);
+        }
+        Heard::End(number) => merge.end(number),
+        Heard::Nothing => return false,
+    }
+    true
 }
