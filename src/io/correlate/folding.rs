@@ -299,3 +299,6 @@ impl Folding {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;
