@@ -52,10 +52,10 @@ pub struct Args {
     /// Files and directories to read, and topics: kafka://TOPIC?from=TIME&to=TIME, by the time at
     /// which the broker got a message; without from and to, all that the topic holds now.
     ///
-    /// Files hold NDJSON, envelopes ({"records":[..]}), single JSON documents or what Event Hubs
-    /// Capture writes (Avro), plain or packed with gzip or zstd; their content says which, not
-    /// their name. Of directories, with their subdirectories, all is read that is called .json,
-    /// .ndjson, .jsonl or .avro, or so with .gz or .zst behind.
+    /// Files hold NDJSON, envelopes ({"records":[..]}), JSON documents or what Event Hubs Capture
+    /// writes (Avro), plain or packed with gzip or zstd; their content says which, not their name.
+    /// Of directories, with their subdirectories, all regular files are read that are called .json,
+    /// .ndjson, .jsonl or .avro, or so with .gz or .zst behind; each once, whatever its names.
     #[arg(long, required = true, num_args = 1.., value_name = "PATH|kafka://TOPIC")]
     input: Vec<Input>,
 

@@ -27,7 +27,7 @@ mod capture;
 pub(crate) mod tests;
 
 use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, Cursor, Read};
+use std::io::{self, BufRead, BufReader, Cursor, Read, Take};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -163,8 +163,9 @@ fn read(path: &Path, reading: &Reading, each: &mut EachMessage<'_>) -> Result<()
     }
 }
 
-/// The file at `path`, which is opened only if that cannot wait for somebody else.
-fn open(path: &Path) -> Result<File> {
+/// The file at `path`, which is opened only if that cannot wait for somebody else. It ends where it
+/// ends now: some files of the system have no length, and no end.
+fn open(path: &Path) -> Result<Take<File>> {
     let cannot_open = || format!("cannot open {}; does it exist?", path.display());
     let kind = fs::metadata(path).with_context(cannot_open)?;
     ensure!(
@@ -172,7 +173,9 @@ fn open(path: &Path) -> Result<File> {
         "{} is not a regular file; only those are read",
         path.display()
     );
-    File::open(path).with_context(cannot_open)
+    let file = File::open(path).with_context(cannot_open)?;
+    let length = file.metadata().with_context(cannot_open)?.len();
+    Ok(file.take(length))
 }
 
 /// What is read, and how much of it at a time.
@@ -279,7 +282,7 @@ impl<R: BufRead> Read for LookedAt<R> {
 
 /// A file that counts what is read of it, and ends when reading is stopped.
 struct Counted<'a> {
-    file: File,
+    file: Take<File>,
     reading: &'a Reading,
 }
 

@@ -128,27 +128,30 @@ fn a_line_without_end_takes_no_memory() {
     ran.says(&["3 events, 3 shown, 1 records refused"]);
 }
 
-/// Lines that would be one document if the first one, which is broken, were to be trusted.
+/// Lines that would be one document, and too large, if the first one, which is broken, were
+/// trusted.
 #[test]
 fn a_broken_line_does_not_take_the_others_along() {
     let place = Place::new();
-    let records: String = (0..60).map(record).collect();
-    place.write("in/a.json", format!("{{\"a\":[\n{records}"));
+    let large = record(1).replace("\"a\"", &format!("\"a\",\"x\":\"{}\"", "x".repeat(1 << 20)));
+    let lines = [gzip(b"{\"a\":[\n"), gzip(large.as_bytes()).repeat(66)];
+    place.write("in/a.json.gz", lines.concat());
     let ran = place.backtest("--input in");
-    ran.says(&["60 of 61 records (1 refused)"]);
-    assert_eq!(ran.events(), [60]);
-    // Brackets that are never closed, and no end.
+    ran.says(&["66 of 67 records (1 refused)"]);
+    assert_eq!(ran.events(), [66]);
+    // Brackets that are never closed are no document without end, either.
     let open = [
         gzip(b"{\"a\":[\n"),
-        packed(b'x', 100),
+        packed(b'x', 66),
         gzip(b"\n"),
-        packed(b' ', 100),
+        gzip(record(2).as_bytes()),
+        gzip(record(3).as_bytes()),
     ];
-    place.write("in/b.json.gz", open.concat());
+    place.write("in/a.json.gz", open.concat());
     let ran = place.backtest("--input in");
     ran.says(&[
-        "60 of 62 records (2 refused)",
-        "b.json.gz:1: record 0: message-too-large",
+        "2 of 3 records (1 refused)",
+        "a.json.gz:1: record 0: message-too-large",
     ]);
 }
 
@@ -170,7 +173,7 @@ fn links_make_nothing_twice_and_nothing_endless() {
         "in/loop: a link to a directory",
         "in/pipe.json: a pipe",
         "in/zero.json: a device",
-        "3 files were read once, though they have several names:",
+        "3 files were named again, and read once:",
         "in/soft.json is the same file as in/a.json",
     ];
     let ran = place.backtest("--input in in/a.json --report r.html");
@@ -238,6 +241,7 @@ fn a_folder_with_nothing_to_read_is_said() {
             "nothing to read",
             ".ndjson",
             "in/gone.json: a link that leads nowhere",
+            "another name has in/notes.txt",
         ] {
             assert!(ran.err.contains(part), "{}", ran.err);
         }

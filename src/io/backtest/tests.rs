@@ -213,6 +213,46 @@ fn limits_of_time_change_no_incident() {
 }
 
 #[test]
+fn an_incident_is_told_to_its_end_and_no_further() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("in.json");
+    let at = |time: &str| format!(r#"{{"Caller":"a@b.c","time":"2026-03-{time}:00Z"}}"#);
+    let times = ["01T22:10", "01T23:30", "01T23:50", "02T00:10", "02T05:00"];
+    std::fs::write(&path, times.map(at).join("\n")).unwrap();
+    let rule = RULE.replace("window: 5m", "window: 5m, clear: {quiet: 1h}");
+    let (plan, sources, reading) = (plan(&rule), [Source::File(path)], Reading::default());
+    let found = |from: Option<&str>, to: Option<&str>| {
+        let limit = |time: &str| crate::time::parse(&format!("2026-03-{time}:00Z")).unwrap();
+        let request = Request {
+            within: Within {
+                from: from.map(limit),
+                to: to.map(limit),
+            },
+            ..Request::new(&plan, &sources, &reading)
+        };
+        let incidents = run(&request).unwrap().folded.incidents.into_iter();
+        let told = |found: fold::Found| {
+            let fold::Found { incident, .. } = found;
+            (rfc3339(incident.first_seen), incident.event_count)
+        };
+        incidents.map(told).collect::<Vec<_>>()
+    };
+    let told = |time: &str, events| (format!("2026-03-{time}:00.000Z"), events);
+    let all = [
+        told("01T22:10", 1),
+        told("01T23:30", 2),
+        told("02T00:10", 1),
+        told("02T05:00", 1),
+    ];
+    assert_eq!(found(None, None), all);
+    assert_eq!(found(None, Some("01T23:40")), all[..2]);
+    assert_eq!(found(Some("01T23:40"), None), all[2..]);
+    assert_eq!(found(Some("01T23:30"), Some("02T00:10")), all[1..2]);
+    assert_eq!(found(Some("02T00:10"), Some("02T00:11")), all[2..3]);
+    assert!(found(Some("02T00:11"), Some("02T05:00")).is_empty());
+}
+
+#[test]
 fn a_part_of_the_time() {
     let folder = tempfile::tempdir().unwrap();
     let (plan, sources, reading) = (plan(MANY), stream(folder.path(), 400), Reading::default());

@@ -76,6 +76,7 @@ const FOREIGN: &[Foreign] = &[
         b"SQLite format 3\0",
     ),
     foreign("a PDF", "export JSON lines", b"%PDF-"),
+    foreign("a program", "there are no events in it", b"\x7FELF"),
     foreign("text in UTF-32", "save it as UTF-8", b"\xFF\xFE\0\0"),
     foreign("text in UTF-32", "save it as UTF-8", b"\0\0\xFE\xFF"),
     Foreign {

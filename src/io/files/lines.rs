@@ -113,15 +113,19 @@ impl Text<'_> {
 
     /// Reads to the end of a document without keeping it. Whether another one may follow.
     fn skip_document(&mut self, open: &mut Scan, each: &mut EachMessage<'_>) -> Result<bool> {
-        let mut after_whole = false;
+        // Of whole lines, one is kept: it is no part of a document if the next one is whole, too.
+        let (mut after_whole, mut first) = (false, self.line);
         while open.is_open() {
-            let (mut line, number) = (Scan::default(), self.line);
-            self.held.clear();
+            if !after_whole {
+                self.held.clear();
+                first = self.line;
+            }
+            let mut line = Scan::default();
             if !self.hold_line(&mut [&mut *open, &mut line])? {
                 break;
             }
-            if after_whole && line.is_whole() {
-                return self.hand_on(number, each).map(|()| false);
+            if after_whole && line.is_whole() && !self.held.is_cut {
+                return self.hand_on_lines(first, each).map(|()| false);
             }
             after_whole = line.is_whole() || (after_whole && !line.has_begun);
         }
@@ -197,13 +201,13 @@ impl Text<'_> {
 impl Held {
     fn add(&mut self, more: &[u8], place: Place<'_>) {
         // With the end of the line, which is no part of the message.
-        let room = place.limits.message_bytes + 2 - self.bytes.len();
+        let most = place.limits.message_bytes.saturating_add(2);
+        let room = most.saturating_sub(self.bytes.len());
         let kept = more.get(..room).unwrap_or(more);
         self.is_cut |= kept.len() < more.len();
         let needed = self.bytes.len() + kept.len();
         if needed > self.bytes.capacity() {
-            let wanted = needed.max(2 * self.bytes.len());
-            let wanted = wanted.min(place.limits.message_bytes + 2);
+            let wanted = needed.max(2 * self.bytes.len()).min(most);
             self.bytes.reserve_exact(wanted - self.bytes.len());
         }
         self.bytes.extend_from_slice(kept);

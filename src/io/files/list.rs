@@ -23,6 +23,8 @@ pub struct Listing {
     pub passed_over: Vec<String>,
     /// Files that are read under another name, and which.
     pub repeated: Vec<String>,
+    /// How many other files directories have, whose names are not those of archives, and the first.
+    others: Option<(u64, PathBuf)>,
     /// By device and inode: the place among the files.
     known: HashMap<(u64, u64), usize>,
 }
@@ -52,11 +54,8 @@ impl Listing {
     /// What must be known of it to trust what follows, a line each.
     pub fn notes(&self) -> Vec<String> {
         let mut notes = note("passed over", self.passed_over.len(), &self.passed_over);
-        notes.extend(note(
-            "read once, though they have several names",
-            self.repeated.len(),
-            &self.repeated,
-        ));
+        let repeated = self.repeated.len();
+        notes.extend(note("named again, and read once", repeated, &self.repeated));
         notes
     }
 
@@ -72,15 +71,23 @@ impl Listing {
         if !self.files.is_empty() {
             return Ok(());
         }
-        let passed_over: String = self
-            .passed_over
-            .iter()
-            .take(NAMED_MAX)
+        let passed_over = self.passed_over.iter().take(NAMED_MAX);
+        let passed_over: String = passed_over
             .map(|one| format!("; passed over: {one}"))
             .collect();
+        let others = match &self.others {
+            Some((1, path)) => format!("; another name has {}", path.display()),
+            Some((count, path)) => {
+                format!(
+                    "; other names have {count} files, such as {}",
+                    path.display()
+                )
+            }
+            None => String::new(),
+        };
         bail!(
             "nothing to read: of directories all regular files are read that are called {NAMES}; \
-             there is none{passed_over}"
+             there is none{others}{passed_over}"
         )
     }
 
@@ -96,7 +103,10 @@ impl Listing {
                 },
                 Ok(kind) if kind.is_symlink() => self.add_link(&path),
                 Ok(kind) if has_name_of_archive(&path) => self.add(&path, &kind),
-                Ok(_) => (),
+                Ok(_) => {
+                    let (count, _) = self.others.get_or_insert((0, path));
+                    *count += 1;
+                }
                 Err(error) => self.pass_over(&path, &error.to_string()),
             }
         }

@@ -177,7 +177,9 @@ fn what_unpacks_to_very_much_is_skipped() {
     let block = [&good[..], &field, &body, &good].concat();
     let shown = format!("{TOO_LARGE}{}", "x".repeat(1 << 10));
     let expected = [(0, "{}"), (1, "{}"), (2, &*shown), (3, "{}")];
-    for (codec, packed) in [("deflate", deflate(&block)), ("zstandard", zstd(&block))] {
+    // Some writers leave a part of zlib's check sum behind the block.
+    let deflated = [&deflate(&block)[..], b"sum"].concat();
+    for (codec, packed) in [("deflate", deflated), ("zstandard", zstd(&block))] {
         assert!(packed.len() < length / 500);
         let content = raw_container(&with_field("\"bytes\""), codec, &[(4, &packed)]);
         check_within(SMALL, "a.avro", &content, &expected);

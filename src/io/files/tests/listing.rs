@@ -90,7 +90,10 @@ fn each_regular_file_is_read_once() {
     );
     let notes = listing.notes().join("\n");
     assert!(notes.contains("7 files were passed over:"), "{notes}");
-    assert!(notes.contains("3 files were read once"), "{notes}");
+    assert!(
+        notes.contains("3 files were named again, and read once"),
+        "{notes}"
+    );
     assert!(notes.contains("c.json is the same file as"), "{notes}");
     drop(socket);
 
@@ -114,4 +117,17 @@ fn many_notes_are_cut_short() {
     assert_eq!(notes.last().unwrap(), "  and 3 more");
     assert_eq!(note("x", 1, &["y"]), ["1 file was x:", "  y"]);
     assert!(note::<&str>("x", 0, &[]).is_empty());
+}
+
+#[test]
+fn a_file_ends_where_it_ended_when_it_was_opened() {
+    // Files of the system have a length of 0, though some can be read for ever.
+    let mut messages_read = 0;
+    let path = Path::new("/proc/self/status");
+    let read = messages(path, &Reading::default(), &mut |_| {
+        messages_read += 1;
+        Ok(())
+    });
+    assert!(read.unwrap().is_none());
+    assert_eq!(messages_read, 0);
 }
