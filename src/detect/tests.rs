@@ -27,8 +27,12 @@ const SETTINGS: Settings = Settings {
 
 /// What comes of one message.
 fn read(payload: &str) -> Output {
+    read_with(RULE, payload)
+}
+
+fn read_with(rule: &str, payload: &str) -> Output {
     let mut attributes = Attributes::default();
-    let rules = rule::parse("r", RULE, &mut attributes).unwrap();
+    let rules = rule::parse("r", rule, &mut attributes).unwrap();
     let plan: Arc<Plan> = Plan::alone(&rules, &attributes, SETTINGS, Vec::new()).unwrap();
     let mut detector = Detector::new(plan, 1, 10_000);
     let source = SourcePartition {
@@ -104,4 +108,26 @@ fn neighbours_share_a_dead_letter_that_says_how_many_they_are() {
             ),
         ]
     );
+}
+
+#[test]
+fn records_of_which_an_expression_saw_a_part_are_counted() {
+    let check = |filter: &str, expected: u64, matches: u64| {
+        let rule = RULE.replace("record.properties.body.a = 1", filter);
+        let long = "x".repeat(64 << 10);
+        let payload =
+            format!(r#"[{{"a":"{long}","b":"y"}},{{"a":"{long}y","b":"{long}y"}},{{"a":"y"}}]"#);
+        let counts = read_with(&rule, &payload).counts;
+        assert_eq!(
+            (counts.partly_matched, counts.matches),
+            (expected, matches),
+            "{filter}"
+        );
+    };
+    check("record.a REGEXP \"y$\"", 1, 1);
+    check("record.a REGEXP \"y$\" OR record.b REGEXP \"y$\"", 1, 2);
+    check("record.a NOT REGEXP \"y\"", 1, 2);
+    check("EXTRACT(record.a, \"(y)\") = \"y\"", 1, 1);
+    check("IF(record.a REGEXP \"^y\", 1, 2) = 1", 1, 1);
+    check("record.a ENDS_WITH \"y\"", 0, 2);
 }

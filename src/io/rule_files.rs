@@ -1,11 +1,12 @@
 //! Rule files on disk, and the lists beside them.
 
 use std::fs;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use crate::rule::Texts;
+use crate::rule::{self, Texts};
 
 /// The folder of lists beside rules.
 const LISTS: &str = "lists";
@@ -55,7 +56,7 @@ impl Found {
             } else if is_dir {
                 self.directory(&path)?;
             } else if ends_in(&path, ["yaml", "yml"]) {
-                self.rules.push(path);
+                self.rules.push(regular(path)?);
             }
         }
         Ok(())
@@ -64,9 +65,20 @@ impl Found {
     fn lists(&mut self, path: &Path) -> Result<()> {
         let files = entries(path)?.into_iter();
         let lists = files.filter(|(path, is_dir)| !is_dir && ends_in(path, ["txt", "csv"]));
-        self.lists.extend(lists.map(|(path, _)| path));
+        for (path, _) in lists {
+            self.lists.push(regular(path)?);
+        }
         Ok(())
     }
+}
+
+/// A file that was found, not named: what is none, such as a pipe, could be waited for for ever.
+fn regular(path: PathBuf) -> Result<PathBuf> {
+    let name = || format!("rules: {}", path.display());
+    if fs::metadata(&path).with_context(name)?.is_file() {
+        return Ok(path);
+    }
+    bail!("{}: not a regular file", name())
 }
 
 /// What is in a directory, and whether it is a directory itself, but for names with a dot first.
@@ -99,7 +111,20 @@ fn texts(mut files: Vec<PathBuf>) -> Result<Vec<(String, String)>> {
 
 fn read(path: &Path) -> Result<(String, String)> {
     let name = path.display().to_string();
-    let bytes = fs::read(path).with_context(|| format!("rules: {name}"))?;
+    let place = || format!("rules: {name}");
+    let file = fs::File::open(path).with_context(place)?;
+    let mut bytes = Vec::new();
+    let most = rule::FILE_BYTES_MAX as u64 + 1;
+    file.take(most)
+        .read_to_end(&mut bytes)
+        .with_context(place)?;
+    if bytes.len() > rule::FILE_BYTES_MAX {
+        bail!(
+            "{}: a file has at most {} bytes",
+            place(),
+            rule::FILE_BYTES_MAX
+        );
+    }
     match String::from_utf8(bytes) {
         Ok(text) => Ok((name, text)),
         Err(error) => {
@@ -175,5 +200,12 @@ mod tests {
         check(&["nowhere"], Err("No such file"));
         check(&["empty"], Err("ends in .yaml or .yml"));
         check(&["latin1"], Err("latin1:2:4: not UTF-8"));
+        let endless = super::load(&["/dev/zero".into()]).unwrap_err();
+        assert!(
+            endless.to_string().contains("at most 16777216 bytes"),
+            "{endless}"
+        );
+        std::os::unix::fs::symlink("/dev/zero", root.join("empty/x.yaml")).unwrap();
+        check(&["empty"], Err("x.yaml: not a regular file"));
     }
 }

@@ -10,6 +10,8 @@ use crate::time::{Millis, Second};
 
 mod bounds;
 
+pub use bounds::FILE_BYTES_MAX;
+
 mod networks;
 
 mod scope;
