@@ -269,11 +269,22 @@ pub fn contains(text: &str, lower: &str) -> bool {
     let Some(&first) = lower.first() else {
         return true;
     };
-    memchr::memchr2_iter(first, first.to_ascii_uppercase(), text).any(|at| {
-        text.get(at..at + lower.len())
-            .is_some_and(|part| part.eq_ignore_ascii_case(lower))
-    })
+    let begins = memchr::memchr2_iter(first, first.to_ascii_uppercase(), text);
+    for (tried, at) in begins.enumerate() {
+        // Where many places look alike, comparing each of them is not linear.
+        if tried * lower.len() > COMPARED_MAX * text.len() {
+            return memchr::memmem::find(&text.to_ascii_lowercase(), lower).is_some();
+        }
+        let part = text.get(at..at + lower.len());
+        if part.is_some_and(|part| part.eq_ignore_ascii_case(lower)) {
+            return true;
+        }
+    }
+    false
 }
+
+/// How often each byte of a text is compared, about, before it is searched in another way.
+const COMPARED_MAX: usize = 8;
 
 /// Whether `text` begins with `lower`, which is in lower case, without regard to ASCII case.
 pub fn starts_with(text: &str, lower: &str) -> bool {

@@ -91,3 +91,15 @@ fn corner_cases() {
     );
     check("srcIpAddr CONTAIN \"10.\"", Some("\"10.0.0.1\""), true);
 }
+
+/// Where each place of a value looks like the beginning of what is looked for: comparing them all
+/// would take hours.
+#[test]
+fn contain_is_linear() {
+    let wanted = format!("{}b", "a".repeat(200_000));
+    let filter = format!("user CONTAIN \"{wanted}\"");
+    let value = |end: &str| format!("\"{}{end}\"", "aA".repeat(200_000));
+    check(&filter, Some(&value("")), false);
+    check(&filter, Some(&value("B")), true);
+    check("user CONTAIN \"ab\"", Some(&value("b")), true);
+}

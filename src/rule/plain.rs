@@ -74,7 +74,7 @@ impl Plain {
             Plain::ToUpper => of_text(&str::to_ascii_uppercase),
             Plain::Replace => {
                 let (old, new) = (text(values.next()?)?, text(values.next()?)?);
-                of_text(&|text| replaced(text, &old, &new))
+                replaced(&text(first?)?, &old, &new).map(self::of_text)
             }
             Plain::SubStr => {
                 let start = whole(Number::of(values.next()?)?)?.checked_sub(1)?;
@@ -145,7 +145,12 @@ fn whole(number: Number) -> Option<i64> {
     }
 }
 
-fn replaced(text: &str, old: &str, new: &str) -> String {
+/// Bytes by which REPLACE makes a text longer, at most: within each other, a few would fill any
+/// memory.
+const GROWTH_MAX: usize = 64 << 10;
+
+/// `None`: it would become too long.
+fn replaced(text: &str, old: &str, new: &str) -> Option<String> {
     // Only ASCII letters change, so places are the same in both.
     let (lower, old) = (text.to_ascii_lowercase(), old.to_ascii_lowercase());
     let mut result = String::with_capacity(text.len());
@@ -154,7 +159,10 @@ fn replaced(text: &str, old: &str, new: &str) -> String {
         result.push_str(text.get(done..at).unwrap_or_default());
         result.push_str(new);
         done = at + old.len();
+        if result.len() > text.len() + GROWTH_MAX {
+            return None;
+        }
     }
     result.push_str(text.get(done..).unwrap_or_default());
-    result
+    (result.len() <= text.len() + GROWTH_MAX).then_some(result)
 }

@@ -199,12 +199,31 @@ fn spread<'v>(
     if values.iter().filter(|value| is_list(value)).count() > 1 {
         return None;
     }
-    let of_one = |one: &Value<'_>| {
+    let mut all = Vec::new();
+    let mut bytes = 0;
+    for one in list {
         let mut values = values.to_vec();
         *values.get_mut(place)? = one;
-        spread(&values, of)
-    };
-    Some(Value::Many(list.iter().filter_map(of_one).collect()))
+        let value = spread(&values, of);
+        bytes += value.as_ref().map_or(0, size);
+        if bytes > LIST_BYTES_MAX {
+            return None;
+        }
+        all.extend(value);
+    }
+    Some(Value::Many(all))
+}
+
+/// Bytes of what is computed of all values of a list; more is undefined.
+const LIST_BYTES_MAX: usize = 16 << 20;
+
+/// Bytes of the texts in a value.
+fn size(value: &Value<'_>) -> usize {
+    match value {
+        Value::Text(text) => text.len(),
+        Value::Many(values) => values.iter().map(size).sum(),
+        Value::Integer(_) | Value::Float(_) | Value::Bool(_) => 0,
+    }
 }
 
 /// Whole while both sides are and the result fits.

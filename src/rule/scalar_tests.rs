@@ -100,3 +100,23 @@ fn arithmetic() {
     );
     check("user + targetUser = 3", list(&["1"]), list(&["2"]), false);
 }
+
+#[test]
+fn what_grows_too_long_is_undefined() {
+    let grown = |times: usize| {
+        let open = "REPLACE(".repeat(times);
+        let close = ", \"a\", \"aaaaaaaaaaaaaaaa\")".repeat(times);
+        format!("LEN({open}user{close}) IS NULL")
+    };
+    let long = "a".repeat(1_000);
+    check(&grown(1), text(&long), None, false);
+    check(&grown(2), text(&long), None, true);
+    check(&grown(50), text(&long), None, true);
+    check(&grown(50), text("b"), None, false);
+    let of_list = |count: usize| {
+        let values = vec![Value::Text("a".repeat(4_000).into()); count];
+        Some(Value::Many(values))
+    };
+    check(&grown(1), of_list(100), None, false);
+    check(&grown(1), of_list(1_000), None, true);
+}
