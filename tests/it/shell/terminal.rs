@@ -69,9 +69,12 @@ fn check(what: &str, ran: &Ran) {
 /// A folder with hostile records, rules and names.
 fn hostile() -> tempfile::TempDir {
     let record = record();
+    let escaped = watchfire::escape::lines(&record).replace("\\udb40\\udc41", "");
     let place = folder(&[
         ("in.json", &format!("{record}\n{HOSTILE}\n{{\"time\":1}}\n")),
-        ("rules/a.yaml", &RULE.replace("RECORD", &record)),
+        ("rules/a.yaml", &RULE.replace("RECORD", "{}")),
+        ("raw/a.yaml", &RULE.replace("RECORD", &record)),
+        ("escaped/a.yaml", &RULE.replace("RECORD", &escaped)),
         ("bad/b.yaml", BAD_RULE),
         ("names/::error::\u{1b}[31m\n\u{202e}.json", &record),
         ("names/bad\u{9b}.json.gz", "no gzip"),
@@ -149,7 +152,7 @@ fn no_output_of_a_file_command_acts() {
 #[test]
 fn no_output_about_rules_acts() {
     let place = hostile();
-    for paths in ["rules", "bad", "lists", "nothing"] {
+    for paths in ["rules", "raw", "escaped", "bad", "lists", "nothing"] {
         for more in [
             "check",
             "check --json",
