@@ -187,7 +187,7 @@ impl Records<'_> {
         );
         let before = datum.read;
         self.record.clear();
-        for field in &self.schema.fields {
+        for field in &self.schema.written {
             let kind = self.inner(field.kind, datum)?;
             let read = match (field.name.as_str(), self.schema.get(kind)?) {
                 (BODY, Type::Bytes) => self.record.read_body(datum, self.place),
@@ -294,7 +294,7 @@ fn is_at_end(reader: &mut dyn BufRead) -> bool {
 /// Whether the records have a body that is bytes or null.
 fn has_bodies(schema: &Schema) -> bool {
     let may_be = |kind: TypeId| matches!(schema.get(kind), Ok(Type::Bytes | Type::Fixed(0)));
-    let body = schema.fields.iter().find(|field| field.name == BODY);
+    let body = schema.field(BODY);
     body.is_some_and(|body| match schema.get(body.kind) {
         Ok(Type::Union(either)) => either.iter().all(|kind| may_be(*kind)),
         Ok(_) => may_be(body.kind),

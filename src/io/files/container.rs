@@ -53,7 +53,7 @@ impl Header {
         let mut magic = [0; 4];
         let mut marker = [0; 16];
         reader.read_exact(&mut magic)?;
-        let (schema, codec) = {
+        let Metadata { schema, codec } = {
             let mut limited = (&mut *reader).take(most as u64);
             let metadata = metadata(&mut Datum::new(&mut limited));
             let is_too_large = limited.limit() == 0;
@@ -102,13 +102,19 @@ impl Header {
     }
 }
 
-/// Schema and codec.
-fn metadata(datum: &mut Datum<'_>) -> Result<(Option<Vec<u8>>, Option<Vec<u8>>)> {
-    let (mut schema, mut codec) = (None, None);
+/// What a header says that matters.
+#[derive(Default)]
+struct Metadata {
+    schema: Option<Vec<u8>>,
+    codec: Option<Vec<u8>>,
+}
+
+fn metadata(datum: &mut Datum<'_>) -> Result<Metadata> {
+    let mut metadata = Metadata::default();
     loop {
         let count = datum.number()?;
         if count == 0 {
-            return Ok((schema, codec));
+            return Ok(metadata);
         }
         if count < 0 {
             datum.length()?;
@@ -120,8 +126,8 @@ fn metadata(datum: &mut Datum<'_>) -> Result<(Option<Vec<u8>>, Option<Vec<u8>>)>
             let length = datum.length()?;
             datum.bytes(length, usize::MAX, &mut value)?;
             match &key[..] {
-                b"avro.schema" => schema = Some(value),
-                b"avro.codec" => codec = Some(value),
+                b"avro.schema" => metadata.schema = Some(value),
+                b"avro.codec" => metadata.codec = Some(value),
                 _ => (),
             }
         }

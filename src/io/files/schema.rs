@@ -58,8 +58,10 @@ pub struct Field {
 pub struct Schema {
     types: Vec<Type>,
     name: String,
-    /// In the order in which their values are written.
-    pub fields: Vec<Field>,
+    /// All of them.
+    fields: Vec<Field>,
+    /// Those whose values have bytes, in the order in which they are written.
+    pub written: Vec<Field>,
 }
 
 impl Schema {
@@ -75,7 +77,10 @@ impl Schema {
         };
         let mut parsing = Parsing::default();
         let fields = parsing.record(record, "")?.1;
+        let written = fields.iter();
+        let written = written.filter(|field| !parsing.is_nothing(field.kind));
         Ok(Schema {
+            written: written.cloned().collect(),
             types: parsing.types,
             name: text_of(record, "name")?.to_owned(),
             fields,
@@ -85,6 +90,11 @@ impl Schema {
     /// The type at this place.
     pub fn get(&self, kind: TypeId) -> Result<&Type> {
         self.types.get(kind).context("a type is missing")
+    }
+
+    /// The field of this name.
+    pub fn field(&self, name: &str) -> Option<&Field> {
+        self.fields.iter().find(|field| field.name == name)
     }
 
     /// What its values are, for an error.

@@ -217,6 +217,27 @@ fn schemas_that_cannot_be_used() {
     check(&BODIES.replace("Event", &long), "longer than 1024 bytes");
 }
 
+/// If each record cost what its schema is long, this would not end.
+#[test]
+fn fields_without_bytes_cost_nothing() {
+    let nothing = r#"{"name": "n", "type": "null"},"#.repeat(30_000);
+    let schema = BODIES.replace(r#""fields": ["#, &format!(r#""fields": [{nothing}"#));
+    let inner = r#"{"type": "array", "items": {"type": "record", "name": "R", "fields": [
+        NOTHING {"name": "i", "type": "int"}]}}"#;
+    let inner = with_field(&inner.replace("NOTHING", &nothing));
+    let records = 200_000_u32;
+    let many = [&numbers(&[0, i64::from(records)])[..], &[0; 200_001]].concat();
+    for (schema, count, block) in [
+        (schema, i64::from(records), vec![0; records as usize]),
+        (inner, 1, many),
+    ] {
+        let content = raw_container(&schema, "null", &[(count, &block)]);
+        let (rows, end) = read("a.avro", &content);
+        end.unwrap();
+        assert_eq!(rows.len() as i64, count);
+    }
+}
+
 #[test]
 fn types_are_found_by_their_names() {
     let schema = r#"{"type": "record", "name": "a.b.E", "fields": [
