@@ -199,3 +199,36 @@ fn long_texts_of_others_are_bounded_when_they_are_read() {
     assert_eq!(found.inputs[0], Input::Text(value(&long)));
     assert_eq!(found.group[0], Some(value(&long)));
 }
+
+/// A log in which an older version has written such a value: the worker that could not go on from
+/// it does, and what comes after is said, too.
+#[test]
+fn a_log_with_a_long_key_is_folded() {
+    let mut world = World::new(BEGIN + 600_000, 1, 1);
+    let plan = world.plan(RULE);
+    let mut detect = DetectWorker::new(&world, plan);
+    detect.assign(&world, 0);
+    for user in ["alice", "bob"] {
+        world.produce(0, record(0, user, "").into_bytes());
+        detect.read(&world, 0);
+        detect.commit(&mut world, true);
+    }
+    let long = "l".repeat(335_000);
+    let mut message = shuffle::decode(&world.logs[0][0].1).unwrap();
+    let found = &mut message.sections[0].records[0];
+    found.resource_id = Some(long.clone());
+    found.matches[0].key = vec![Some(long.clone())];
+    world.logs[0][0].1 = shuffle::encode(&message);
+    let mut correlate = CorrelateWorker::default();
+    correlate.assign(&world, 0);
+    correlate.read(&world, 0, usize::MAX);
+    correlate.commit_kafka(&mut world, 0);
+    let users: Vec<String> = world.incidents[0]
+        .iter()
+        .map(|incident| {
+            assert!(Encoding::Avro.encode(incident).len() < 10_000);
+            text(incident, "user")
+        })
+        .collect();
+    assert_eq!(users, [value(&long), "bob".to_owned()]);
+}

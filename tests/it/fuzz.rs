@@ -15,6 +15,7 @@ use watchfire::generate::{Generator, Options};
 use watchfire::key::{Key, Pane};
 use watchfire::normalise;
 use watchfire::plan::{Catalogue, Limits, Plan, Settings, Source};
+use watchfire::record::Hash;
 use watchfire::rule::aggregates::AGGREGATES;
 use watchfire::rule::attribute::Names;
 use watchfire::rule::lists::{List, Lists};
@@ -98,6 +99,18 @@ const FORMS: [(char, &str); 9] = [
         'l',
         "10.0.0.0/33\n300.1.1.1\narkei/*\n2001:db8:*\n1.2.3.4-300\n",
     ),
+];
+
+/// Entries of the rules topic.
+const ENTRIES: [&str; 5] = [
+    "{\"partitions\":16}",
+    "{\"epoch\":3}",
+    "{\"columns\":[],\"rows\":[[\"a\"]]}",
+    "{\"rules\":[],\"sources\":[{\"topic\":\"s\",\"partitions\":3,\"epoch\":0}]}",
+    "{\"text\":\"id: R\\nname: n\\nseverity: 5\\nwindow: 5m\\npatterns: [{name: P, where: \
+     user IS NULL}]\\n\",\"settings\":{\"patience\":900,\"lateness\":7200,\"limits\":\
+     {\"evidence\":5,\"distinct_values\":9}},\"fingerprint\":\
+     \"00000000000000000000000000000000\"}",
 ];
 
 type Bytes = Vec<u8>;
@@ -253,8 +266,8 @@ impl Checks {
     }
 
     /// What is read of a state or of a message is written as what reads as the same. The first
-    /// byte says what the rest is: a state's first row, a message, one to be folded, a key or its
-    /// panes.
+    /// byte says what the rest is: a state's first row, a message, one to be folded, a key, its
+    /// panes or an entry of the rules topic.
     pub fn state(&self, input: &[u8]) {
         let Some((kind, rest)) = input.split_first() else {
             return;
@@ -268,6 +281,7 @@ impl Checks {
                 }
             }
             b'a' => self.admitted(rest),
+            b'c' => catalogued(rest),
             b'k' => {
                 let mut state = State::empty(0);
                 let row = [b"k".as_slice(), &[7; 32]].concat();
@@ -379,6 +393,7 @@ impl Checks {
         }
         seeds.extend(FORMS.map(|(kind, text)| rule(kind, text)));
         let state = |kind: char, bytes: &[u8]| ("state", [&[kind as u8], bytes].concat());
+        seeds.extend(ENTRIES.map(|entry| state('c', entry.as_bytes())));
         let (log, rows) = self.run();
         seeds.extend(log.iter().map(|message| state('m', message)));
         for message in &log {
@@ -441,6 +456,25 @@ impl Checks {
                 .collect(),
         )
     }
+}
+
+/// An entry of the rules topic is taken or refused, and says the same each time it is asked for.
+fn catalogued(value: &[u8]) {
+    let (mut catalogue, hash) = (Catalogue::default(), Hash::of(value));
+    let keys = ["list", "rule", "plan"].map(|kind| format!("{kind}/{hash}"));
+    let others = ["topic/matches", "source/s"].map(str::to_owned);
+    for key in keys.iter().chain(&others) {
+        let taken = catalogue.read(key, Some(value));
+        assert_eq!(catalogue.read(key, Some(value)), taken, "{key}");
+    }
+    let [rule, plan] = [catalogue.rule(hash).err(), catalogue.plan(hash).err()];
+    assert_eq!(
+        [catalogue.rule(hash).err(), catalogue.plan(hash).err()],
+        [rule, plan]
+    );
+    assert_ne!(catalogue.matches_partitions(), Some(0));
+    let (key, raised) = catalogue.raise_epoch("s");
+    assert_eq!(catalogue.read(&key, Some(&raised)), Ok(()));
 }
 
 /// As Python prints it, which is repaired.
