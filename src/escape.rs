@@ -50,6 +50,11 @@ pub fn value(text: &str) -> Cow<'_, str> {
     Cow::Owned(disarmed(out))
 }
 
+/// [`value`] in quotes, where one could not see its end.
+pub fn quoted(text: &str) -> String {
+    format!("\"{}\"", value(text).replace('"', "\\\""))
+}
+
 /// A whole text of lines: line ends and tabs stay, and all else is as in [`value`].
 pub fn lines(text: &str) -> Cow<'_, str> {
     if is_plain(text, b"\n\t") {
@@ -170,6 +175,11 @@ mod tests {
             "a #\\u0023[error]b ##\\u0023vso[c]",
         );
         check("## heading ##", "## heading ##");
+    }
+
+    #[test]
+    fn quotes_end_where_the_text_does() {
+        assert_eq!(quoted("a \"b\"\u{1b}"), "\"a \\\"b\\\"\\u001b\"");
     }
 
     #[test]

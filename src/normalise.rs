@@ -14,6 +14,7 @@ mod tests;
 use std::borrow::Cow;
 
 use crate::decode::{Recipe, Slots};
+use crate::escape;
 use crate::event::{Attribute, Attributes, Value};
 use crate::time::{self, Millis};
 
@@ -252,7 +253,7 @@ pub(crate) fn no_time(value: &Value<'_>) -> String {
                 Some(_) => "before 1971",
                 None => "not in a layout that is read",
             };
-            (format!("{:?}{more}", shown.unwrap_or_default()), why)
+            (escape::quoted(shown.unwrap_or_default()) + more, why)
         }
         Value::Integer(number) => (number.to_string(), "a number"),
         Value::Float(number) => (number.to_string(), "a number"),

@@ -21,6 +21,7 @@ use rocksdb::{
 
 use crate::bytes::Unreadable;
 use crate::correlate::Run;
+use crate::escape;
 use crate::state::{Change, Read, State};
 
 /// Raised when rows are laid out in another way.
@@ -67,21 +68,26 @@ impl Owner {
         let mut next = || lines.next().unwrap_or_default().to_owned();
         let (format, app, cluster) = (next(), next(), next());
         if format != FORMAT.to_string() {
+            let format = escape::quoted(&format);
             return Found::Useless(format!(
-                "it is of format {format:?}, and this version writes {FORMAT}"
+                "it is of format {format}, and this version writes {FORMAT}"
             ));
         }
         if app != self.app {
-            return Found::Useless(format!("it is of the application {app:?}"));
+            let app = escape::quoted(&app);
+            return Found::Useless(format!("it is of the application {app}"));
         }
         match &self.cluster {
             _ if cluster == self.cluster.as_deref().unwrap_or_default() => Found::Ours,
             Some(_) if cluster.is_empty() => Found::Unclaimed,
             Some(ours) => Found::Useless(format!(
-                "it is of cluster {cluster:?}, and this is {ours:?}"
+                "it is of cluster {}, and this is {}",
+                escape::quoted(&cluster),
+                escape::quoted(ours)
             )),
             None => Found::Unknown(format!(
-                "it is of cluster {cluster:?}, and the brokers do not say which theirs is"
+                "it is of cluster {}, and the brokers do not say which theirs is",
+                escape::quoted(&cluster)
             )),
         }
     }

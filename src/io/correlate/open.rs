@@ -4,6 +4,7 @@ use anyhow::{Result, bail};
 
 use super::{Folding, Stage};
 use crate::config::Delivery;
+use crate::escape;
 use crate::io::group::{Committed, Partition};
 use crate::plan::Unusable;
 use crate::plan::note::{Note, NoteError};
@@ -140,8 +141,8 @@ fn note_of(committed: &Committed, low: i64, (topic, partition): &Partition) -> R
         Ok(note) => Ok(note),
         Err(NoteError::Later) => bail!(
             "the committed offset of {topic}/{partition} was noted by a newer version of watchfire \
-             ({:?}); use that one",
-            committed.metadata
+             ({}); use that one",
+            escape::quoted(&committed.metadata)
         ),
         Err(NoteError::Foreign) => {
             tracing::warn!(

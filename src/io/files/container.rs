@@ -13,6 +13,7 @@ use flate2::bufread::DeflateDecoder;
 use super::ZSTD_WINDOW_LOG;
 use super::datum::Datum;
 use super::schema::Schema;
+use crate::escape;
 
 /// Bytes of a block that are unpacked at a time.
 const BUFFER_BYTES: usize = 1 << 15;
@@ -144,8 +145,8 @@ impl Codec {
             other => {
                 let name = other.get(..CODEC_BYTES_MAX).unwrap_or(other);
                 bail!(
-                    "it is packed with {:?}; read are null, deflate, snappy and zstandard",
-                    String::from_utf8_lossy(name)
+                    "it is packed with {}; read are null, deflate, snappy and zstandard",
+                    escape::quoted(&String::from_utf8_lossy(name))
                 )
             }
         }

@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::{Map, Value};
 
 use super::datum::Datum;
+use crate::escape;
 
 /// So deep may values lie within each other.
 const DEPTH_MAX: u32 = 64;
@@ -193,7 +194,7 @@ pub fn branch(either: &[TypeId], datum: &mut Datum<'_>) -> Result<TypeId> {
 fn shown(name: &str) -> String {
     let short: String = name.chars().take(SHOWN_CHARACTERS).collect();
     let dots = if short.len() < name.len() { "…" } else { "" };
-    format!("{:?}{dots}", short)
+    escape::quoted(&short) + dots
 }
 
 fn is_record(json: &Map<String, Value>) -> bool {
