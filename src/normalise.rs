@@ -251,7 +251,7 @@ pub(crate) fn no_time(value: &Value<'_>) -> String {
             let more = if cut.is_some() { ".." } else { "" };
             let why = match time::parse(text) {
                 Some(_) => "before 1971",
-                None => "not in a layout that is read",
+                None => "no time in a layout that is read",
             };
             (escape::quoted(shown.unwrap_or_default()) + more, why)
         }

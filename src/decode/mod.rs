@@ -9,6 +9,7 @@ mod envelope;
 mod extract;
 mod json;
 mod recover;
+mod refuse;
 mod reject;
 mod repair;
 mod survey;

@@ -245,7 +245,7 @@ fn a_record_without_time_says_what_was_found() {
         (r#"{"time":null}"#, ""),
         (
             r#"{"TIME":"2026-02-29T00:00:00Z"}"#,
-            r#": time is "2026-02-29T00:00:00Z" (not in a layout that is read)"#,
+            r#": time is "2026-02-29T00:00:00Z" (no time in a layout that is read)"#,
         ),
         (
             r#"{"eventTime":1771063081000,"time":"0001-01-01T00:00:00"}"#,
@@ -256,13 +256,16 @@ fn a_record_without_time_says_what_was_found() {
         ),
         (
             r#"{"time":{"$date":"2026-02-14T09:58:01Z"}}"#,
-            r#": time is "{\"$date\":\"2026-02-14T09:58:01Z\"}" (not in a layout that is read)"#,
+            concat!(
+                r#": time is "{\"$date\":\"2026-02-14T09:58:01Z\"}" "#,
+                "(no time in a layout that is read)"
+            ),
         ),
         (
             "{'properties':{'createdDateTime':'x\u{1b}\u{202e}y'}}",
             concat!(
                 r#": properties.createdDateTime is "x\u{1b}\u{202e}y" "#,
-                "(not in a layout that is read)"
+                "(no time in a layout that is read)"
             ),
         ),
         (
@@ -272,7 +275,7 @@ fn a_record_without_time_says_what_was_found() {
         (
             r#"[{"time":"x"},{"n":1},7]"#,
             concat!(
-                r#": time is "x" (not in a layout that is read) "#,
+                r#": time is "x" (no time in a layout that is read) "#,
                 "(3 records refused: not-an-object 1, no-time 2)"
             ),
         ),
