@@ -232,6 +232,11 @@ pub(crate) fn source_paths(source: &str) -> Vec<Vec<String>> {
 /// write that they know none.
 const EARLIEST: Millis = 365 * 86_400_000;
 
+/// The timestamp of a message, unless it is none: who sends a message may have written anything.
+pub(crate) fn timestamp(millis: Option<Millis>) -> Option<Millis> {
+    millis.filter(|millis| (EARLIEST..=time::TIME_MAX).contains(millis))
+}
+
 /// The moment that a raw value stands for.
 pub(crate) fn time(value: &Value<'_>) -> Option<Millis> {
     match value {

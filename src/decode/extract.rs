@@ -253,7 +253,11 @@ impl<'x, 's, L: Fn(&'x str) -> Cow<'s, str> + Copy> Walk<'x, 's, '_, L> {
         let digits = self.scanner.since(start);
         let value = match digits.parse::<i64>() {
             Ok(value) if integer => Value::Integer(value),
-            Ok(_) | Err(_) => Value::Float(digits.parse().map_err(|_| Fault::Syntax)?),
+            Ok(_) | Err(_) => {
+                let number: f64 = digits.parse().map_err(|_| Fault::Syntax)?;
+                // What no number can hold is the greatest there is: no sum and no file takes more.
+                Value::Float(number.clamp(f64::MIN, f64::MAX))
+            }
         };
         self.put(node, value);
         Ok(())

@@ -135,13 +135,14 @@ impl Decoder {
     }
 
     /// Calls `each` for every record of `message`, in order. `timestamp` is the message's, and
-    /// stands in where a record has no time of its own.
+    /// stands in where a record has no time of its own, unless it is none either.
     pub fn decode<'m>(
         &self,
         message: &'m [u8],
         timestamp: Option<Millis>,
         each: &mut dyn FnMut(Decoded<'m, '_>),
     ) -> Work {
+        let timestamp = normalise::timestamp(timestamp);
         if let Some(refused) = self.refused_unread(message) {
             each(Decoded {
                 index: 0,

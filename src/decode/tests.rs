@@ -107,6 +107,11 @@ fn values_by_path() {
             "9223372036854776000f",
         ),
         (
+            "record.a record.b",
+            r#"{"a":1e999,"b":-1e999}"#,
+            &format!("{}f {}f", f64::MAX, f64::MIN),
+        ),
+        (
             "record.a record.b record.c",
             r#"{"a":true,"b":false,"c":null}"#,
             "true false -",

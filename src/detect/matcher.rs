@@ -6,6 +6,7 @@ use super::index::Index;
 use crate::bounded;
 use crate::decode::{Decoded, Decoder, Refused, Work};
 use crate::event::{Attribute, AttributeId, Attributes, Event, Value};
+use crate::normalise;
 use crate::plan::Plan;
 use crate::record::{Hash, Position};
 use crate::rule::filter::Look;
@@ -98,6 +99,7 @@ impl Matcher {
             shown,
         } = self;
         let rules = &*rules;
+        let timestamp = normalise::timestamp(timestamp);
         decoder.decode(
             payload,
             timestamp,

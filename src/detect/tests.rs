@@ -1,8 +1,10 @@
 use std::sync::Arc;
 
 use super::*;
+use crate::admission;
+use crate::decode::Reject;
 use crate::event::Attributes;
-use crate::plan::{Limits, Settings};
+use crate::plan::{Limits, Settings, Source};
 use crate::rule;
 
 const RULE: &str = "
@@ -13,6 +15,7 @@ window: 60s
 patterns:
   - name: P
     where: record.properties.body.a = 1
+    having: SUM(record.n) > 1
 ";
 
 const SETTINGS: Settings = Settings {
@@ -25,23 +28,40 @@ const SETTINGS: Settings = Settings {
     },
 };
 
+/// 2026-03-01T09:00:00Z.
+const TIME: Millis = 1_772_355_600_000;
+
 /// What comes of one message.
 fn read(payload: &str) -> Output {
     read_with(RULE, payload)
 }
 
 fn read_with(rule: &str, payload: &str) -> Output {
+    read_at(rule, payload, TIME)
+}
+
+/// What comes of one message with a timestamp. What it gives is what correlating workers take.
+fn read_at(rule: &str, payload: &str, timestamp: Millis) -> Output {
     let mut attributes = Attributes::default();
     let rules = rule::parse("r", rule, &mut attributes).unwrap();
-    let plan: Arc<Plan> = Plan::alone(&rules, &attributes, SETTINGS, Vec::new()).unwrap();
-    let mut detector = Detector::new(plan, 1, 10_000);
+    let topic = Source {
+        topic: "t".to_owned(),
+        partitions: 1,
+        epoch: 0,
+    };
+    let plan: Arc<Plan> = Plan::alone(&rules, &attributes, SETTINGS, vec![topic]).unwrap();
+    let mut detector = Detector::new(Arc::clone(&plan), 1, 10_000);
     let source = SourcePartition {
         source: 0,
         partition: 0,
     };
     detector.assign(source, 0);
-    detector.read(source, 0, Some(1_772_355_600_000), payload.as_bytes());
-    detector.take()
+    detector.read(source, 0, Some(timestamp), payload.as_bytes());
+    let output = detector.take();
+    for (_, message) in &output.messages {
+        assert_eq!(admission::admit(message, TIME, &plan).map(|_| ()), Ok(()));
+    }
+    output
 }
 
 /// How many records `payload` holds, and how many of them are refused for which reason.
@@ -130,4 +150,19 @@ fn records_of_which_an_expression_saw_a_part_are_counted() {
     check("EXTRACT(record.a, \"(y)\") = \"y\"", 1, 1);
     check("IF(record.a REGEXP \"^y\", 1, 2) = 1", 1, 1);
     check("record.a ENDS_WITH \"y\"", 0, 2);
+}
+
+#[test]
+fn numbers_and_timestamps_that_are_none_spoil_no_message() {
+    let body = |more: &str| format!("{{\"properties\":{{\"body\":{{\"a\":1}}}}{more}}}");
+    for number in ["1e999", "-1e999", "1e308", "\"1e999\"", "[1e999]"] {
+        let output = read(&body(&format!(",\"n\":{number}")));
+        assert_eq!(output.messages.len(), 1, "{number}");
+    }
+    for timestamp in [i64::MIN, -1, 0, 1 << 54, i64::MAX] {
+        let output = read_at(RULE, &body(""), timestamp);
+        assert_eq!(output.counts.by_reason, ByReason::one(Reject::NoTime));
+        let output = read_at(RULE, &body(",\"time\":\"2026-03-01T09:00:00Z\""), timestamp);
+        assert_eq!((output.messages.len(), output.counts.future), (1, 0));
+    }
 }

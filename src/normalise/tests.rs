@@ -8,7 +8,7 @@ fn check(name: &str, rows: &[(&str, &str)]) {
     let decoder = Decoder::new(&attributes);
     for (text, expected) in rows {
         let mut found = Vec::new();
-        decoder.decode(text.as_bytes(), Some(0), &mut |decoded| {
+        decoder.decode(text.as_bytes(), Some(1_772_355_600_000), &mut |decoded| {
             let event = decoded.outcome.unwrap();
             found.push(match event.values.first().unwrap() {
                 None => "-".to_owned(),
