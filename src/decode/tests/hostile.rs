@@ -264,7 +264,7 @@ fn a_record_without_time_says_what_was_found() {
         (
             "{'properties':{'createdDateTime':'x\u{1b}\u{202e}y'}}",
             concat!(
-                r#": properties.createdDateTime is "x\u{1b}\u{202e}y" "#,
+                r#": properties.createdDateTime is "x\u001b\u202ey" "#,
                 "(no time in a layout that is read)"
             ),
         ),
