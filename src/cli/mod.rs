@@ -116,7 +116,7 @@ struct TestArgs {
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
     memory::keep_for_a_while();
-    std::panic::set_hook(Box::new(|panic| screen::panicked(panic)));
+    std::panic::set_hook(Box::new(screen::panicked));
     let command = match parse() {
         Ok(command) => command,
         Err(code) => return code,

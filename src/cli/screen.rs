@@ -136,9 +136,9 @@ impl Write for Out {
 }
 
 fn closed(error: io::Error) -> io::Error {
-    match error.kind() {
-        io::ErrorKind::BrokenPipe => io::Error::new(io::ErrorKind::BrokenPipe, Closed),
-        _ => error,
+    match error.kind() == io::ErrorKind::BrokenPipe {
+        true => io::Error::new(io::ErrorKind::BrokenPipe, Closed),
+        false => error,
     }
 }
 

@@ -224,14 +224,14 @@ impl Group {
                 | Code::RebalanceInProgress
                 | Code::UnknownTopicOrPartition,
             ) => {
-                let error = client::words(&error);
+                let error = client::words(error);
                 tracing::info!(group = self.name, error, "the group is in motion");
                 Ok(())
             }
             Some(code) if client::is_transient_code(code) => Ok(()),
             Some(_) | None => {
                 self.health.check(self.patience)?;
-                let said = client::words(&error);
+                let said = client::words(error);
                 Err(anyhow!("{}: reading failed: {said}", self.name))
             }
         }

@@ -191,7 +191,7 @@ impl Reading<'_> {
         loop {
             match self.heard(self.reader.poll(Duration::ZERO))? {
                 Heard::Nothing => return Ok(all),
-                heard => all.push(heard),
+                heard @ (Heard::Message(_) | Heard::End(_)) => all.push(heard),
             }
         }
     }

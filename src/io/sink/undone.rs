@@ -25,9 +25,10 @@ impl Undone {
 
 /// Whether a commit is refused only because the group has decided anew, or is about to.
 pub fn is_moving(error: &KafkaError) -> bool {
-    let code = match error {
-        KafkaError::Transaction(why) => Some(why.code()),
-        other => other.rdkafka_error_code(),
+    let code = if let KafkaError::Transaction(why) = error {
+        Some(why.code())
+    } else {
+        error.rdkafka_error_code()
     };
     matches!(
         code,
