@@ -1,4 +1,5 @@
-//! Refusing what cannot be read: neighbours together, with what a person wants to know of the first.
+//! Refusing what cannot be read: neighbours together, with what a person wants to know of the
+//! first.
 
 use super::envelope::Reader;
 use super::extract::{self, Slots};

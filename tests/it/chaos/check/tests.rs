@@ -135,14 +135,41 @@ fn message(partition: u32, offset: i64, timestamp: i64, value: &[u8]) -> Message
     }
 }
 
-/// Takes the first record that matched out of the log, or writes it once more, in a message that
-/// the fold is to see.
+/// Writes the first record that matched once more, in the next message of its source partition.
+fn repeat_match(dump: &mut Dump) {
+    let mut first: Option<(i32, u32, u32, shuffle::MatchedRecord)> = None;
+    for message in &mut dump.matches {
+        let mut decoded = shuffle::decode(message.value.as_deref().unwrap()).unwrap();
+        for section in &mut decoded.sections {
+            let place = (message.partition, section.source, section.partition);
+            match &first {
+                None => {
+                    let record = section.records.first().cloned();
+                    first = record.map(|record| (place.0, place.1, place.2, record));
+                    if first.is_some() {
+                        break;
+                    }
+                }
+                Some((partition, source, of, record)) if place == (*partition, *source, *of) => {
+                    section.records.insert(0, record.clone());
+                    message.value = Some(shuffle::encode(&decoded));
+                    return;
+                }
+                Some(_) => (),
+            }
+        }
+    }
+}
+
+/// Changes the first records that matched in the log, in a message that the fold is to see.
 fn change_match(dump: &mut Dump, change: impl Fn(&mut Vec<shuffle::MatchedRecord>)) {
     for message in &mut dump.matches {
         let mut decoded = shuffle::decode(message.value.as_deref().unwrap()).unwrap();
         let mut sections = decoded.sections.iter_mut();
         if let Some(section) = sections.find(|section| !section.records.is_empty()) {
             change(&mut section.records);
+            let last = section.records.last().map(|record| record.position);
+            section.position = section.position.max(last.unwrap_or_default());
             message.value = Some(shuffle::encode(&decoded));
             return;
         }
@@ -177,10 +204,12 @@ fn what_is_wrong_is_noticed() {
             change_match(dump, |records| drop(records.remove(0)));
         }),
         (Kind::MatchInvented, None, |dump| {
-            change_match(dump, |records| records[0].position.offset += 1000);
+            change_match(dump, |records| {
+                records.last_mut().unwrap().position.offset += 1000
+            });
         }),
         (Kind::MatchTwice, Some(Delivery::ExactlyOnce), |dump| {
-            change_match(dump, |records| records.push(records[0].clone()));
+            repeat_match(dump);
         }),
         (Kind::DeadLetterLost, None, |dump| {
             drop(dump.dead_letters.pop())
@@ -259,7 +288,7 @@ fn what_the_log_lost_is_missed() {
 fn rules_that_changed_are_held_against_the_log_alone() {
     let (right, sent) = undisturbed();
     let mut dump = right;
-    change_match(&mut dump, |records| records.push(records[0].clone()));
+    repeat_match(&mut dump);
     let rules = dump.datums.iter().map(|datum| datum.rule_id.clone());
     let rules: Vec<String> = rules.collect();
     let rules: Vec<&str> = rules.iter().map(String::as_str).collect();
