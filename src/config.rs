@@ -1,6 +1,7 @@
 //! Configuration in two steps: what was written ([`written`]), and what the worker is built from
 //! ([`Config`]). Flags stand over the environment, the environment over the file.
 
+mod complaint;
 mod connection;
 mod environment;
 pub mod kafka;

@@ -27,7 +27,7 @@ use crate::io::files::{self, Listing};
 use crate::io::{clock, interrupt};
 use crate::record::Hash;
 use crate::replay::Within;
-use crate::time::Millis;
+use crate::time::{self, Millis};
 use input::{Input, Output, To, When};
 use rules::{Rules, SETTINGS};
 use shown::Shown;
@@ -150,8 +150,10 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         Ok(cluster) => cluster,
         Err(code) => return Ok(code),
     };
-    let rules = match args.load_rules(cluster.as_ref()) {
-        Ok(rules) => rules,
+    let asked = args.within(now);
+    let asked = asked.and_then(|within| Ok((within, args.load_rules(cluster.as_ref())?)));
+    let (within, rules) = match asked {
+        Ok(asked) => asked,
         Err(error) => {
             screen::err(format_args!("{error:#}\n"));
             return Ok(ExitCode::from(USAGE));
@@ -174,7 +176,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     let outcome = backtest::run(&Request {
         plan: &rules.plan,
         sources: &sources,
-        within: args.within(now),
+        within,
         sweep: rules
             .sweep
             .as_ref()
@@ -194,7 +196,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         listing: &listing,
         sources: &sources,
         rules: &rules,
-        within: args.within(now),
+        within,
         seen: &outcome.seen,
         counts: &outcome.folded.counts,
     });
@@ -318,15 +320,25 @@ impl Args {
     }
 
     /// When incidents begin that are asked for.
-    fn within(&self, now: Millis) -> Within {
+    fn within(&self, now: Millis) -> Result<Within> {
         let ends = self.to.iter().filter_map(|to| match to {
             To::Time(when) => when.millis(now),
             To::Topic(_) => None,
         });
-        Within {
+        let within = Within {
             from: self.from.and_then(|when| when.millis(now)),
             to: ends.min(),
+        };
+        if let (Some(from), Some(to)) = (within.from, within.to)
+            && from >= to
+        {
+            bail!(
+                "--from {} is not before --to {}: no incident begins in that time",
+                time::rfc3339(from),
+                time::rfc3339(to)
+            );
         }
+        Ok(within)
     }
 
     /// Writes what was asked for where it does not disturb: on standard output, unless that has

@@ -116,7 +116,7 @@ fn what_is_wrong_is_said_with_its_place() {
         "patience = \"soon\"",
         &[],
         nothing,
-        "w.toml:1: expected a duration such as \"15m\"",
+        "w.toml:1: patience: expected a duration such as \"15m\"",
     );
     check(
         "patience = \"3h\"\napp = \"a b\"",

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, de};
 
+use super::complaint::{complaint, key_of_value};
 use crate::decode;
 use crate::plan::Limits;
-use crate::rule::nearest::nearest;
 
 /// Every key, in the order of the documentation. In the environment `a.b_c` is
 /// `WATCHFIRE_A_B_C`; properties of `[kafka]` come besides.
@@ -276,65 +276,21 @@ fn parse_size(text: &str) -> Option<usize> {
     digits.parse::<usize>().ok()?.checked_mul(unit)
 }
 
-/// What a value can be, as the reader of TOML and as we say it.
-const KINDS: [(&str, &str); 6] = [
-    ("string", "text"),
-    ("integer", "a number"),
-    ("floating point", "a number"),
-    ("boolean", "true or false"),
-    ("map", "a table"),
-    ("sequence", "a list"),
-];
-
-/// What a reader of TOML complains of, without the values that it would show.
-fn complaint(message: &str) -> String {
-    let message = message.trim();
-    let unknown = message.strip_prefix("unknown field `");
-    if let Some((name, _)) = unknown.and_then(|rest| rest.rsplit_once("`, expected")) {
-        let sections = ["limits", "state", "kafka"];
-        let keys = KEYS.map(|key| key.rsplit_once('.').map_or(key, |(_, key)| key));
-        let is_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
-        return match nearest(name, sections.into_iter().chain(keys)) {
-            _ if name.len() > 40 || !name.chars().all(is_word) => "a key is not known".to_owned(),
-            Some(near) => format!("the key {name} is not known; did you mean {near}?"),
-            None => format!("the key {name} is not known"),
-        };
-    }
-    // The value stands between the kind of thing that it is and what was expected.
-    let expected = message.rsplit_once(", expected ");
-    let is_shown = [
-        "invalid type: ",
-        "invalid value: ",
-        "invalid length ",
-        "unknown variant ",
-    ]
-    .iter()
-    .find_map(|start| message.strip_prefix(start));
-    match (is_shown, expected) {
-        (Some(found), Some((_, expected))) => {
-            let kind = KINDS.iter().find(|(kind, _)| found.starts_with(kind));
-            let found = kind.map_or(String::new(), |(_, kind)| format!("found {kind}, "));
-            format!("{found}expected {expected}")
-        }
-        (Some(_), None) => "this value cannot stand here".to_owned(),
-        (None, _) => message.replace('\n', "; "),
-    }
-}
-
 impl Written {
     /// The layer of a file's text.
     ///
     /// # Errors
     ///
-    /// `file:line: what is wrong`. Neither the line nor a value of it is shown: it may be a secret.
+    /// `file:line: key: what is wrong`. Neither the line nor a value of it is shown: it may be a
+    /// secret.
     pub fn from_file(file: &str, text: &str) -> Result<Written, String> {
         toml::from_str(text).map_err(|error| {
-            let before = error
-                .span()
-                .and_then(|span| text.get(..span.start))
-                .unwrap_or_default();
+            let at = error.span().map_or(0, |span| span.start);
+            let before = text.get(..at).unwrap_or_default();
             let line = before.matches('\n').count() + 1;
-            format!("{file}:{line}: {}", complaint(error.message()))
+            let key = key_of_value(text, at);
+            let key = key.map_or(String::new(), |key| format!("{key}: "));
+            format!("{file}:{line}: {key}{}", complaint(error.message()))
         })
     }
 

@@ -344,7 +344,8 @@ fn wait_until_shown(config: &Config, health: &Arc<Health>, made: &[&Wanted]) -> 
         };
         if start.elapsed() > client::START_PATIENCE {
             bail!(
-                "topic {} was made, but the brokers do not show it",
+                "topic {} was made, but the brokers do not show it. Look whether all of them \
+                 run, then give the command again",
                 unseen.name
             );
         }

@@ -126,6 +126,11 @@ fn wrong_arguments_say_what_would_be_right() {
         "did you mean `PH_Rule_A`?",
     );
     check(&format!("{base} --from soon"), 2, "now-24h");
+    check(
+        &format!("{base} --from 2026-03-02 --to 2026-03-01"),
+        2,
+        "--from 2026-03-02T00:00:00.000Z is not before --to 2026-03-01T00:00:00.000Z",
+    );
     check(&format!("{base} --memory much"), 2, "64MiB");
     check(&format!("{base} --explain abc"), 2, "32 hexadecimal digits");
     check(

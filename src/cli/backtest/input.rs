@@ -84,8 +84,8 @@ impl FromStr for When {
             }
         }
         bail!(
-            "\"{text}\" is no time; expected one such as 2026-11-01T00:00:00Z, 2026-11-01, now, \
-             now-24h or earliest"
+            "\"{text}\" is no time; expected one such as 2026-11-01T00:00:00Z, 2026-11-01, now or \
+             now-24h"
         )
     }
 }

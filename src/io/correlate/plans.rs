@@ -101,8 +101,8 @@ impl Stage {
                     own_plan,
                     since,
                     difference,
-                    "another worker uses other rules; that is as it must be while workers are \
-                     changed one by one"
+                    "another worker uses other rules, or did within the last minute; that is as it \
+                     must be while workers are changed one by one"
                 );
             }
         }
