@@ -1,10 +1,10 @@
 #![no_main]
 
-use std::sync::LazyLock;
-
 use libfuzzer_sys::fuzz_target;
 use watchfire_fuzz::checks::Checks;
 
-static CHECKS: LazyLock<Checks> = LazyLock::new(Checks::new);
+thread_local! {
+    static CHECKS: Checks = Checks::new();
+}
 
-fuzz_target!(|input: &[u8]| CHECKS.decoder(input));
+fuzz_target!(|input: &[u8]| CHECKS.with(|checks| checks.decoder(input)));
