@@ -50,6 +50,8 @@ struct Plan {
 struct Sent {
     records: u64,
     hostile: BTreeMap<Family, u64>,
+    /// How long it took.
+    time: Duration,
     /// Memory of the worker, as it was now and then.
     rss_mb: Vec<u64>,
 }
@@ -110,9 +112,10 @@ fn steady_with_hostile_input() {
     let mut figures = Figures::new("hostile");
     let hostile: u64 = sent.hostile.values().sum();
     figures.line(format!(
-        "{} ordinary records and {hostile} hostile ones in {seconds} s: {incidents} incidents of \
+        "{} ordinary records and {hostile} hostile ones in {} s: {incidents} incidents of \
          ordinary records, the same as without the others",
-        sent.records
+        sent.records,
+        sent.time.as_secs()
     ));
     let third = sent.rss_mb.len() / 3;
     let most = |samples: &[u64]| samples.iter().copied().max().unwrap_or(0);
@@ -150,7 +153,8 @@ fn feed(lab: &Lab, worker: &Worker, plan: &Plan) -> Sent {
     let producer = lab.producer();
     let mut kept = BufWriter::new(File::create(lab.setup.path("good.ndjson")).unwrap());
     let (mut sent, mut messages) = (Sent::default(), 0);
-    let mut sampled = Instant::now();
+    let start = Instant::now();
+    let mut sampled = start;
     while sent.records < plan.records {
         let message = generator.message();
         if plan.live {
@@ -180,6 +184,7 @@ fn feed(lab: &Lab, worker: &Worker, plan: &Plan) -> Sent {
     }
     kept.flush().unwrap();
     rdkafka::producer::Producer::flush(&producer, Duration::from_secs(120)).unwrap();
+    sent.time = start.elapsed();
     sent
 }
 
