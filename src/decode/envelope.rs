@@ -134,11 +134,11 @@ impl<'t> Reader<'_, 't, '_, '_> {
         self.work.steps += bytes as u64;
     }
 
-    /// Counts what was looked at within texts that were read as JSON, and says how much that was.
-    pub(super) fn spend_within(&mut self) -> usize {
+    /// Counts what was looked at within texts that were read as JSON. How much that is depends on
+    /// what is wanted, so what becomes of a record must not follow from it.
+    pub(super) fn spend_within(&mut self) {
         let bytes = std::mem::take(&mut self.slots.read_within);
         self.spend(bytes);
-        bytes
     }
 
     pub(super) fn scanner(&self, at: usize) -> Scanner<'t> {

@@ -106,8 +106,7 @@ impl Reader<'_, '_, '_, '_> {
         let mut scanner = Scanner::new(&mended, 0, self.decoder.limits.nesting);
         let root = &self.decoder.root;
         let read = extract::record(root, &mut scanner, &mut self.slots, false, extract::own);
-        let within = self.spend_within();
-        self.mending_left -= within.min(self.mending_left);
+        self.spend_within();
         let whole = matches!(read, Ok(Found::Record(length)) if length == mended.len());
         self.mended = mended;
         if whole {

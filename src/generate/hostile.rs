@@ -20,6 +20,9 @@ const CLAIM: &str = "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/upn";
 /// Bytes that a record needs beside what makes it hostile: generous.
 const FRAME: usize = 2_000;
 
+/// Brackets that are deeper than a decoder will go, in whichever form they come.
+const DEEP_MIN: usize = 1_000;
+
 /// A kind of hostile input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Family {
@@ -217,7 +220,7 @@ impl Hostile {
     }
 
     fn deep(&mut self, time: Millis, bytes: usize) -> String {
-        let depth = bytes.min(self.bytes_max / 8) / 2;
+        let depth = (bytes.min(self.bytes_max / 8) / 2).max(DEEP_MIN);
         let nested = match self.random.percent(50) {
             true => "[".repeat(depth) + &"]".repeat(depth),
             false => {

@@ -83,7 +83,8 @@ impl std::fmt::Display for Number {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Number::Integer(integer) => integer.fmt(f),
-            Number::Float(float) => float.fmt(f),
+            // Zero has no sign: `-0` reads as the integer.
+            Number::Float(float) => (float + 0.0).fmt(f),
         }
     }
 }
