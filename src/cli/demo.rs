@@ -73,7 +73,9 @@ type Sent = Vec<Vec<u8>>;
 ///
 /// The worker or the brokers inside the process failed.
 pub fn run(args: &Args) -> Result<ExitCode> {
-    log::start_at("error", false)?;
+    // Brokers and clients are of this process: where nobody reads the demo they end together, and
+    // what the clients say of that helps nobody.
+    log::start_at("error,librdkafka=off,rdkafka=off", false)?;
     let folder = tempfile::tempdir().context("no place for the demo's state")?;
     let brokers = Brokers::start(&[
         (TOPIC, PARTITIONS),

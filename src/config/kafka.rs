@@ -314,12 +314,20 @@ fn is_at(brokers: &str, host: &str) -> bool {
     first.trim().eq_ignore_ascii_case(host)
 }
 
+/// What may stand before the `://` of an address.
+const PROTOCOLS: [&str; 4] = ["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"];
+
 /// Says which of the addresses is none: `host`, `host:port`, or one of them behind a protocol
 /// (`ssl://host:port`), several separated by commas.
 fn check_brokers(brokers: &str) -> Result<(), String> {
     for (number, broker) in (1..).zip(brokers.split(',')) {
         let broker = broker.trim();
-        let address = broker.split_once("://").map_or(broker, |(_, rest)| rest);
+        let (protocol, address) = broker.split_once("://").unwrap_or(("plaintext", broker));
+        if !PROTOCOLS.contains(&protocol.to_ascii_lowercase().as_str()) {
+            return Err(format!(
+                "address {number} is of another protocol than Kafka's: write host:port"
+            ));
+        }
         let (host, port) = match address.rsplit_once(':') {
             Some((host, port)) if !address.ends_with(']') => (host, port),
             Some(_) | None => (address, "9092"),

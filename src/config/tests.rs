@@ -347,6 +347,11 @@ fn addresses_of_brokers_are_looked_at() {
         let problem = format!("kafka.\"bootstrap.servers\": address {number} is not host:port");
         check(bad, &problem);
     }
+    check(
+        "b:9092,http://hush:9092",
+        "kafka.\"bootstrap.servers\": address 2 is of another protocol than Kafka's: write \
+         host:port",
+    );
 }
 
 /// What `text` and `variables` are complained of; the key of a connection string must not be in it.

@@ -153,7 +153,11 @@ impl Health {
                 let mut down = lock(&self.down);
                 if down.is_none() {
                     *down = Some(clock::instant());
-                    let reason = lock(&self.reason).clone();
+                    let heard = lock(&self.reason).clone();
+                    let reason = match heard.is_empty() {
+                        true => "no answer",
+                        false => &heard,
+                    };
                     tracing::warn!(brokers = self.brokers, reason, "no broker answers; waiting");
                 }
             }
