@@ -60,7 +60,7 @@ fuzz: setup
 
 bench: setup
 	@echo "==> Running the benchmarks (release build)"
-	cargo bench --locked --bench backtest --bench correlate
+	cargo bench --locked --bench backtest --bench correlate --bench decode
 	cargo bench --locked --bench backtest -- --records 1000000 --rounds 3 --threads 2
 
 ifeq ($(origin SECONDS),command line)
