@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 pub use kafka::{Kafka, near_property};
-pub use secret::{ReadSecret, Secret, looks_secret};
+pub use secret::{ReadSecret, Secret, holds_key, looks_secret};
 pub use written::{Delivery, OnBrokenRules, RuleTests, Size, Start, Written};
 
 use crate::decode;

@@ -232,15 +232,24 @@ pub(crate) fn source_paths(source: &str) -> Vec<Vec<String>> {
 /// write that they know none.
 const EARLIEST: Millis = 365 * 86_400_000;
 
+/// What lies behind is no time either: 9999-12-31T23:59:59.999Z. RFC 3339, in which incidents say
+/// their times, has no later year.
+const LATEST: Millis = 253_402_300_799_999;
+
+/// Whether something may have happened then.
+fn is_time(millis: Millis) -> bool {
+    (EARLIEST..=LATEST).contains(&millis)
+}
+
 /// The timestamp of a message, unless it is none: who sends a message may have written anything.
 pub(crate) fn timestamp(millis: Option<Millis>) -> Option<Millis> {
-    millis.filter(|millis| (EARLIEST..=time::TIME_MAX).contains(millis))
+    millis.filter(|millis| is_time(*millis))
 }
 
 /// The moment that a raw value stands for.
 pub(crate) fn time(value: &Value<'_>) -> Option<Millis> {
     match value {
-        Value::Text(text) => time::parse(text).filter(|time| *time >= EARLIEST),
+        Value::Text(text) => time::parse(text).filter(|time| is_time(*time)),
         Value::Many(values) => values.iter().find_map(time),
         Value::Integer(_) | Value::Float(_) | Value::Bool(_) => None,
     }
@@ -255,6 +264,7 @@ pub(crate) fn no_time(value: &Value<'_>) -> String {
             let shown = text.get(..cut.map_or(text.len(), |(at, _)| at));
             let more = if cut.is_some() { ".." } else { "" };
             let why = match time::parse(text) {
+                Some(time) if time > LATEST => "after 9999",
                 Some(_) => "before 1971",
                 None => "no time in a layout that is read",
             };

@@ -37,7 +37,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::config::looks_secret;
+use crate::config::holds_key;
 use crate::io::memory;
 use crate::version;
 
@@ -153,7 +153,6 @@ pub fn main() -> ExitCode {
 
 /// The command that the arguments name, or the exit code where they name none.
 fn parse() -> Result<Command, ExitCode> {
-    let holds_key = |arg: &str| looks_secret(arg) && arg.to_ascii_lowercase().contains("endpoint");
     if std::env::args_os().any(|arg| holds_key(&arg.to_string_lossy())) {
         screen::err(format_args!(
             "error: an argument holds a connection string, and everybody on this machine can see \

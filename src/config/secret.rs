@@ -33,3 +33,21 @@ pub fn looks_secret(text: &str) -> bool {
         .iter()
         .any(|name| lower.contains(name))
 }
+
+/// Whether a text, such as an argument, is a connection string or a part of one that has the key.
+/// That a name alone stands in it, as in a filter, does not make it one.
+pub fn holds_key(text: &str) -> bool {
+    let lower = text.to_ascii_lowercase();
+    let follows = |name: &str| {
+        lower.split(name).skip(1).any(|rest| {
+            rest.strip_prefix('=')
+                .or_else(|| rest.strip_prefix("%3d"))
+                .and_then(|value| value.chars().next())
+                .is_some_and(|first| first.is_ascii_alphanumeric() || matches!(first, '+' | '/'))
+        })
+    };
+    looks_secret(text)
+        && (lower.contains("endpoint")
+            || follows("sharedaccesskey")
+            || follows("sharedaccesssignature"))
+}

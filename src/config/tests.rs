@@ -382,6 +382,30 @@ fn complained(text: &str, variables: &[(&str, &str)]) -> String {
 }
 
 #[test]
+fn an_argument_with_a_part_of_a_connection_string_holds_a_key() {
+    for argument in [
+        "Endpoint=sb://ns/;SharedAccessKeyName=n;SharedAccessKey=hush",
+        "Endpoint=sb://ns/ SharedAccessKey",
+        "kafka://SharedAccessKey=hush",
+        "SharedAccessKeyName=n;sharedaccesskey%3Dhush",
+        "SharedAccessSignature=sr",
+        "--brokers=SharedAccessKey=/hush",
+    ] {
+        assert!(holds_key(argument), "{argument}");
+    }
+    for argument in [
+        "rules/sharedaccesskey.yaml",
+        "record.properties.SharedAccessKey = \"a\"",
+        "record.SharedAccessKey=\"a\"",
+        "SharedAccessKeyName=n",
+        "SharedAccessKey=",
+        "Endpoint=sb://ns/",
+    ] {
+        assert!(!holds_key(argument), "{argument}");
+    }
+}
+
+#[test]
 fn no_value_is_shown_wherever_the_key_was_written() {
     let key = "hUsh+kEy/HuSh=";
     let whole = format!(

@@ -306,6 +306,22 @@ fn a_year_before_1971_is_no_time() {
 }
 
 #[test]
+fn a_year_after_9999_is_no_time() {
+    let last = 253_402_300_799_999;
+    check_values(&[
+        ("record.a", r#"{"time":"9999-12-31T23:59:59-00:01"}"#, "-"),
+        (
+            "record.a",
+            r#"{"time":"9999-12-31T23:59:59.999Z"}"#,
+            "9999-12-31T23:59:59.999Z -",
+        ),
+    ]);
+    assert!(explained(br#"{"time":"9999-12-31T23:59:59-00:01"}"#).ends_with("(after 9999)"));
+    assert_eq!(crate::normalise::timestamp(Some(last)), Some(last));
+    assert_eq!(crate::normalise::timestamp(Some(last + 1)), None);
+}
+
+#[test]
 fn other_encodings_are_named() {
     let utf16 = "utf-16: the message is UTF-16; only UTF-8 is read";
     let units = |text: &str| text.encode_utf16().collect::<Vec<u16>>();
