@@ -175,8 +175,8 @@ impl Parser<'_, '_, '_, '_> {
             ))
         } else if self.age == Age::New && !self.is_possible(&test) {
             Some(
-                "this can never hold: where it is tested there is at least one event, and no \
-                 count is less than 0"
+                "this can never hold: where it is tested there is at least one event, no count \
+                 is less than 0, and a division by 0 has no value"
                     .to_string(),
             )
         } else {

@@ -26,6 +26,13 @@ impl Range {
         whole: false,
     };
 
+    /// No number.
+    const NONE: Range = Range {
+        low: f64::INFINITY,
+        high: f64::NEG_INFINITY,
+        ..Range::ANY
+    };
+
     /// This number and greater ones.
     pub fn from(low: f64) -> Range {
         Range { low, ..Range::ANY }
@@ -57,11 +64,7 @@ impl Range {
     pub fn narrowed(self, comparison: Comparison, number: f64) -> Range {
         match comparison {
             Comparison::NotEqual => self,
-            Comparison::Equal if self.whole && number.fract() != 0.0 => Range {
-                low: f64::INFINITY,
-                high: f64::NEG_INFINITY,
-                ..self
-            },
+            Comparison::Equal if self.whole && number.fract() != 0.0 => Range::NONE,
             Comparison::Equal => self.at_least(number, false).at_most(number, false),
             Comparison::Greater => self.at_least(number, true),
             Comparison::GreaterOrEqual => self.at_least(number, false),
@@ -136,8 +139,12 @@ impl Range {
         }
     }
 
-    /// What an operation on a number of it and one of `other` gives.
+    /// What an operation on a number of it and one of `other` gives; a division by zero gives none.
     pub fn calculated(self, operator: Arithmetic, other: Range) -> Range {
+        let by_zero = operator == Arithmetic::Divide && other.only() == Some(0.0);
+        if by_zero || self.is_empty() || other.is_empty() {
+            return Range::NONE;
+        }
         let has_zero = other.low <= 0.0 && other.high >= 0.0;
         let of = |one: f64, another: f64| match operator {
             Arithmetic::Add => one + another,

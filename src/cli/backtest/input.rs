@@ -63,12 +63,9 @@ impl FromStr for When {
 
     /// `earliest`, `now`, `now-24h`, a date, or a date and time.
     fn from_str(text: &str) -> Result<When> {
-        let ago = text
-            .strip_prefix("now")
-            .map(|rest| rest.strip_prefix('-').unwrap_or(rest));
-        match ago {
+        match text.strip_prefix("now-") {
             _ if text == "earliest" => return Ok(When::Earliest),
-            Some("") => return Ok(When::Ago(0)),
+            _ if text == "now" => return Ok(When::Ago(0)),
             Some(ago) => {
                 if let Ok(ago) = humantime::parse_duration(ago) {
                     return Ok(When::Ago(
@@ -91,12 +88,12 @@ impl FromStr for When {
 }
 
 impl When {
-    /// The moment; `None`: there is no bound.
+    /// The moment, 1970 at the earliest, before which nothing happened; `None`: there is no bound.
     pub fn millis(self, now: Millis) -> Option<Millis> {
         match self {
             When::Earliest => None,
-            When::Ago(ago) => Some(now.saturating_sub(ago)),
-            When::At(time) => Some(time),
+            When::Ago(ago) => Some(now.saturating_sub(ago).max(0)),
+            When::At(time) => Some(time.max(0)),
         }
     }
 
@@ -199,6 +196,7 @@ mod tests {
         );
         check("kafka://a.b?since=now", Err("\"since=now\" is not known"));
         check("kafka://a.b?from=soon", Err("\"soon\" is no time"));
+        check("kafka://a.b?from=now24h", Err("\"now24h\" is no time"));
         check("kafka://host:9092/a.b", Err("is no topic"));
         check("kafka://", Err("is no topic"));
     }
@@ -209,5 +207,7 @@ mod tests {
         assert_eq!(When::Ago(2_000).bound(5_000), Bound::At(3_000));
         assert_eq!(When::Earliest.bound(5_000), Bound::Earliest);
         assert_eq!(When::At(7_000).bound(5_000), Bound::At(7_000));
+        assert_eq!(When::Ago(6_000).bound(5_000), Bound::At(0));
+        assert_eq!(When::At(-1).bound(5_000), Bound::At(0));
     }
 }
