@@ -5,6 +5,7 @@ mod complaint;
 mod connection;
 mod environment;
 pub mod kafka;
+mod keys;
 mod secret;
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,7 @@
 //! What is wrong with a configuration file, in our words: with the key, and without any value,
 //! which may be a secret.
 
-use super::written::KEYS;
+use super::keys::KEYS;
 use crate::rule::nearest::nearest;
 
 /// What a value can be, as the reader of TOML and as we say it.

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::written::{KEYS, Written};
+use super::keys::KEYS;
+use super::written::Written;
 use crate::rule::nearest::nearest;
 
 /// The variable that says where an Event Hubs namespace is and how to log in.

@@ -51,3 +51,32 @@ pub fn holds_key(text: &str) -> bool {
             || follows("sharedaccesskey")
             || follows("sharedaccesssignature"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_argument_with_a_part_of_a_connection_string_holds_a_key() {
+        for argument in [
+            "Endpoint=sb://ns/;SharedAccessKeyName=n;SharedAccessKey=hush",
+            "Endpoint=sb://ns/ SharedAccessKey",
+            "kafka://SharedAccessKey=hush",
+            "SharedAccessKeyName=n;sharedaccesskey%3Dhush",
+            "SharedAccessSignature=sr",
+            "--brokers=SharedAccessKey=/hush",
+        ] {
+            assert!(holds_key(argument), "{argument}");
+        }
+        for argument in [
+            "rules/sharedaccesskey.yaml",
+            "record.properties.SharedAccessKey = \"a\"",
+            "record.SharedAccessKey=\"a\"",
+            "SharedAccessKeyName=n",
+            "SharedAccessKey=",
+            "Endpoint=sb://ns/",
+        ] {
+            assert!(!holds_key(argument), "{argument}");
+        }
+    }
+}

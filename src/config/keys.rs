@@ -1,0 +1,37 @@
+//! The names of what can be set.
+
+/// Every key, in the order of the documentation. In the environment `a.b_c` is
+/// `WATCHFIRE_A_B_C`; properties of `[kafka]` come besides.
+pub const KEYS: [&str; 31] = [
+    "app",
+    "sources",
+    "rules",
+    "state_dir",
+    "delivery",
+    "patience",
+    "lateness",
+    "start",
+    "commit_interval",
+    "watermark_interval",
+    "broker_timeout",
+    "static_membership",
+    "status_interval",
+    "on_broken_rules",
+    "rule_tests",
+    "rolling_change",
+    "matches_partitions",
+    "incidents_partitions",
+    "matches_retention",
+    "longest_outage",
+    "accept_incomplete_state",
+    "limits.evidence",
+    "limits.distinct_values",
+    "limits.message_bytes",
+    "limits.source_message_bytes",
+    "limits.source_records",
+    "limits.source_nesting",
+    "state.keys",
+    "state.recovery",
+    "state.block_cache",
+    "state.write_buffer",
+];
