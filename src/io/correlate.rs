@@ -237,6 +237,7 @@ impl Stage {
             plans: &plans,
             incidents: &self.incidents,
             encoding: self.encoding,
+            message_bytes_max: self.config.message_bytes_max,
             recovering_bytes: self.recovering_bytes(),
         };
         let threads = match self.inbox_bytes > PARALLEL_BYTES {

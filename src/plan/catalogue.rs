@@ -1,9 +1,9 @@
 //! Everything that `<app>.rules` holds.
 //!
 //! Whoever may write to the topic can write anything there. So an entry counts only if its key is
-//! the hash of its value, if it has the form of its kind, if all that it names stands before it,
-//! and if its numbers are such that one can reckon with them. What does not count is refused, and
-//! the rest of the topic stays as good as it was.
+//! the hash of its value, if it has the form of its kind, and if its numbers are such that one can
+//! reckon with them. What does not count is refused, and the rest of the topic stays as good as it
+//! was. What an entry names may stand behind it: compaction keeps the last copy of each.
 //!
 //! The rules themselves are parsed when somebody asks for them: one that this version cannot read
 //! harms nobody as long as nothing names it.
@@ -52,7 +52,8 @@ pub struct Catalogue {
     lists: BTreeMap<Hash, Result<Arc<List>, u32>>,
     rules: BTreeMap<Hash, Kept<RuleEntry, LoadedRule>>,
     plans: BTreeMap<Hash, Kept<PlanEntry, Plan>>,
-    newest: Option<Hash>,
+    /// Plans as they stand in the topic, the newest last.
+    order: Vec<Hash>,
     epochs: BTreeMap<String, u32>,
     matches_partitions: Option<u32>,
 }
@@ -216,7 +217,6 @@ impl Catalogue {
             if !(0..=SPAN_MAX).contains(&patience) || !(patience..=SPAN_MAX).contains(&lateness) {
                 return Err(format!("patience {patience} and lateness {lateness}"));
             }
-            all_there(entry.lists.values(), &self.lists, "list")?;
         }
         self.rules.insert(hash, kept);
         Ok(())
@@ -225,9 +225,12 @@ impl Catalogue {
     fn read_plan(&mut self, hash: Hash, value: &[u8]) -> Result<(), String> {
         let kept: Kept<PlanEntry, Plan> = Kept::read(value)?;
         if let Ok(entry) = &kept.entry {
-            all_there(entry.rules.iter().map(|r| &r.entry), &self.rules, "rule")?;
             if entry.rules.iter().any(|r| !TIMES.contains(&r.since)) {
                 return Err("it has a rule since a time that is none".to_owned());
+            }
+            let epochs = entry.sources.iter().map(|s| s.epoch);
+            if let Some(epoch) = epochs.filter(|epoch| *epoch > EPOCH_MAX).max() {
+                return Err(format!("epoch {epoch} is more than {EPOCH_MAX}"));
             }
             let partitions = entry.sources.iter().map(|s| u64::from(s.partitions));
             if partitions.sum::<u64>() > u64::from(PARTITIONS_MAX) {
@@ -235,7 +238,7 @@ impl Catalogue {
             }
         }
         self.plans.entry(hash).or_insert(kept);
-        self.newest = Some(hash);
+        self.order.push(hash);
         Ok(())
     }
 
@@ -305,9 +308,29 @@ impl Catalogue {
         list.as_ref().map_err(|later| of_later_format(*later))
     }
 
-    /// The plan that was taken into use last; `None`: the application has never run.
+    /// The plan that was taken into use last, of those of which all is there; `None`: the
+    /// application has never run.
     pub fn newest(&self) -> Option<Hash> {
-        self.newest
+        let newest_first = self.order.iter().rev();
+        newest_first.copied().find(|plan| self.is_whole(*plan))
+    }
+
+    /// Whether all that a plan names is there.
+    fn is_whole(&self, plan: Hash) -> bool {
+        let entry = self.plans.get(&plan).map(|kept| kept.entry.as_ref());
+        let Some(Ok(entry)) = entry else {
+            return entry.is_some();
+        };
+        entry.rules.iter().all(|planned| {
+            let rule = self.rules.get(&planned.entry);
+            rule.is_some_and(|kept| match &kept.entry {
+                Ok(rule) => rule
+                    .lists
+                    .values()
+                    .all(|list| self.lists.contains_key(list)),
+                Err(_) => true,
+            })
+        })
     }
 
     /// How often `topic` was made anew (`source/<topic>` entries, written by `topics reset`).
@@ -376,8 +399,8 @@ impl Catalogue {
                 entry: hash,
                 since: self.since(entry.fingerprint, minute),
             });
+            self.draft_lists(rule, &mut entries);
             if !self.rules.contains_key(&hash) {
-                self.draft_lists(rule, &mut entries);
                 entries.push((format!("rule/{hash}"), value));
             }
         }
@@ -387,7 +410,7 @@ impl Catalogue {
             decoding,
         });
         let plan = Hash::of(&value);
-        if self.newest != Some(plan) {
+        if self.newest() != Some(plan) {
             entries.push((format!("plan/{plan}"), value));
         }
         Draft { plan, entries }
@@ -407,7 +430,7 @@ impl Catalogue {
 
     /// What the newest plan says of a rule of this meaning, else `minute`; 0 without any plan.
     fn since(&self, fingerprint: Hash, minute: Second) -> Second {
-        let Some(newest) = self.newest.and_then(|newest| self.plans.get(&newest)) else {
+        let Some(newest) = self.newest().and_then(|newest| self.plans.get(&newest)) else {
             return 0;
         };
         let is_it = |planned: &&PlannedRule| {
@@ -418,18 +441,6 @@ impl Catalogue {
         let planned = newest.entry.as_ref().ok();
         let planned = planned.and_then(|entry| entry.rules.iter().find(is_it));
         planned.map_or(minute, |planned| planned.since)
-    }
-}
-
-/// Whether everything that an entry names stands before it.
-fn all_there<'h, E>(
-    mut named: impl Iterator<Item = &'h Hash>,
-    known: &BTreeMap<Hash, E>,
-    what: &str,
-) -> Result<(), String> {
-    match named.find(|hash| !known.contains_key(hash)) {
-        None => Ok(()),
-        Some(hash) => Err(format!("it names {what} {hash}, not there")),
     }
 }
 

@@ -86,6 +86,8 @@ pub struct Surroundings<'s> {
     pub incidents: &'s Arc<str>,
     /// What they are written in.
     pub encoding: Encoding,
+    /// What the topic takes, should a rule in the log allow more.
+    pub message_bytes_max: usize,
     /// What the keys of a partition may take in memory that folds what was committed before.
     pub recovering_bytes: usize,
 }
@@ -260,13 +262,15 @@ impl Folding {
         surroundings
             .store
             .load(partition, &mut self.state, &mut run)?;
-        let said = fold(&mut self.state, run);
-        self.outbox.extend(said.iter().map(|incident| Message {
-            topic: Arc::clone(surroundings.incidents),
-            key: Some(incident.incident_id.to_string()),
-            payload: surroundings.encoding.encode(incident),
-            ..Message::default()
-        }));
+        for mut incident in fold(&mut self.state, run) {
+            incident.fit(surroundings.message_bytes_max);
+            self.outbox.push(Message {
+                topic: Arc::clone(surroundings.incidents),
+                key: Some(incident.incident_id.to_string()),
+                payload: surroundings.encoding.encode(&incident),
+                ..Message::default()
+            });
+        }
         if silent {
             // What was told before is not told again; only that it was folded.
             self.counted = Counts {

@@ -87,15 +87,6 @@ fn what_no_worker_writes_is_refused_and_changes_nothing() {
         let other = named(kind, "{} ").0;
         check((other, rule_entry(|_| ())), no_hash);
     }
-    check(
-        named(
-            "rule",
-            &rule_entry(|rule| {
-                rule.lists.insert("L".to_owned(), Hash([7; 16]));
-            }),
-        ),
-        "it names list 0707",
-    );
     for (patience, lateness) in [(-1, 5), (5, 4), (0, i64::MAX), (i64::MIN, i64::MIN)] {
         check(
             named(
@@ -120,17 +111,74 @@ fn what_no_worker_writes_is_refused_and_changes_nothing() {
             format!("{{\"rules\":[{{\"entry\":\"{rule}\",\"since\":{since}}}],\"sources\":[]}}");
         named("plan", &text)
     };
-    check(planned(Hash([9; 16]), 0), "it names rule 0909");
     let (_, mut written) = entries(&Catalogue::default(), "5m");
     let rule = Hash::of(&written.remove(0).1);
     check(planned(rule, i64::MIN), "since");
     check(planned(rule, -1), "since");
+    let source =
+        "{\"rules\":[],\"sources\":[{\"topic\":\"s\",\"partitions\":1,\"epoch\":4294967295}]}";
+    check(named("plan", source), "epoch 4294967295");
     let at = |key: &str, value: &str| (key.to_owned(), value.to_owned());
     check(at("topic/matches", "{\"partitions\":0}"), "0 partitions");
     check(at("topic/matches", "{\"partitions\":-4}"), "invalid value");
     check(at("topic/matches", "four"), "expected");
     check(at("source/s", "{\"epoch\":4294967295}"), "epoch 4294967295");
     check(at("source/s", "1"), "invalid type");
+}
+
+/// Compaction keeps the last copy of an entry, so what a plan names may stand behind it.
+#[test]
+fn the_order_of_entries_does_not_matter() {
+    let mut catalogue = Catalogue::default();
+    let (plan, mut written) = entries(&catalogue, "5m");
+    written.reverse();
+    for (key, value) in written {
+        assert_eq!(catalogue.newest(), None);
+        assert_eq!(
+            catalogue.plan(plan).err(),
+            Some(missing_of(&catalogue, plan))
+        );
+        catalogue.read(&key, Some(&value)).unwrap();
+    }
+    assert_eq!(catalogue.newest(), Some(plan));
+    assert!(catalogue.plan(plan).is_ok());
+    assert!(
+        entries(&catalogue, "5m").1.is_empty(),
+        "nothing is written again"
+    );
+    for (kind, text) in [
+        ("plan", plan_of(Hash([9; 16]))),
+        (
+            "rule",
+            rule_entry(|rule| rule.lists = [("L".to_owned(), Hash([7; 16]))].into()),
+        ),
+    ] {
+        let (key, value) = named(kind, &text);
+        catalogue.read(&key, Some(value.as_bytes())).unwrap();
+        assert_eq!(
+            catalogue.newest(),
+            Some(plan),
+            "one that lacks something is none"
+        );
+    }
+    let lacking = Hash::of(plan_of(Hash([9; 16])).as_bytes());
+    assert_eq!(
+        catalogue.plan(lacking).err(),
+        Some(Unusable::Missing(Hash([9; 16])))
+    );
+}
+
+/// A plan of one rule and no sources.
+fn plan_of(rule: Hash) -> String {
+    format!("{{\"rules\":[{{\"entry\":\"{rule}\",\"since\":0}}],\"sources\":[]}}")
+}
+
+/// What is missing of a plan of one rule.
+fn missing_of(catalogue: &Catalogue, plan: Hash) -> Unusable {
+    match catalogue.plans.get(&plan).map(|kept| &kept.entry) {
+        Some(Ok(entry)) => Unusable::Missing(entry.rules[0].entry),
+        Some(Err(_)) | None => Unusable::Missing(plan),
+    }
 }
 
 #[test]

@@ -18,6 +18,7 @@ fn fold_unknown(noted: &[Hash], committed: i64) -> Result<Folding> {
         plans: &BTreeMap::new(),
         incidents: &Arc::from("incidents"),
         encoding: Encoding::Avro,
+        message_bytes_max: 900_000,
         recovering_bytes: 8 << 20,
     };
     let mut note = Note::default();
