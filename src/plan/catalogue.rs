@@ -389,6 +389,7 @@ impl Catalogue {
         minute: Second,
     ) -> Draft {
         let Reading { sources, decoding } = reading.into();
+        let newest = self.newest();
         let mut entries = Vec::new();
         let mut planned = Vec::new();
         for rule in rules {
@@ -397,7 +398,7 @@ impl Catalogue {
             let hash = Hash::of(&value);
             planned.push(PlannedRule {
                 entry: hash,
-                since: self.since(entry.fingerprint, minute),
+                since: self.since(newest, entry.fingerprint, minute),
             });
             self.draft_lists(rule, &mut entries);
             if !self.rules.contains_key(&hash) {
@@ -410,7 +411,7 @@ impl Catalogue {
             decoding,
         });
         let plan = Hash::of(&value);
-        if self.newest() != Some(plan) {
+        if newest != Some(plan) {
             entries.push((format!("plan/{plan}"), value));
         }
         Draft { plan, entries }
@@ -429,8 +430,8 @@ impl Catalogue {
     }
 
     /// What the newest plan says of a rule of this meaning, else `minute`; 0 without any plan.
-    fn since(&self, fingerprint: Hash, minute: Second) -> Second {
-        let Some(newest) = self.newest().and_then(|newest| self.plans.get(&newest)) else {
+    fn since(&self, newest: Option<Hash>, fingerprint: Hash, minute: Second) -> Second {
+        let Some(newest) = newest.and_then(|newest| self.plans.get(&newest)) else {
             return 0;
         };
         let is_it = |planned: &&PlannedRule| {
