@@ -17,11 +17,11 @@ use std::path::Path;
 use anyhow::{Context, ensure};
 use clap::{Parser, ValueEnum};
 use feed::{Disk, Feed, MIDNIGHT, TOPIC, part, record};
+use watchfire::fold::key::Origin;
 use watchfire::io::clock;
 use watchfire::io::store::{Budget, Owner, Store};
-use watchfire::key::Origin;
+use watchfire::matches::{Input, MatchedRecord, PatternMatch};
 use watchfire::replay::Replay;
-use watchfire::shuffle::{Input, MatchedRecord, PatternMatch};
 
 const HOUR: i64 = 3_600;
 

@@ -16,9 +16,9 @@ pub use matcher::{Found, Matcher, Record};
 pub use outbox::MATCH_TOO_LARGE;
 
 use crate::decode::ByReason;
+use crate::matches::MatchedRecord;
 use crate::plan::Plan;
 use crate::record::Position;
-use crate::shuffle::MatchedRecord;
 use crate::time::{self, Millis};
 use outbox::{Outbox, Why};
 

@@ -5,16 +5,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::condition::{self, Horizon};
 use crate::event::AttributeId;
-use crate::key::{Group, Key, Origin, Trigger};
+use crate::fold::condition::{self, Horizon};
+use crate::fold::key::view::View;
+use crate::fold::key::{Group, Key, Origin, Trigger};
+use crate::fold::window;
+use crate::matches::{MatchedRecord, PatternMatch};
 use crate::plan::LoadedRule;
 use crate::record::Position;
 use crate::rule::Rule;
-use crate::shuffle::{MatchedRecord, PatternMatch};
 use crate::time::{Second, second_of};
-use crate::view::View;
-use crate::window;
 
 /// What a rule makes of one join key.
 #[derive(Clone, Debug, PartialEq)]

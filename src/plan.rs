@@ -32,9 +32,9 @@ use serde::{Deserialize, Serialize};
 pub use limits::Limits;
 pub use reading::Reading;
 
-use crate::condition::Reach;
 use crate::decode;
 use crate::event::Attributes;
+use crate::fold::condition::Reach;
 use crate::record::Hash;
 use crate::rule::lists::Lists;
 use crate::rule::{self, Rule};

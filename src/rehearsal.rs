@@ -9,12 +9,12 @@ use crate::bounded;
 use crate::detect::{Found, Matcher};
 use crate::encode::Encoding;
 use crate::event::Attributes;
-use crate::key::Origin;
+use crate::fold::key::Origin;
+use crate::matches::MatchedRecord;
 use crate::plan::{LoadedRule, Plan, Settings};
 use crate::record::Position;
 use crate::replay::Replay;
 use crate::rule::{self, Rule, RuleTest};
-use crate::shuffle::MatchedRecord;
 
 /// A test that was played.
 pub struct Rehearsal {

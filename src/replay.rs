@@ -7,13 +7,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::condition::Horizon;
+use crate::fold::condition::Horizon;
+use crate::fold::episode::late;
+use crate::fold::episode::publish;
+use crate::fold::key::{Key, KeyId, Origin};
 use crate::incident::Incident;
-use crate::key::{Key, KeyId, Origin};
-use crate::late;
+use crate::matches::{self, MatchedRecord};
 use crate::plan::{LoadedRule, Plan};
-use crate::publish;
-use crate::shuffle::{self, MatchedRecord};
 use crate::time::{self, DAY, Millis};
 
 /// The incidents that are asked for: those first seen from `from` on, and before `to`. Which they
@@ -113,7 +113,7 @@ impl Replay {
             };
             let id = KeyId {
                 rule: rule.fingerprint,
-                key: shuffle::key_hash(rule.fingerprint, &found.key),
+                key: matches::key_hash(rule.fingerprint, &found.key),
             };
             let (_, key) = self.keys.entry(id).or_insert_with(|| {
                 let key = Key {

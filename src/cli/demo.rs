@@ -13,6 +13,7 @@ use super::{backtest, log, screen, table};
 use crate::config::{Config, Input, Written};
 use crate::detect::{Found, Matcher};
 use crate::encode::avro::read::Reader;
+use crate::fold::key::Origin;
 use crate::generate::{Generator, Options};
 use crate::incident::Incident;
 use crate::io::client::Health;
@@ -20,11 +21,10 @@ use crate::io::clock;
 use crate::io::demo::{Brokers, play};
 use crate::io::tail::{self, Range};
 use crate::io::worker::{self, Failure, Properties};
-use crate::key::Origin;
+use crate::matches::MatchedRecord;
 use crate::record::Position;
 use crate::replay::Replay;
 use crate::rule::Texts;
-use crate::shuffle::MatchedRecord;
 
 /// Watch the worker at work: a generated stream of Azure events with an attack in it.
 ///

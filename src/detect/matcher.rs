@@ -6,12 +6,12 @@ use super::index::Index;
 use crate::bounded;
 use crate::decode::{Decoded, Decoder, Refused, Work};
 use crate::event::{Attribute, AttributeId, Attributes, Event, Value};
+use crate::matches::{self, Input, Match, MatchedRecord, PatternMatch};
 use crate::normalise;
 use crate::plan::Plan;
 use crate::record::{Hash, Position};
 use crate::rule::filter::Look;
 use crate::rule::{self, Aggregate, Function, New, Pattern, Rule};
-use crate::shuffle::{self, Input, Match, MatchedRecord, PatternMatch};
 use crate::time::{FUTURE_MAX, Millis};
 
 /// One record of a message and what became of it, or neighbours that were refused.
@@ -237,7 +237,7 @@ fn combination(new: &New, event: &Event<'_>) -> Hash {
         .map(|id| key_value(event.get(*id)))
         .collect();
     let mut hasher = blake3::Hasher::new();
-    shuffle::hash_values(&mut hasher, &values);
+    matches::hash_values(&mut hasher, &values);
     Hash::finish(&hasher)
 }
 

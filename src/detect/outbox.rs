@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 
 use super::{Counts, DeadLetter, Output, Reading, SourcePartition};
 use crate::decode::Refused;
+use crate::matches::{self, MatchedRecord, Message, Section};
 use crate::plan::Plan;
 use crate::record::{Hash, Position};
-use crate::shuffle::{self, MatchedRecord, Message, Section};
 use crate::time::Millis;
 
 /// Bytes that a message needs beside its records, and a section beside its own: generous.
@@ -86,7 +86,7 @@ impl Outbox {
                 .get(found.rule as usize)
                 .copied()
                 .unwrap_or_default();
-            let partition = shuffle::partition_of(fingerprint, &found.key, self.partitions);
+            let partition = matches::partition_of(fingerprint, &found.key, self.partitions);
             let share = shares.entry(partition).or_insert_with(|| MatchedRecord {
                 matches: Vec::new(),
                 ..record.clone()
@@ -96,7 +96,7 @@ impl Outbox {
         let sized: Vec<(u32, MatchedRecord, usize)> = shares
             .into_iter()
             .map(|(partition, share)| {
-                let size = shuffle::size(&share);
+                let size = matches::size(&share);
                 (partition, share, size)
             })
             .collect();
@@ -258,7 +258,7 @@ impl Packer {
     fn flush(&mut self) {
         if !self.sections.is_empty() {
             let sections = std::mem::take(&mut self.sections);
-            self.done.push(shuffle::encode(&Message {
+            self.done.push(matches::encode(&Message {
                 plan: self.plan,
                 sections,
             }));

@@ -1,9 +1,9 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::admission;
 use crate::decode::Reject;
 use crate::event::Attributes;
+use crate::fold::admission;
 use crate::plan::{Limits, Settings, Source};
 use crate::rule;
 

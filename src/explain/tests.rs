@@ -1,10 +1,10 @@
 use super::explain;
 use crate::detect::{Found, Matcher};
 use crate::event::Attributes;
+use crate::matches::MatchedRecord;
 use crate::plan::{Limits, Plan, Settings};
 use crate::record::Position;
 use crate::rule;
-use crate::shuffle::MatchedRecord;
 
 /// Explains the rule with `patterns` and a window of 10 s over events at seconds of one minute,
 /// given as (second, user, bytes), and writes of each pane: pattern, group, second, events from

@@ -31,9 +31,9 @@ use super::store::Store;
 use super::topics::Names;
 use crate::config::Config;
 use crate::encode::Encoding;
+use crate::fold::state::Counts;
+use crate::matches;
 use crate::plan::others::Others;
-use crate::shuffle;
-use crate::state::Counts;
 use crate::time::Millis;
 use folding::{Folding, MEMORY_FACTOR, Surroundings, Unfolded, fold_all};
 use pace::processors;
@@ -230,7 +230,7 @@ impl Stage {
     fn fold(&mut self, which: impl Fn(&Folding) -> bool + Sync) -> Result<()> {
         let inboxes = self.folding.values().filter(|f| which(f));
         let named = inboxes.flat_map(|folding| &folding.inbox);
-        let named = named.filter_map(|message| shuffle::plan_of(&message.payload).ok());
+        let named = named.filter_map(|message| matches::plan_of(&message.payload).ok());
         let plans = self.plans(&named.collect())?;
         let surroundings = Surroundings {
             store: &self.store,

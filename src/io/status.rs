@@ -8,10 +8,11 @@ use super::behind::Behind;
 use super::client::lock;
 use super::clock;
 use crate::config::{Config, Delivery};
+use crate::fold::state;
 use crate::plan::Plan;
 use crate::record::Hash;
 use crate::time::{Millis, Second};
-use crate::{detect, state, time};
+use crate::{detect, time};
 
 /// What the first stage tells.
 #[derive(Clone, Debug, Default)]

@@ -20,9 +20,9 @@ use rocksdb::{
 };
 
 use crate::bytes::Unreadable;
-use crate::correlate::Run;
 use crate::escape;
-use crate::state::{Change, Read, State};
+use crate::fold::state::{Change, Read, State};
+use crate::fold::work::Run;
 
 /// Raised when rows are laid out in another way.
 const FORMAT: u32 = 1;

@@ -1,7 +1,7 @@
 //! How long topics must keep what the results of rules rest on.
 
 use super::Settings;
-use crate::condition::Reach;
+use crate::fold::condition::Reach;
 use crate::rule::Rule;
 use crate::time::{DAY, Second};
 

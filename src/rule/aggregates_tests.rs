@@ -1,7 +1,7 @@
 use super::AGGREGATES;
-use crate::aggregate::{Fold, Rank};
 use crate::detect::input;
 use crate::event::{Attributes, Event, Value};
+use crate::fold::aggregate::{Fold, Rank};
 use crate::record::Hash;
 use crate::rule::Having;
 use crate::rule::attribute::Names;

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
-use watchfire::aggregate::{Fold, Rank};
+use watchfire::fold::aggregate::{Fold, Rank};
+use watchfire::matches::Input;
 use watchfire::record::Hash;
 use watchfire::rule::Function;
-use watchfire::shuffle::Input;
 
 /// The value of `function` over all events' inputs; what is capped keeps `max` values.
 ///

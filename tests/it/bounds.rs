@@ -2,7 +2,7 @@
 
 use watchfire::encode::Encoding;
 use watchfire::incident::{AttributeValue, Incident};
-use watchfire::shuffle::{self, Input, Match, MatchedRecord, Message, PatternMatch, Section};
+use watchfire::matches::{self, Input, Match, MatchedRecord, Message, PatternMatch, Section};
 use watchfire::time::rfc3339;
 
 use crate::oracle::bounded::value;
@@ -188,10 +188,10 @@ fn long_texts_of_others_are_bounded_when_they_are_read() {
             records: vec![record],
         }],
     };
-    let bytes = shuffle::encode(&message);
+    let bytes = matches::encode(&message);
     assert!(bytes.len() > CLIENT_MAX);
-    let read = shuffle::decode(&bytes).unwrap();
-    assert!(shuffle::encode(&read).len() < 7_000);
+    let read = matches::decode(&bytes).unwrap();
+    assert!(matches::encode(&read).len() < 7_000);
     let record = &read.sections[0].records[0];
     assert_eq!(record.matches[0].key, [Some(value(&long))]);
     assert_eq!(record.resource_id, Some(value(&long)));
@@ -214,11 +214,11 @@ fn a_log_with_a_long_key_is_folded() {
         detect.commit(&mut world, true);
     }
     let long = "l".repeat(335_000);
-    let mut message = shuffle::decode(&world.logs[0][0].1).unwrap();
+    let mut message = matches::decode(&world.logs[0][0].1).unwrap();
     let found = &mut message.sections[0].records[0];
     found.resource_id = Some(long.clone());
     found.matches[0].key = vec![Some(long.clone())];
-    world.logs[0][0].1 = shuffle::encode(&message);
+    world.logs[0][0].1 = matches::encode(&message);
     let mut correlate = CorrelateWorker::default();
     correlate.assign(&world, 0);
     correlate.read(&world, 0, usize::MAX);

@@ -4,15 +4,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use watchfire::correlate::{LogMessage, advance, fold};
 use watchfire::event::Attributes;
+use watchfire::fold::state::{Change, Read, State};
+use watchfire::fold::work::{LogMessage, advance, fold};
 use watchfire::incident::Incident;
 use watchfire::io::store::Store;
+use watchfire::matches::{Input, Match, MatchedRecord, Message, PatternMatch, Section};
 use watchfire::plan::{Catalogue, Limits, Plan, Settings, Source};
 use watchfire::record::{Hash, Position};
 use watchfire::rule;
-use watchfire::shuffle::{Input, Match, MatchedRecord, Message, PatternMatch, Section};
-use watchfire::state::{Change, Read, State};
 
 /// The source topic.
 pub const TOPIC: &str = "activity";

@@ -11,15 +11,15 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use watchfire::correlate::{advance, fold};
 use watchfire::detect::{Detector, SourcePartition};
 use watchfire::encode::Encoding;
 use watchfire::encode::avro::read::Reader;
 use watchfire::event::Attributes;
+use watchfire::fold::state::{self, OpenError, State};
+use watchfire::fold::work::{advance, fold};
+use watchfire::matches;
 use watchfire::plan::{Catalogue, Source};
 use watchfire::rule;
-use watchfire::shuffle;
-use watchfire::state::{self, OpenError, State};
 
 use crate::rng::Rng;
 use crate::sim::events::event;
@@ -250,9 +250,9 @@ fn files(kind: &str, current: u8, text: impl FnOnce() -> String) -> BTreeMap<u8,
 
 #[test]
 fn logs_of_every_version_are_folded_as_ever() {
-    let files = files("log", shuffle::FORMAT, || write_log(&make()));
+    let files = files("log", matches::FORMAT, || write_log(&make()));
     assert!(
-        make() == read_log(&files[&shuffle::FORMAT]),
+        make() == read_log(&files[&matches::FORMAT]),
         "the log is written in another way"
     );
     for (version, text) in files {

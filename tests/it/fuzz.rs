@@ -4,15 +4,17 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use watchfire::admission::admit;
 use watchfire::bytes;
-use watchfire::correlate::{LogMessage, advance, fold};
 use watchfire::decode::{Decoder, Work};
 use watchfire::detect::{Detector, SourcePartition};
 use watchfire::event::{Attribute, Attributes, Event};
+use watchfire::fold::admission::admit;
+use watchfire::fold::key::{Key, Pane};
+use watchfire::fold::state::{self, State};
+use watchfire::fold::work::{LogMessage, advance, fold};
 use watchfire::generate::costly::FAMILIES;
 use watchfire::generate::{Generator, Options};
-use watchfire::key::{Key, Pane};
+use watchfire::matches;
 use watchfire::normalise;
 use watchfire::plan::{Catalogue, Limits, Plan, Settings, Source};
 use watchfire::record::Hash;
@@ -21,8 +23,6 @@ use watchfire::rule::attribute::Names;
 use watchfire::rule::lists::{List, Lists};
 use watchfire::rule::operators::OPERATORS;
 use watchfire::rule::{self, Filter, Having, print};
-use watchfire::shuffle;
-use watchfire::state::{self, State};
 use watchfire::time::TIME_MAX;
 
 /// 2026-03-01T09:00:00Z.
@@ -274,10 +274,10 @@ impl Checks {
         };
         match kind {
             b'm' => {
-                if let Ok(message) = shuffle::decode(rest) {
-                    let written = shuffle::encode(&message);
-                    let again = shuffle::decode(&written).expect("our own bytes");
-                    assert_eq!(shuffle::encode(&again), written);
+                if let Ok(message) = matches::decode(rest) {
+                    let written = matches::encode(&message);
+                    let again = matches::decode(&written).expect("our own bytes");
+                    assert_eq!(matches::encode(&again), written);
                 }
             }
             b'a' => self.admitted(rest),
@@ -339,7 +339,7 @@ impl Checks {
     /// Messages with the greatest numbers that are admitted.
     fn far(message: &[u8]) -> Vec<Vec<u8>> {
         let far = |time| {
-            let mut message = shuffle::decode(message).expect("our own message");
+            let mut message = matches::decode(message).expect("our own message");
             for section in &mut message.sections {
                 section.time = Some(time);
                 section.position.offset = (1 << 62) - 1;
@@ -347,7 +347,7 @@ impl Checks {
                     record.time = time;
                 }
             }
-            shuffle::encode(&message)
+            matches::encode(&message)
         };
         [-TIME_MAX, TIME_MAX].map(far).to_vec()
     }
@@ -439,7 +439,7 @@ impl Checks {
             log.extend(detector.take().messages.into_iter().map(|(_, bytes)| bytes));
         }
         for (offset, message) in (0..).zip(&log) {
-            let message = shuffle::decode(message).expect("our own message");
+            let message = matches::decode(message).expect("our own message");
             let message = LogMessage {
                 offset,
                 timestamp: TIME + 60_000,

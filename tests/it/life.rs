@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 
 use watchfire::encode::json;
 use watchfire::incident::{Incident, Status};
+use watchfire::matches::Input;
 use watchfire::record::Hash;
-use watchfire::shuffle::Input;
 
 use crate::feed::{Disk, Feed, MIDNIGHT, part, record};
 

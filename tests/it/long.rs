@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use watchfire::fold::state::Counts;
 use watchfire::incident::{Incident, Status};
-use watchfire::state::Counts;
 use watchfire::time::rfc3339;
 
 use crate::oracle;

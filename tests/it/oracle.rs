@@ -38,11 +38,11 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use watchfire::correlate::LogMessage;
+use watchfire::fold::work::LogMessage;
 use watchfire::incident::{CloseReason, Incident, Status};
+use watchfire::matches::{Match, MatchedRecord, key_hash};
 use watchfire::plan::{Catalogue, LoadedRule, Plan, Source};
 use watchfire::record::{Hash, Position};
-use watchfire::shuffle::{Match, MatchedRecord, key_hash};
 
 use condition::{Found, Holding, Horizon, has_absence, reach, wait, waits};
 use incident::{describe, episodes, excepted};

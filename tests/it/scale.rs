@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use watchfire::fold::state::State;
 use watchfire::incident::Incident;
 use watchfire::io::store::{Budget, Owner, Store};
-use watchfire::shuffle::Input;
-use watchfire::state::State;
+use watchfire::matches::Input;
 
 use crate::feed::{Disk, Feed, MIDNIGHT, SETTINGS, part, record};
 

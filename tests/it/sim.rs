@@ -12,10 +12,10 @@ use std::sync::Arc;
 use watchfire::canary::{self, Canary};
 use watchfire::encode::Encoding;
 use watchfire::incident::{AttributeValue, CloseReason, Incident, Status};
+use watchfire::matches::Match;
 use watchfire::plan::{LoadedRule, Plan, Settings};
 use watchfire::record::Hash;
 use watchfire::rule::{Condition, ConditionOperator};
-use watchfire::shuffle::Match;
 
 use crate::oracle::{self, Spans};
 use crate::rng::Rng;

@@ -55,7 +55,7 @@ fn core_names_the_world(path: &str, text: &str) -> Vec<String> {
 /// Windows do not know what is counted; aggregates do not know when.
 fn window_and_aggregate_meet(path: &str, text: &str) -> Vec<String> {
     let text = code::without_tests(text);
-    if path.starts_with("src/window/") {
+    if path.starts_with("src/fold/window/") {
         return find(
             path,
             &text,
@@ -63,7 +63,7 @@ fn window_and_aggregate_meet(path: &str, text: &str) -> Vec<String> {
             "a window does not know aggregates",
         );
     }
-    if path.starts_with("src/aggregate/") {
+    if path.starts_with("src/fold/aggregate/") {
         let time = r"\btime\b|\bMillis\b|\bSeconds?\b";
         return find(path, &text, time, "an aggregate does not know time");
     }
@@ -236,13 +236,13 @@ fn the_world_is_noticed_in_the_core() {
 fn window_and_aggregate_are_kept_apart() {
     let check = |path, bad, good| check(window_and_aggregate_meet, path, bad, good);
     check(
-        "src/window/mod.rs",
-        "use crate::aggregate::Sum;",
+        "src/fold/window/mod.rs",
+        "use crate::fold::aggregate::Sum;",
         "// Not the aggregate.\nuse a::B;",
     );
-    check("src/aggregate/sum.rs", "fn f(t: Millis)", "fn f(n: u64)");
+    check("src/fold/aggregate/sum.rs", "fn f(t: Millis)", "fn f(n: u64)");
     check(
-        "src/aggregate/mod.rs",
+        "src/fold/aggregate/mod.rs",
         "use crate::time;",
         "use crate::event;",
     );

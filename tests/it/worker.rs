@@ -27,7 +27,7 @@ use rdkafka::producer::DefaultProducerContext;
 use rocksdb::{DB, IteratorMode};
 use setup::{Setup, Traffic};
 use small_disk::SmallDisk;
-use watchfire::state::State;
+use watchfire::fold::state::State;
 
 /// Longer than the session time-out that the workers have here.
 const FROZEN: Duration = Duration::from_secs(12);

@@ -4,19 +4,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use watchfire::admission::{Refusal, admit};
 use watchfire::canary::{self, Canary};
-use watchfire::correlate::{LogMessage, Run, advance, fold};
 use watchfire::detect::{Detector, SourcePartition};
 use watchfire::event::Attributes;
+use watchfire::fold::admission::{Refusal, admit};
+use watchfire::fold::key::Origin;
+use watchfire::fold::state::{Counts, Read, State};
+use watchfire::fold::work::{LogMessage, Run, advance, fold};
 use watchfire::incident::{Incident, Status};
-use watchfire::key::Origin;
+use watchfire::matches::{self, Match, MatchedRecord, Section};
 use watchfire::plan::{Catalogue, Limits, LoadedRule, Plan, Settings, Source};
 use watchfire::record::{Hash, Position};
 use watchfire::replay::Replay;
 use watchfire::rule::Texts;
-use watchfire::shuffle::{self, Match, MatchedRecord, Section};
-use watchfire::state::{Counts, Read, State};
 
 pub const TOPIC: &str = "activity";
 
@@ -141,7 +141,7 @@ impl World {
                 LogMessage {
                     offset: offset as i64,
                     timestamp: *timestamp,
-                    message: shuffle::decode(bytes).expect("readable message"),
+                    message: matches::decode(bytes).expect("readable message"),
                 }
             })
             .collect()
@@ -229,7 +229,7 @@ pub fn read(
     timestamp: i64,
     bytes: &[u8],
 ) -> Result<(Arc<Plan>, LogMessage), Refusal> {
-    let hash = shuffle::plan_of(bytes).map_err(|_| Refusal::Short)?;
+    let hash = matches::plan_of(bytes).map_err(|_| Refusal::Short)?;
     let plan = catalogue
         .plan(hash)
         .map_err(|_| Refusal::UnknownPlan(hash))?;

@@ -5,11 +5,11 @@ use super::matches::{self, Read, Row};
 use super::seen::Seen;
 use crate::decode::{Refused, Reject};
 use crate::detect::{Found, Matcher, Record};
-use crate::key::Origin;
+use crate::fold::key::Origin;
+use crate::matches::MatchedRecord;
 use crate::plan::Plan;
 use crate::record::{Hash, Position};
 use crate::replay::Within;
-use crate::shuffle::MatchedRecord;
 
 /// What a source is called.
 #[derive(Clone, Debug)]

@@ -7,15 +7,15 @@ use anyhow::{Result, anyhow};
 
 use super::matches::{self, CopyKey, Matched, Ordered, PARTS, PREFIX_BYTES};
 use crate::explain::{self, KeyExplained};
+use crate::fold::key::{Key, KeyId};
 use crate::incident::Incident;
 use crate::io::client::lock;
 use crate::io::clock;
 use crate::io::progress::{Progress, Unit};
-use crate::key::{Key, KeyId};
+use crate::matches::{MatchedRecord, key_hash};
 use crate::plan::{LoadedRule, Plan};
 use crate::record::{Hash, Position};
 use crate::replay::{self, Within};
-use crate::shuffle::{self, MatchedRecord};
 
 /// What is to be made of the matches.
 pub struct Wanted<'w> {
@@ -223,7 +223,7 @@ impl<'w> Folding<'w> {
             let values = key.values.clone();
             let id = KeyId {
                 rule: loaded.fingerprint,
-                key: shuffle::key_hash(loaded.fingerprint, &values),
+                key: key_hash(loaded.fingerprint, &values),
             };
             let mut incidents = replay::close(id, loaded, key, wanted.topics);
             let begun = incidents.iter();

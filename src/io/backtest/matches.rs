@@ -15,11 +15,11 @@ use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 
 use crate::bytes::{self, Unreadable};
+use crate::fold::key::Origin;
 use crate::io::client::lock;
 use crate::io::files::Identity;
-use crate::key::Origin;
+use crate::matches::{self, MatchedRecord};
 use crate::record::{Hash, Position};
-use crate::shuffle::{self, MatchedRecord};
 
 /// Parts of the key space, by the first byte of a row's key.
 pub const PARTS: u16 = 256;
@@ -95,7 +95,7 @@ pub fn rows(mut record: MatchedRecord, read: Read, fingerprints: &[Hash]) -> Vec
         let Some(fingerprint) = fingerprints.get(found.rule as usize) else {
             continue;
         };
-        let hash = shuffle::key_hash(*fingerprint, &found.key);
+        let hash = matches::key_hash(*fingerprint, &found.key);
         let key = row_key(hash, found.rule, read.identity, &matched);
         matched.record.matches = vec![found];
         rows.push(Row {

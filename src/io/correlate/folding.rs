@@ -6,19 +6,19 @@ use std::thread;
 
 use anyhow::{Result, anyhow, bail};
 
-use crate::admission::{Refusal, admit};
 use crate::bytes::Unreadable;
-use crate::correlate::{LogMessage, Run, advance, fold};
 use crate::encode::Encoding;
+use crate::fold::admission::{Refusal, admit};
+use crate::fold::state::{Counts, State};
+use crate::fold::work::{LogMessage, Run, advance, fold};
 use crate::io::client::lock;
 use crate::io::group::Committed;
 use crate::io::sink::Message;
 use crate::io::store::Store;
+use crate::matches;
 use crate::plan::Plan;
 use crate::plan::note::Note;
 use crate::record::Hash;
-use crate::shuffle;
-use crate::state::{Counts, State};
 use crate::time::Millis;
 
 /// A matches partition that is being folded.
@@ -210,7 +210,7 @@ impl Folding {
             timestamp,
             payload,
         } = message;
-        let admitted = match shuffle::plan_of(&payload) {
+        let admitted = match matches::plan_of(&payload) {
             Err(Unreadable) => Err(Refusal::Short),
             Ok(hash) => match surroundings.plans.get(&hash) {
                 Some(plan) => admit(&payload, timestamp, plan).map(|message| (plan, message)),

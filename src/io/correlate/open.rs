@@ -5,10 +5,10 @@ use anyhow::{Result, bail};
 use super::{Folding, Stage};
 use crate::config::Delivery;
 use crate::escape;
+use crate::fold::state::{self, OpenError, State};
 use crate::io::group::{Committed, Partition};
 use crate::plan::Unusable;
 use crate::plan::note::{Note, NoteError};
-use crate::state::{self, OpenError, State};
 
 /// Where a fold begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use super::{Folding, Stage};
+use crate::fold::state::Counts;
 use crate::io::client::lock;
 use crate::io::clock;
 use crate::io::status::{Correlating, add_fold};
-use crate::state::Counts;
 
 /// Between two lines in the log about messages that were refused.
 const REFUSED_INTERVAL: Duration = Duration::from_secs(30);

@@ -7,7 +7,7 @@ use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::message::Message as _;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
-use watchfire::shuffle;
+use watchfire::matches;
 
 use super::application::{Application, MATCHES_PARTITIONS, SPAN};
 use crate::worker::offsets::committed;
@@ -58,7 +58,7 @@ impl Rest<'_> {
         while let Some(message) = self.consumer.poll(Duration::from_millis(20)) {
             // What is wrong with the brokers will pass.
             let Ok(message) = message else { continue };
-            let decoded = shuffle::decode(message.payload().unwrap()).unwrap();
+            let decoded = matches::decode(message.payload().unwrap()).unwrap();
             let partition = message.partition();
             for section in decoded.sections {
                 let heard = self

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use watchfire::correlate::{LogMessage, Run, advance, fold};
+use watchfire::fold::state::State;
+use watchfire::fold::work::{LogMessage, Run, advance, fold};
 use watchfire::io::store::{Budget, Owner, Store};
+use watchfire::matches;
 use watchfire::plan::Plan;
-use watchfire::shuffle;
-use watchfire::state::State;
 
 use super::activity::{self, Log, MATCHES_PARTITIONS};
 use super::{Figures, number};
@@ -59,7 +59,7 @@ impl Folding {
         let start = Instant::now();
         let decoded: Vec<_> = messages
             .iter()
-            .map(|m| shuffle::decode(m).unwrap())
+            .map(|m| matches::decode(m).unwrap())
             .collect();
         phases.decode += start.elapsed();
         let start = Instant::now();

@@ -1,11 +1,11 @@
 //! Tests over aggregates, each computed from the list of matches.
 
-use watchfire::aggregate::Rank;
+use watchfire::fold::aggregate::Rank;
+use watchfire::fold::key::{Origin, rank};
 use watchfire::incident::AttributeValue;
-use watchfire::key::{Origin, rank};
+use watchfire::matches::Input;
 use watchfire::plan::LoadedRule;
 use watchfire::rule::{Aggregate, Arithmetic, Comparison, Function, Having, Term};
-use watchfire::shuffle::Input;
 
 use super::set::Seen;
 use crate::aggregates;

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use watchfire::event::Value;
 use watchfire::incident::{AttributeValue, CloseReason, Evidence, Incident, Status};
+use watchfire::matches::hash_values;
 use watchfire::plan::LoadedRule;
 use watchfire::record::Hash;
 use watchfire::rule::{Filter, IncidentValue};
-use watchfire::shuffle::hash_values;
 
 use super::aggregate::Group;
 use super::bounded;

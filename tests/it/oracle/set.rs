@@ -1,8 +1,8 @@
 //! What one rule and key has matched, as a plain list.
 
+use watchfire::matches::{MatchedRecord, PatternMatch};
 use watchfire::plan::LoadedRule;
 use watchfire::record::Position;
-use watchfire::shuffle::{MatchedRecord, PatternMatch};
 
 /// One record's match of one rule and key.
 #[derive(Clone, Debug)]

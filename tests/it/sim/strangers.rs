@@ -1,8 +1,8 @@
 //! What somebody writes to the matches topic who is no worker: nothing, noise, what workers wrote
 //! with something in it changed that cannot be, and messages of plans that nobody has.
 
+use watchfire::matches::{self, Input, Message, Section};
 use watchfire::record::{Hash, Position};
-use watchfire::shuffle::{self, Input, Message, Section};
 
 use crate::rng::Rng;
 use crate::world::World;
@@ -17,13 +17,13 @@ const GREATEST: Position = Position {
 /// Bytes that no worker writes.
 pub fn message(rng: &mut Rng, world: &World) -> Vec<u8> {
     let Some(bytes) = written(rng, world) else {
-        return vec![shuffle::FORMAT; rng.index(30)];
+        return vec![matches::FORMAT; rng.index(30)];
     };
     match rng.below(8) {
         0 => (0..rng.below(90)).map(|_| rng.below(256) as u8).collect(),
         1 => bytes[..rng.index(bytes.len())].to_vec(),
         2 => [&bytes[..], &[0]].concat(),
-        3 => [&[shuffle::FORMAT + 1], &bytes[1..]].concat(),
+        3 => [&[matches::FORMAT + 1], &bytes[1..]].concat(),
         4 => {
             // Fifty bytes that leave nothing of a partition to be said.
             let section = Section {
@@ -33,22 +33,22 @@ pub fn message(rng: &mut Rng, world: &World) -> Vec<u8> {
                 time: Some(i64::MAX),
                 records: Vec::new(),
             };
-            let plan = shuffle::decode(&bytes).expect("a worker's").plan;
-            shuffle::encode(&Message {
+            let plan = matches::decode(&bytes).expect("a worker's").plan;
+            matches::encode(&Message {
                 plan,
                 sections: vec![section],
             })
         }
         5 => {
-            let mut message = shuffle::decode(&bytes).expect("a worker's");
+            let mut message = matches::decode(&bytes).expect("a worker's");
             message.plan = Hash([rng.below(256) as u8; 16]);
-            shuffle::encode(&message)
+            matches::encode(&message)
         }
         _ => {
-            let mut message = shuffle::decode(&bytes).expect("a worker's");
+            let mut message = matches::decode(&bytes).expect("a worker's");
             let section = rng.index(message.sections.len());
             spoil(rng, &mut message.sections[section]);
-            shuffle::encode(&message)
+            matches::encode(&message)
         }
     }
 }

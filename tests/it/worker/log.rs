@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use watchfire::correlate::{LogMessage, Run, advance, fold};
 use watchfire::detect::{Detector, Output, SourcePartition};
 use watchfire::encode::Encoding;
+use watchfire::fold::state::{Read, State};
+use watchfire::fold::work::{LogMessage, Run, advance, fold};
+use watchfire::matches;
 use watchfire::plan::{Catalogue, Plan};
 use watchfire::record::Position;
-use watchfire::shuffle;
-use watchfire::state::{Read, State};
 
 use crate::kafka::Message;
 use crate::world;
@@ -117,7 +117,7 @@ pub fn detect(plan: &Arc<Plan>, source: &[Message]) -> Output {
 pub fn places(found: &Output) -> BTreeSet<Place> {
     let mut places = BTreeSet::new();
     for (_, bytes) in &found.messages {
-        for section in shuffle::decode(bytes).unwrap().sections {
+        for section in matches::decode(bytes).unwrap().sections {
             let records = section.records.iter();
             places.extend(records.map(|r| (section.source, section.partition, r.position)));
         }

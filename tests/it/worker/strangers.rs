@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use watchfire::matches::{self, Message, Section};
 use watchfire::record::{Hash, Position};
-use watchfire::shuffle::{self, Message, Section};
 
 use super::log::Log;
 use super::process::Worker;
@@ -33,16 +33,16 @@ fn intrude_matches(setup: &Setup) -> usize {
             time: None,
             records: Vec::new(),
         };
-        shuffle::encode(&Message {
+        matches::encode(&Message {
             plan: like.plan,
             sections: (0..3).map(section).collect(),
         })
     };
-    let of_nobody = shuffle::encode(&Message {
+    let of_nobody = matches::encode(&Message {
         plan: Hash([7; 16]),
         sections: like.sections.clone(),
     });
-    let later = [&[shuffle::FORMAT + 1], &greatest(0, 5)[1..]].concat();
+    let later = [&[matches::FORMAT + 1], &greatest(0, 5)[1..]].concat();
     let messages = [
         Vec::new(),
         b"garbage".to_vec(),

@@ -33,7 +33,7 @@ fn fold_unknown(noted: &[Hash], committed: i64) -> Result<Folding> {
     folding.inbox.push(Unfolded {
         offset: 5,
         timestamp: 0,
-        payload: [vec![shuffle::FORMAT], vec![7; 16], vec![0]].concat(),
+        payload: [vec![matches::FORMAT], vec![7; 16], vec![0]].concat(),
     });
     folding.fold(0, &surroundings)?;
     Ok(folding)

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use watchfire::config::Delivery;
 use watchfire::encode::avro::read::Reader;
 use watchfire::incident::{Incident, Status};
+use watchfire::matches;
 use watchfire::record::Hash;
-use watchfire::shuffle;
 
 use super::{Kind, Problem, counted};
 use crate::chaos::dump::{Datum, Dump};
@@ -155,7 +155,7 @@ fn from_events(dump: &Dump, log: &Log, changing: &[&str]) -> Vec<Incident> {
     let plan = log.last_plan();
     let mut found = Vec::new();
     for (_, bytes) in detect(&plan, &dump.source).messages {
-        for section in shuffle::decode(&bytes).unwrap().sections {
+        for section in matches::decode(&bytes).unwrap().sections {
             for record in section.records {
                 for part in &record.matches {
                     let rule = &plan.rules[part.rule as usize].0;

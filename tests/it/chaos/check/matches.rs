@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use watchfire::config::Delivery;
 use watchfire::detect::Output;
+use watchfire::matches;
 use watchfire::plan::Plan;
 use watchfire::record::{Hash, Position};
-use watchfire::shuffle;
 
 use super::{Kind, Problem, Sent, counted};
 use crate::chaos::dump::Dump;
@@ -90,10 +90,10 @@ pub fn check(
 }
 
 fn in_message(bytes: &[u8], plan: &Plan) -> Vec<Found> {
-    in_sections(&shuffle::decode(bytes).unwrap().sections, plan)
+    in_sections(&matches::decode(bytes).unwrap().sections, plan)
 }
 
-fn in_sections(sections: &[shuffle::Section], plan: &Plan) -> Vec<Found> {
+fn in_sections(sections: &[matches::Section], plan: &Plan) -> Vec<Found> {
     let mut found = Vec::new();
     for section in sections {
         for record in &section.records {

@@ -7,9 +7,9 @@ use watchfire::config::Delivery;
 use watchfire::detect::{Detector, SourcePartition};
 use watchfire::encode::avro::read::Reader;
 use watchfire::event::Attributes;
+use watchfire::matches;
 use watchfire::plan::{Catalogue, Limits, Plan, Settings, Source};
 use watchfire::rule::Texts;
-use watchfire::shuffle;
 
 use super::incidents::seen;
 use super::{Figures, Kind, check};
@@ -137,9 +137,9 @@ fn message(partition: u32, offset: i64, timestamp: i64, value: &[u8]) -> Message
 
 /// Writes the first record that matched once more, in the next message of its source partition.
 fn repeat_match(dump: &mut Dump) {
-    let mut first: Option<(i32, u32, u32, shuffle::MatchedRecord)> = None;
+    let mut first: Option<(i32, u32, u32, matches::MatchedRecord)> = None;
     for message in &mut dump.matches {
-        let mut decoded = shuffle::decode(message.value.as_deref().unwrap()).unwrap();
+        let mut decoded = matches::decode(message.value.as_deref().unwrap()).unwrap();
         for section in &mut decoded.sections {
             let place = (message.partition, section.source, section.partition);
             match &first {
@@ -152,7 +152,7 @@ fn repeat_match(dump: &mut Dump) {
                 }
                 Some((partition, source, of, record)) if place == (*partition, *source, *of) => {
                     section.records.insert(0, record.clone());
-                    message.value = Some(shuffle::encode(&decoded));
+                    message.value = Some(matches::encode(&decoded));
                     return;
                 }
                 Some(_) => (),
@@ -162,15 +162,15 @@ fn repeat_match(dump: &mut Dump) {
 }
 
 /// Changes the first records that matched in the log, in a message that the fold is to see.
-fn change_match(dump: &mut Dump, change: impl Fn(&mut Vec<shuffle::MatchedRecord>)) {
+fn change_match(dump: &mut Dump, change: impl Fn(&mut Vec<matches::MatchedRecord>)) {
     for message in &mut dump.matches {
-        let mut decoded = shuffle::decode(message.value.as_deref().unwrap()).unwrap();
+        let mut decoded = matches::decode(message.value.as_deref().unwrap()).unwrap();
         let mut sections = decoded.sections.iter_mut();
         if let Some(section) = sections.find(|section| !section.records.is_empty()) {
             change(&mut section.records);
             let last = section.records.last().map(|record| record.position);
             section.position = section.position.max(last.unwrap_or_default());
-            message.value = Some(shuffle::encode(&decoded));
+            message.value = Some(matches::encode(&decoded));
             return;
         }
     }

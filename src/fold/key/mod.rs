@@ -1,22 +1,24 @@
 //! What is remembered for one rule and one join key.
 
+pub mod view;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::aggregate::{Fold, Rank};
 use crate::bytes::{Unreadable, from_bytes, to_bytes};
 use crate::canary::{self, Canary};
-use crate::few::Few;
+use crate::fold::aggregate::{Fold, Rank};
+use crate::fold::episode::tally::Tally;
+use crate::fold::few::Few;
+use crate::fold::key::view::View;
 use crate::incident::{Incident, Status};
+use crate::matches::{Match, MatchedRecord, PatternMatch};
 use crate::plan::LoadedRule;
 use crate::record::{Hash, Position};
 use crate::rule::Pattern;
-use crate::shuffle::{Match, MatchedRecord, PatternMatch};
-use crate::tally::Tally;
 use crate::time::{Millis, Second, second_of};
-use crate::view::View;
 
 /// Names a key: the fingerprint of its rule, and the hash of fingerprint and values.
 #[derive(
@@ -25,7 +27,7 @@ use crate::view::View;
 pub struct KeyId {
     /// Fingerprint of the rule.
     pub rule: Hash,
-    /// [`crate::shuffle::key_hash`] of the join key's values.
+    /// [`crate::matches::key_hash`] of the join key's values.
     pub key: Hash,
 }
 
@@ -206,7 +208,7 @@ fn read_content<'de, D: Deserializer<'de>>(reader: D) -> Result<Vec<u8>, D::Erro
 const CONTENT: u8 = 0;
 
 /// All that an incident shows that follows from the events and the rule, in bytes. `incident`: with
-/// neutral values in place of what depends on when it is said, as [`crate::episode::describe`]
+/// neutral values in place of what depends on when it is said, as [`crate::fold::episode::describe`]
 /// gives it.
 fn content(incident: &Incident) -> Vec<u8> {
     let mut bytes = to_bytes(CONTENT, incident);

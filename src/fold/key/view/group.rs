@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
 use super::moving::Moving;
-use crate::aggregate::{Fold, Rank};
-use crate::key::{self, Group, Key};
+use crate::fold::aggregate::{Fold, Rank};
+use crate::fold::key::{self, Group, Key};
+use crate::fold::window::{self, Blocks, Part};
+use crate::matches::PatternMatch;
 use crate::plan::LoadedRule;
 use crate::rule::{Function, Pattern};
-use crate::shuffle::PatternMatch;
 use crate::time::Second;
-use crate::window::{self, Blocks, Part};
 
 /// What follows from a group's panes.
 #[derive(Clone, Debug)]

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::key::{Key, KeyId};
+use crate::fold::key::{Key, KeyId};
 use crate::record::Hash;
 use crate::time::Second;
 

@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use super::inner::{self, Triggers};
 use super::operators::Sight;
 use super::{Clears, Horizon, Reach, is_falsifiable, wait};
-use crate::key::Key;
+use crate::fold::episode::tally::Tally;
+use crate::fold::key::Key;
+use crate::fold::key::view::View;
+use crate::fold::window::{self, EVER, Ranges};
 use crate::plan::LoadedRule;
 use crate::rule::{Condition, ConditionOperator};
-use crate::tally::Tally;
 use crate::time::Second;
-use crate::view::View;
-use crate::window::{self, EVER, Ranges};
 
 /// Finds the triggers of `key` as they are with `horizon`; the seconds at which something has
 /// changed that incidents may show.

@@ -8,9 +8,9 @@
 
 use std::collections::BTreeSet;
 
+use crate::matches::{self, Input, Match, MatchedRecord, Message, PatternMatch, Section};
 use crate::plan::{LoadedRule, Plan, Source};
 use crate::record::{Hash, Position};
-use crate::shuffle::{self, Input, Match, MatchedRecord, Message, PatternMatch, Section};
 use crate::time::{self, Millis};
 
 /// No source partition has come so far.
@@ -44,7 +44,7 @@ impl std::fmt::Display for Refusal {
             Refusal::Format(format) => write!(
                 f,
                 "it is of format {format}, its plan of format {}",
-                shuffle::FORMAT
+                matches::FORMAT
             ),
             Refusal::Damaged => write!(f, "it cannot be read"),
             Refusal::Impossible(what) => write!(f, "it has {what}"),
@@ -59,10 +59,10 @@ impl std::fmt::Display for Refusal {
 /// No worker has written it.
 pub fn admit(bytes: &[u8], timestamp: Millis, plan: &Plan) -> Result<Message, Refusal> {
     match bytes.first() {
-        Some(format) if *format != shuffle::FORMAT => return Err(Refusal::Format(*format)),
+        Some(format) if *format != matches::FORMAT => return Err(Refusal::Format(*format)),
         Some(_) | None => (),
     }
-    let message = shuffle::decode(bytes).map_err(|_| Refusal::Damaged)?;
+    let message = matches::decode(bytes).map_err(|_| Refusal::Damaged)?;
     check(&message, timestamp, plan).map_err(Refusal::Impossible)?;
     Ok(message)
 }

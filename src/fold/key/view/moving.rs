@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Bound, RangeInclusive};
 
-use crate::aggregate::{Distinct, Smallest};
+use crate::fold::aggregate::{Distinct, Smallest};
 use crate::time::Second;
 
 /// Seconds.

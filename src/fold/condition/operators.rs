@@ -4,12 +4,12 @@ use std::ops::RangeInclusive;
 
 use super::inner::{self, Inner, Triggers};
 use super::{certain_through, holds_through, wait};
-use crate::few::Few;
-use crate::key::{Group, Trigger};
+use crate::fold::few::Few;
+use crate::fold::key::view::{self, PatternView};
+use crate::fold::key::{Group, Trigger};
 use crate::plan::LoadedRule;
 use crate::rule::{Condition, ConditionOperator};
 use crate::time::{Millis, Second};
-use crate::view::{self, PatternView};
 
 /// Where patterns hold, and up to when that is certain.
 #[derive(Clone, Copy)]

@@ -4,10 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::{InForce, State};
-use crate::incident::Incident;
-use crate::key::{Key, KeyId};
+use crate::fold::context::Context;
+use crate::fold::key::{Key, KeyId};
 use crate::plan::{LoadedRule, Plan};
-use crate::publish::Moment;
 use crate::record::Hash;
 use crate::time::Second;
 
@@ -77,13 +76,33 @@ impl State {
         watermark.map_or_else(BTreeSet::new, |watermark| self.keys.due(watermark))
     }
 
-    /// Takes a key out with its rule and the rule's `since`, to be put back; a new one is empty.
-    pub(crate) fn take_key(&mut self, id: KeyId) -> Option<(Arc<LoadedRule>, Second, Key)> {
+    /// Takes a key out, to be put back; a new one is empty. `None`: its rule is not in force.
+    pub(crate) fn take_key(&mut self, id: KeyId) -> Option<Key> {
+        let is_in_force = self.rules.contains_key(&id.rule);
+        is_in_force.then(|| self.keys.take(id))
+    }
+
+    /// What a key is evaluated with; `None`: its rule is not in force.
+    pub(crate) fn context(&self, id: KeyId) -> Option<Context<'_>> {
         let known = self.rules.get(&id.rule)?;
-        let rule = Arc::clone(self.versions.get(&known.entry)?);
-        let since = known.since;
-        let key = self.keys.take(id);
-        Some((rule, since, key))
+        let rule = self.versions.get(&known.entry)?;
+        Some(self.context_of(id, rule, known.since))
+    }
+
+    /// The same with this rule.
+    pub(crate) fn context_of<'a>(
+        &'a self,
+        id: KeyId,
+        rule: &'a Arc<LoadedRule>,
+        since: Second,
+    ) -> Context<'a> {
+        Context {
+            id,
+            rule,
+            since,
+            versions: &self.versions,
+            topics: self.sources.topics(),
+        }
     }
 
     /// Puts a key back.
@@ -94,21 +113,5 @@ impl State {
     /// Forgets the loaded keys of a rule that is no longer in force; gives them.
     pub(crate) fn forget_rule(&mut self, fingerprint: Hash) -> Vec<(KeyId, Key)> {
         self.keys.take_rule(fingerprint)
-    }
-
-    /// Calls `say` with what a publication needs to know.
-    pub(crate) fn with_moment(
-        &self,
-        rule: &Arc<LoadedRule>,
-        (offset, watermark): (i64, Option<Second>),
-        say: impl FnOnce(Moment<'_>) -> Vec<Incident>,
-    ) -> Vec<Incident> {
-        say(Moment {
-            offset,
-            watermark,
-            rule,
-            versions: &self.versions,
-            topics: self.sources.topics(),
-        })
     }
 }

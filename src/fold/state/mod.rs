@@ -14,7 +14,7 @@
 //! Keys are loaded as messages need them, and written back in one batch with the offset that
 //! they stand for.
 //!
-//! [`Key`]: crate::key::Key
+//! [`Key`]: crate::fold::key::Key
 
 mod cache;
 mod fold;
@@ -27,13 +27,13 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::bytes::{Unreadable, from_bytes, to_bytes};
-use crate::correlate::{Asked, Run};
+use crate::fold::key::{KeyId, Pane};
+use crate::fold::sources::Sources;
+use crate::fold::work::{Asked, Run};
 use crate::incident::Incident;
-use crate::key::{KeyId, Pane};
 use crate::plan::{Catalogue, LoadedRule, Plan, Unusable};
 use crate::record::Hash;
 use crate::time::{Millis, Second};
-use crate::watermark::Sources;
 use cache::Cache;
 use recovery::Hours;
 use rows::{

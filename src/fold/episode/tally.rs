@@ -5,15 +5,15 @@ use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
 
-use crate::aggregate::Shown;
-use crate::condition::{self, Clears};
+use crate::fold::aggregate::Shown;
+use crate::fold::condition::{self, Clears};
+use crate::fold::key::view::View;
+use crate::fold::key::{Group, Key, Mark, Trigger};
+use crate::fold::window::{self, Ranges};
 use crate::incident::AttributeValue;
-use crate::key::{Group, Key, Mark, Trigger};
 use crate::plan::LoadedRule;
 use crate::rule::{IncidentValue, Rule};
 use crate::time::Second;
-use crate::view::View;
-use crate::window::{self, Ranges};
 
 /// Triggers of one incident, from its first on, and what follows from them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

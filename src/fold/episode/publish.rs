@@ -1,45 +1,28 @@
 //! What to say: the difference between a key's incidents and what was published of them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
-use crate::condition;
-use crate::episode;
+use crate::fold::condition;
+use crate::fold::context::{Context, Moment};
+use crate::fold::episode;
+use crate::fold::episode::settle;
+use crate::fold::episode::tally::{self, Ground};
+use crate::fold::key::view::View;
+use crate::fold::key::{Key, Published};
+use crate::fold::window::Ranges;
 use crate::incident::{CloseReason, Incident, Status};
-use crate::key::{Key, KeyId, Published};
 use crate::plan::LoadedRule;
 use crate::record::Hash;
 use crate::rule::shown::Shown;
-use crate::settle;
-use crate::tally::{self, Ground};
 use crate::time::{Second, second_of};
-use crate::view::View;
-use crate::window::Ranges;
 
-/// Where in the log the saying happens, and with which rule.
-#[derive(Clone, Copy, Debug)]
-pub struct Moment<'a> {
-    /// Offset of the log message.
-    pub offset: i64,
-    /// The watermark after it, in seconds.
-    pub watermark: Option<Second>,
-    /// The rule as the latest plan has it.
-    pub rule: &'a Arc<LoadedRule>,
-    /// Every text of the rule that was in use since it came into force.
-    pub versions: &'a BTreeMap<Hash, Arc<LoadedRule>>,
-    /// Names of the source topics.
-    pub topics: &'a [String],
-}
-
-impl<'a> Moment<'a> {
-    /// What a key's incidents are found in at this moment.
-    fn ground(&self, key: &'a Key, view: &'a View) -> Ground<'a> {
-        Ground {
-            key,
-            view,
-            loaded: self.rule,
-            watermark: self.watermark,
-        }
+/// What a key's incidents are found in at a moment.
+fn ground<'a>(key: &'a Key, view: &'a View, context: Context<'a>, moment: Moment) -> Ground<'a> {
+    Ground {
+        key,
+        view,
+        loaded: context.rule,
+        watermark: moment.after,
     }
 }
 
@@ -67,13 +50,13 @@ impl Standing {
 /// Says what is news of `key`'s incidents after a change at some seconds, or that are over by
 /// now, and remembers that it was said. `view`: the key's.
 pub fn news(
-    id: KeyId,
     key: &mut Key,
     view: &View,
     changed: &Ranges,
-    moment: Moment<'_>,
+    context: Context<'_>,
+    moment: Moment,
 ) -> Vec<Incident> {
-    let quiet = moment.rule.rule.quiet;
+    let quiet = context.rule.rule.quiet;
     let around = changed.widened(quiet, quiet);
     let mut firsts: BTreeSet<Second> = around
         .iter()
@@ -81,7 +64,7 @@ pub fn news(
         .collect();
     let begins = |second: Second| around.iter().any(|range| range.contains(&second));
     let mut gone: Vec<Hash> = Vec::new();
-    let ground = moment.ground(key, view);
+    let ground = ground(key, view, context, moment);
     for (known, last) in &key.published {
         let first = second_of(last.first_seen);
         if begins(first) || firsts.contains(&first) {
@@ -97,12 +80,12 @@ pub fn news(
             firsts.insert(first);
         }
     }
-    let mut standing = standing(id, key, view, &firsts, moment);
+    let mut standing = standing(key, view, &firsts, context, moment);
     gone.retain(|known| !standing.contains_key(known));
     let mut said = Vec::new();
-    retract((key, view), &gone, &mut standing, moment, &mut said);
+    retract(key, view, &gone, &mut standing, moment, &mut said);
     for now in standing.into_values() {
-        say(key, now, moment, &mut said);
+        say(key, now, context, moment, &mut said);
     }
     said.sort_by_key(|incident| (incident.incident_id, incident.revision));
     said
@@ -124,18 +107,19 @@ pub fn is_over(key: &Key, loaded: &LoadedRule, watermark: Option<Second>) -> boo
 }
 
 /// Closes what is open of `key`, whose rule is no longer in force.
-pub fn close_all(id: KeyId, key: &Key, view: &View, moment: Moment<'_>) -> Vec<Incident> {
+pub fn close_all(key: &Key, view: &View, context: Context<'_>, moment: Moment) -> Vec<Incident> {
     let open = key.published.values();
     let open = open.filter(|last| last.status != Status::Closed);
     let firsts: BTreeSet<Second> = open.map(|last| second_of(last.first_seen)).collect();
-    let loaded = &**moment.rule;
-    let ground = moment.ground(key, view);
+    let loaded = &**context.rule;
+    let ground = ground(key, view, context, moment);
     let mut said: Vec<Incident> = firsts
         .iter()
         .filter_map(|first| {
             let span = (*first, view.spans.last_of(*first)?);
             let tally = episode::tally(ground, span);
-            let mut incident = episode::describe(id, key, loaded, tally, (false, moment.topics));
+            let mut incident =
+                episode::describe(context.id, key, loaded, tally, (false, context.topics));
             incident.fit(loaded.incident_bytes());
             Some(closed(incident, CloseReason::RuleRemoved, moment))
         })
@@ -146,14 +130,14 @@ pub fn close_all(id: KeyId, key: &Key, view: &View, moment: Moment<'_>) -> Vec<I
 
 /// The incidents with these first triggers that are to be told of, by id.
 fn standing(
-    id: KeyId,
     key: &Key,
     view: &View,
     firsts: &BTreeSet<Second>,
-    moment: Moment<'_>,
+    context: Context<'_>,
+    moment: Moment,
 ) -> BTreeMap<Hash, Standing> {
-    let loaded = &**moment.rule;
-    let ground = moment.ground(key, view);
+    let loaded = &**context.rule;
+    let ground = ground(key, view, context, moment);
     let mut standing = BTreeMap::new();
     for first in firsts {
         let Some(last) = view.spans.last_of(*first) else {
@@ -168,12 +152,13 @@ fn standing(
         let name = episode::id_of(ground, *first);
         let known = key.published.get(&name);
         let rules = known
-            .and_then(|last| moment.versions.get(&last.exceptions))
-            .unwrap_or(moment.rule);
+            .and_then(|last| context.versions.get(&last.exceptions))
+            .unwrap_or(context.rule);
         let is_as_said = |last| rules.rule.exceptions.is_empty() && is_as_said(last, &now, ground);
         if !known.is_some_and(is_as_said) {
             let tally = episode::tally(ground, now.span);
-            let mut incident = episode::describe(id, key, loaded, tally, (false, moment.topics));
+            let mut incident =
+                episode::describe(context.id, key, loaded, tally, (false, context.topics));
             if excepted(rules, &incident) {
                 continue;
             }
@@ -199,10 +184,11 @@ fn is_as_said(last: &Published, now: &Standing, ground: Ground<'_>) -> bool {
 
 /// Takes back what was said of incidents that are there no more.
 fn retract(
-    (key, view): (&mut Key, &View),
+    key: &mut Key,
+    view: &View,
     gone: &[Hash],
     standing: &mut BTreeMap<Hash, Standing>,
-    moment: Moment<'_>,
+    moment: Moment,
     said: &mut Vec<Incident>,
 ) {
     for id in gone {
@@ -231,7 +217,13 @@ fn retract(
 }
 
 /// Says of one incident what differs from what was last said.
-fn say(key: &mut Key, now: Standing, moment: Moment<'_>, said: &mut Vec<Incident>) {
+fn say(
+    key: &mut Key,
+    now: Standing,
+    context: Context<'_>,
+    moment: Moment,
+    said: &mut Vec<Incident>,
+) {
     let Standing {
         incident: Some(mut incident),
         over,
@@ -256,36 +248,31 @@ fn say(key: &mut Key, now: Standing, moment: Moment<'_>, said: &mut Vec<Incident
     let Some((last_status, before)) = news.split_last() else {
         return;
     };
-    let exceptions = last.map_or(moment.rule.entry, |last| last.exceptions);
+    let exceptions = last.map_or(context.rule.entry, |last| last.exceptions);
     let published = Published::new(&incident, *last_status, exceptions);
     key.published.insert(incident.incident_id, published);
     incident.replaces = replaces;
-    incident.fit(moment.rule.incident_bytes());
+    incident.fit(context.rule.incident_bytes());
     for status in before {
         said.push(told(incident.clone(), *status, over, moment));
     }
     said.push(told(incident, *last_status, over, moment));
 }
 
-fn told(
-    incident: Incident,
-    status: Status,
-    over: Option<CloseReason>,
-    moment: Moment<'_>,
-) -> Incident {
+fn told(incident: Incident, status: Status, over: Option<CloseReason>, moment: Moment) -> Incident {
     match over {
         Some(reason) if status == Status::Closed => closed(incident, reason, moment),
         Some(_) | None => opened(incident, status, moment),
     }
 }
 
-fn opened(mut incident: Incident, status: Status, moment: Moment<'_>) -> Incident {
+fn opened(mut incident: Incident, status: Status, moment: Moment) -> Incident {
     incident.status = status;
     incident.revision = 2 * moment.offset;
     incident
 }
 
-fn closed(mut incident: Incident, reason: CloseReason, moment: Moment<'_>) -> Incident {
+fn closed(mut incident: Incident, reason: CloseReason, moment: Moment) -> Incident {
     incident.status = Status::Closed;
     incident.close_reason = Some(reason);
     incident.revision = 2 * moment.offset + 1;

@@ -12,18 +12,15 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::condition::{self, Horizon};
+use crate::fold::context::Moment;
+use crate::fold::evaluate::{self, Accepted, Evaluated, is_late};
+use crate::fold::key::{KeyId, Origin};
+use crate::fold::sources::Hearing;
+use crate::fold::state::State;
 use crate::incident::Incident;
-use crate::key::{self, Key, KeyId, Origin};
-use crate::late;
+use crate::matches::{self, MatchedRecord, Message};
 use crate::plan::{LoadedRule, Plan};
-use crate::publish;
-use crate::settle;
-use crate::shuffle::{self, Match, MatchedRecord, Message};
-use crate::state::State;
 use crate::time::{FUTURE_MAX, Millis, Second, second_of};
-use crate::watermark::Hearing;
-use crate::window::Ranges;
 
 /// A message of the matches topic, as it was read.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,11 +50,7 @@ pub struct Run {
 /// One message of a run.
 #[derive(Debug)]
 struct Step {
-    offset: i64,
-    /// The watermark before the message, in seconds.
-    before: Option<Second>,
-    /// That after it.
-    after: Option<Second>,
+    moment: Moment,
     matches: Vec<Accepted>,
 }
 
@@ -67,22 +60,6 @@ pub(crate) enum Asked {
     Nothing,
     Keys,
     TimersKeys,
-}
-
-#[derive(Debug)]
-struct Accepted {
-    record: MatchedRecord,
-    origin: Origin,
-    found: Vec<(KeyId, Match)>,
-}
-
-/// What one message adds to one key.
-struct Added<'r> {
-    id: KeyId,
-    /// The place of the message in its run.
-    step: usize,
-    accepted: &'r Accepted,
-    found: &'r Match,
 }
 
 impl Run {
@@ -100,7 +77,7 @@ impl Run {
 
     /// The watermark after all messages, in seconds.
     pub(crate) fn after(&self) -> Option<Second> {
-        self.steps.last().and_then(|step| step.after)
+        self.steps.last().and_then(|step| step.moment.after)
     }
 
     /// The keys that the messages' matches belong to.
@@ -114,22 +91,22 @@ impl Run {
     /// The place of the first message, from `from` on, after which the watermark has passed `due`.
     fn first_after(&self, from: usize, due: Second) -> Option<usize> {
         let steps = self.steps.get(from..).unwrap_or_default();
-        let before = steps.partition_point(|step| step.after.is_none_or(|after| after <= due));
+        let before =
+            steps.partition_point(|step| step.moment.after.is_none_or(|after| after <= due));
         (before < steps.len()).then_some(from + before)
     }
 
     /// What the messages add, by key and in the order of the log.
-    fn added(&self) -> Vec<Added<'_>> {
+    fn added(&self) -> Vec<Adds<'_>> {
         let steps = self.steps.iter().enumerate();
-        let mut added: Vec<Added<'_>> = steps
+        let mut added: Vec<Adds<'_>> = steps
             .flat_map(|(step, s)| s.matches.iter().map(move |accepted| (step, accepted)))
             .flat_map(|(step, accepted)| {
                 let found = accepted.found.iter();
-                found.map(move |(id, found)| Added {
+                found.map(move |(id, found)| Adds {
                     id: *id,
                     step,
-                    accepted,
-                    found,
+                    added: evaluate::Added { accepted, found },
                 })
             })
             .collect();
@@ -187,12 +164,12 @@ pub fn advance(state: &mut State, plan: &Arc<Plan>, log: LogMessage) -> Run {
     state.applied_through(offset);
     state.forget_log();
     state.counts.messages += 1;
-    let step = Step {
+    let moment = Moment {
         offset,
         before,
         after: state.watermark(),
-        matches,
     };
+    let step = Step { moment, matches };
     Run {
         steps: vec![step],
         out,
@@ -211,7 +188,7 @@ pub fn fold(state: &mut State, run: Run) -> Vec<Incident> {
     let mut due = state.due(run.after());
     let added = run.added();
     for of_key in added.chunk_by(|one, next| one.id == next.id) {
-        if let Some(Added { id, .. }) = of_key.first() {
+        if let Some(Adds { id, .. }) = of_key.first() {
             due.remove(id);
             fold_key(state, *id, of_key, &run, &mut said);
         }
@@ -221,6 +198,14 @@ pub fn fold(state: &mut State, run: Run) -> Vec<Incident> {
     }
     said.sort_by_key(|news| (news.step, news.id));
     said.into_iter().flat_map(|news| news.said).collect()
+}
+
+/// What one message of a run adds to one key.
+struct Adds<'r> {
+    id: KeyId,
+    /// The place of the message in the run.
+    step: usize,
+    added: evaluate::Added<'r>,
 }
 
 /// What a message says of one key.
@@ -235,7 +220,7 @@ impl News {
     fn note(state: &mut State, news: News, run: &Run, all: &mut Vec<News>) {
         state.counts.publish(&news.said);
         let step = run.steps.get(news.step);
-        let silent = step.is_some_and(|step| step.offset < run.silent_before);
+        let silent = step.is_some_and(|step| step.moment.offset < run.silent_before);
         if !silent && !news.said.is_empty() {
             all.push(news);
         }
@@ -257,7 +242,7 @@ fn accept(
         .into_iter()
         .filter_map(|found| {
             let (rule, _) = plan.rules.get(found.rule as usize)?;
-            let key = shuffle::key_hash(rule.fingerprint, &found.key);
+            let key = matches::key_hash(rule.fingerprint, &found.key);
             state.counts.matches += 1;
             if is_late(rule, record.time, state.watermark()) {
                 state.counts.late += 1;
@@ -278,136 +263,28 @@ fn accept(
 
 /// Brings a key through the messages of a run: those that add to it, and those with which
 /// something of it is due.
-fn fold_key(state: &mut State, id: KeyId, added: &[Added<'_>], run: &Run, all: &mut Vec<News>) {
-    let Some((rule, since, mut key)) = state.take_key(id) else {
+fn fold_key(state: &mut State, id: KeyId, adds: &[Adds<'_>], run: &Run, all: &mut Vec<News>) {
+    let Some(mut key) = state.take_key(id) else {
         return;
     };
-    let mut added = added.chunk_by(|one, next| one.step == next.step).peekable();
+    let mut adds = adds.chunk_by(|one, next| one.step == next.step).peekable();
     let mut next = 0;
     loop {
-        let matched = added.peek().and_then(|added| Some(added.first()?.step));
+        let matched = adds.peek().and_then(|adds| Some(adds.first()?.step));
         let due = key.due.and_then(|due| run.first_after(next, due));
         let Some(at) = matched.into_iter().chain(due).min() else {
             break;
         };
-        let now = added.next_if(|_| matched == Some(at)).unwrap_or_default();
-        if let Some(step) = run.steps.get(at) {
-            let said = fold_message(state, (id, &mut key), (&rule, since), (now, step));
+        let now = adds.next_if(|_| matched == Some(at)).unwrap_or_default();
+        if let (Some(step), Some(context)) = (run.steps.get(at), state.context(id)) {
+            let added: Vec<evaluate::Added<'_>> = now.iter().map(|adds| adds.added).collect();
+            let Evaluated { said, capped } = evaluate::fold(&mut key, context, &added, step.moment);
+            state.counts.capped += capped;
             News::note(state, News { step: at, id, said }, run, all);
         }
         next = at + 1;
     }
     state.put_key(id, key);
-}
-
-/// Adds a message's matches of one key, and says what is news of it.
-fn fold_message(
-    state: &mut State,
-    (id, key): (KeyId, &mut Key),
-    (rule, since): (&Arc<LoadedRule>, Second),
-    (added, step): (&[Added<'_>], &Step),
-) -> Vec<Incident> {
-    settle::catch_up(key, rule, step.before);
-    let arrived = add(key, rule, added, step.before);
-    let horizon = Horizon {
-        watermark: step.after,
-        since: key.since,
-    };
-    let mut changed = condition::update(key, rule, horizon);
-    let touched = !arrived.on_time.is_empty() || !arrived.late.is_empty();
-    let mut news = Vec::new();
-    if touched || !changed.is_empty() || publish::is_over(key, rule, step.after) {
-        let horizon = Horizon { since, ..horizon };
-        if key.since != since {
-            key.since = since;
-            changed = changed.with(&condition::update(key, rule, horizon));
-        }
-        news = evaluate(state, (id, key, rule), (changed, &arrived), (step, horizon));
-    }
-    settle::settle(key, rule, step.after);
-    let patterns = key.view.iter_mut().flat_map(|view| &mut view.patterns);
-    state.counts.capped += patterns
-        .map(|view| std::mem::take(&mut view.capped))
-        .sum::<u64>();
-    let view = key.view.as_ref();
-    key.due = view.and_then(|view| publish::due(key, view, rule, step.after));
-    news
-}
-
-/// Says what is news of a key, in which something has changed at these seconds.
-fn evaluate(
-    state: &State,
-    (id, key, rule): (KeyId, &mut Key, &Arc<LoadedRule>),
-    (changed, arrived): (Ranges, &Arrived),
-    (step, horizon): (&Step, Horizon),
-) -> Vec<Incident> {
-    let Some(view) = key.view.take() else {
-        return Vec::new();
-    };
-    let reached = 2 * rule.rule.window - 1;
-    let shown = arrived.on_time.iter().map(|p| *p..=p + reached);
-    let mut changed = changed.with(&Ranges::union(shown));
-    if key.entry != rule.entry {
-        changed = Ranges::all();
-        key.entry = rule.entry;
-    }
-    let news = state.with_moment(rule, (step.offset, step.after), |moment| {
-        let mut news = publish::news(id, key, &view, &changed, moment);
-        if let Some(before) = step.before.filter(|_| !arrived.late.is_empty()) {
-            news.extend(late::news(
-                id,
-                key,
-                &arrived.late,
-                (before, horizon),
-                moment,
-            ));
-        }
-        news.sort_by_key(|incident| (incident.incident_id, incident.revision));
-        news
-    });
-    key.view = Some(view);
-    news
-}
-
-/// The seconds of a message's matches of one key.
-#[derive(Default)]
-struct Arrived {
-    on_time: BTreeSet<Second>,
-    late: BTreeSet<Second>,
-}
-
-/// Whether a match is further behind the watermark before its message than is on time.
-fn is_late(rule: &LoadedRule, time: Millis, before: Option<Second>) -> bool {
-    before.is_some_and(|before| second_of(time) < before - rule.settings.lateness)
-}
-
-/// Adds matches to a key; `before` is the watermark before their message.
-fn add(key: &mut Key, rule: &LoadedRule, added: &[Added<'_>], before: Option<Second>) -> Arrived {
-    let mut arrived = Arrived::default();
-    for Added {
-        accepted, found, ..
-    } in added
-    {
-        let Accepted { record, origin, .. } = accepted;
-        if key.is_empty() {
-            key.values.clone_from(&found.key);
-        }
-        let second = second_of(record.time);
-        match before.filter(|_| is_late(rule, record.time, before)) {
-            None => {
-                key.add(rule, record, found, *origin);
-                arrived.on_time.insert(second);
-            }
-            Some(before) => {
-                let hour = key.late.entry(late::hour(before)).or_default();
-                let pane = hour.entry(second).or_default();
-                let rank = key::rank(record, *origin);
-                pane.add(rule, record, found, (*origin, rank));
-                arrived.late.insert(second);
-            }
-        }
-    }
-    arrived
 }
 
 /// Closes the incidents of a rule that is no longer in force, and forgets its keys.
@@ -416,13 +293,8 @@ fn close_rule(state: &mut State, rule: &Arc<LoadedRule>, run: &Run, all: &mut Ve
         return;
     };
     for (id, mut key) in state.forget_rule(rule.fingerprint) {
-        settle::catch_up(&mut key, rule, first.before);
-        let Some(view) = key.view.take() else {
-            continue;
-        };
-        let said = state.with_moment(rule, (first.offset, first.before), |moment| {
-            publish::close_all(id, &key, &view, moment)
-        });
+        let context = state.context_of(id, rule, 0);
+        let said = evaluate::close(&mut key, context, first.moment);
         News::note(state, News { step: 0, id, said }, run, all);
     }
 }

@@ -2,9 +2,9 @@ use proptest::prelude::*;
 
 use super::{Fold, Rank, Shown};
 use crate::bytes::{from_bytes, to_bytes};
+use crate::matches::Input::{self, Absent, Distinct, Float, Integer, Present, Text};
 use crate::record::Hash;
 use crate::rule::Function;
-use crate::shuffle::Input::{self, Absent, Distinct, Float, Integer, Present, Text};
 
 const FUNCTIONS: [Function; 15] = [
     Function::Count,

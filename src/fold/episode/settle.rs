@@ -1,14 +1,14 @@
 //! What time makes final: it is summed up, and what it came of is forgotten.
 
 use crate::canary::{self, Canary};
-use crate::condition::{self, Clears, Horizon, Reach};
-use crate::episode;
-use crate::key::Key;
+use crate::fold::condition::{self, Clears, Horizon, Reach};
+use crate::fold::episode;
+use crate::fold::episode::tally::Ground;
+use crate::fold::key::Key;
+use crate::fold::key::view::View;
+use crate::fold::window;
 use crate::plan::LoadedRule;
-use crate::tally::Ground;
 use crate::time::{Second, second_of};
-use crate::view::View;
-use crate::window;
 
 /// Brings `key` to where it is at a watermark before anything is added to it.
 pub fn catch_up(key: &mut Key, loaded: &LoadedRule, watermark: Option<Second>) {

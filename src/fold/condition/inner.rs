@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
-use crate::key::Trigger;
+use crate::fold::key::Trigger;
 use crate::rule::{Condition, ConditionOperator};
 use crate::time::Second;
 

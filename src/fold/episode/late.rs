@@ -3,16 +3,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::condition::{self, Horizon};
-use crate::episode;
+use crate::fold::condition::{self, Horizon};
+use crate::fold::context::{Context, Moment};
+use crate::fold::episode;
+use crate::fold::episode::publish;
+use crate::fold::episode::tally::Ground;
+use crate::fold::key::view::View;
+use crate::fold::key::{Group, GroupPane, Key, KeyId, Pane};
 use crate::incident::{Incident, Status};
-use crate::key::{Group, GroupPane, Key, KeyId, Pane};
 use crate::plan::LoadedRule;
-use crate::publish::{self, Moment};
 use crate::record::Hash;
-use crate::tally::Ground;
 use crate::time::Second;
-use crate::view::View;
 
 /// An hour, in seconds.
 const HOUR: Second = 3_600;
@@ -26,13 +27,25 @@ pub fn hour(watermark: Second) -> Second {
 /// before and with what else is known, and that would not be without late matches. `before`: the
 /// watermark before the message.
 pub fn news(
-    id: KeyId,
     key: &Key,
     seconds: &BTreeSet<Second>,
-    (before, horizon): (Second, Horizon),
-    moment: Moment<'_>,
+    context: Context<'_>,
+    moment: Moment,
 ) -> Vec<Incident> {
-    let loaded = &**moment.rule;
+    let Context {
+        id,
+        rule: loaded,
+        since,
+        topics,
+        ..
+    } = context;
+    let Some(before) = moment.before else {
+        return Vec::new();
+    };
+    let horizon = Horizon {
+        watermark: moment.after,
+        since,
+    };
     let others = Key {
         values: key.values.clone(),
         panes: key.panes.clone(),
@@ -40,7 +53,7 @@ pub fn news(
         ..Key::default()
     };
     let together = together(key, loaded, before);
-    let alone = incidents(id, others, loaded, horizon, (false, moment.topics));
+    let alone = incidents(id, others, loaded, horizon, (false, topics));
     let alone: BTreeSet<Hash> = alone.iter().map(|incident| incident.incident_id).collect();
     let window_ms = loaded.rule.window * 1000;
     let holds_late = |incident: &Incident| {
@@ -48,14 +61,8 @@ pub fn news(
         let mut seconds = seconds.iter().map(|second| second * 1000);
         seconds.any(|second| after < second && second <= incident.last_seen)
     };
-    let plain = incidents(
-        id,
-        together.clone(),
-        loaded,
-        horizon,
-        (false, moment.topics),
-    );
-    let late = incidents(id, together, loaded, horizon, (true, moment.topics));
+    let plain = incidents(id, together.clone(), loaded, horizon, (false, topics));
+    let late = incidents(id, together, loaded, horizon, (true, topics));
     plain
         .iter()
         .zip(late)

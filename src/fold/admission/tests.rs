@@ -2,10 +2,10 @@ use std::sync::Arc;
 
 use super::{OFFSET_MAX, Refusal, admit};
 use crate::event::Attributes;
+use crate::matches::{self, Input, Match, MatchedRecord, Message, PatternMatch, Section};
 use crate::plan::{Limits, Plan, Settings, Source};
 use crate::record::{Hash, Position};
 use crate::rule;
-use crate::shuffle::{self, Input, Match, MatchedRecord, Message, PatternMatch, Section};
 
 const RULE: &str = "id: R\nname: n\nseverity: 5\nwindow: 5m\npatterns: [{name: P, where: user = 1, \
                     group_by: [user, srcIpAddr], having: SUM(record.n) > 1 AND COUNT(*) > 1}, \
@@ -75,11 +75,11 @@ fn message(plan: &Plan) -> Message {
 #[test]
 fn what_cannot_be_is_refused() {
     let plan = plan();
-    assert!(admit(&shuffle::encode(&message(&plan)), TIME, &plan).is_ok());
+    assert!(admit(&matches::encode(&message(&plan)), TIME, &plan).is_ok());
     let check = |expected: Option<&'static str>, change: &dyn Fn(&mut Section)| {
         let mut message = message(&plan);
         change(&mut message.sections[0]);
-        let found = admit(&shuffle::encode(&message), TIME, &plan).err();
+        let found = admit(&matches::encode(&message), TIME, &plan).err();
         assert_eq!(found, expected.map(Refusal::Impossible));
     };
     let source = Some("a source that its plan does not have");
@@ -137,7 +137,7 @@ fn what_cannot_be_is_refused() {
 #[test]
 fn bytes_that_are_no_message_are_refused() {
     let plan = plan();
-    let bytes = shuffle::encode(&message(&plan));
+    let bytes = matches::encode(&message(&plan));
     let check = |bytes: &[u8], timestamp, expected| {
         assert_eq!(admit(bytes, timestamp, &plan).err(), Some(expected));
     };
@@ -155,7 +155,7 @@ fn bytes_that_are_no_message_are_refused() {
     let mut twice = message(&plan);
     twice.sections.push(twice.sections[0].clone());
     let expected = Refusal::Impossible("two parts of one source partition");
-    check(&shuffle::encode(&twice), TIME, expected);
+    check(&matches::encode(&twice), TIME, expected);
     // A list that says it is longer than memory.
     let claims = [&bytes[..17], &[0xff; 9], &[1]].concat();
     check(&claims, TIME, Refusal::Damaged);

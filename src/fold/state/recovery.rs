@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::State;
 use crate::canary::{self, Canary};
-use crate::condition::Reach;
+use crate::fold::condition::Reach;
 use crate::plan::Plan;
 use crate::time::{Second, day_start};
 

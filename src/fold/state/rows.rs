@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 
 use super::Read;
-use crate::key::KeyId;
+use crate::fold::key::KeyId;
 use crate::record::Hash;
 use crate::time::Second;
 

@@ -1,11 +1,11 @@
 //! Where a rule's clear pattern ends incidents.
 
 use super::holds_through;
-use crate::key::Key;
+use crate::fold::key::Key;
+use crate::fold::key::view::{Held, PatternView};
+use crate::fold::window;
 use crate::plan::LoadedRule;
 use crate::time::Second;
-use crate::view::{Held, PatternView};
-use crate::window;
 
 /// The panes at which the rule's clear pattern holds.
 #[derive(Clone, Copy)]

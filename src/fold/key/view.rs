@@ -8,16 +8,16 @@ use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
-use crate::aggregate::{Fold, Rank};
-use crate::condition::{self, Inner};
-use crate::few::Few;
-use crate::key::{Group, Key, Pane, Trigger};
+use crate::fold::aggregate::{Fold, Rank};
+use crate::fold::condition::{self, Inner};
+use crate::fold::few::Few;
+use crate::fold::key::{Group, Key, Pane, Trigger};
+use crate::fold::window::{self, Blocks, Part, Ranges, Spans};
+use crate::matches::{Match, PatternMatch};
 use crate::plan::LoadedRule;
 use crate::record::Hash;
 use crate::rule::Pattern;
-use crate::shuffle::{Match, PatternMatch};
 use crate::time::{DAY, Millis, Second, second_of};
-use crate::window::{self, Blocks, Part, Ranges, Spans};
 use group::{GroupAt, GroupView};
 
 /// What follows from a key's panes.

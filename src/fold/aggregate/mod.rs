@@ -14,10 +14,10 @@ mod tests;
 
 use serde::{Deserialize, Serialize};
 
+use crate::matches::Input;
 use crate::record::Hash;
 use crate::rule::Function;
 use crate::rule::literal::Number;
-use crate::shuffle::Input;
 use ends::{Ends, Placed, keep_first, keep_last};
 use exact::Exact;
 use percentile::percentile;

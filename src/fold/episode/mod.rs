@@ -1,16 +1,21 @@
 //! Triggers to incidents: which belong together, and what follows from them.
 
+pub mod late;
+pub mod publish;
+pub mod settle;
+pub mod tally;
+
 use crate::bounded;
-use crate::condition;
+use crate::fold::condition;
+use crate::fold::episode::tally::{Ground, Tally};
+use crate::fold::key::{Key, KeyId, Mark};
+use crate::fold::window;
 use crate::incident::{CloseReason, Evidence, Incident, Status};
-use crate::key::{Key, KeyId, Mark};
+use crate::matches::hash_values;
 use crate::plan::LoadedRule;
 use crate::record::Hash;
 use crate::rule::{self, shown::Shown};
-use crate::shuffle::hash_values;
-use crate::tally::{Ground, Tally};
 use crate::time::{Second, day_start};
-use crate::window;
 
 /// The second that the watermark must pass before an episode is over, and why it then is.
 pub fn over_after(last: Second, loaded: &LoadedRule) -> (Second, CloseReason) {
