@@ -208,8 +208,8 @@ fn read_content<'de, D: Deserializer<'de>>(reader: D) -> Result<Vec<u8>, D::Erro
 const CONTENT: u8 = 0;
 
 /// All that an incident shows that follows from the events and the rule, in bytes. `incident`: with
-/// neutral values in place of what depends on when it is said, as [`crate::fold::episode::describe`]
-/// gives it.
+/// neutral values in place of what depends on when it is said, as
+/// [`crate::fold::episode::describe`] gives it.
 fn content(incident: &Incident) -> Vec<u8> {
     let mut bytes = to_bytes(CONTENT, incident);
     bytes.shrink_to_fit();
