@@ -13,6 +13,8 @@ pub type Files = BTreeMap<String, String>;
 #[derive(Debug, PartialEq, Eq)]
 pub struct Module {
     pub path: String,
+    /// Its name from the root of its crate on.
+    pub name: Vec<String>,
     /// Whether it is compiled for tests alone.
     pub test: bool,
 }
@@ -69,6 +71,7 @@ pub fn modules(files: &Files) -> Vec<Module> {
         .filter(|(path, _)| files.contains_key(*path))
         .map(|(path, test)| Module {
             path: path.to_owned(),
+            name: Vec::new(),
             test,
         })
         .collect();
@@ -99,6 +102,7 @@ fn children(files: &Files, parent: &Module) -> Vec<Module> {
     line.captures_iter(&files[&parent.path])
         .filter_map(|captures| {
             let name = &captures[3];
+            let names = parent.name.iter().map(String::as_str).chain([name]);
             let candidates = match captures.get(2) {
                 Some(said) => vec![resolve(folder, said.as_str())],
                 None => vec![
@@ -110,6 +114,7 @@ fn children(files: &Files, parent: &Module) -> Vec<Module> {
             let path = paths.rfind(|path| files.contains_key(*path))?.to_owned();
             Some(Module {
                 path,
+                name: names.map(str::to_owned).collect(),
                 test: parent.test || captures.get(1).is_some(),
             })
         })
