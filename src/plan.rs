@@ -34,9 +34,9 @@ pub use reading::Reading;
 
 use crate::decode;
 use crate::event::Attributes;
-use crate::fold::condition::Reach;
 use crate::record::Hash;
 use crate::rule::lists::Lists;
+use crate::rule::reach::Reach;
 use crate::rule::{self, Rule};
 use crate::time::Second;
 pub use catalogue::{Catalogue, Unusable};

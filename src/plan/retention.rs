@@ -1,8 +1,8 @@
 //! How long topics must keep what the results of rules rest on.
 
 use super::Settings;
-use crate::fold::condition::Reach;
 use crate::rule::Rule;
+use crate::rule::reach::Reach;
 use crate::time::{DAY, Second};
 
 /// The log is entered at an hour of event time.

@@ -92,6 +92,8 @@ mod print_rule;
 
 mod meaning;
 
+pub mod reach;
+
 pub mod title;
 
 mod instant;

@@ -301,7 +301,11 @@ fn window_and_aggregate_are_kept_apart() {
         "use crate::fold::aggregate::Sum;",
         "// Not the aggregate.\nuse a::B;",
     );
-    check("src/fold/aggregate/sum.rs", "fn f(t: Millis)", "fn f(n: u64)");
+    check(
+        "src/fold/aggregate/sum.rs",
+        "fn f(t: Millis)",
+        "fn f(n: u64)",
+    );
     check(
         "src/fold/aggregate/mod.rs",
         "use crate::time;",

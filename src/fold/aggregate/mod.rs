@@ -45,7 +45,7 @@ pub enum Fold {
     /// The last; none yet: `None`.
     Last(Option<Placed<String>>),
     /// How often each one came; capped.
-    Mode(Smallest<Tally>),
+    Mode(Smallest<Frequency>),
     /// The percentile in thousandths, and all of them; capped.
     Percentile(u32, Smallest<f64>),
     /// Their standard deviation.
@@ -58,7 +58,7 @@ pub enum Fold {
 
 /// How often one value came.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Tally {
+pub struct Frequency {
     text: String,
     count: u64,
 }
@@ -131,11 +131,11 @@ impl Fold {
                     keep_last(last, Placed::at(rank, text.clone()));
                 }
             }
-            Fold::Mode(tallies) => {
+            Fold::Mode(frequencies) => {
                 if let Input::Text(text) = input {
                     let hash = Hash::of(text.as_bytes()).first_bytes();
                     let text = text.clone();
-                    tallies.add(hash, Tally { text, count: 1 }, max, counted);
+                    frequencies.add(hash, Frequency { text, count: 1 }, max, counted);
                 }
             }
             Fold::Percentile(_, values) => {
@@ -170,7 +170,7 @@ impl Fold {
             (Fold::Last(last), Fold::Last(other)) => {
                 other.iter().for_each(|new| keep_last(last, new.clone()));
             }
-            (Fold::Mode(tallies), Fold::Mode(more)) => tallies.merge(more, max, counted),
+            (Fold::Mode(frequencies), Fold::Mode(more)) => frequencies.merge(more, max, counted),
             (Fold::Percentile(_, values), Fold::Percentile(_, more)) => {
                 values.merge(more, max, least);
             }
@@ -230,7 +230,7 @@ impl Fold {
     pub fn is_capped(&self) -> bool {
         match self {
             Fold::CountDistinct(set) => set.is_capped(),
-            Fold::Mode(tallies) => tallies.is_capped(),
+            Fold::Mode(frequencies) => frequencies.is_capped(),
             Fold::Percentile(_, values) => values.is_capped(),
             Fold::Count(_)
             | Fold::Sum(_)
@@ -249,7 +249,7 @@ impl Fold {
     fn text(&self) -> Option<&str> {
         match self {
             Fold::First(placed) | Fold::Last(placed) => Some(&placed.as_ref()?.value),
-            Fold::Mode(tallies) => most_frequent(tallies),
+            Fold::Mode(frequencies) => most_frequent(frequencies),
             Fold::Count(_)
             | Fold::CountDistinct(_)
             | Fold::Sum(_)
@@ -265,28 +265,28 @@ impl Fold {
 }
 
 /// Of the most frequent values the least: numbers by their value, then text by its bytes.
-fn most_frequent(tallies: &Smallest<Tally>) -> Option<&str> {
-    let order = |one: &&Tally, other: &&Tally| {
-        let number = |tally: &Tally| spelled(&tally.text).unwrap_or(f64::INFINITY);
+fn most_frequent(frequencies: &Smallest<Frequency>) -> Option<&str> {
+    let order = |one: &&Frequency, other: &&Frequency| {
+        let number = |frequency: &Frequency| spelled(&frequency.text).unwrap_or(f64::INFINITY);
         other
             .count
             .cmp(&one.count)
             .then_with(|| number(one).total_cmp(&number(other)))
             .then_with(|| one.text.cmp(&other.text))
     };
-    tallies
+    frequencies
         .values()
         .min_by(order)
-        .map(|tally| tally.text.as_str())
+        .map(|frequency| frequency.text.as_str())
 }
 
 fn same((): &mut (), (): ()) {}
 
-fn counted(tally: &mut Tally, more: Tally) {
-    tally.count += more.count;
+fn counted(frequency: &mut Frequency, more: Frequency) {
+    frequency.count += more.count;
     // Two texts of one hash: not to be expected, but to be joined alike in any order.
-    if more.text < tally.text {
-        tally.text = more.text;
+    if more.text < frequency.text {
+        frequency.text = more.text;
     }
 }
 

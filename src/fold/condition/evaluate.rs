@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 
 use super::inner::{self, Triggers};
 use super::operators::Sight;
-use super::{Clears, Horizon, Reach, is_falsifiable, wait};
+use super::{Clears, Horizon, is_falsifiable};
 use crate::fold::episode::tally::Tally;
 use crate::fold::key::Key;
 use crate::fold::key::view::View;
 use crate::fold::window::{self, EVER, Ranges};
 use crate::plan::LoadedRule;
+use crate::rule::reach::{Reach, wait};
 use crate::rule::{Condition, ConditionOperator};
 use crate::time::Second;
 

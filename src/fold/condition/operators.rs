@@ -3,11 +3,12 @@
 use std::ops::RangeInclusive;
 
 use super::inner::{self, Inner, Triggers};
-use super::{certain_through, holds_through, wait};
+use super::{certain_through, holds_through};
 use crate::fold::few::Few;
 use crate::fold::key::view::{self, PatternView};
 use crate::fold::key::{Group, Trigger};
 use crate::plan::LoadedRule;
+use crate::rule::reach::wait;
 use crate::rule::{Condition, ConditionOperator};
 use crate::time::{Millis, Second};
 

@@ -46,15 +46,15 @@ pub fn over(ground: Ground<'_>, last: Second) -> Option<CloseReason> {
 pub struct Start {
     /// The last pane of the first trigger.
     pub first: Second,
-    /// The last pane before `first` at which the clear pattern held; 0: none within the span of
-    /// `quiet` that `first` lies in.
+    /// The last pane before `first` at which the clear pattern held; 0: none within the slot
+    /// that `first` lies in.
     pub clear: Second,
     /// It was found apart from what is on time.
     pub late: bool,
 }
 
 /// The name of the incident of a key: the same while late events move its start only within a
-/// span as long as `quiet`.
+/// slot as long as `quiet`.
 pub fn incident_id(rule: Hash, values: &[Option<String>], start: Start, quiet: Second) -> Hash {
     let day = day_start(start.first);
     let mut hasher = blake3::Hasher::new();
@@ -88,9 +88,9 @@ pub fn begin(ground: Ground<'_>, first: Second) -> Tally {
 
 /// The last clear pane before the first trigger of an episode that its name tells of; 0: none.
 fn clear_before(ground: Ground<'_>, first: Second) -> Second {
-    let span = window::span_start(first, ground.loaded.rule.quiet);
+    let slot = window::slot_start(first, ground.loaded.rule.quiet);
     let clear = ground.clears().last_before(first);
-    clear.filter(|clear| *clear >= span).unwrap_or(0)
+    clear.filter(|clear| *clear >= slot).unwrap_or(0)
 }
 
 /// The name of the incident on time that begins with the trigger at `first`.

@@ -1,13 +1,14 @@
 //! What time makes final: it is summed up, and what it came of is forgotten.
 
 use crate::canary::{self, Canary};
-use crate::fold::condition::{self, Clears, Horizon, Reach};
+use crate::fold::condition::{self, Clears, Horizon};
 use crate::fold::episode;
 use crate::fold::episode::tally::Ground;
 use crate::fold::key::Key;
 use crate::fold::key::view::View;
 use crate::fold::window;
 use crate::plan::LoadedRule;
+use crate::rule::reach::Reach;
 use crate::time::{Second, second_of};
 
 /// Brings `key` to where it is at a watermark before anything is added to it.
@@ -102,7 +103,7 @@ fn forget_incidents(key: &mut Key, view: &mut View, loaded: &LoadedRule, end: Se
 /// Forgets the last clear pane once it ends no incident that can still be told of, and once those
 /// that can still begin are not named by it.
 fn forget_clear(key: &mut Key, view: &View, loaded: &LoadedRule, end: Second) {
-    let is_named = |clear: &Second| window::span_end(*clear, loaded.rule.quiet) > end;
+    let is_named = |clear: &Second| window::slot_end(*clear, loaded.rule.quiet) > end;
     if view.spans.iter().next().is_none() {
         key.settled_clear = key.settled_clear.filter(is_named);
     }
@@ -157,7 +158,7 @@ pub fn forgotten_after(key: &Key, view: &View, loaded: &LoadedRule) -> Option<Se
     let late = key.late.last_key_value();
     let late = late.map(|(hour, _)| hour + lateness);
     let clear = key.settled_clear.map(|clear| {
-        let end = window::span_end(clear, loaded.rule.quiet);
+        let end = window::slot_end(clear, loaded.rule.quiet);
         end + lateness + wait - 1
     });
     panes.max(incidents).max(seen).max(late).max(clear)

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::State;
 use crate::canary::{self, Canary};
-use crate::fold::condition::Reach;
 use crate::plan::Plan;
+use crate::rule::reach::Reach;
 use crate::time::{Second, day_start};
 
 /// An hour, in seconds.

@@ -43,13 +43,14 @@ pub fn episode_end(last: Second, quiet: Second) -> (Second, bool) {
     (midnight.min(last + quiet), midnight <= last + quiet)
 }
 
-/// The first second of the span of `quiet` that `t` lies in. Each UTC day is cut into spans anew.
-pub fn span_start(t: Second, quiet: Second) -> Second {
+/// The first second of the slot that `t` lies in. Each UTC day is cut into slots as long as
+/// `quiet`.
+pub fn slot_start(t: Second, quiet: Second) -> Second {
     let day = day_start(t);
     day + (t - day) / quiet * quiet
 }
 
-/// The first second after that span.
-pub fn span_end(t: Second, quiet: Second) -> Second {
-    (day_start(t) + DAY).min(span_start(t, quiet) + quiet)
+/// The first second after that slot.
+pub fn slot_end(t: Second, quiet: Second) -> Second {
+    (day_start(t) + DAY).min(slot_start(t, quiet) + quiet)
 }

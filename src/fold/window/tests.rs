@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::{
     Blocks, Part, Ranges, Spans, ending_at, episode_end, number, reached_by, same_episode,
-    span_end, span_start,
+    slot_end, slot_start,
 };
 use crate::time::DAY;
 
@@ -20,14 +20,14 @@ fn edges() {
     assert_eq!(episode_end(100, 300), (400, false));
     assert_eq!(episode_end(DAY - 300, 300), (DAY, true));
     assert_eq!(episode_end(DAY - 1, 300), (DAY, true));
-    assert_eq!((span_start(699, 300), span_end(699, 300)), (600, 900));
-    assert_eq!((span_start(600, 300), span_end(600, 300)), (600, 900));
+    assert_eq!((slot_start(699, 300), slot_end(699, 300)), (600, 900));
+    assert_eq!((slot_start(600, 300), slot_end(600, 300)), (600, 900));
     assert_eq!(
-        (span_start(DAY - 1, 7_000), span_end(DAY - 1, 7_000)),
+        (slot_start(DAY - 1, 7_000), slot_end(DAY - 1, 7_000)),
         (84_000, DAY)
     );
     assert_eq!(
-        (span_start(DAY, 7_000), span_end(DAY, 2 * DAY)),
+        (slot_start(DAY, 7_000), slot_end(DAY, 2 * DAY)),
         (DAY, 2 * DAY)
     );
 }
