@@ -81,9 +81,8 @@ fn is_tuple(parameter: &[&str], aliases: &[&str]) -> bool {
         return false;
     };
     let (pattern, of_type) = parameter.split_at(colon);
-    let bare = |text: &&&str| {
-        !["&", "mut", "ref"].contains(*text) && !(text.starts_with('\'') && text.len() > 1)
-    };
+    let is_beside = |text: &str| ["&", "mut", "ref"].contains(&text) || text.starts_with('\'');
+    let bare = |text: &&&str| !is_beside(text);
     let pattern: Vec<_> = pattern.iter().filter(bare).collect();
     let of_type: Vec<_> = of_type[1..].iter().filter(bare).collect();
     let opens = pattern.first().is_some_and(|text| **text == "(");
