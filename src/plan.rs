@@ -20,8 +20,6 @@ pub mod retention;
 
 pub mod history;
 
-pub mod note;
-
 pub mod others;
 
 use std::collections::BTreeMap;

@@ -6,6 +6,10 @@
 //! counted by [`aggregate`]; [`condition`] says where its rule triggers, [`episode`] which
 //! incidents follow and what of them is news.
 
+pub mod partition;
+
+pub mod place;
+
 pub mod admission;
 
 pub mod sources;

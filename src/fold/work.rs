@@ -15,6 +15,7 @@ use std::sync::Arc;
 use crate::fold::context::Moment;
 use crate::fold::evaluate::{self, Accepted, Evaluated, is_late};
 use crate::fold::key::{KeyId, Origin};
+use crate::fold::place::{Cursor, Place, Said};
 use crate::fold::sources::Hearing;
 use crate::fold::state::State;
 use crate::incident::Incident;
@@ -41,8 +42,8 @@ pub struct Run {
     steps: Vec<Step>,
     /// Rules that are no longer in force with the first message.
     pub(crate) out: Vec<Arc<LoadedRule>>,
-    /// What messages before this offset say is not asked for.
-    silent_before: i64,
+    /// What is said before this place is not asked for.
+    silent_before: Place,
     /// How much of what it needs has been asked for.
     pub(crate) asked: Asked,
 }
@@ -68,10 +69,10 @@ impl Run {
         self.steps.append(&mut next.steps);
     }
 
-    /// What messages before `offset` say has been said before, and is not asked for.
+    /// What is said before `place` has been said before, and is not asked for.
     #[must_use]
-    pub fn silent_before(mut self, offset: i64) -> Run {
-        self.silent_before = offset;
+    pub fn silent_before(mut self, place: Place) -> Run {
+        self.silent_before = place;
         self
     }
 
@@ -173,15 +174,15 @@ pub fn advance(state: &mut State, plan: &Arc<Plan>, log: LogMessage) -> Run {
     Run {
         steps: vec![step],
         out,
-        silent_before: 0,
+        silent_before: Place::at(0),
         asked: Asked::Nothing,
     }
 }
 
 /// Adds the matches and evaluates what they touch and what is due; says what is news, by
 /// message, rule, key, id and revision. [`State::wants`] must be empty.
-pub fn fold(state: &mut State, run: Run) -> Vec<Incident> {
-    let mut said = Vec::new();
+pub fn fold(state: &mut State, run: Run) -> Vec<Publication> {
+    let mut said: Vec<Publication> = Vec::new();
     for rule in &run.out {
         close_rule(state, rule, &run, &mut said);
     }
@@ -196,8 +197,8 @@ pub fn fold(state: &mut State, run: Run) -> Vec<Incident> {
     for id in due {
         fold_key(state, id, &[], &run, &mut said);
     }
-    said.sort_by_key(|news| (news.step, news.id));
-    said.into_iter().flat_map(|news| news.said).collect()
+    said.sort_by_key(|publication| (publication.offset, publication.key));
+    said
 }
 
 /// What one message of a run adds to one key.
@@ -208,22 +209,47 @@ struct Adds<'r> {
     added: evaluate::Added<'r>,
 }
 
+/// What a message says of an incident, and where.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Publication {
+    /// Offset of the message.
+    pub offset: i64,
+    /// Of which key.
+    pub key: KeyId,
+    /// Publications of the same key and message that come before.
+    pub number: u32,
+    /// What is said.
+    pub incident: Incident,
+}
+
+impl Publication {
+    /// Whether it has been said where everything before `place` has.
+    pub fn is_before(&self, place: Place) -> bool {
+        let said = Said::Some(self.number);
+        let key = self.key;
+        Place::within(self.offset, Cursor { key, said }) < place
+    }
+}
+
 /// What a message says of one key.
 struct News {
-    step: usize,
-    id: KeyId,
+    offset: i64,
+    key: KeyId,
     said: Vec<Incident>,
 }
 
 impl News {
-    /// Notes what is said, if it is asked for.
-    fn note(state: &mut State, news: News, run: &Run, all: &mut Vec<News>) {
-        state.counts.publish(&news.said);
-        let step = run.steps.get(news.step);
-        let silent = step.is_some_and(|step| step.moment.offset < run.silent_before);
-        if !silent && !news.said.is_empty() {
-            all.push(news);
-        }
+    /// Notes what is said, as far as it is asked for.
+    fn note(self, state: &mut State, run: &Run, all: &mut Vec<Publication>) {
+        state.counts.publish(&self.said);
+        let News { offset, key, said } = self;
+        let said = (0..).zip(said).map(|(number, incident)| Publication {
+            offset,
+            key,
+            number,
+            incident,
+        });
+        all.extend(said.filter(|publication| !publication.is_before(run.silent_before)));
     }
 }
 
@@ -263,7 +289,13 @@ fn accept(
 
 /// Brings a key through the messages of a run: those that add to it, and those with which
 /// something of it is due.
-fn fold_key(state: &mut State, id: KeyId, adds: &[Adds<'_>], run: &Run, all: &mut Vec<News>) {
+fn fold_key(
+    state: &mut State,
+    id: KeyId,
+    adds: &[Adds<'_>],
+    run: &Run,
+    all: &mut Vec<Publication>,
+) {
     let Some(mut key) = state.take_key(id) else {
         return;
     };
@@ -280,7 +312,13 @@ fn fold_key(state: &mut State, id: KeyId, adds: &[Adds<'_>], run: &Run, all: &mu
             let added: Vec<evaluate::Added<'_>> = now.iter().map(|adds| adds.added).collect();
             let Evaluated { said, capped } = evaluate::fold(&mut key, context, &added, step.moment);
             state.counts.capped += capped;
-            News::note(state, News { step: at, id, said }, run, all);
+            let offset = step.moment.offset;
+            let news = News {
+                offset,
+                key: id,
+                said,
+            };
+            news.note(state, run, all);
         }
         next = at + 1;
     }
@@ -288,13 +326,19 @@ fn fold_key(state: &mut State, id: KeyId, adds: &[Adds<'_>], run: &Run, all: &mu
 }
 
 /// Closes the incidents of a rule that is no longer in force, and forgets its keys.
-fn close_rule(state: &mut State, rule: &Arc<LoadedRule>, run: &Run, all: &mut Vec<News>) {
+fn close_rule(state: &mut State, rule: &Arc<LoadedRule>, run: &Run, all: &mut Vec<Publication>) {
     let Some(first) = run.steps.first() else {
         return;
     };
     for (id, mut key) in state.forget_rule(rule.fingerprint) {
         let context = state.context_of(id, rule, 0);
         let said = evaluate::close(&mut key, context, first.moment);
-        News::note(state, News { step: 0, id, said }, run, all);
+        let offset = first.moment.offset;
+        let news = News {
+            offset,
+            key: id,
+            said,
+        };
+        news.note(state, run, all);
     }
 }

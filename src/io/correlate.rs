@@ -23,7 +23,7 @@ use rdkafka::message::{BorrowedMessage, Message as _, Timestamp};
 use super::client::{Health, lock};
 use super::clock;
 use super::ends::{Ends, Found};
-use super::group::{Event, Group, Member, Partition, Revoked, list_of};
+use super::group::{self, Event, Group, Member, Revoked, list_of};
 use super::rules_topic::Known;
 use super::sink::Sink;
 use super::status::Status;
@@ -31,11 +31,11 @@ use super::store::Store;
 use super::topics::Names;
 use crate::config::Config;
 use crate::encode::Encoding;
+use crate::fold::partition::{Budget, MEMORY_FACTOR, Partition};
 use crate::fold::state::Counts;
-use crate::matches;
 use crate::plan::others::Others;
 use crate::time::Millis;
-use folding::{Folding, MEMORY_FACTOR, Surroundings, Unfolded, fold_all};
+use folding::{Folding, Surroundings, fold_all};
 use pace::processors;
 use plans::Warned;
 use report::{Recovery, Refused};
@@ -56,7 +56,7 @@ const PARALLEL_BYTES: usize = 64 << 10;
 /// What the loop does next.
 enum Next<'g> {
     Message(BorrowedMessage<'g>),
-    Assigned(Vec<Partition>),
+    Assigned(Vec<group::Partition>),
     Revoked(Revoked),
     AskForEnds,
     Ends(Found),
@@ -215,12 +215,7 @@ impl Stage {
         let payload = kafka.payload().unwrap_or_default();
         let timestamp = self.timestamp(kafka);
         if let Some(folding) = self.folding.get_mut(&number) {
-            folding.inbox.push(Unfolded {
-                offset: kafka.offset(),
-                timestamp,
-                payload: payload.to_vec(),
-            });
-            folding.inbox_bytes += payload.len();
+            folding.partition.push(kafka.offset(), timestamp, payload);
             self.inbox_bytes += payload.len();
             self.moved = true;
         }
@@ -228,17 +223,15 @@ impl Stage {
 
     /// Folds what was read of these partitions; a lot of it on all processors.
     fn fold(&mut self, which: impl Fn(&Folding) -> bool + Sync) -> Result<()> {
-        let inboxes = self.folding.values().filter(|f| which(f));
-        let named = inboxes.flat_map(|folding| &folding.inbox);
-        let named = named.filter_map(|message| matches::plan_of(&message.payload).ok());
+        let partitions = self.folding.values().filter(|f| which(f));
+        let named = partitions.flat_map(|folding| folding.partition.plans_named());
         let plans = self.plans(&named.collect())?;
         let surroundings = Surroundings {
             store: &self.store,
             plans: &plans,
-            incidents: &self.incidents,
-            encoding: self.encoding,
-            message_bytes_max: self.config.message_bytes_max,
-            recovering_bytes: self.recovering_bytes(),
+            budget: Budget {
+                recovering_bytes: self.recovering_bytes(),
+            },
         };
         let threads = match self.inbox_bytes > PARALLEL_BYTES {
             true => processors().min(self.folding.len()),
@@ -248,10 +241,15 @@ impl Stage {
         fold_all(folding, &surroundings, threads)?;
         self.note_plans();
         self.name_refused();
-        self.inbox_bytes = self.folding.values().map(|f| f.inbox_bytes).sum();
-        let waiting = self.folding.values().flat_map(|folding| &folding.outbox);
-        self.outbox_bytes = waiting.map(|message| message.payload.len()).sum();
+        let partitions = self.folding.values().map(|folding| &folding.partition);
+        self.inbox_bytes = partitions.map(Partition::inbox_bytes).sum();
+        self.count_outbox();
         Ok(())
+    }
+
+    fn count_outbox(&mut self) {
+        let partitions = self.folding.values().map(|folding| &folding.partition);
+        self.outbox_bytes = partitions.map(Partition::outbox_bytes).sum();
     }
 
     fn timestamp(&mut self, kafka: &BorrowedMessage<'_>) -> Millis {
@@ -272,7 +270,7 @@ impl Stage {
         }
     }
 
-    fn assign(&mut self, group: &Group, partitions: &[Partition]) -> Result<()> {
+    fn assign(&mut self, group: &Group, partitions: &[group::Partition]) -> Result<()> {
         tracing::info!(
             partitions = list_of(partitions),
             "matches partitions assigned"
@@ -298,7 +296,7 @@ impl Stage {
         let finished = !lost && (!self.moved || self.write(group)?);
         for (_, number) in partitions {
             if let Some(folding) = self.folding.remove(number) {
-                Recovery::remove(&mut self.recovery, folding.left());
+                Recovery::remove(&mut self.recovery, folding.partition.left());
             }
         }
         group.unassign(partitions)?;
@@ -312,16 +310,16 @@ impl Stage {
     fn open(
         &mut self,
         group: &Group,
-        partitions: &[Partition],
-    ) -> Result<BTreeMap<Partition, i64>> {
+        partitions: &[group::Partition],
+    ) -> Result<BTreeMap<group::Partition, i64>> {
         let committed = group.committed(partitions)?;
         let bounds = group.bounds(partitions)?;
         let mut offsets = BTreeMap::new();
         for partition in partitions {
             let bounds = bounds.get(partition).copied().unwrap_or((0, 0));
             let folding = self.open_one(partition, committed.get(partition), bounds)?;
-            offsets.insert(partition.clone(), folding.state.applied());
-            Recovery::add(&mut self.recovery, folding.left());
+            offsets.insert(partition.clone(), folding.partition.next());
+            Recovery::add(&mut self.recovery, folding.partition.left());
             self.folding.insert(partition.1, folding);
         }
         // The last look was not at these.
@@ -341,11 +339,12 @@ impl Stage {
     }
 
     /// Forgets all partitions, and what is not committed; says which they were.
-    fn close_all(&mut self) -> Vec<Partition> {
+    fn close_all(&mut self) -> Vec<group::Partition> {
         self.inbox_bytes = 0;
         self.outbox_bytes = 0;
         self.moved = false;
-        let left = self.folding.values().map(Folding::left).sum();
+        let partitions = self.folding.values().map(|folding| &folding.partition);
+        let left = partitions.map(Partition::left).sum();
         Recovery::remove(&mut self.recovery, left);
         let matches = Names::of(&self.config.app).matches;
         std::mem::take(&mut self.folding)

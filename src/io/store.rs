@@ -21,8 +21,8 @@ use rocksdb::{
 
 use crate::bytes::Unreadable;
 use crate::escape;
-use crate::fold::state::{Change, Read, State};
-use crate::fold::work::Run;
+use crate::fold::partition::Partition;
+use crate::fold::state::{Change, Read};
 
 /// Raised when rows are laid out in another way.
 const FORMAT: u32 = 1;
@@ -200,29 +200,24 @@ impl Store {
         Ok(())
     }
 
-    /// Hands `state`, that of a partition, the rows that it wants for `run`.
-    pub fn load(&self, partition: u32, state: &mut State, run: &mut Run) -> Result<()> {
-        loop {
-            let wanted = state.wants(run);
-            if wanted.is_empty() {
-                return Ok(());
-            }
-            let mut take = |row: &[u8], value: &[u8]| {
-                state
-                    .load(row, value)
-                    .map_err(|Unreadable| damaged(&self.path, "a row cannot be read"))
-            };
-            for read in &wanted {
-                match read {
-                    Read::Row(row) => {
-                        if let Some(value) = self.get(partition, row)? {
-                            take(row, &value)?;
-                        }
+    /// Hands a partition, the one of this number, the rows that it wants.
+    pub fn load(&self, number: u32, partition: &mut Partition, wanted: &[Read]) -> Result<()> {
+        let mut take = |row: &[u8], value: &[u8]| {
+            partition
+                .load(row, value)
+                .map_err(|Unreadable| damaged(&self.path, "a row cannot be read"))
+        };
+        for read in wanted {
+            match read {
+                Read::Row(row) => {
+                    if let Some(value) = self.get(number, row)? {
+                        take(row, &value)?;
                     }
-                    Read::Range { from, to } => self.range(partition, from, to, &mut take)?,
                 }
+                Read::Range { from, to } => self.range(number, from, to, &mut take)?,
             }
         }
+        Ok(())
     }
 
     /// Writes the changes of several partitions: all of them, or on a failure none.

@@ -132,7 +132,8 @@ impl Feed {
         loop {
             let reads = self.state.wants(&mut step);
             if reads.is_empty() {
-                return fold(&mut self.state, step);
+                let said = fold(&mut self.state, step).into_iter();
+                return said.map(|publication| publication.incident).collect();
             }
             for read in reads {
                 self.load(&read);

@@ -152,7 +152,7 @@ fn fold_rows(log: &Log, from: usize, to: usize, rows: &Rows) -> (Rows, Vec<Vec<u
         let mut step = advance(&mut state, &plan, message);
         load(&mut state, &mut step, &rows);
         let incidents = fold(&mut state, step);
-        said.extend(incidents.iter().map(|i| Encoding::Avro.encode(i)));
+        said.extend(incidents.iter().map(|i| Encoding::Avro.encode(&i.incident)));
         for (row, value) in state.changes() {
             match value {
                 Some(value) => rows.insert(row, value),

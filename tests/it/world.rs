@@ -9,10 +9,12 @@ use watchfire::detect::{Detector, SourcePartition};
 use watchfire::event::Attributes;
 use watchfire::fold::admission::{Refusal, admit};
 use watchfire::fold::key::Origin;
-use watchfire::fold::state::{Counts, Read, State};
-use watchfire::fold::work::{LogMessage, Run, advance, fold};
+use watchfire::fold::partition::note::Note;
+use watchfire::fold::partition::{Budget, Commit, Found, Limit, Next, Partition};
+use watchfire::fold::state::{Change, Counts, Read, State};
+use watchfire::fold::work::LogMessage;
 use watchfire::incident::{Incident, Status};
-use watchfire::matches::{self, Match, MatchedRecord, Section};
+use watchfire::matches::{self, Match, MatchedRecord, Message, Section};
 use watchfire::plan::{Catalogue, Limits, LoadedRule, Plan, Settings, Source};
 use watchfire::record::{Hash, Position};
 use watchfire::replay::Replay;
@@ -28,6 +30,10 @@ pub const SETTINGS: Settings = Settings {
         distinct_values: 50,
         ..Limits::DEFAULT
     },
+};
+
+const BUDGET: Budget = Budget {
+    recovering_bytes: 1 << 20,
 };
 
 /// Rows of one matches partition.
@@ -51,10 +57,8 @@ pub struct World {
     pub strangers: Vec<BTreeSet<usize>>,
     /// The first message that each matches log still has.
     pub low: Vec<i64>,
-    /// Committed offset of each matches partition.
-    pub folded: Vec<i64>,
-    /// The recovery offset committed with it.
-    pub recovery: Vec<i64>,
+    /// What is committed of each matches partition.
+    pub commits: Vec<Option<Commit>>,
     /// The plan written last.
     newest: Option<Arc<Plan>>,
     /// What applies to rules that do not say it themselves.
@@ -77,8 +81,7 @@ impl World {
             logs: vec![Vec::new(); matches_partitions],
             strangers: vec![BTreeSet::new(); matches_partitions],
             low: vec![0; matches_partitions],
-            folded: vec![0; matches_partitions],
-            recovery: vec![0; matches_partitions],
+            commits: vec![None; matches_partitions],
             newest: None,
             settings: SETTINGS,
             message_bytes: 600,
@@ -124,10 +127,15 @@ impl World {
     pub fn retain(&mut self, workers: &[CorrelateWorker]) {
         for (partition, low) in self.low.iter_mut().enumerate() {
             let open = workers.iter().filter_map(|w| w.open.get(&partition));
-            let read = open.map(|open| open.state.applied()).min();
-            let needed = self.recovery[partition];
+            let read = open.map(|open| open.partition.next()).min();
+            let needed = recovery(self.commits[partition].as_ref());
             *low = (*low).max(read.map_or(needed, |read| read.min(needed)));
         }
+    }
+
+    /// The recovery offset that is committed of a matches partition.
+    pub fn recovery(&self, partition: usize) -> i64 {
+        recovery(self.commits[partition].as_ref())
     }
 
     /// The whole log of a matches partition, also what it has lost, without what no worker has
@@ -151,12 +159,6 @@ impl World {
     pub fn intrude(&mut self, partition: usize, bytes: Vec<u8>) {
         self.strangers[partition].insert(self.logs[partition].len());
         self.logs[partition].push((self.clock, bytes));
-    }
-
-    /// A message of the log as a worker reads it.
-    fn message(&self, partition: usize, offset: usize) -> Result<(Arc<Plan>, LogMessage), Refusal> {
-        let (timestamp, bytes) = &self.logs[partition][offset];
-        read(&self.catalogue, offset as i64, *timestamp, bytes)
     }
 
     /// Every match that the source topics hold for `plan`, by a plain look at each message.
@@ -220,6 +222,13 @@ impl World {
         standing.sort_by_key(|incident| (incident.first_seen, incident.incident_id));
         standing
     }
+}
+
+fn recovery(commit: Option<&Commit>) -> i64 {
+    commit.map_or(0, |commit| {
+        let note = Note::parse(&commit.metadata, commit.offset);
+        note.expect("our own note").recovery
+    })
 }
 
 /// A message of a matches log with its plan, as a worker reads it.
@@ -341,10 +350,7 @@ pub struct CorrelateWorker {
 }
 
 struct Open {
-    state: State,
-    /// Messages before this offset are folded without saying anything.
-    live_from: i64,
-    said: Vec<Incident>,
+    partition: Partition,
     delayed: Delayed,
 }
 
@@ -360,31 +366,26 @@ impl CorrelateWorker {
         self.open.keys().copied().collect()
     }
 
-    /// The one way to begin: from the disk, if it has a state that is not beyond the commits and
-    /// that the log still reaches; else from nothing, at the recovery offset.
+    /// Opens a partition, as every beginning does.
     pub fn assign(&mut self, world: &World, partition: usize) {
         let disk = self.disk.entry(partition).or_default();
-        let (low, committed) = (world.low[partition], world.folded[partition]);
-        let recovery = world.recovery[partition];
-        assert!(low <= recovery, "the log lost what a fold needs");
-        let usable = |state: &State| {
-            let ahead = state.applied() > committed && !canary::is(Canary::StateBeforeKafka);
-            low <= state.applied() && !ahead
+        let meta = disk.get(State::META_ROW).cloned();
+        let found = Found {
+            meta: meta.as_deref(),
+            commit: world.commits[partition].as_ref(),
+            low: world.low[partition],
+            high: world.logs[partition].len() as i64,
+            transactions: false,
+            accept_incomplete: false,
         };
-        let kept = disk
-            .get(State::META_ROW)
-            .map(|meta| State::open(meta, &world.catalogue).expect("readable state"))
-            .filter(usable);
-        let state = kept.unwrap_or_else(|| {
+        let opened = Partition::open(found, &world.catalogue).expect("the log has what is needed");
+        if opened.drop_rows {
             disk.clear();
-            State::empty(recovery)
-        });
+        }
         self.open.insert(
             partition,
             Open {
-                state,
-                live_from: committed,
-                said: Vec::new(),
+                partition: opened.partition,
                 delayed: Delayed::default(),
             },
         );
@@ -399,38 +400,24 @@ impl CorrelateWorker {
         self.disk.remove(&partition);
     }
 
-    /// Folds the next messages of a partition, at most so many, those together that may be; how
-    /// many there were.
-    pub fn read(&mut self, world: &World, partition: usize, messages: usize) -> usize {
+    /// Folds the next messages of a partition, at most so many.
+    pub fn read(&mut self, world: &World, partition: usize, messages: usize) {
         let Some(open) = self.open.get_mut(&partition) else {
-            return 0;
+            return;
         };
-        let offset = open.state.applied() as usize;
+        let offset = open.partition.next() as usize;
+        let log = &world.logs[partition];
         assert!(
             offset as i64 >= world.low[partition],
             "read what the log has lost"
         );
-        let end = world.logs[partition]
-            .len()
-            .min(offset.saturating_add(messages));
-        let mut together: Option<Run> = None;
-        for offset in offset..end {
-            let Ok((plan, message)) = open.delayed.next(world, partition, offset) else {
-                open.state.pass_over(offset as i64);
-                continue;
-            };
-            let joins = open.state.has_only(&plan);
-            match together.as_mut().filter(|_| joins) {
-                Some(run) => run.append(advance(&mut open.state, &plan, message)),
-                None => {
-                    open.finish(together.take(), &self.disk[&partition]);
-                    let run = advance(&mut open.state, &plan, message);
-                    together = Some(run.silent_before(open.live_from));
-                }
-            }
+        let end = log.len().min(offset.saturating_add(messages));
+        for (offset, (timestamp, bytes)) in log.iter().enumerate().take(end).skip(offset) {
+            let bytes = open.delayed.next(world, *timestamp, bytes);
+            open.partition.push(offset as i64, *timestamp, &bytes);
         }
-        open.finish(together, &self.disk[&partition]);
-        end - offset
+        let disk = self.disk.get_mut(&partition).expect("a disk");
+        open.fold(world, disk);
     }
 
     /// First half of a commit: incidents and offsets, in one Kafka transaction.
@@ -438,12 +425,17 @@ impl CorrelateWorker {
         let Some(open) = self.open.get_mut(&partition) else {
             return;
         };
-        world.incidents[partition].append(&mut open.said);
-        let applied = open.state.applied();
-        if applied > world.folded[partition] {
-            world.folded[partition] = applied;
-            world.recovery[partition] = open.state.recovery_offset();
-        }
+        let limit = Limit {
+            bytes: usize::MAX,
+            publications: usize::MAX,
+        };
+        let point = open.partition.commit_point(limit);
+        world.incidents[partition].extend(point.publications);
+        world.commits[partition] = Some(Commit {
+            offset: point.place.offset,
+            metadata: point.metadata.clone(),
+        });
+        open.partition.committed(point.place, point.metadata);
         open.delayed.batch_ended = true;
     }
 
@@ -453,17 +445,11 @@ impl CorrelateWorker {
             return;
         };
         let disk = self.disk.entry(partition).or_default();
-        for (key, value) in open.state.changes() {
-            match value {
-                Some(value) => disk.insert(key, value),
-                None => disk.remove(&key),
-            };
-        }
-        if forget {
-            // Nothing is needed between the two, so all is forgotten.
-            open.state.shrink(0);
-            open.state.shrink(0);
-        }
+        write(disk, open.partition.keep());
+        // Nothing is needed between the two, so all is forgotten.
+        let bytes_max = if forget { 0 } else { usize::MAX };
+        open.partition.kept(bytes_max);
+        open.partition.kept(bytes_max);
     }
 
     /// Loses what is not committed and begins again.
@@ -487,52 +473,62 @@ impl CorrelateWorker {
 
     /// What a partition's state has counted since it was opened.
     pub fn counts(&self, partition: usize) -> Counts {
-        self.open[&partition].state.counts
+        self.open[&partition].partition.counts()
     }
 }
 
 impl Open {
-    /// Folds messages that are half folded.
-    fn finish(&mut self, together: Option<Run>, disk: &Disk) {
-        let Some(mut run) = together else { return };
+    /// Folds what was pushed.
+    fn fold(&mut self, world: &World, disk: &mut Disk) {
+        let plans = self.partition.plans_named();
+        let plans = plans.filter_map(|hash| {
+            let plan = world.catalogue.plan(hash).ok()?;
+            Some((hash, plan.clone()))
+        });
+        let plans: BTreeMap<Hash, Arc<Plan>> = plans.collect();
         loop {
-            let reads = self.state.wants(&mut run);
-            if reads.is_empty() {
-                break;
-            }
-            for read in reads {
-                load(&mut self.state, disk, read);
+            let next = self
+                .partition
+                .step(&plans, BUDGET)
+                .expect("no plan is lost");
+            match next {
+                Next::Load(wanted) => {
+                    for read in wanted {
+                        load(&mut self.partition, disk, read);
+                    }
+                }
+                Next::Keep => {
+                    write(disk, self.partition.keep());
+                    self.partition.kept(0);
+                }
+                Next::Read => return,
             }
         }
-        self.said.extend(fold(&mut self.state, run));
     }
 }
 
 impl Delayed {
-    /// A message of the log with its plan, as a worker takes them that may have a fault.
-    fn next(
-        &mut self,
-        world: &World,
-        partition: usize,
-        offset: usize,
-    ) -> Result<(Arc<Plan>, LogMessage), Refusal> {
-        let (mut plan, mut message) = world.message(partition, offset)?;
-        if canary::is(Canary::RulesFromFiles) {
-            plan = world.newest.clone().expect("a plan");
+    /// A message of the log as a worker takes it that may have a fault.
+    fn next(&mut self, world: &World, timestamp: i64, bytes: &[u8]) -> Vec<u8> {
+        let faulty = [Canary::RulesFromFiles, Canary::WatermarkPerBatch];
+        let admitted = read(&world.catalogue, 0, timestamp, bytes);
+        let (true, Ok((_, mut log))) = (faulty.into_iter().any(canary::is), admitted) else {
+            return bytes.to_vec();
+        };
+        match canary::is(Canary::RulesFromFiles) {
+            true => log.message.plan = world.newest.as_ref().expect("a plan").hash,
+            false => self.hold_back(&mut log.message),
         }
-        if canary::is(Canary::WatermarkPerBatch) {
-            self.hold_back(&mut message);
-        }
-        Ok((plan, message))
+        matches::encode(&log.message)
     }
 
     /// Keeps the entries of a message, and gives it those of the batch before.
-    fn hold_back(&mut self, log: &mut LogMessage) {
+    fn hold_back(&mut self, message: &mut Message) {
         let mut before = BTreeMap::new();
         if std::mem::take(&mut self.batch_ended) {
             before = std::mem::take(&mut self.sections);
         }
-        for section in &mut log.message.sections {
+        for section in &mut message.sections {
             let place = (section.source, section.partition);
             let earlier = before.remove(&place).and_then(|known| known.time);
             let time = std::mem::replace(&mut section.time, earlier);
@@ -544,20 +540,29 @@ impl Delayed {
             };
             self.sections.insert(place, kept);
         }
-        log.message.sections.extend(before.into_values());
+        message.sections.extend(before.into_values());
     }
 }
 
-fn load(state: &mut State, disk: &Disk, read: Read) {
+fn write(disk: &mut Disk, changes: Vec<Change>) {
+    for (row, value) in changes {
+        match value {
+            Some(value) => disk.insert(row, value),
+            None => disk.remove(&row),
+        };
+    }
+}
+
+fn load(partition: &mut Partition, disk: &Disk, read: Read) {
     match read {
         Read::Row(row) => {
             if let Some(value) = disk.get(&row) {
-                state.load(&row, value).expect("readable row");
+                partition.load(&row, value).expect("readable row");
             }
         }
         Read::Range { from, to } => {
             for (row, value) in disk.range(from..to) {
-                state.load(row, value).expect("readable row");
+                partition.load(row, value).expect("readable row");
             }
         }
     }

@@ -98,6 +98,22 @@ pub struct Counts {
 }
 
 impl Counts {
+    /// What was counted since `before`.
+    pub fn since(self, before: Counts) -> Counts {
+        Counts {
+            messages: self.messages - before.messages,
+            matches: self.matches - before.matches,
+            repeated: self.repeated - before.repeated,
+            late: self.late - before.late,
+            capped: self.capped - before.capped,
+            future: self.future - before.future,
+            published: self.published - before.published,
+            evidence_full: self.evidence_full - before.evidence_full,
+            truncated: self.truncated - before.truncated,
+            refused: self.refused - before.refused,
+        }
+    }
+
     /// Counts what is said of incidents.
     pub(crate) fn publish(&mut self, said: &[Incident]) {
         let count = |holds: fn(&&Incident) -> bool| said.iter().filter(holds).count() as u64;

@@ -19,7 +19,7 @@ impl Stage {
         let matches = Names::of(&self.config.app).matches;
         let questions = self.folding.iter().map(|(number, folding)| Question {
             partition: (matches.to_string(), *number),
-            next: folding.next(),
+            next: folding.partition.next(),
             probe: folding.lag() <= MARKS,
         });
         let questions: Vec<Question> = questions.collect();

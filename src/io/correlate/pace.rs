@@ -23,7 +23,10 @@ pub fn processors() -> usize {
 impl Stage {
     /// Has partitions with much to fold again wait for their turn; least first.
     pub(super) fn pace(&mut self, group: &Group) -> Result<()> {
-        let left = self.folding.iter().map(|(number, f)| (f.left(), *number));
+        let left = self
+            .folding
+            .iter()
+            .map(|(number, f)| (f.partition.left(), *number));
         let mut much: Vec<(i64, i32)> = left.filter(|(left, _)| *left > LITTLE).collect();
         much.sort_unstable();
         let waiting: BTreeSet<i32> = much
@@ -43,13 +46,21 @@ impl Stage {
 
     /// What the keys of a live partition may take in memory.
     pub(super) fn live_bytes(&self) -> usize {
-        let live = self.folding.values().filter(|f| f.is_live()).count();
+        let live = self
+            .folding
+            .values()
+            .filter(|f| f.partition.is_live())
+            .count();
         self.config.keys_bytes / live.max(1)
     }
 
     /// What those of a partition may take that folds what was committed before.
     pub(super) fn recovering_bytes(&self) -> usize {
-        let recovering = self.folding.values().filter(|f| !f.is_live()).count();
+        let recovering = self
+            .folding
+            .values()
+            .filter(|f| !f.partition.is_live())
+            .count();
         let reading = recovering.saturating_sub(self.waiting.len());
         self.config.recovery_bytes / reading.max(1)
     }

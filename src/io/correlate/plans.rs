@@ -57,7 +57,7 @@ impl Stage {
     /// Notes which plans the messages named that were folded.
     pub(super) fn note_plans(&mut self) {
         for folding in self.folding.values_mut() {
-            for (plan, time) in std::mem::take(&mut folding.named) {
+            for (plan, time) in folding.partition.named() {
                 self.others.named(plan, time);
             }
         }

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Folding, Stage};
-use crate::fold::state::Counts;
+use super::Stage;
+use crate::fold::partition::Partition;
 use crate::io::client::lock;
 use crate::io::clock;
 use crate::io::status::{Correlating, add_fold};
@@ -26,10 +26,9 @@ impl Stage {
     /// Says, now and then, that messages were refused; names one.
     pub(super) fn name_refused(&mut self) {
         for (number, folding) in &mut self.folding {
-            let counted = folding.state.counts.refused - folding.counted_refused;
-            folding.counted_refused += counted;
-            self.refused.count += counted;
-            let Some((offset, why)) = folding.refused.take() else {
+            let refusals = folding.partition.refusals();
+            self.refused.count += refusals.count;
+            let Some((offset, why)) = refusals.first else {
                 continue;
             };
             let is_due = self
@@ -56,19 +55,15 @@ impl Stage {
     pub(super) fn report(&mut self) {
         self.look_at_others();
         for folding in self.folding.values_mut() {
-            let now = folding.state.counts;
-            add_fold(&mut self.total, difference(now, folding.counted));
-            folding.counted = now;
+            add_fold(&mut self.total, folding.partition.counted());
         }
-        let recovering = self.folding.values().filter(|folding| !folding.is_live());
-        let left = recovering.clone().map(Folding::left).sum();
+        let partitions = self.folding.values().map(|folding| &folding.partition);
+        let recovering = partitions.clone().filter(|partition| !partition.is_live());
+        let left = recovering.clone().map(Partition::left).sum();
         let recovering = recovering.count();
         Recovery::report(&mut self.recovery, recovering, left);
         let mut correlating = lock(&self.status.correlating);
-        let least = self
-            .folding
-            .values()
-            .min_by_key(|folding| folding.state.watermark());
+        let least = partitions.min_by_key(|partition| partition.watermark());
         *correlating = Correlating {
             partitions: self.folding.len(),
             counts: self.total,
@@ -76,9 +71,9 @@ impl Stage {
             recoveries: correlating.recoveries,
             recovering,
             lag: correlating.lag,
-            watermark: least.and_then(|folding| folding.state.watermark()),
+            watermark: least.and_then(Partition::watermark),
             held_back_by: least
-                .and_then(|folding| folding.state.held_back_by())
+                .and_then(Partition::held_back_by)
                 .map(|(topic, partition, time)| (topic.to_owned(), partition, time)),
         };
         drop(correlating);
@@ -139,20 +134,5 @@ impl Recovery {
                 "folding again what was committed before"
             );
         }
-    }
-}
-
-fn difference(now: Counts, before: Counts) -> Counts {
-    Counts {
-        messages: now.messages - before.messages,
-        matches: now.matches - before.matches,
-        repeated: now.repeated - before.repeated,
-        late: now.late - before.late,
-        capped: now.capped - before.capped,
-        future: now.future - before.future,
-        published: now.published - before.published,
-        evidence_full: now.evidence_full - before.evidence_full,
-        truncated: now.truncated - before.truncated,
-        refused: now.refused - before.refused,
     }
 }

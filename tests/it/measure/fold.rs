@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use watchfire::fold::state::State;
+use watchfire::fold::place::Place;
+use watchfire::fold::state::{Read, State};
 use watchfire::fold::work::{LogMessage, Run, advance, fold};
 use watchfire::io::store::{Budget, Owner, Store};
 use watchfire::matches;
@@ -73,12 +74,12 @@ impl Folding {
             let run = advance(state, &self.plan, log);
             match &mut all {
                 Some(all) => all.append(run),
-                None => all = Some(run.silent_before(i64::MAX)),
+                None => all = Some(run.silent_before(Place::at(i64::MAX))),
             }
         }
         let Some(mut run) = all else { return };
         let advanced = Instant::now();
-        self.store.load(partition, state, &mut run).unwrap();
+        load(&self.store, partition, state, &mut run);
         let loaded = Instant::now();
         fold(state, run);
         phases.advance += advanced - start;
@@ -194,6 +195,32 @@ impl Folding {
             self.states.clear();
         }
         self
+    }
+}
+
+/// Gives a run the rows that it wants.
+fn load(store: &Store, partition: u32, state: &mut State, run: &mut Run) {
+    loop {
+        let wanted = state.wants(run);
+        if wanted.is_empty() {
+            return;
+        }
+        for read in wanted {
+            match read {
+                Read::Row(row) => {
+                    if let Some(value) = store.get(partition, &row).unwrap() {
+                        state.load(&row, &value).unwrap();
+                    }
+                }
+                Read::Range { from, to } => {
+                    let mut take = |row: &[u8], value: &[u8]| {
+                        state.load(row, value).unwrap();
+                        Ok(())
+                    };
+                    store.range(partition, &from, &to, &mut take).unwrap();
+                }
+            }
+        }
     }
 }
 

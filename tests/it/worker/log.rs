@@ -60,7 +60,10 @@ impl Log {
                 let mut run = advance(&mut state, plan, message.clone());
                 load(&mut state, &mut run, &disk);
                 let said = fold(&mut state, run);
-                published.extend(said.iter().map(|incident| Encoding::Avro.encode(incident)));
+                published.extend(
+                    said.iter()
+                        .map(|said| Encoding::Avro.encode(&said.incident)),
+                );
                 for (row, value) in state.changes() {
                     match value {
                         Some(value) => disk.insert(row, value),

@@ -2,12 +2,19 @@
 //!
 //! The note is the offset from which the log must be folded to give the state again, and after it
 //! the hashes of the plans that what lies between was folded with: should the rules topic not have
-//! one of them any more, what it is missing for was no stranger's. A note of another form begins
-//! with a `v`.
+//! one of them any more, what it is missing for was no stranger's. Where the message at the
+//! committed offset is done in part, there stands `v2` before all this, and between the offset and
+//! the plans how far it is: the last key, and how many of its publications are said, or `all`. A
+//! note of another form begins with a `v`, too.
 
 use std::collections::BTreeMap;
 
+use crate::fold::key::KeyId;
+use crate::fold::place::{Cursor, Said};
 use crate::record::Hash;
+
+/// Begins a note with a cursor.
+const WITH_CURSOR: &str = "v2";
 
 /// So many plans are noted, the latest; brokers take 4096 bytes.
 const PLANS_MAX: usize = 32;
@@ -17,6 +24,8 @@ const PLANS_MAX: usize = 32;
 pub struct Note {
     /// The offset from which the log must be folded.
     pub recovery: i64,
+    /// How far the message at the committed offset is done; `None`: it is still to be begun.
+    pub cursor: Option<Cursor>,
     /// The plans of what lies between that and the committed offset, with the offset at which
     /// each was last named, as far as is known.
     pub plans: BTreeMap<Hash, i64>,
@@ -40,6 +49,9 @@ impl Note {
     pub fn parse(text: &str, offset: i64) -> Result<Note, NoteError> {
         let mut words = text.split(' ');
         let first = words.next().unwrap_or_default();
+        if first == WITH_CURSOR {
+            return Note::with_cursor(words, offset).ok_or(NoteError::Foreign);
+        }
         let Ok(recovery) = first.parse() else {
             let digits = first.strip_prefix('v').unwrap_or_default();
             let later = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
@@ -48,12 +60,38 @@ impl Note {
                 false => NoteError::Foreign,
             });
         };
-        let plans = words.map(|word| Some((Hash::parse(word)?, offset - 1)));
-        let plans: Option<BTreeMap<Hash, i64>> = plans.collect();
-        match plans {
-            Some(plans) if (0..=offset).contains(&recovery) => Ok(Note { recovery, plans }),
-            Some(_) | None => Err(NoteError::Foreign),
-        }
+        Note::with_plans(recovery, None, words, offset).ok_or(NoteError::Foreign)
+    }
+
+    fn with_cursor<'w>(mut words: impl Iterator<Item = &'w str>, offset: i64) -> Option<Note> {
+        let recovery = words.next()?.parse().ok()?;
+        let (rule, key) = words.next()?.split_at_checked(32)?;
+        let key = KeyId {
+            rule: Hash::parse(rule)?,
+            key: Hash::parse(key)?,
+        };
+        let said = match words.next()? {
+            "all" => Said::All,
+            number => Said::Some(number.parse().ok()?),
+        };
+        Note::with_plans(recovery, Some(Cursor { key, said }), words, offset)
+    }
+
+    fn with_plans<'w>(
+        recovery: i64,
+        cursor: Option<Cursor>,
+        words: impl Iterator<Item = &'w str>,
+        offset: i64,
+    ) -> Option<Note> {
+        // A plan of the message at that offset is named there.
+        let last = offset - i64::from(cursor.is_none());
+        let plans = words.map(|word| Some((Hash::parse(word)?, last)));
+        let plans = plans.collect::<Option<BTreeMap<Hash, i64>>>()?;
+        (0..=offset).contains(&recovery).then_some(Note {
+            recovery,
+            cursor,
+            plans,
+        })
     }
 
     /// Notes that the message at `offset` names this plan.
@@ -77,15 +115,24 @@ impl Note {
 
 impl std::fmt::Display for Note {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.recovery)?;
+        match self.cursor {
+            None => write!(f, "{}", self.recovery)?,
+            Some(Cursor { key, said }) => {
+                let (recovery, KeyId { rule, key }) = (self.recovery, key);
+                write!(f, "{WITH_CURSOR} {recovery} {rule}{key} ")?;
+                match said {
+                    Said::Some(number) => write!(f, "{number}")?,
+                    Said::All => write!(f, "all")?,
+                }
+            }
+        }
         self.plans.keys().try_for_each(|plan| write!(f, " {plan}"))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Note, NoteError, PLANS_MAX};
-    use crate::record::Hash;
+    use super::*;
 
     #[test]
     fn is_read_as_it_was_written() {
@@ -109,6 +156,26 @@ mod tests {
     }
 
     #[test]
+    fn has_a_cursor() {
+        for said in [Said::Some(0), Said::Some(70_000), Said::All] {
+            let key = KeyId {
+                rule: Hash([1; 16]),
+                key: Hash([2; 16]),
+            };
+            let note = Note {
+                recovery: 7,
+                cursor: Some(Cursor { key, said }),
+                plans: BTreeMap::from([(Hash([3; 16]), 9)]),
+            };
+            assert_eq!(
+                Note::parse(&note.to_string(), 9),
+                Ok(note.clone()),
+                "{note}"
+            );
+        }
+    }
+
+    #[test]
     fn tells_whose_it_is() {
         let check = |text: &str, expected| assert_eq!(Note::parse(text, 9), expected, "{text}");
         let of = |recovery| Note {
@@ -121,7 +188,8 @@ mod tests {
         check("10", Err(NoteError::Foreign));
         check("-1", Err(NoteError::Foreign));
         check("7 seven", Err(NoteError::Foreign));
-        check("v2 7", Err(NoteError::Later));
+        check("v2 7", Err(NoteError::Foreign));
+        check("v3 7", Err(NoteError::Later));
         check("very", Err(NoteError::Foreign));
         check("9223372036854775808", Err(NoteError::Foreign));
     }

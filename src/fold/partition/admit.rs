@@ -1,0 +1,88 @@
+//! Messages that are folded, and those that are passed over.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::{Partition, Unfolded};
+use crate::bytes::Unreadable;
+use crate::fold::admission::{Refusal, admit};
+use crate::fold::place::Place;
+use crate::fold::work::LogMessage;
+use crate::matches;
+use crate::plan::Plan;
+use crate::record::Hash;
+
+/// A message that is folded.
+#[derive(Debug)]
+pub(super) struct Admitted {
+    pub plan: Arc<Plan>,
+    pub log: LogMessage,
+    /// What it takes in the log.
+    pub bytes: usize,
+}
+
+/// The rules topic does not have a plan any more with which messages were folded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LostPlan {
+    /// Offset of the message that names it.
+    pub offset: i64,
+    /// The plan.
+    pub plan: Hash,
+}
+
+impl Partition {
+    /// A message with its plan; `None`: no worker has written it, and it is passed over.
+    pub(super) fn admit(
+        &mut self,
+        message: Unfolded,
+        plans: &BTreeMap<Hash, Arc<Plan>>,
+    ) -> Result<Option<Admitted>, LostPlan> {
+        let Unfolded {
+            offset,
+            timestamp,
+            payload,
+        } = message;
+        let admitted = match matches::plan_of(&payload) {
+            Err(Unreadable) => Err(Refusal::Short),
+            Ok(hash) => match plans.get(&hash) {
+                Some(plan) => admit(&payload, timestamp, plan).map(|message| (plan, message)),
+                None if self.note.plans.contains_key(&hash) => {
+                    return Err(LostPlan { offset, plan: hash });
+                }
+                None => Err(Refusal::UnknownPlan(hash)),
+            },
+        };
+        let (plan, message) = match admitted {
+            Ok(admitted) => admitted,
+            Err(refusal) => {
+                self.refuse(offset, refusal);
+                return Ok(None);
+            }
+        };
+        self.note.named(plan.hash, offset);
+        self.told.named.insert(plan.hash, timestamp);
+        Ok(Some(Admitted {
+            plan: Arc::clone(plan),
+            log: LogMessage {
+                offset,
+                timestamp,
+                message,
+            },
+            bytes: payload.len(),
+        }))
+    }
+
+    fn refuse(&mut self, offset: i64, refusal: Refusal) {
+        self.state.pass_over(offset);
+        match &mut self.together {
+            Some(together) => together.end = Place::at(offset + 1),
+            None => self.reached = Place::at(offset + 1),
+        }
+        if offset < self.live_from.offset {
+            self.told.counted.refused += 1;
+            self.told.refused += 1;
+        } else {
+            self.told.first_refused.get_or_insert((offset, refusal));
+        }
+    }
+}

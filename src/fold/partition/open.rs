@@ -1,0 +1,248 @@
+//! Opening a matches partition: the one way in which a fold begins, whatever came before.
+
+use super::note::{Note, NoteError};
+use super::{Commit, Partition};
+use crate::canary::{self, Canary};
+use crate::fold::place::Place;
+use crate::fold::state::{OpenError, State};
+use crate::plan::{Catalogue, Unusable};
+
+/// What is found of a partition.
+#[derive(Clone, Copy, Debug)]
+pub struct Found<'a> {
+    /// The store's row [`State::META_ROW`].
+    pub meta: Option<&'a [u8]>,
+    /// What the group has committed.
+    pub commit: Option<&'a Commit>,
+    /// The log's first offset.
+    pub low: i64,
+    /// The offset after its last.
+    pub high: i64,
+    /// The log is written in transactions.
+    pub transactions: bool,
+    /// Where the log lacks what the state needs, the fold begins with what there is.
+    pub accept_incomplete: bool,
+}
+
+/// A partition that is ready to be folded.
+#[derive(Debug)]
+pub struct Opened {
+    /// The partition.
+    pub partition: Partition,
+    /// Its rows in the store are of no use and must be dropped before anything is loaded.
+    pub drop_rows: bool,
+    /// What an operator may want to know.
+    pub remarks: Vec<Remark>,
+}
+
+/// What was met on opening a partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Remark {
+    /// The committed offset was not written by a worker: all that the log has must do.
+    Foreign,
+    /// The stored state is damaged.
+    Damaged,
+    /// The stored state is of this other format.
+    Format(u8),
+    /// The log lacks what the state needs from this offset on.
+    Incomplete(i64),
+}
+
+/// Why a partition cannot be opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CannotOpen {
+    /// The log ends before what was read of it.
+    Shorter,
+    /// A newer version has noted the committed offset.
+    Later,
+    /// The log begins after this offset, from which the state needs it.
+    Missing(i64),
+    /// The state rests on what the catalogue does not have, or has and cannot be used.
+    Unusable(Unusable),
+}
+
+/// Where a fold begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Beginning {
+    /// With the state in the store.
+    Stored,
+    /// With the state in the store, at this offset: what the log has lost before it was the end of
+    /// a transaction.
+    Beyond(i64),
+    /// Without any state, at this offset.
+    Empty(i64),
+    /// At this offset, which the log no longer has; it begins later.
+    Missing(i64),
+}
+
+/// How far the log has come in different places.
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    /// What the stored state has reached.
+    stored: Option<Place>,
+    /// What is committed.
+    committed: Option<Place>,
+    /// The recovery offset that is noted with it.
+    recovery: Option<i64>,
+}
+
+impl Partition {
+    /// Opens a partition from what is found of it.
+    ///
+    /// # Errors
+    ///
+    /// Going on would lose or repeat something.
+    pub fn open(found: Found<'_>, catalogue: &Catalogue) -> Result<Opened, CannotOpen> {
+        let mut remarks = Vec::new();
+        let noted = found
+            .commit
+            .map(|commit| note_of(commit, found, &mut remarks));
+        let noted = noted.transpose()?;
+        let committed = found.commit.map(|commit| Place {
+            offset: commit.offset,
+            cursor: noted.as_ref().and_then(|note| note.cursor),
+        });
+        if committed.is_some_and(|committed| committed.untouched() > found.high) {
+            return Err(CannotOpen::Shorter);
+        }
+        let stored = stored(found.meta, catalogue, &mut remarks)?;
+        let known = Known {
+            stored: stored.as_ref().map(|state| Place::at(state.applied())),
+            committed,
+            recovery: noted.as_ref().map(|note| note.recovery),
+        };
+        let empty = |first| (State::empty(first), true);
+        let (state, drop_rows) = match (begin(known, found.low, found.transactions), stored) {
+            (Beginning::Stored, Some(state)) => (state, false),
+            (Beginning::Beyond(first), Some(mut state)) => {
+                state.begin_at(first);
+                (state, false)
+            }
+            (Beginning::Stored | Beginning::Beyond(_), None) => empty(found.low),
+            (Beginning::Empty(first), _) => empty(first),
+            (Beginning::Missing(first), _) if found.accept_incomplete => {
+                remarks.push(Remark::Incomplete(first));
+                empty(found.low)
+            }
+            (Beginning::Missing(first), _) => return Err(CannotOpen::Missing(first)),
+        };
+        let commit = found.commit.cloned().unwrap_or_else(|| Commit {
+            offset: state.applied(),
+            metadata: state.recovery_offset().to_string(),
+        });
+        Ok(Opened {
+            partition: Partition::new(state, commit, noted.unwrap_or_default()),
+            drop_rows,
+            remarks,
+        })
+    }
+}
+
+/// The state in the store, if there is one that can be used.
+fn stored(
+    meta: Option<&[u8]>,
+    catalogue: &Catalogue,
+    remarks: &mut Vec<Remark>,
+) -> Result<Option<State>, CannotOpen> {
+    let Some(meta) = meta else {
+        return Ok(None);
+    };
+    let remark = match State::open(meta, catalogue) {
+        Ok(state) => return Ok(Some(state)),
+        Err(OpenError::Unreadable) => Remark::Damaged,
+        Err(OpenError::Format(format)) => Remark::Format(format),
+        Err(OpenError::Unusable(why)) => return Err(CannotOpen::Unusable(why)),
+    };
+    remarks.push(remark);
+    Ok(None)
+}
+
+/// What was noted with a committed offset. Somebody else's commit has no note: then all that the
+/// log has must do.
+fn note_of(
+    commit: &Commit,
+    found: Found<'_>,
+    remarks: &mut Vec<Remark>,
+) -> Result<Note, CannotOpen> {
+    match Note::parse(&commit.metadata, commit.offset) {
+        Ok(note) => Ok(note),
+        Err(NoteError::Later) => Err(CannotOpen::Later),
+        Err(NoteError::Foreign) => {
+            remarks.push(Remark::Foreign);
+            Ok(Note {
+                recovery: found.low,
+                ..Note::default()
+            })
+        }
+    }
+}
+
+/// Where the fold begins, by what is known, and by the log's first offset.
+///
+/// In a log of transactions each of them ends with an entry that no consumer sees. If the log
+/// begins one entry after the last message that was ever folded, what it has lost between them is
+/// the end of that message's transaction: the state is whole. (For it to be a message of another
+/// transaction, which would have been under way in the same moment, both their ends must still be
+/// there, though retention takes what is of one moment together.)
+fn begin(known: Known, low: i64, transactions: bool) -> Beginning {
+    let first = known.recovery.unwrap_or(0);
+    match (known.stored, known.committed) {
+        (Some(stored), Some(committed))
+            if low <= stored.offset
+                && (stored <= committed || canary::is(Canary::StateBeforeKafka)) =>
+        {
+            Beginning::Stored
+        }
+        (Some(stored), Some(committed))
+            if stored == committed
+                && stored.cursor.is_none()
+                && low == stored.offset + 1
+                && transactions =>
+        {
+            Beginning::Beyond(low)
+        }
+        _ if low <= first => Beginning::Empty(first),
+        _ => Beginning::Missing(first),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_a_fold_begins() {
+        type Places = (Option<i64>, Option<i64>, Option<i64>);
+        fn found((stored, committed, recovery): Places, low: i64, transactions: bool) -> Beginning {
+            let known = Known {
+                stored: stored.map(Place::at),
+                committed: committed.map(Place::at),
+                recovery,
+            };
+            begin(known, low, transactions)
+        }
+        fn check(places: Places, low: i64, expected: Beginning) {
+            assert_eq!(found(places, low, false), expected);
+        }
+        fn check_transactions(places: Places, low: i64, expected: Beginning) {
+            assert_eq!(found(places, low, true), expected);
+        }
+        check((None, None, None), 0, Beginning::Empty(0));
+        check((None, None, None), 7, Beginning::Missing(0));
+        check((Some(5), None, None), 0, Beginning::Empty(0));
+        check((Some(5), Some(9), Some(0)), 0, Beginning::Stored);
+        check((Some(9), Some(9), Some(2)), 9, Beginning::Stored);
+        check((Some(5), Some(9), Some(6)), 6, Beginning::Empty(6));
+        check((Some(5), Some(9), Some(2)), 6, Beginning::Missing(2));
+        check((Some(10), Some(9), Some(2)), 1, Beginning::Empty(2));
+        check((None, Some(9), Some(2)), 2, Beginning::Empty(2));
+        check((None, Some(9), Some(2)), 3, Beginning::Missing(2));
+        check((Some(9), Some(9), Some(2)), 10, Beginning::Missing(2));
+        check_transactions((Some(9), Some(9), Some(2)), 9, Beginning::Stored);
+        check_transactions((Some(9), Some(9), Some(2)), 10, Beginning::Beyond(10));
+        check_transactions((Some(9), Some(9), Some(2)), 11, Beginning::Missing(2));
+        // What was folded last is not in the store: there were messages after it.
+        check_transactions((Some(8), Some(9), Some(2)), 9, Beginning::Missing(2));
+        check_transactions((None, Some(9), Some(2)), 10, Beginning::Missing(2));
+    }
+}
