@@ -11,6 +11,7 @@ mod log;
 mod tokens;
 mod tree;
 mod types;
+mod way;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Rank;
+use super::rank::Rank;
 use crate::record::Hash;
 
 /// A value and its place among others. Values of the same place come from equal records.

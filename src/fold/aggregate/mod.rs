@@ -7,6 +7,7 @@
 mod ends;
 mod exact;
 mod percentile;
+mod rank;
 mod smallest;
 mod sum;
 #[cfg(test)]
@@ -23,6 +24,7 @@ use exact::Exact;
 use percentile::percentile;
 use sum::{Moments, Sum};
 
+pub use rank::Rank;
 pub use smallest::{Distinct, Smallest};
 
 /// The values that one aggregate has seen.
@@ -61,17 +63,6 @@ pub enum Fold {
 pub struct Frequency {
     text: String,
     count: u64,
-}
-
-/// The place of an event among others, for aggregates that depend on it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Rank {
-    /// What comes first: for events their time, in milliseconds.
-    pub order: i64,
-    /// Decides between those of the same order: for events the hash of the record's bytes.
-    pub tie: Hash,
-    /// Tells events apart that are equal otherwise: a hash of where the event was read.
-    pub event: u64,
 }
 
 /// A value as an incident shows it.
