@@ -3,7 +3,8 @@
 //! # Code map
 //!
 //! The modules stand in the order in which an event meets them. All but [`io`] and [`cli`] is
-//! pure: no clock, no file, no broker.
+//! pure: no clock, no file, no broker. What the words mean is told in docs/semantics.md, what each
+//! room is for, and which files a match goes through, in docs/architecture.md.
 //!
 //! One event's way: [`decode`] cuts a Kafka message into records, [`normalise`] makes each one an
 //! [`event`], [`detect`] tests it against the [`plan`]'s rules, [`matches`] packs what matched for
