@@ -1,4 +1,4 @@
-//! What docs/rules.md says that rules do, done by `watchfire rules test`.
+//! What docs/rules.md and docs/semantics.md say that rules do, done by `watchfire rules test`.
 
 use std::fmt::Write as _;
 use std::process::Command;
@@ -64,4 +64,15 @@ fn conditions_do_what_their_examples_say() {
         documents.push(rule);
     }
     check(&documents, tests);
+}
+
+#[test]
+fn the_examples_of_the_semantics_do_what_is_said() {
+    let page = include_str!("../../docs/semantics.md");
+    let examples = page.split("```yaml\n").skip(1);
+    let documents: Vec<String> = examples
+        .map(|rest| rest.split("```").next().unwrap().to_owned())
+        .collect();
+    assert_eq!(documents.len(), 2);
+    check(&documents, documents.len());
 }
