@@ -30,6 +30,7 @@ mod long;
 mod measure;
 mod oracle;
 mod reader;
+mod recorded;
 mod reference;
 mod report;
 mod rng;

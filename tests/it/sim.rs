@@ -18,6 +18,7 @@ use watchfire::record::Hash;
 use watchfire::rule::{Condition, ConditionOperator};
 
 use crate::oracle::{self, Spans};
+use crate::recorded;
 use crate::rng::Rng;
 use crate::world::{CorrelateWorker, DetectWorker, World};
 use events::{Record, event};
@@ -276,6 +277,7 @@ fn run(seed: u64) -> BTreeSet<String> {
         (0..30).for_each(|_| sim.step());
     }
     sim.drain();
+    recorded::keep(&sim.world, &format!("sim-{seed:05}"));
     sim.check();
     sim.covered
 }

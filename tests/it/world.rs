@@ -59,6 +59,8 @@ pub struct World {
     pub low: Vec<i64>,
     /// What is committed of each matches partition.
     pub commits: Vec<Option<Commit>>,
+    /// What the rules topic has.
+    pub entries: Vec<(String, Vec<u8>)>,
     /// The plan written last.
     newest: Option<Arc<Plan>>,
     /// What applies to rules that do not say it themselves.
@@ -82,6 +84,7 @@ impl World {
             strangers: vec![BTreeSet::new(); matches_partitions],
             low: vec![0; matches_partitions],
             commits: vec![None; matches_partitions],
+            entries: Vec::new(),
             newest: None,
             settings: SETTINGS,
             message_bytes: 600,
@@ -113,6 +116,7 @@ impl World {
                 .read(key, Some(value))
                 .expect("readable entry");
         }
+        self.entries.extend(draft.entries);
         let plan = self.catalogue.plan(draft.plan).expect("plan was written");
         self.newest = Some(plan.clone());
         plan.clone()
