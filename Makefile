@@ -23,8 +23,9 @@ help:
 	@echo "make bench         measure the speed of a backtest, and what correlation costs at scale"
 	@echo "make measure       measure recovery, rebalances and steadiness on a real Kafka, about an"
 	@echo "                   hour; WHAT=recovery_disk, recovery_log, frozen, rebalance, soak,"
-	@echo "                   hostile, slow_output or fold for one of them; SECONDS=n for how long"
-	@echo "                   soak and hostile take"
+	@echo "                   hostile, slow_output, memory, million or fold for one of them, or"
+	@echo "                   million::midnight, million::removed, million::leap; SECONDS=n for how"
+	@echo "                   long soak and hostile take"
 	@echo "make lint          check format, lints, licences and advisories"
 	@echo "make setup         only set up what building needs"
 

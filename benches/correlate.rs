@@ -1,5 +1,6 @@
-//! What a match costs the correlating stage, where that might grow with the window, with the
-//! number of values or with the number of groups. Only ratios of what runs side by side count.
+//! What a match costs the correlating stage: time where every record matches, memory of keys and
+//! panes, and what might grow with the window, with the number of values or with the number of
+//! groups. Of the latter only ratios of what runs side by side count.
 //!
 //! `cargo bench --bench correlate [-- --hours N --groups N --only NAME]`. Prints, asserts nothing
 //! but that the incidents are found.
@@ -17,6 +18,8 @@ use std::path::Path;
 use anyhow::{Context, ensure};
 use clap::{Parser, ValueEnum};
 use feed::{Disk, Feed, MIDNIGHT, TOPIC, part, record};
+use tempfile::TempDir;
+use watchfire::encode::Encoding;
 use watchfire::fold::key::Origin;
 use watchfire::io::clock;
 use watchfire::io::store::{Budget, Owner, Store};
@@ -33,6 +36,9 @@ struct Args {
     /// Hours for which a key has been hot before it is measured; all is full after 50.
     #[arg(long, default_value_t = 51)]
     hours: i64,
+    /// Matches of many users within an hour.
+    #[arg(long, default_value_t = 300_000)]
+    matches: i64,
     /// Groups beside the slow attacker.
     #[arg(long, default_value_t = 1_000_000)]
     groups: i64,
@@ -49,6 +55,9 @@ struct Args {
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Part {
+    /// What takes no more memory than it needs comes first, before others leave some behind.
+    Memory,
+    Match,
     Distinct,
     Window,
     Attacker,
@@ -57,6 +66,12 @@ enum Part {
 fn main() -> anyhow::Result<()> {
     let args = Args::parse();
     let runs = |part| args.only.is_none_or(|only| only == part);
+    if runs(Part::Memory) {
+        bytes_of_keys_and_panes()?;
+    }
+    if runs(Part::Match) {
+        matches(args.matches, args.rounds)?;
+    }
     if runs(Part::Distinct) {
         distinct(args.rounds)?;
     }
@@ -176,6 +191,131 @@ fn memory() -> Disk {
     Disk::Memory(BTreeMap::new())
 }
 
+/// A store in a folder of its own.
+fn rocksdb() -> anyhow::Result<(TempDir, Disk)> {
+    let folder = tempfile::tempdir().context("no folder for the state")?;
+    let budget = Budget {
+        block_cache_bytes: 64 << 20,
+        write_buffer_bytes: 32 << 20,
+    };
+    let owner = Owner {
+        app: "benchmark".to_owned(),
+        cluster: None,
+    };
+    let store = Store::open(folder.path(), &owner, budget)?;
+    Ok((folder, Disk::RocksDb(store)))
+}
+
+/// The memory that the process has now, without what it has given back.
+#[expect(unsafe_code, reason = "the allocator's safe interface lacks it")]
+fn resident_bytes() -> anyhow::Result<u64> {
+    // SAFETY: gives back what is free, and may be called at any time.
+    unsafe { libmimalloc_sys::mi_collect(true) };
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let number = line.and_then(|line| line.split_whitespace().next());
+    let kilobytes: u64 = number.context("no VmRSS")?.parse()?;
+    Ok(kilobytes << 10)
+}
+
+/// Counts what matches of one user and second take.
+fn bytes_of_keys_and_panes() -> anyhow::Result<()> {
+    let yaml = rule(300, &pattern("P", "COUNT(*) >= 1"), "");
+    for (what, keys, panes) in [
+        ("key with one pane", 100_000, 1),
+        ("pane of a key with 300", 1_000, 300),
+    ] {
+        let before = resident_bytes()?;
+        let mut feed = Feed::new(&yaml, memory());
+        let mut number = 0;
+        for pane in 0..panes {
+            for some in (0..keys).step_by(1_000) {
+                let second = MIDNIGHT + pane + some * 60 / keys;
+                let of = |key: i64| {
+                    let user = format!("user{:07}@contoso.com", mixed(key) % 10_000_000);
+                    let inputs = vec![part(0, vec![Input::Present])];
+                    record(number + key, second * 1000, &user, inputs)
+                };
+                let records = (some..some + 1_000).map(of).collect();
+                feed.message(records, second * 1000);
+                feed.commit(usize::MAX);
+                // Only what is in memory of them counts.
+                feed.disk = memory();
+            }
+            number += keys;
+        }
+        let taken = resident_bytes()?.saturating_sub(before);
+        println!(
+            "a {what}: {} bytes of memory",
+            taken / (keys * panes) as u64
+        );
+        drop(feed);
+    }
+    Ok(())
+}
+
+/// Messages between two commits.
+const COMMIT_MESSAGES: usize = 20;
+
+/// Matches of a message.
+const MESSAGE_MATCHES: usize = 100;
+
+/// Every record of many users matches a rule that one match triggers, for an hour.
+fn matches(count: i64, rounds: usize) -> anyhow::Result<()> {
+    let yaml = rule(300, &pattern("P", "COUNT(*) >= 1"), "");
+    let shown = yaml + "  attributes: { user: P.user }\n";
+    let of = |n: i64| {
+        let user = format!("user{:07}@contoso.com", mixed(n) % 20_000);
+        let time = MIDNIGHT * 1000 + n * HOUR * 1000 / count;
+        record(n, time, &user, vec![part(0, vec![Input::Present])])
+    };
+    let records: Vec<MatchedRecord> = (0..count).map(of).collect();
+    for round in 1..=rounds {
+        for (name, disk, bytes_max) in [
+            ("in memory", None, usize::MAX),
+            ("with RocksDB", Some(rocksdb()?), usize::MAX),
+            (
+                "with RocksDB and 8 MiB of memory",
+                Some(rocksdb()?),
+                8 << 20,
+            ),
+        ] {
+            let (folder, disk) = match disk {
+                Some((folder, disk)) => (Some(folder), disk),
+                None => (None, memory()),
+            };
+            let mut feed = Feed::new(&shown, disk);
+            let messages: Vec<Vec<MatchedRecord>> = records
+                .chunks(MESSAGE_MATCHES)
+                .map(<[MatchedRecord]>::to_vec)
+                .collect();
+            let (mut said, mut bytes) = (0, 0);
+            let taken = seconds(|| {
+                for (number, message) in (1..).zip(messages) {
+                    let time = message.last().map_or(0, |last| last.time);
+                    for incident in feed.message(message, time) {
+                        said += 1;
+                        bytes += Encoding::Avro.encode(&incident).len();
+                    }
+                    if number % COMMIT_MESSAGES == 0 {
+                        feed.commit(bytes_max);
+                    }
+                }
+                Ok(())
+            })?;
+            ensure!(said > 0, "no incident");
+            println!(
+                "every record matches, {name}, round {round}: {:.2} µs a match, {said} \
+                 publications of {} bytes",
+                taken * 1e6 / count as f64,
+                bytes / said,
+            );
+            drop(folder);
+        }
+    }
+    Ok(())
+}
+
 /// A match a second of one key, with windows of five minutes and of a day.
 fn windows(hours: i64, rounds: usize) -> anyhow::Result<()> {
     let one = |having: &'static str| move |window| rule(window, &pattern("A", having), "");
@@ -246,18 +386,9 @@ fn hot_key(yaml: &str, patterns: u32, late: i64, hours: i64) -> anyhow::Result<f
 
 /// One group triggers with two events 23 hours apart, among others that have one each.
 fn attacker(groups: i64) -> anyhow::Result<()> {
-    let folder = tempfile::tempdir().context("no folder for the state")?;
-    let budget = Budget {
-        block_cache_bytes: 64 << 20,
-        write_buffer_bytes: 32 << 20,
-    };
-    let owner = Owner {
-        app: "benchmark".to_owned(),
-        cluster: None,
-    };
-    let store = Store::open(folder.path(), &owner, budget)?;
+    let (folder, disk) = rocksdb()?;
     let yaml = rule(24 * HOUR, &pattern("P", "COUNT(*) >= 2"), "");
-    let mut feed = Feed::new(&yaml, Disk::RocksDb(store));
+    let mut feed = Feed::new(&yaml, disk);
     let event = |n: i64, second: i64, user: &str| -> MatchedRecord {
         let patterns: Vec<PatternMatch> = vec![part(0, vec![Input::Present])];
         record(n, second * 1000, user, patterns)
@@ -290,6 +421,32 @@ fn attacker(groups: i64) -> anyhow::Result<()> {
         "a slow attacker among {groups} groups: found, {:.1} µs a match, {:.0} MB of state",
         taken * 1e6 / groups as f64,
         bytes_in(folder.path())? as f64 / 1e6,
+    );
+    again(&mut feed, groups)
+}
+
+/// One more match of some of the groups that are on disk.
+fn again(feed: &mut Feed, groups: i64) -> anyhow::Result<()> {
+    let count = groups.min(50_000);
+    let second = MIDNIGHT + 23 * HOUR + 1;
+    let of = |n: i64| {
+        let user = format!("user-{}", 1 + (mixed(n) >> 1) as i64 % groups.max(1));
+        let inputs = vec![part(0, vec![Input::Present])];
+        record(groups + 2 + n, second * 1000, &user, inputs)
+    };
+    let records: Vec<MatchedRecord> = (0..count).map(of).collect();
+    let mut said = 0;
+    let taken = seconds(|| {
+        for some in records.chunks(1_000) {
+            said += feed.message(some.to_vec(), second * 1000).len();
+            feed.commit(32 << 20);
+        }
+        Ok(())
+    })?;
+    ensure!(said > 0, "no group of them triggers");
+    println!(
+        "{count} more matches of those groups, most on disk: {:.1} µs a match",
+        taken * 1e6 / count as f64,
     );
     Ok(())
 }

@@ -4,11 +4,14 @@
 //! are printed, and written to the file that `WATCHFIRE_MEASURE_FILE` names.
 
 mod activity;
+mod cgroup;
 mod figures;
 mod fold;
 mod frozen;
 mod hostile;
 mod lab;
+mod memory;
+mod million;
 mod quota;
 mod rebalance;
 mod recovery_disk;

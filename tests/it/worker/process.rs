@@ -19,7 +19,11 @@ pub struct Worker {
 
 impl Worker {
     pub fn start(config: &Path) -> Worker {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_watchfire"));
+        Worker::start_by(Command::new(env!("CARGO_BIN_EXE_watchfire")), config)
+    }
+
+    /// Starts it by a command that takes its arguments and becomes it.
+    pub fn start_by(mut command: Command, config: &Path) -> Worker {
         // What tells the tests something would be warned of.
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("WATCHFIRE_CHAOS")) {
             command.env_remove(name);
