@@ -5,6 +5,7 @@
 //! different, equal ones equal, and lower case makes of both forms the same.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use crate::record::Hash;
 
@@ -32,6 +33,14 @@ pub fn value(text: &str) -> Cow<'_, str> {
     let hash = Hash::of(text.to_ascii_lowercase().as_bytes()).first_bytes();
     let kept = kept.unwrap_or_default();
     Cow::Owned(format!("{kept}{MARK}{hash:0width$x}", width = DIGITS))
+}
+
+/// The same of a shared text.
+pub fn shared(text: &Arc<str>) -> Arc<str> {
+    match value(text) {
+        Cow::Borrowed(_) => Arc::clone(text),
+        Cow::Owned(bounded) => bounded.into(),
+    }
 }
 
 /// Bounds `text` where it stands.

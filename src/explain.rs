@@ -7,8 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::event::AttributeId;
 use crate::fold::condition::{self, Horizon};
-use crate::fold::key::view::View;
-use crate::fold::key::{Group, Key, Origin, Trigger};
+use crate::fold::key::Alive;
+use crate::fold::key::derived::Derived;
+use crate::fold::key::group::PatternAt;
+use crate::fold::key::pane::{Event, Group, Origin};
+use crate::fold::key::stored::{Stored, Trigger};
 use crate::fold::window;
 use crate::matches::{MatchedRecord, PatternMatch};
 use crate::plan::LoadedRule;
@@ -74,37 +77,44 @@ pub fn explain(loaded: &LoadedRule, records: &[MatchedRecord]) -> Vec<KeyExplain
         topic: 0,
         partition: 0,
     };
-    let mut keys: BTreeMap<&[Option<String>], (Key, Vec<Found<'_>>)> = BTreeMap::new();
+    let mut keys: BTreeMap<&[Option<String>], (Alive, Vec<Found<'_>>)> = BTreeMap::new();
     for record in records {
         for found in &record.matches {
             let (key, parts) = keys.entry(&found.key).or_default();
-            key.values.clone_from(&found.key);
-            key.add(loaded, record, found, origin);
+            key.stored.head.values.clone_from(&found.key);
+            key.add(loaded, Event::of(record, origin), found);
             parts.extend(found.patterns.iter().map(|part| Found { record, part }));
         }
     }
-    let explained = |(mut key, mut found): (Key, Vec<Found<'_>>)| {
+    let explained = |(mut key, mut found): (Alive, Vec<Found<'_>>)| {
         found.sort_by_key(|found| (found.record.time, found.record.position));
         condition::update(&mut key, loaded, Horizon::END);
-        let view = key.view.take()?;
+        let Alive { stored, derived } = key;
+        let derived = derived?;
         Some(KeyExplained {
-            groups: groups(loaded, &key, &view, &found),
-            values: key.values,
-            triggers: view.triggers,
+            groups: groups(loaded, &stored, &derived, &found),
+            values: stored.head.values,
+            triggers: derived.triggers.iter().map(|(t, x)| (t, *x)).collect(),
         })
     };
     keys.into_values().filter_map(explained).collect()
 }
 
-fn groups(loaded: &LoadedRule, key: &Key, view: &View, found: &[Found<'_>]) -> Vec<GroupExplained> {
+fn groups(
+    loaded: &LoadedRule,
+    stored: &Stored,
+    derived: &Derived,
+    found: &[Found<'_>],
+) -> Vec<GroupExplained> {
     let mut by_group: BTreeMap<(usize, &Group), Vec<Found<'_>>> = BTreeMap::new();
     for one in found {
         let place = (one.part.pattern as usize, &one.part.group);
         by_group.entry(place).or_default().push(*one);
     }
     let explained = |((place, group), own): ((usize, &Group), Vec<Found<'_>>)| {
-        let pattern = loaded.rule.patterns.get(place)?;
-        let view = view.patterns.get(place)?;
+        let at = PatternAt::of(loaded, place)?;
+        let pattern = at.pattern;
+        let view = derived.patterns.get(place)?;
         let seconds: BTreeSet<Second> = own
             .iter()
             .map(|found| second_of(found.record.time))
@@ -113,14 +123,14 @@ fn groups(loaded: &LoadedRule, key: &Key, view: &View, found: &[Found<'_>]) -> V
             let in_window = window::ending_at(second, loaded.rule.window);
             let value = |aggregate: usize| {
                 let window = in_window.clone();
-                view.fold_over(key, loaded, (place, group), aggregate, window)?
+                view.fold_over(stored, at, group, aggregate, window)?
                     .value()
             };
             let within = own
                 .iter()
                 .filter(|f| in_window.contains(&second_of(f.record.time)));
-            let found = key.panes.get(&second)?.group(place, group)?;
-            let is_new = |_| view.is_new(key, (place, pattern), second, &found.combinations);
+            let found = stored.panes.get(second)?.group(place, group)?;
+            let is_new = |_| view.is_new(&stored.seen, at, second, found);
             Some(PaneExplained {
                 second,
                 events: within.map(|found| found.record.position).collect(),
@@ -131,7 +141,7 @@ fn groups(loaded: &LoadedRule, key: &Key, view: &View, found: &[Found<'_>]) -> V
         };
         Some(GroupExplained {
             pattern: place,
-            group: named(&loaded.rule, place, &key.values, group),
+            group: named(&loaded.rule, place, &stored.head.values, group),
             panes: seconds.into_iter().filter_map(pane).collect(),
         })
     };

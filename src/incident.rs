@@ -1,5 +1,7 @@
 //! Incidents as they are published.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::bounded;
@@ -87,9 +89,9 @@ pub enum AttributeValue {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Evidence {
     /// Name of the pattern it matched.
-    pub pattern: String,
+    pub pattern: Arc<str>,
     /// Source topic; in a backtest of files the file's name.
-    pub topic: String,
+    pub topic: Arc<str>,
     /// Partition of the source topic; 0 for a file.
     pub partition: i32,
     /// Kafka offset; in a file the line, from 0.
@@ -99,11 +101,11 @@ pub struct Evidence {
     /// When the event happened, as the record says.
     pub time: Millis,
     /// FortiSIEM's eventType; `None`: the event has none.
-    pub event_type: Option<String>,
+    pub event_type: Option<Arc<str>>,
     /// Azure's correlationId, which the records of one action share; `None`: absent.
-    pub correlation_id: Option<String>,
+    pub correlation_id: Option<Arc<str>>,
     /// Azure resource that was acted on; `None`: absent.
-    pub resource_id: Option<String>,
+    pub resource_id: Option<Arc<str>>,
     /// BLAKE3 (128 bits) of the record's bytes as received.
     pub record_hash: Hash,
 }
@@ -118,23 +120,23 @@ pub struct Incident {
     /// What this publication says of it.
     pub status: Status,
     /// `PH_Rule_..`, the id of the rule that found it.
-    pub rule_id: String,
+    pub rule_id: Arc<str>,
     /// What the rule looks for, in a few words.
-    pub rule_name: String,
+    pub rule_name: Arc<str>,
     /// Hash of the rule's meaning: all that decides what it finds.
     pub rule_fingerprint: Hash,
     /// 1..=10.
     pub severity: u8,
     /// Name of one of FortiSIEM's categories.
-    pub category: String,
+    pub category: Arc<str>,
     /// FortiSIEM's finer kind, usually a MITRE ATT&CK tactic by name.
-    pub subcategory: String,
+    pub subcategory: Arc<str>,
     /// What is affected: Server, Network, Application, ..
-    pub impacts: String,
+    pub impacts: Arc<str>,
     /// MITRE ATT&CK tactic ids, e.g. TA0002.
-    pub tactics: Vec<String>,
+    pub tactics: Vec<Arc<str>>,
     /// MITRE ATT&CK technique ids, e.g. T1059.006.
-    pub techniques: Vec<String>,
+    pub techniques: Vec<Arc<str>>,
     /// One line for people, with the attributes filled in.
     pub title: String,
     /// The rule's window, in milliseconds.
@@ -148,7 +150,7 @@ pub struct Incident {
     /// Windows in which the rule triggered.
     pub trigger_count: u64,
     /// In the rule's order.
-    pub attributes: Vec<(String, AttributeValue)>,
+    pub attributes: Vec<(Arc<str>, AttributeValue)>,
     /// The first events of each pattern, in order of time.
     pub evidence: Vec<Evidence>,
     /// It rests on events that came later than the rule's lateness, and was found apart.
@@ -209,7 +211,7 @@ impl Incident {
         let mut sorted: Vec<_> = self
             .attributes
             .iter()
-            .map(|(name, value)| (name.as_str(), value))
+            .map(|(name, value)| (&**name, value))
             .collect();
         sorted.sort_by_key(|(name, _)| *name);
         sorted
@@ -269,7 +271,7 @@ impl Evidence {
 }
 
 /// What an attribute takes: it is written twice, the second time as source, target or detail.
-fn attribute_bytes((name, value): &(String, AttributeValue)) -> usize {
+fn attribute_bytes(name: &str, value: &AttributeValue) -> usize {
     2 * (text_bytes(name) + text_bytes(&value.to_string()))
 }
 
@@ -282,15 +284,19 @@ impl Incident {
             &self.rule_name,
             &self.subcategory,
             &self.impacts,
-            &self.title,
         ];
         let texts = texts
             .into_iter()
             .chain(&self.tactics)
             .chain(&self.techniques);
         FIXED_BYTES
+            + text_bytes(&self.title)
             + texts.map(|text| text_bytes(text)).sum::<usize>()
-            + self.attributes.iter().map(attribute_bytes).sum::<usize>()
+            + self
+                .attributes
+                .iter()
+                .map(|(name, value)| attribute_bytes(name, value))
+                .sum::<usize>()
             + self.evidence.iter().map(Evidence::bytes).sum::<usize>()
             + self.replaces.len() * REPLACED_BYTES
     }
@@ -313,9 +319,9 @@ impl Incident {
         self.replaces.truncate(replaced.saturating_sub(too_many));
         bytes -= (replaced - self.replaces.len()) * REPLACED_BYTES;
         while bytes > bytes_max
-            && let Some(last) = self.attributes.pop()
+            && let Some((name, value)) = self.attributes.pop()
         {
-            bytes -= attribute_bytes(&last);
+            bytes -= attribute_bytes(&name, &value);
         }
         for list in [&mut self.techniques, &mut self.tactics] {
             while bytes > bytes_max
@@ -340,8 +346,8 @@ impl Incident {
             ];
             texts.into_iter().flatten()
         });
-        let mut texts = attributes.chain(evidence);
-        texts.any(|text| bounded::is_cut(text))
+        attributes.into_iter().any(|text| bounded::is_cut(text))
+            || evidence.into_iter().any(|text| bounded::is_cut(text))
     }
 }
 

@@ -30,6 +30,7 @@ use serde::{Deserialize, Serialize};
 pub use limits::Limits;
 pub use reading::Reading;
 
+use crate::bounded;
 use crate::decode;
 use crate::event::Attributes;
 use crate::record::Hash;
@@ -112,6 +113,51 @@ pub struct LoadedRule {
     pub reach: Reach,
     /// By pattern: how many values each of its aggregates keeps.
     pub caps: Vec<Vec<u32>>,
+    /// What each of its incidents says.
+    pub labels: Labels,
+}
+
+/// What all incidents of a rule say alike, shared by them.
+#[derive(Clone, Debug)]
+pub struct Labels {
+    /// The rule's id.
+    pub rule_id: Arc<str>,
+    /// Its name.
+    pub rule_name: Arc<str>,
+    /// Name of its category.
+    pub category: Arc<str>,
+    /// Its subcategory.
+    pub subcategory: Arc<str>,
+    /// What is affected.
+    pub impacts: Arc<str>,
+    /// ATT&CK tactics.
+    pub tactics: Vec<Arc<str>>,
+    /// ATT&CK techniques.
+    pub techniques: Vec<Arc<str>>,
+    /// Names of the incident's attributes.
+    pub attributes: Vec<Arc<str>>,
+    /// Names of the patterns.
+    pub patterns: Vec<Arc<str>>,
+}
+
+impl Labels {
+    fn of(rule: &Rule) -> Labels {
+        let bounded = |text: &str| Arc::from(&*bounded::value(text));
+        let whole = |texts: &[String]| texts.iter().map(|text| Arc::from(text.as_str())).collect();
+        let attributes = rule.attributes.iter();
+        let patterns = rule.patterns.iter();
+        Labels {
+            rule_id: bounded(&rule.id),
+            rule_name: bounded(&rule.name),
+            category: rule.category.name().into(),
+            subcategory: bounded(&rule.subcategory),
+            impacts: bounded(&rule.impacts),
+            tactics: whole(&rule.tactics),
+            techniques: whole(&rule.techniques),
+            attributes: attributes.map(|(name, _)| name.as_str().into()).collect(),
+            patterns: patterns.map(|pattern| bounded(&pattern.name)).collect(),
+        }
+    }
 }
 
 /// A plan with its rules read and checked.
@@ -230,6 +276,7 @@ impl LoadedRule {
                 .map(|pattern| pattern.caps(limit))
                 .collect(),
             reach: Reach::of(&rule),
+            labels: Labels::of(&rule),
             rule,
         })
     }

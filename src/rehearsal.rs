@@ -9,7 +9,7 @@ use crate::bounded;
 use crate::detect::{Found, Matcher};
 use crate::encode::Encoding;
 use crate::event::Attributes;
-use crate::fold::key::Origin;
+use crate::fold::key::pane::Origin;
 use crate::matches::MatchedRecord;
 use crate::plan::{LoadedRule, Plan, Settings};
 use crate::record::Position;

@@ -8,10 +8,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::fold::condition::Horizon;
-use crate::fold::episode::late;
-use crate::fold::episode::publish;
-use crate::fold::key::{Key, KeyId, Origin};
-use crate::incident::Incident;
+use crate::fold::episode::late::{self, Found};
+use crate::fold::episode::{self, say};
+use crate::fold::key::pane::{Event, Origin};
+use crate::fold::key::{Alive, KeyId};
+use crate::incident::{Incident, Status};
 use crate::matches::{self, MatchedRecord};
 use crate::plan::{LoadedRule, Plan};
 use crate::time::{self, DAY, Millis};
@@ -78,8 +79,8 @@ impl Within {
 pub struct Replay {
     plan: Arc<Plan>,
     /// Names of the inputs; origins name them by their place.
-    topics: Vec<String>,
-    keys: BTreeMap<KeyId, (Arc<LoadedRule>, Key)>,
+    topics: Vec<Arc<str>>,
+    keys: BTreeMap<KeyId, (Arc<LoadedRule>, Alive)>,
 }
 
 impl Replay {
@@ -97,9 +98,9 @@ impl Replay {
         let place = self
             .topics
             .iter()
-            .position(|known| known == name)
+            .position(|known| **known == *name)
             .unwrap_or_else(|| {
-                self.topics.push(name.to_owned());
+                self.topics.push(name.into());
                 self.topics.len() - 1
             });
         place as u32
@@ -115,22 +116,19 @@ impl Replay {
                 rule: rule.fingerprint,
                 key: matches::key_hash(rule.fingerprint, &found.key),
             };
-            let (_, key) = self.keys.entry(id).or_insert_with(|| {
-                let key = Key {
-                    values: found.key.clone(),
-                    ..Key::default()
-                };
-                (Arc::clone(rule), key)
-            });
-            key.add(rule, record, found, origin);
+            let (_, key) = self
+                .keys
+                .entry(id)
+                .or_insert_with(|| (Arc::clone(rule), Alive::new(&found.key)));
+            key.add(rule, Event::of(record, origin), found);
         }
     }
 
     /// The incidents that stand at the end, by first_seen and id; all are closed.
     pub fn finish(self) -> Vec<Incident> {
         let mut incidents: Vec<Incident> = Vec::new();
-        for (id, (rule, key)) in self.keys {
-            incidents.extend(close(id, &rule, key, &self.topics));
+        for (rule, key) in self.keys.into_values() {
+            incidents.extend(close(&rule, key, &self.topics));
         }
         incidents.sort_by_key(|incident| (incident.first_seen, incident.incident_id));
         incidents
@@ -139,9 +137,15 @@ impl Replay {
 
 /// The incidents of a key that has all its matches, by time; all are closed. `topics`: the names of
 /// the inputs, by their places.
-pub fn close(id: KeyId, rule: &LoadedRule, key: Key, topics: &[String]) -> Vec<Incident> {
-    let mut incidents = late::incidents(id, key, rule, Horizon::END, (false, topics));
-    incidents.retain(|incident| !publish::excepted(rule, incident));
+pub fn close(rule: &LoadedRule, mut key: Alive, topics: &[Arc<str>]) -> Vec<Incident> {
+    let found = late::found(&mut key, rule, Horizon::END);
+    let describe = |found: &Found| Incident {
+        status: Status::Closed,
+        close_reason: Some(found.over),
+        ..episode::describe(found.id, rule, &found.facts, topics)
+    };
+    let mut incidents: Vec<Incident> = found.iter().map(describe).collect();
+    incidents.retain(|incident| !say::excepted(rule, incident));
     let cut = incidents.iter_mut();
     cut.for_each(|incident| incident.fit(rule.incident_bytes()));
     incidents

@@ -13,7 +13,7 @@ use super::{backtest, log, screen, table};
 use crate::config::{Config, Input, Written};
 use crate::detect::{Found, Matcher};
 use crate::encode::avro::read::Reader;
-use crate::fold::key::Origin;
+use crate::fold::key::pane::Origin;
 use crate::generate::{Generator, Options};
 use crate::incident::Incident;
 use crate::io::client::Health;

@@ -80,7 +80,7 @@ pub fn lines(explained: &Explanation) -> Vec<String> {
 pub fn json(explained: &Explanation) -> Value {
     let groups = explained.keys.iter().flat_map(|key| &key.groups);
     let triggers = explained.keys.iter().flat_map(|key| {
-        let named = |(t, trigger): (&Second, &crate::fold::key::Trigger)| {
+        let named = |(t, trigger): (&Second, &crate::fold::key::stored::Trigger)| {
             json!({ "key": key_values(explained, key), "first": at(trigger.first), "last": at(*t) })
         };
         key.triggers.iter().map(named).collect::<Vec<_>>()

@@ -1,5 +1,7 @@
 //! `watchfire incidents show`: all that was said of one incident.
 
+use std::sync::Arc;
+
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 
@@ -141,7 +143,7 @@ fn head(incident: &Incident) -> Vec<String> {
         ..
     } = incident;
     let band = incident.severity_band();
-    let list = |ids: &[String]| ids.join(", ");
+    let list = |ids: &[Arc<str>]| ids.join(", ");
     let mut lines = vec![
         format!("incident    {incident_id}"),
         format!("title       {}", incident.title),
@@ -231,7 +233,7 @@ fn evidence(evidence: &[Evidence]) -> Vec<String> {
     ];
     let mut rows = vec![titles.map(str::to_owned).to_vec()];
     for one in evidence {
-        let or_none = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
+        let or_none = |text: &Option<Arc<str>>| text.as_deref().unwrap_or("-").to_owned();
         let Evidence {
             topic,
             partition,
@@ -241,7 +243,7 @@ fn evidence(evidence: &[Evidence]) -> Vec<String> {
         } = one;
         rows.push(vec![
             rfc3339(one.time),
-            one.pattern.clone(),
+            one.pattern.to_string(),
             format!("{topic}/{partition}/{offset}/{index}"),
             or_none(&one.event_type),
             or_none(&one.resource_id),

@@ -1,5 +1,7 @@
 //! The fields of a published incident, free of any encoding.
 
+use std::sync::Arc;
+
 use crate::incident::{AttributeValue, CloseReason, Evidence, Incident, SEVERITY_BANDS, Status};
 use crate::time::Millis;
 
@@ -139,7 +141,7 @@ fn text_map<'a>(entries: Vec<(&'a str, String)>) -> Field<'a> {
     )
 }
 
-fn texts(list: &[String]) -> Field<'_> {
+fn texts(list: &[Arc<str>]) -> Field<'_> {
     Field::List(list.iter().map(|text| Field::Text(text)).collect())
 }
 

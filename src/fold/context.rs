@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::fold::condition::Sight;
 use crate::fold::key::KeyId;
+use crate::fold::key::derived::Derived;
+use crate::fold::key::stored::Stored;
 use crate::plan::LoadedRule;
 use crate::record::Hash;
 use crate::time::Second;
@@ -20,7 +23,7 @@ pub struct Context<'a> {
     /// Every text of the rule that was in use since it came into force.
     pub versions: &'a BTreeMap<Hash, Arc<LoadedRule>>,
     /// Names of the source topics.
-    pub topics: &'a [String],
+    pub topics: &'a [Arc<str>],
 }
 
 /// Where a message stands in the log and in time.
@@ -32,4 +35,24 @@ pub struct Moment {
     pub before: Option<Second>,
     /// The watermark after it.
     pub after: Option<Second>,
+}
+
+impl<'a> Context<'a> {
+    /// A key with what it is evaluated with.
+    pub fn sight<'s>(
+        &self,
+        stored: &'s Stored,
+        derived: &'s Derived,
+        watermark: Option<Second>,
+    ) -> Sight<'s>
+    where
+        'a: 's,
+    {
+        Sight {
+            stored,
+            derived,
+            loaded: self.rule,
+            watermark,
+        }
+    }
 }

@@ -1,13 +1,12 @@
 //! One key and one message: what it adds is taken, what time makes final is settled, and what is
 //! news of the key's incidents is said.
 
-use std::collections::BTreeSet;
-
 use crate::fold::condition::{self, Horizon};
 use crate::fold::context::{Context, Moment};
-use crate::fold::episode::{late, publish, settle};
-use crate::fold::key::{self, Key, KeyId, Origin};
-use crate::fold::window::Ranges;
+use crate::fold::episode::{late, say, settle};
+use crate::fold::key::pane::{Event, Origin};
+use crate::fold::key::{Alive, KeyId};
+use crate::fold::window::{Ranges, Timeline};
 use crate::incident::Incident;
 use crate::matches::{Match, MatchedRecord};
 use crate::plan::LoadedRule;
@@ -43,78 +42,90 @@ pub struct Evaluated {
 }
 
 /// Brings a key through one message: what it `added` to it, and what is due with it.
-pub fn fold(key: &mut Key, context: Context<'_>, added: &[Added<'_>], moment: Moment) -> Evaluated {
+pub fn fold(
+    key: &mut Alive,
+    context: Context<'_>,
+    added: &[Added<'_>],
+    moment: Moment,
+) -> Evaluated {
     let Context { rule, since, .. } = context;
     settle::catch_up(key, rule, moment.before);
     let arrived = add(key, rule, added, moment.before);
     let horizon = Horizon {
         watermark: moment.after,
-        since: key.since,
+        since: key.stored.head.since,
     };
     let mut changed = condition::update(key, rule, horizon);
     let touched = !arrived.on_time.is_empty() || !arrived.late.is_empty();
     let mut said = Vec::new();
-    if touched || !changed.is_empty() || publish::is_over(key, rule, moment.after) {
-        if key.since != since {
-            key.since = since;
-            changed = changed.with(&condition::update(key, rule, Horizon { since, ..horizon }));
+    if touched || !changed.is_empty() || is_over(key, context, moment) {
+        if key.stored.head.since != since {
+            key.stored.head.since = since;
+            let horizon = Horizon { since, ..horizon };
+            changed = changed.with(&condition::update(key, rule, horizon));
         }
         said = news(key, context, changed, &arrived, moment);
     }
     settle::settle(key, rule, moment.after);
-    let patterns = key.view.iter_mut().flat_map(|view| &mut view.patterns);
+    let Alive { stored, derived } = key;
+    let Some(derived) = derived else {
+        return Evaluated::default();
+    };
+    let due = say::due(context.sight(stored, derived, moment.after));
+    stored.head.due = due;
+    let patterns = derived.patterns.iter_mut();
     let capped = patterns.map(|view| std::mem::take(&mut view.capped)).sum();
-    let view = key.view.as_ref();
-    key.due = view.and_then(|view| publish::due(key, view, rule, moment.after));
     Evaluated { said, capped }
 }
 
 /// Closes what is open of a key whose rule is no longer in force.
-pub fn close(key: &mut Key, context: Context<'_>, moment: Moment) -> Vec<Incident> {
+pub fn close(key: &mut Alive, context: Context<'_>, moment: Moment) -> Vec<Incident> {
     settle::catch_up(key, context.rule, moment.before);
-    let Some(view) = key.view.take() else {
-        return Vec::new();
-    };
-    let moment = Moment {
-        after: moment.before,
-        ..moment
-    };
-    publish::close_all(key, &view, context, moment)
+    say::close_all(key, context, moment)
+}
+
+fn is_over(key: &Alive, context: Context<'_>, moment: Moment) -> bool {
+    let Alive { stored, derived } = key;
+    let derived = derived.as_ref();
+    derived.is_some_and(|derived| say::is_over(context.sight(stored, derived, moment.after)))
 }
 
 /// Says what is news of a key, in which something has changed at these seconds.
 fn news(
-    key: &mut Key,
+    key: &mut Alive,
     context: Context<'_>,
     changed: Ranges,
     arrived: &Arrived,
     moment: Moment,
 ) -> Vec<Incident> {
-    let Some(view) = key.view.take() else {
+    let Alive {
+        stored,
+        derived: Some(derived),
+    } = key
+    else {
         return Vec::new();
     };
     let rule = context.rule;
     let reached = 2 * rule.rule.window - 1;
-    let shown = arrived.on_time.iter().map(|p| *p..=p + reached);
+    let shown = arrived.on_time.seconds().map(|p| p..=p + reached);
     let mut changed = changed.with(&Ranges::union(shown));
-    if key.entry != rule.entry {
+    if stored.head.entry != rule.entry {
         changed = Ranges::all();
-        key.entry = rule.entry;
+        stored.head.entry = rule.entry;
     }
-    let mut news = publish::news(key, &view, &changed, context, moment);
+    let mut news = say::news(stored, derived, &changed, context, moment);
     if !arrived.late.is_empty() {
-        news.extend(late::news(key, &arrived.late, context, moment));
+        news.extend(late::news(stored, &arrived.late, context, moment));
+        news.sort_by_key(|incident| (incident.incident_id, incident.revision));
     }
-    news.sort_by_key(|incident| (incident.incident_id, incident.revision));
-    key.view = Some(view);
     news
 }
 
 /// The seconds of a message's matches of one key.
 #[derive(Default)]
 struct Arrived {
-    on_time: BTreeSet<Second>,
-    late: BTreeSet<Second>,
+    on_time: Timeline<()>,
+    late: Timeline<()>,
 }
 
 /// Whether a match is further behind the watermark before its message than is on time.
@@ -123,25 +134,22 @@ pub fn is_late(rule: &LoadedRule, time: Millis, before: Option<Second>) -> bool 
 }
 
 /// Adds matches to a key; `before` is the watermark before their message.
-fn add(key: &mut Key, rule: &LoadedRule, added: &[Added<'_>], before: Option<Second>) -> Arrived {
+fn add(key: &mut Alive, rule: &LoadedRule, added: &[Added<'_>], before: Option<Second>) -> Arrived {
     let mut arrived = Arrived::default();
     for Added { accepted, found } in added {
         let Accepted { record, origin, .. } = accepted;
-        if key.is_empty() {
-            key.values.clone_from(&found.key);
+        if key.stored.is_empty() {
+            key.stored.head.values.clone_from(&found.key);
         }
-        let second = second_of(record.time);
+        let event = Event::of(record, *origin);
         match before.filter(|_| is_late(rule, record.time, before)) {
             None => {
-                key.add(rule, record, found, *origin);
-                arrived.on_time.insert(second);
+                arrived.on_time.insert(key.add(rule, event, found), ());
             }
             Some(before) => {
-                let hour = key.late.entry(late::hour(before)).or_default();
-                let pane = hour.entry(second).or_default();
-                let rank = key::rank(record, *origin);
-                pane.add(rule, record, found, (*origin, rank));
-                arrived.late.insert(second);
+                let hour = late::hour(before);
+                let second = key.stored.add_late(rule, event, found, hour);
+                arrived.late.insert(second, ());
             }
         }
     }

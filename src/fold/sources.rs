@@ -1,6 +1,7 @@
 //! Positions and times of the source partitions, as one matches partition has heard of them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -24,7 +25,7 @@ pub struct Heard {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sources {
     /// Names of topics; other parts of the state name them by their place.
-    topics: Vec<String>,
+    topics: Vec<Arc<str>>,
     /// By place of the topic, and partition.
     heard: BTreeMap<(u32, u32), Heard>,
 }
@@ -44,16 +45,16 @@ impl Sources {
         let place = self
             .topics
             .iter()
-            .position(|known| known == topic)
+            .position(|known| **known == *topic)
             .unwrap_or_else(|| {
-                self.topics.push(topic.to_owned());
+                self.topics.push(topic.into());
                 self.topics.len() - 1
             });
         place as u32
     }
 
     /// The names of topics, by their place.
-    pub fn topics(&self) -> &[String] {
+    pub fn topics(&self) -> &[Arc<str>] {
         &self.topics
     }
 
@@ -89,7 +90,7 @@ impl Sources {
             let topic = self
                 .topics
                 .iter()
-                .position(|known| *known == source.topic)?;
+                .position(|known| **known == *source.topic)?;
             self.heard.get(&(topic as u32, partition))
         };
         let offsets = sources.iter().flat_map(|source| {
@@ -103,9 +104,10 @@ impl Sources {
         let topics = &self.topics;
         self.heard.retain(|(topic, partition), heard| {
             let topic = topics.get(*topic as usize);
-            let in_use = sources
-                .iter()
-                .any(|source| Some(&source.topic) == topic && *partition < source.partitions);
+            let in_use = sources.iter().any(|source| {
+                topic.is_some_and(|topic| **topic == *source.topic)
+                    && *partition < source.partitions
+            });
             in_use || heard.offset >= offset
         });
     }
@@ -133,7 +135,10 @@ impl Sources {
         sources: &'s [Source],
     ) -> impl Iterator<Item = (&'s str, u32, Option<Millis>)> {
         sources.iter().flat_map(move |source| {
-            let topic = self.topics.iter().position(|known| *known == source.topic);
+            let topic = self
+                .topics
+                .iter()
+                .position(|known| **known == *source.topic);
             (0..source.partitions).map(move |partition| {
                 let heard = topic.and_then(|topic| self.heard.get(&(topic as u32, partition)));
                 (

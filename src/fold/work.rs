@@ -14,7 +14,8 @@ use std::sync::Arc;
 
 use crate::fold::context::Moment;
 use crate::fold::evaluate::{self, Accepted, Evaluated, is_late};
-use crate::fold::key::{KeyId, Origin};
+use crate::fold::key::KeyId;
+use crate::fold::key::pane::Origin;
 use crate::fold::place::{Cursor, Place, Said};
 use crate::fold::sources::Hearing;
 use crate::fold::state::State;
@@ -303,7 +304,7 @@ fn fold_key(
     let mut next = 0;
     loop {
         let matched = adds.peek().and_then(|adds| Some(adds.first()?.step));
-        let due = key.due.and_then(|due| run.first_after(next, due));
+        let due = key.due().and_then(|due| run.first_after(next, due));
         let Some(at) = matched.into_iter().chain(due).min() else {
             break;
         };

@@ -19,6 +19,7 @@ pub mod seen;
 pub mod topic;
 
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Mutex, PoisonError};
@@ -91,7 +92,7 @@ pub struct Outcome {
     /// Whether the matches needed more memory than they may take.
     pub used_disk: bool,
     /// What evidence names as topics, by their places.
-    pub topics: Vec<String>,
+    pub topics: Vec<Arc<str>>,
 }
 
 /// Batches that wait for each thread that does not read.
@@ -171,11 +172,11 @@ fn progress(sources: &[Source]) -> Progress {
 }
 
 /// The names, each once, by their places.
-fn topics(names: &[Name]) -> Vec<String> {
-    let mut topics: Vec<String> = Vec::new();
+fn topics(names: &[Name]) -> Vec<Arc<str>> {
+    let mut topics: Vec<Arc<str>> = Vec::new();
     for name in names {
         if name.topic as usize == topics.len() {
-            topics.push(name.text.clone());
+            topics.push(name.text.as_str().into());
         }
     }
     topics

@@ -39,7 +39,7 @@ type ByKey = BTreeMap<(String, Vec<Option<String>>), Vec<Incident>>;
 fn by_key(incidents: Vec<Keyed>) -> ByKey {
     let mut all = ByKey::new();
     for (key, incident) in incidents {
-        let key = (incident.rule_id.clone(), key);
+        let key = (incident.rule_id.to_string(), key);
         all.entry(key).or_default().push(incident);
     }
     for incidents in all.values_mut() {

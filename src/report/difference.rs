@@ -45,11 +45,11 @@ impl Change {
 fn plain_fields(incident: &Incident) -> [(&'static str, String); 14] {
     let reason = incident.close_reason.map_or("", CloseReason::name);
     [
-        ("rule_name", incident.rule_name.clone()),
+        ("rule_name", incident.rule_name.to_string()),
         ("severity", incident.severity.to_string()),
-        ("category", incident.category.clone()),
-        ("subcategory", incident.subcategory.clone()),
-        ("impacts", incident.impacts.clone()),
+        ("category", incident.category.to_string()),
+        ("subcategory", incident.subcategory.to_string()),
+        ("impacts", incident.impacts.to_string()),
         ("tactics", incident.tactics.join(", ")),
         ("techniques", incident.techniques.join(", ")),
         ("title", incident.title.clone()),

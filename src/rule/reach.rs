@@ -1,7 +1,7 @@
-//! How far a rule looks along the time line: how long a trigger waits for what follows it, and how
-//! far back it depends on what was before.
+//! How far a rule looks, and what of it more matches can take back: what follows from the rule
+//! alone.
 
-use super::{Condition, Rule};
+use crate::rule::{Condition, Function, Pattern, Rule};
 use crate::time::Second;
 
 /// Seconds after its last pane that a trigger of `condition` may need to wait for what follows,
@@ -58,4 +58,23 @@ impl Reach {
             new_period: periods.map(|new| new.period).max().unwrap_or(0),
         }
     }
+}
+
+/// Whether what holds for a part of a window holds for all of it.
+pub fn is_monotone(pattern: &Pattern) -> bool {
+    // A sum can shrink, though it is taken for one that does not where waiting is concerned.
+    let mut aggregates = pattern.aggregates.iter();
+    let sums = aggregates.any(|aggregate| aggregate.function == Function::Sum);
+    pattern.new.is_none() && !sums && !is_falsifiable(pattern)
+}
+
+/// Whether more matches can take the pattern's test back.
+pub fn is_falsifiable(pattern: &Pattern) -> bool {
+    pattern.having.can_become_false(&pattern.aggregates)
+}
+
+/// Whether a trigger of the rule can never be taken back.
+pub fn is_lasting(rule: &Rule) -> bool {
+    let mut patterns = rule.patterns.iter();
+    !rule.condition.has_absence() && patterns.all(is_monotone)
 }

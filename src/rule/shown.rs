@@ -1,5 +1,7 @@
 //! An incident as the filters of its rule see it: for its severity and its exceptions.
 
+use std::sync::Arc;
+
 use super::{Filter, Rule};
 use crate::event::Value;
 use crate::incident::{AttributeValue, Incident};
@@ -12,7 +14,7 @@ pub const COUNTS: [&str; 2] = ["event_count", "trigger_count"];
 #[derive(Clone, Copy, Debug)]
 pub struct Shown<'i> {
     /// In the rule's order.
-    pub attributes: &'i [(String, AttributeValue)],
+    pub attributes: &'i [(Arc<str>, AttributeValue)],
     /// Its start: `HourOfDay()` and the range of an exception are about this time.
     pub first_seen: Millis,
     /// Distinct events that it rests on.

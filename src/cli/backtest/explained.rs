@@ -20,7 +20,11 @@ use crate::time::{Second, second_of};
 /// # Errors
 ///
 /// Never: the rule's text was read before.
-pub fn of(explained: &Explained, loaded: &LoadedRule, topics: &[String]) -> Result<Explanation> {
+pub fn of(
+    explained: &Explained,
+    loaded: &LoadedRule,
+    topics: &[std::sync::Arc<str>],
+) -> Result<Explanation> {
     let mut attributes = Attributes::default();
     let (text, lists) = (&loaded.rule.text, &loaded.rule.lists);
     let rules = rule::parse_with(&loaded.rule.id, text, lists, &mut attributes);
@@ -79,10 +83,12 @@ impl Near {
     }
 }
 
-fn seen(number: i64, matched: &Matched, topics: &[String]) -> Seen {
+fn seen(number: i64, matched: &Matched, topics: &[std::sync::Arc<str>]) -> Seen {
     let record = &matched.record;
     let origin = matched.origin();
-    let topic = topics.get(origin.topic as usize).map_or("", String::as_str);
+    let topic = topics
+        .get(origin.topic as usize)
+        .map_or("", |topic| &**topic);
     let text = |name: &str, value: &Option<String>| {
         value
             .as_ref()

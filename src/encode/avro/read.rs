@@ -1,5 +1,7 @@
 //! Published incidents back from their bytes, by the Avro library.
 
+use std::sync::Arc;
+
 use std::collections::BTreeMap;
 
 use apache_avro::reader::datum::GenericDatumReader;
@@ -144,15 +146,15 @@ impl Wire {
             incident_id: hash(&self.incident_id)?,
             revision: self.revision,
             status: named(&Status::ALL, Status::name, &self.status)?,
-            rule_id: self.rule_id,
-            rule_name: self.rule_name,
+            rule_id: self.rule_id.into(),
+            rule_name: self.rule_name.into(),
             rule_fingerprint: hash(&self.rule_fingerprint)?,
             severity: self.severity,
-            category: self.category,
-            subcategory: self.subcategory,
-            impacts: self.impacts,
-            tactics: self.tactics,
-            techniques: self.techniques,
+            category: self.category.into(),
+            subcategory: self.subcategory.into(),
+            impacts: self.impacts.into(),
+            tactics: self.tactics.into_iter().map(Arc::from).collect(),
+            techniques: self.techniques.into_iter().map(Arc::from).collect(),
             title: self.title,
             window_ms: self.window_ms,
             first_seen: self.first_seen,
@@ -186,28 +188,28 @@ impl Wire {
 }
 
 impl WireValue {
-    fn attribute((name, value): (String, WireValue)) -> (String, AttributeValue) {
+    fn attribute((name, value): (String, WireValue)) -> (Arc<str>, AttributeValue) {
         let value = match value {
             WireValue::Null => AttributeValue::Null,
             WireValue::Text(text) => AttributeValue::Text(text),
             WireValue::Number(number) => AttributeValue::Number(number),
         };
-        (name, value)
+        (name.into(), value)
     }
 }
 
 impl WireEvidence {
     fn into_evidence(self) -> Result<Evidence, Unreadable> {
         Ok(Evidence {
-            pattern: self.pattern,
-            topic: self.topic,
+            pattern: self.pattern.into(),
+            topic: self.topic.into(),
             partition: self.partition,
             offset: self.offset,
             index: self.index,
             time: self.time,
-            event_type: self.event_type,
-            correlation_id: self.correlation_id,
-            resource_id: self.resource_id,
+            event_type: self.event_type.map(Arc::from),
+            correlation_id: self.correlation_id.map(Arc::from),
+            resource_id: self.resource_id.map(Arc::from),
             record_hash: hash(&self.record_hash)?,
         })
     }

@@ -33,29 +33,29 @@ pub enum Fold {
     /// How many were present.
     Count(u64),
     /// Which different ones there were; capped.
-    CountDistinct(Smallest<()>),
+    CountDistinct(Box<Smallest<()>>),
     /// Their sum.
-    Sum(Sum),
+    Sum(Box<Sum>),
     /// Their mean.
-    Avg(Sum),
+    Avg(Box<Sum>),
     /// The smallest; none yet: `None`.
     Min(Option<f64>),
     /// The greatest; none yet: `None`.
     Max(Option<f64>),
     /// The first; none yet: `None`.
-    First(Option<Placed<String>>),
+    First(Box<Option<Placed<String>>>),
     /// The last; none yet: `None`.
-    Last(Option<Placed<String>>),
+    Last(Box<Option<Placed<String>>>),
     /// How often each one came; capped.
-    Mode(Smallest<Frequency>),
+    Mode(Box<Smallest<Frequency>>),
     /// The percentile in thousandths, and all of them; capped.
-    Percentile(u32, Smallest<f64>),
+    Percentile(u32, Box<Smallest<f64>>),
     /// Their standard deviation.
-    Stddev(Moments),
+    Stddev(Box<Moments>),
     /// Their variance.
-    Variance(Moments),
+    Variance(Box<Moments>),
     /// By how many percent the last differs from the first.
-    PctChange(Ends),
+    PctChange(Box<Ends>),
 }
 
 /// How often one value came.
@@ -81,19 +81,19 @@ impl Fold {
     pub fn empty(function: Function) -> Fold {
         match function {
             Function::Count => Fold::Count(0),
-            Function::CountDistinct => Fold::CountDistinct(Smallest::default()),
-            Function::Sum => Fold::Sum(Sum::default()),
-            Function::Avg => Fold::Avg(Sum::default()),
+            Function::CountDistinct => Fold::CountDistinct(Box::default()),
+            Function::Sum => Fold::Sum(Box::default()),
+            Function::Avg => Fold::Avg(Box::default()),
             Function::Min => Fold::Min(None),
             Function::Max => Fold::Max(None),
-            Function::First => Fold::First(None),
-            Function::Last => Fold::Last(None),
-            Function::Mode => Fold::Mode(Smallest::default()),
-            Function::Median => Fold::Percentile(50_000, Smallest::default()),
-            Function::Percentile(thousandths) => Fold::Percentile(thousandths, Smallest::default()),
-            Function::Stddev => Fold::Stddev(Moments::default()),
-            Function::Variance => Fold::Variance(Moments::default()),
-            Function::PctChange => Fold::PctChange(Ends::default()),
+            Function::First => Fold::First(Box::default()),
+            Function::Last => Fold::Last(Box::default()),
+            Function::Mode => Fold::Mode(Box::default()),
+            Function::Median => Fold::Percentile(50_000, Box::default()),
+            Function::Percentile(thousandths) => Fold::Percentile(thousandths, Box::default()),
+            Function::Stddev => Fold::Stddev(Box::default()),
+            Function::Variance => Fold::Variance(Box::default()),
+            Function::PctChange => Fold::PctChange(Box::default()),
         }
     }
 
@@ -239,7 +239,7 @@ impl Fold {
     /// The value, where it is one that may be text.
     fn text(&self) -> Option<&str> {
         match self {
-            Fold::First(placed) | Fold::Last(placed) => Some(&placed.as_ref()?.value),
+            Fold::First(placed) | Fold::Last(placed) => Some(&(**placed).as_ref()?.value),
             Fold::Mode(frequencies) => most_frequent(frequencies),
             Fold::Count(_)
             | Fold::CountDistinct(_)

@@ -1,8 +1,8 @@
 //! Where a rule's clear pattern ends incidents.
 
 use super::holds_through;
-use crate::fold::key::Key;
-use crate::fold::key::view::{Held, PatternView};
+use crate::fold::key::derived::{Held, PatternView};
+use crate::fold::key::stored::Head;
 use crate::fold::window;
 use crate::plan::LoadedRule;
 use crate::time::Second;
@@ -22,7 +22,7 @@ pub struct Clears<'a> {
 impl<'a> Clears<'a> {
     /// Those of a key as they are at a watermark.
     pub fn new(
-        key: &Key,
+        head: &Head,
         patterns: &'a [PatternView],
         loaded: &LoadedRule,
         watermark: Option<Second>,
@@ -34,9 +34,9 @@ impl<'a> Clears<'a> {
         let view = rule.clear.and_then(|place| patterns.get(place));
         Clears {
             held: view.map(|view| &view.held),
-            from: key.settled.unwrap_or(Second::MIN),
+            from: head.settled.unwrap_or(Second::MIN),
             through: through.unwrap_or(Second::MAX),
-            settled: key.settled_clear,
+            settled: head.settled_clear,
             quiet: rule.quiet,
         }
     }
@@ -46,7 +46,7 @@ impl<'a> Clears<'a> {
         let end = t.saturating_sub(1).min(self.through);
         let held = self.held.filter(|_| self.from <= end);
         let held = held.and_then(|held| held.range(self.from..=end).next_back());
-        let held = held.map(|(c, _)| *c);
+        let held = held.map(|(c, _)| c);
         held.or(self.settled.filter(|settled| *settled < t))
     }
 

@@ -1,75 +1,70 @@
 //! Keeps a key's triggers up with its panes and with the watermark.
 
-use std::collections::BTreeSet;
-
-use super::inner::{self, Triggers};
-use super::operators::Sight;
-use super::{Clears, Horizon, is_falsifiable};
-use crate::fold::episode::tally::Tally;
-use crate::fold::key::Key;
-use crate::fold::key::view::View;
-use crate::fold::window::{self, EVER, Ranges};
+use super::{Clears, Horizon, Sight};
+use crate::fold::key::Alive;
+use crate::fold::key::derived::Derived;
+use crate::fold::key::inner::{self, Triggers};
+use crate::fold::key::stored::{Stored, Trigger};
+use crate::fold::window::{self, EVER, Ranges, Timeline};
 use crate::plan::LoadedRule;
-use crate::rule::reach::{Reach, wait};
+use crate::rule::reach::{Reach, is_falsifiable, wait};
 use crate::rule::{Condition, ConditionOperator};
 use crate::time::Second;
 
-/// Finds the triggers of `key` as they are with `horizon`; the seconds at which something has
+/// Finds the triggers of a key as they are with `horizon`; the seconds at which something has
 /// changed that incidents may show.
-pub fn update(key: &mut Key, loaded: &LoadedRule, horizon: Horizon) -> Ranges {
-    let mut view = key
-        .view
-        .take()
-        .unwrap_or_else(|| View::new(&key.panes, loaded));
-    let anew = view.evaluated.is_none();
-    let settled = key.settled_incidents.values().filter(|_| anew);
-    for Tally { first, last, .. } in settled {
-        view.spans.insert(*first, *last);
+pub fn update(key: &mut Alive, loaded: &LoadedRule, horizon: Horizon) -> Ranges {
+    let Alive { stored, derived } = key;
+    let derived = derived.get_or_insert_with(|| Derived::new(&stored.panes, loaded));
+    let anew = derived.evaluated.is_none();
+    for (first, tally) in stored.tallies.iter().filter(|_| anew) {
+        derived.spans.insert(first, tally.facts.last);
     }
-    let all = anew || view.since != horizon.since;
+    let all = anew || derived.since != horizon.since;
     let changes = Changes {
         loaded,
-        touched: touched(&mut view, key, loaded, horizon.watermark),
-        before: view.evaluated.flatten(),
+        touched: touched(derived, stored, loaded, horizon.watermark),
+        before: derived.evaluated.flatten(),
         now: horizon.watermark,
     };
     let ranges = match all {
         true => Ranges::all(),
         false => changes.reach(&loaded.rule.condition),
     };
-    changes.keep_inner(&mut view, &loaded.rule.condition, (root(loaded), all));
-    let from = key.settled.unwrap_or(-EVER);
-    let moved = find(&mut view, key, &changes, horizon.since, &ranges.from(from));
-    relink(&mut view, key, loaded, &changes);
-    view.evaluated = Some(horizon.watermark);
-    view.since = horizon.since;
-    key.view = Some(view);
-    let held = changes.touched.iter().flatten().map(|t| *t..=*t);
-    let held = Ranges::union(held).widened(0, loaded.rule.window - 1);
+    changes.keep_inner(stored, derived, &loaded.rule.condition, root(loaded), all);
+    let from = stored.head.settled.unwrap_or(-EVER);
+    let moved = changes.find(stored, derived, horizon.since, &ranges.from(from));
+    changes.relink(stored, derived);
+    derived.evaluated = Some(horizon.watermark);
+    derived.since = horizon.since;
+    let held = changes.touched.iter().flat_map(Timeline::seconds);
+    let held = Ranges::union(held.map(|t| t..=t)).widened(0, loaded.rule.window - 1);
     held.with(&moved)
 }
 
 /// By pattern, the panes at which what holds differs, by what was added or is certain since.
 fn touched(
-    view: &mut View,
-    key: &Key,
+    derived: &mut Derived,
+    stored: &Stored,
     loaded: &LoadedRule,
     watermark: Option<Second>,
-) -> Vec<BTreeSet<Second>> {
-    let mut touched = view.retest(key, loaded);
+) -> Vec<Timeline<()>> {
+    let mut touched = derived.retest(stored, loaded);
     let patience = loaded.settings.patience;
-    let Some(now) = watermark.filter(|now| view.evaluated.flatten() != Some(*now)) else {
+    let Some(now) = watermark.filter(|now| derived.evaluated.flatten() != Some(*now)) else {
         return touched;
     };
     let certain = now - patience;
-    let before = view
+    let before = derived
         .evaluated
         .flatten()
         .map_or(-EVER, |before| before - patience);
-    let patterns = loaded.rule.patterns.iter().zip(&view.patterns);
+    let patterns = loaded.rule.patterns.iter().zip(&derived.patterns);
     for ((pattern, view), touched) in patterns.zip(&mut touched) {
         if is_falsifiable(pattern) && before < certain {
-            touched.extend(view.held.range(before..certain).map(|(t, _)| *t));
+            for (t, _) in view.held.range(before..=certain - 1) {
+                touched.insert(t, ());
+            }
         }
     }
     touched
@@ -79,7 +74,7 @@ fn touched(
 struct Changes<'a> {
     loaded: &'a LoadedRule,
     /// By pattern, panes at which what holds differs.
-    touched: Vec<BTreeSet<Second>>,
+    touched: Vec<Timeline<()>>,
     /// The watermark then.
     before: Option<Second>,
     /// The watermark now.
@@ -93,8 +88,9 @@ impl Changes<'_> {
         let within = *window::reached_by(0, window).end();
         let (left, operator, right) = match condition {
             Condition::Pattern(place) => {
-                let touched = self.touched.get(*place).into_iter().flatten();
-                return Ranges::union(touched.map(|t| *t..=*t));
+                let touched = self.touched.get(*place).into_iter();
+                let touched = touched.flat_map(Timeline::seconds);
+                return Ranges::union(touched.map(|t| t..=t));
             }
             Condition::Operation(left, operator, right) => {
                 (self.reach(left), operator, self.reach(right))
@@ -116,13 +112,20 @@ impl Changes<'_> {
     }
 
     /// Brings the operations within `condition`, which is at `place` among them, up to date.
-    fn keep_inner(&self, view: &mut View, condition: &Condition, (place, all): (usize, bool)) {
+    fn keep_inner(
+        &self,
+        stored: &Stored,
+        derived: &mut Derived,
+        condition: &Condition,
+        place: usize,
+        all: bool,
+    ) {
         let Condition::Operation(left, _, right) = condition else {
             return;
         };
         let places = inner::places(condition, place);
         for (side, place) in [(left, places.0), (right, places.1)] {
-            self.keep_inner(view, side, (place, all));
+            self.keep_inner(stored, derived, side, place, all);
             if matches!(**side, Condition::Pattern(_)) {
                 continue;
             }
@@ -131,19 +134,21 @@ impl Changes<'_> {
                 false => self.reach(side),
             };
             for range in ranges.iter() {
-                let now = self.sight(view).triggers(side, place, range.clone());
-                if let Some(inner) = view.inner.get_mut(place) {
-                    inner.replace(range, now);
+                let now = self
+                    .sight(stored, derived)
+                    .triggers(side, place, range.clone());
+                if let Some(inner) = derived.inner.get_mut(place) {
+                    inner.replace(range, &now);
                 }
             }
         }
     }
 
-    fn sight<'v>(&'v self, view: &'v View) -> Sight<'v> {
+    fn sight<'v>(&'v self, stored: &'v Stored, derived: &'v Derived) -> Sight<'v> {
         Sight {
+            stored,
+            derived,
             loaded: self.loaded,
-            patterns: &view.patterns,
-            inner: &view.inner,
             watermark: self.now,
         }
     }
@@ -157,53 +162,82 @@ impl Changes<'_> {
             (Some(before), Some(now)) => Ranges::union([before - delay..=now - delay - 1]),
         }
     }
+    /// Finds the triggers within `ranges` anew; the seconds of those that differ.
+    fn find(
+        &self,
+        stored: &Stored,
+        derived: &mut Derived,
+        since: Second,
+        ranges: &Ranges,
+    ) -> Ranges {
+        let condition = &self.loaded.rule.condition;
+        let trusted = trusted_from(self.loaded, since).unwrap_or(-EVER);
+        let mut moved = Vec::new();
+        for range in ranges.iter() {
+            let sight = self.sight(stored, derived);
+            let now = sight.triggers(condition, root(self.loaded), range.clone());
+            let now: Triggers = now
+                .range(trusted..=EVER)
+                .map(|(t, trigger)| (t, *trigger))
+                .collect();
+            let gone = derived.triggers.range(range).map(|(t, _)| t);
+            let gone: Vec<Second> = gone.filter(|t| !now.contains(*t)).collect();
+            for t in gone {
+                self.take(stored, derived, t);
+                moved.push(t..=t);
+            }
+            for (t, trigger) in now.iter() {
+                if derived.triggers.get(t) != Some(trigger) {
+                    self.put(stored, derived, t, *trigger);
+                    moved.push(t..=t);
+                }
+            }
+        }
+        Ranges::union(moved)
+    }
+
+    /// Takes out a trigger that is there no more.
+    fn take(&self, stored: &Stored, derived: &mut Derived, t: Second) {
+        derived.triggers.remove(t);
+        let Neighbours { before, after } = neighbours(stored, derived, t);
+        let Derived {
+            patterns, spans, ..
+        } = &mut *derived;
+        let clears = Clears::new(&stored.head, patterns, self.loaded, self.now);
+        spans.take(t, before, after, |last, next| clears.link(last, next));
+    }
+
+    /// Puts a trigger in its place.
+    fn put(&self, stored: &Stored, derived: &mut Derived, t: Second, trigger: Trigger) {
+        let Derived {
+            patterns, spans, ..
+        } = &mut *derived;
+        let clears = Clears::new(&stored.head, patterns, self.loaded, self.now);
+        spans.add(t, |last, next| clears.link(last, next));
+        derived.triggers.insert(t, trigger);
+    }
+
+    /// Looks anew whether incidents end at panes where the clear pattern has come or gone.
+    fn relink(&self, stored: &Stored, derived: &mut Derived) {
+        let clear = self.loaded.rule.clear;
+        let touched = clear.and_then(|place| self.touched.get(place));
+        for c in touched.into_iter().flat_map(Timeline::seconds) {
+            let Neighbours { before, after } = neighbours(stored, derived, c);
+            let at = derived.triggers.contains(c).then_some(c);
+            if let (Some(before), Some(after)) = (at.or(before), after) {
+                let Derived {
+                    patterns, spans, ..
+                } = &mut *derived;
+                let clears = Clears::new(&stored.head, patterns, self.loaded, self.now);
+                spans.relink(before, after, |last, next| clears.link(last, next));
+            }
+        }
+    }
 }
 
 /// The place of the whole condition among its operations.
 fn root(loaded: &LoadedRule) -> usize {
     inner::operations(&loaded.rule.condition).saturating_sub(1)
-}
-
-/// Finds the triggers within `ranges` anew; the seconds of those that differ.
-fn find(
-    view: &mut View,
-    key: &Key,
-    changes: &Changes<'_>,
-    since: Second,
-    ranges: &Ranges,
-) -> Ranges {
-    let loaded = changes.loaded;
-    let mut moved = Vec::new();
-    for range in ranges.iter() {
-        let sight = changes.sight(view);
-        let mut now = sight.triggers(&loaded.rule.condition, root(loaded), range.clone());
-        if let Some(first) = trusted_from(loaded, since) {
-            now.retain(|t, _| *t >= first);
-        }
-        let before: Triggers = view.triggers.range(range).map(|(t, x)| (*t, *x)).collect();
-        for t in before.keys().filter(|t| !now.contains_key(t)) {
-            view.triggers.remove(t);
-            let (before, after) = neighbours(view, key, *t);
-            let View {
-                patterns, spans, ..
-            } = &mut *view;
-            let clears = Clears::new(key, patterns, loaded, changes.now);
-            spans.take(*t, before, after, |last, next| clears.link(last, next));
-            moved.push(*t..=*t);
-        }
-        for (t, trigger) in now {
-            if before.get(&t) != Some(&trigger) {
-                let View {
-                    patterns, spans, ..
-                } = &mut *view;
-                let clears = Clears::new(key, patterns, loaded, changes.now);
-                spans.add(t, |last, next| clears.link(last, next));
-                view.triggers.insert(t, trigger);
-                moved.push(t..=t);
-            }
-        }
-    }
-    Ranges::union(moved)
 }
 
 /// The first pane at which a rule that depends on what is missing may trigger, if it was added
@@ -221,30 +255,20 @@ fn trusted_from(loaded: &LoadedRule, since: Second) -> Option<Second> {
     (since > 0 && depends).then_some(since + loaded.settings.patience + reach + new_period)
 }
 
-/// The last trigger before `t`, and the first after it.
-fn neighbours(view: &View, key: &Key, t: Second) -> (Option<Second>, Option<Second>) {
-    let settled = key.settled_incidents.values().next_back();
-    let settled = settled.map(|settled| settled.last);
-    let before = view.triggers.range(..t).next_back().map(|(t, _)| *t);
-    let after = view.triggers.range(t + 1..).next().map(|(t, _)| *t);
-    (before.or(settled), after)
+/// The triggers beside a second.
+struct Neighbours {
+    /// The last one before it.
+    before: Option<Second>,
+    /// The first one after it.
+    after: Option<Second>,
 }
 
-/// Looks anew whether incidents end at panes where the clear pattern has come or gone.
-fn relink(view: &mut View, key: &Key, loaded: &LoadedRule, changes: &Changes<'_>) {
-    let touched = loaded
-        .rule
-        .clear
-        .and_then(|place| changes.touched.get(place));
-    for c in touched.into_iter().flatten() {
-        let (before, after) = neighbours(view, key, *c);
-        let at = view.triggers.contains_key(c).then_some(*c);
-        if let (Some(before), Some(after)) = (at.or(before), after) {
-            let View {
-                patterns, spans, ..
-            } = &mut *view;
-            let clears = Clears::new(key, patterns, loaded, changes.now);
-            spans.relink(before, after, |last, next| clears.link(last, next));
-        }
+fn neighbours(stored: &Stored, derived: &Derived, t: Second) -> Neighbours {
+    let settled = stored.tallies.last().map(|(_, tally)| tally.facts.last);
+    let before = derived.triggers.last_before(t).map(|(t, _)| t);
+    let after = derived.triggers.first_from(t + 1).map(|(t, _)| t);
+    Neighbours {
+        before: before.or(settled),
+        after,
     }
 }

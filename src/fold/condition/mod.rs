@@ -2,17 +2,38 @@
 
 mod clears;
 mod evaluate;
-mod inner;
 mod operators;
 
 pub use clears::Clears;
 pub use evaluate::update;
-pub use inner::Inner;
 
+use crate::fold::key::derived::Derived;
+use crate::fold::key::stored::Stored;
 use crate::plan::LoadedRule;
-use crate::rule::reach::wait;
-use crate::rule::{Condition, Function, Pattern, Rule};
+use crate::rule::Condition;
+use crate::rule::reach::{is_falsifiable, wait};
 use crate::time::Second;
+
+/// What a key is evaluated with: what is known of it, its rule, and what time it is.
+#[derive(Clone, Copy)]
+pub struct Sight<'a> {
+    /// The key as it is stored.
+    pub stored: &'a Stored,
+    /// What follows from that.
+    pub derived: &'a Derived,
+    /// Its rule.
+    pub loaded: &'a LoadedRule,
+    /// The watermark, which says what is certain.
+    pub watermark: Option<Second>,
+}
+
+impl<'a> Sight<'a> {
+    /// Where the rule's clear pattern ends incidents.
+    pub fn clears(&self) -> Clears<'a> {
+        let patterns = &self.derived.patterns;
+        Clears::new(&self.stored.head, patterns, self.loaded, self.watermark)
+    }
+}
 
 /// What decides when a trigger is certain.
 #[derive(Clone, Copy, Debug)]
@@ -47,25 +68,6 @@ pub fn holds_through(loaded: &LoadedRule, place: usize, watermark: Option<Second
         true => certain_through(watermark, loaded.settings.patience),
         false => Second::MAX,
     }
-}
-
-/// Whether what holds for a part of a window holds for all of it.
-pub fn is_monotone(pattern: &Pattern) -> bool {
-    // A sum can shrink, though it is taken for one that does not where waiting is concerned.
-    let mut aggregates = pattern.aggregates.iter();
-    let sums = aggregates.any(|aggregate| aggregate.function == Function::Sum);
-    pattern.new.is_none() && !sums && !is_falsifiable(pattern)
-}
-
-/// Whether more matches can take the pattern's test back.
-pub fn is_falsifiable(pattern: &Pattern) -> bool {
-    pattern.having.can_become_false(&pattern.aggregates)
-}
-
-/// Whether a trigger of the rule can never be taken back.
-pub fn is_lasting(rule: &Rule) -> bool {
-    let mut patterns = rule.patterns.iter();
-    !rule.condition.has_absence() && patterns.all(is_monotone)
 }
 
 /// The delays, beside which the watermark must pass a pane, of all that is not certain at once:

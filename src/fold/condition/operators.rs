@@ -2,33 +2,20 @@
 
 use std::ops::RangeInclusive;
 
-use super::inner::{self, Inner, Triggers};
-use super::{certain_through, holds_through};
+use super::{Sight, certain_through, holds_through};
 use crate::fold::few::Few;
-use crate::fold::key::view::{self, PatternView};
-use crate::fold::key::{Group, Trigger};
-use crate::plan::LoadedRule;
+use crate::fold::key::derived::Held;
+use crate::fold::key::inner::{self, Inner, Triggers};
+use crate::fold::key::pane::{Group, Span};
+use crate::fold::key::stored::Trigger;
 use crate::rule::reach::wait;
 use crate::rule::{Condition, ConditionOperator};
-use crate::time::{Millis, Second};
-
-/// Where patterns hold, and up to when that is certain.
-#[derive(Clone, Copy)]
-pub struct Sight<'a> {
-    /// The rule.
-    pub loaded: &'a LoadedRule,
-    /// Its patterns.
-    pub patterns: &'a [PatternView],
-    /// Its operations.
-    pub inner: &'a [Inner],
-    /// The watermark.
-    pub watermark: Option<Second>,
-}
+use crate::time::Second;
 
 /// One side of an operator.
 enum Side<'a> {
     Held {
-        panes: Option<&'a view::Held>,
+        panes: Option<&'a Held>,
         /// Later panes are not certain.
         last: Second,
     },
@@ -57,35 +44,32 @@ impl<'a> Sight<'a> {
         match operator {
             ConditionOperator::And => {
                 let mut both = with_earlier(&left, &right, range.clone(), window);
-                for (t, trigger) in with_earlier(&right, &left, range, window) {
-                    keep(&mut both, t, trigger);
+                for (t, trigger) in with_earlier(&right, &left, range, window).iter() {
+                    keep(&mut both, t, *trigger);
                 }
                 both
             }
             ConditionOperator::Or => {
                 let mut either = left.between(range.clone());
-                for (t, trigger) in right.between(range) {
-                    keep(&mut either, t, trigger);
+                for (t, trigger) in right.between(range).iter() {
+                    keep(&mut either, t, *trigger);
                 }
                 either
             }
             ConditionOperator::FollowedBy => {
-                let followed = |(t, y)| Some((t, followed(&left, t, y, window)?));
-                right
-                    .between(range)
-                    .into_iter()
-                    .filter_map(followed)
-                    .collect()
+                let followed =
+                    |(t, y): (Second, &Trigger)| Some((t, followed(&left, t, *y, window)?));
+                right.between(range).iter().filter_map(followed).collect()
             }
             ConditionOperator::AndNot => {
-                let mut lone = left.between(certain());
-                lone.retain(|t, x| !right.combines(*t, *x, window));
-                lone
+                let all = left.between(certain());
+                let lone = all.iter().filter(|(t, x)| !right.combines(*t, **x, window));
+                lone.map(|(t, x)| (t, *x)).collect()
             }
             ConditionOperator::NotFollowedBy => {
-                let mut lone = left.between(certain());
-                lone.retain(|t, x| !right.follows(*t, *x, window));
-                lone
+                let all = left.between(certain());
+                let lone = all.iter().filter(|(t, x)| !right.follows(*t, **x, window));
+                lone.map(|(t, x)| (t, *x)).collect()
             }
         }
     }
@@ -94,10 +78,10 @@ impl<'a> Sight<'a> {
         match condition {
             Condition::Pattern(place) => {
                 let last = holds_through(self.loaded, *place, self.watermark);
-                let panes = self.patterns.get(*place).map(|view| &view.held);
+                let panes = self.derived.patterns.get(*place).map(|view| &view.held);
                 Side::Held { panes, last }
             }
-            Condition::Operation(..) => Side::Inner(self.inner.get(place)),
+            Condition::Operation(..) => Side::Inner(self.derived.inner.get(place)),
         }
     }
 }
@@ -110,12 +94,12 @@ impl Side<'_> {
                 let (start, end) = (*range.start(), (*range.end()).min(*last));
                 let held = panes.filter(|_| start <= end);
                 let held = held.into_iter().flat_map(|panes| panes.range(start..=end));
-                held.map(|(t, groups)| (*t, held_at(*t, groups))).collect()
+                held.map(|(t, groups)| (t, held_at(t, groups))).collect()
             }
             Side::Inner(inner) => {
                 let inner = inner.filter(|_| !range.is_empty()).into_iter();
                 let within = inner.flat_map(|inner| inner.triggers().range(range.clone()));
-                within.map(|(t, x)| (*t, *x)).collect()
+                within.map(|(t, x)| (t, *x)).collect()
             }
         }
     }
@@ -123,10 +107,10 @@ impl Side<'_> {
     fn at(&self, t: Second) -> Option<Trigger> {
         match self {
             Side::Held { panes, last } => {
-                let groups = panes.filter(|_| t <= *last)?.get(&t)?;
+                let groups = panes.filter(|_| t <= *last)?.get(t)?;
                 Some(held_at(t, groups))
             }
-            Side::Inner(inner) => inner.as_ref()?.triggers().get(&t).copied(),
+            Side::Inner(inner) => inner.as_ref()?.triggers().get(t).copied(),
         }
     }
 
@@ -140,7 +124,7 @@ impl Side<'_> {
             Side::Held { panes, last } => {
                 let (start, end) = (start.max(after + 1), end.min(*last));
                 let panes = panes.filter(|_| start <= end)?;
-                let mut within = panes.range(start..=end).map(|(t, g)| held_at(*t, g));
+                let mut within = panes.range(start..=end).map(|(t, g)| held_at(t, g));
                 let first = within.next()?;
                 let last = within.next_back().unwrap_or(first);
                 Some(first.better(last))
@@ -167,9 +151,9 @@ impl Side<'_> {
     }
 }
 
-fn held_at(t: Second, groups: &Few<Group, (Millis, Millis)>) -> Trigger {
-    let earliest = groups.values().map(|(earliest, _)| *earliest).min();
-    let latest = groups.values().map(|(_, latest)| *latest).max();
+fn held_at(t: Second, groups: &Few<Group, Span>) -> Trigger {
+    let earliest = groups.values().map(|span| span.earliest).min();
+    let latest = groups.values().map(|span| span.latest).max();
     Trigger {
         first: t,
         earliest: earliest.unwrap_or_default(),
@@ -178,10 +162,9 @@ fn held_at(t: Second, groups: &Few<Group, (Millis, Millis)>) -> Trigger {
 }
 
 fn keep(triggers: &mut Triggers, t: Second, trigger: Trigger) {
-    triggers
-        .entry(t)
-        .and_modify(|known| *known = known.better(trigger))
-        .or_insert(trigger);
+    if let Some(known) = triggers.get_or_insert_with(t, || trigger) {
+        *known = known.better(trigger);
+    }
 }
 
 /// What `later` in `range` makes together with `earlier` at or before it.
@@ -191,7 +174,7 @@ fn with_earlier(
     range: RangeInclusive<Second>,
     window: Second,
 ) -> Triggers {
-    let both = |(t, x): (Second, Trigger)| {
+    let both = |(t, x): (Second, &Trigger)| {
         let y = earlier.best(t - window + 1..=t, t - window)?;
         let both = Trigger {
             first: x.first.min(y.first),
@@ -200,7 +183,7 @@ fn with_earlier(
         };
         (x.first > t - window).then_some((t, both))
     };
-    later.between(range).into_iter().filter_map(both).collect()
+    later.between(range).iter().filter_map(both).collect()
 }
 
 /// `y` at `t` after a trigger of `left`.

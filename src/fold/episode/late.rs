@@ -1,16 +1,18 @@
 //! Matches that came too late: they change no incident that was said, and what they make together
 //! with others is said once, apart.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use crate::fold::condition::{self, Horizon};
+use crate::fold::condition::{self, Horizon, Sight};
 use crate::fold::context::{Context, Moment};
-use crate::fold::episode;
-use crate::fold::episode::publish;
-use crate::fold::episode::tally::Ground;
-use crate::fold::key::view::View;
-use crate::fold::key::{Group, GroupPane, Key, KeyId, Pane};
-use crate::incident::{Incident, Status};
+use crate::fold::episode::{self, Start, say};
+use crate::fold::key::Alive;
+use crate::fold::key::derived::{Derived, NewAt};
+use crate::fold::key::group::PatternAt;
+use crate::fold::key::pane::{GroupPane, Pane};
+use crate::fold::key::stored::{Facts, Seen, Stored};
+use crate::fold::window::Timeline;
+use crate::incident::{CloseReason, Incident, Status};
 use crate::plan::LoadedRule;
 use crate::record::Hash;
 use crate::time::Second;
@@ -24,60 +26,57 @@ pub fn hour(watermark: Second) -> Second {
 }
 
 /// The incidents that the late matches of a message at `seconds` make, with those that came late
-/// before and with what else is known, and that would not be without late matches. `before`: the
-/// watermark before the message.
+/// before and with what else is known, and that would not be without late matches.
 pub fn news(
-    key: &Key,
-    seconds: &BTreeSet<Second>,
+    stored: &Stored,
+    seconds: &Timeline<()>,
     context: Context<'_>,
     moment: Moment,
 ) -> Vec<Incident> {
-    let Context {
-        id,
-        rule: loaded,
-        since,
-        topics,
-        ..
-    } = context;
+    let loaded = &**context.rule;
     let Some(before) = moment.before else {
         return Vec::new();
     };
     let horizon = Horizon {
         watermark: moment.after,
-        since,
+        since: context.since,
     };
-    let others = Key {
-        values: key.values.clone(),
-        panes: key.panes.clone(),
-        seen_before: key.seen_before.clone(),
-        ..Key::default()
+    let values = &stored.head.values;
+    let mut others = Alive::of_panes(values, stored.panes.clone());
+    others.stored.seen = stored.seen.clone();
+    let alone = found(&mut others, loaded, horizon);
+    let alone: BTreeSet<Hash> = alone.iter().map(|found| found.id).collect();
+    let mut together = together(stored, loaded, before);
+    let all = found(&mut together, loaded, horizon);
+    let window = loaded.rule.window;
+    let holds_late = |facts: &Facts| {
+        let within = facts.first - window + 1..=facts.last;
+        seconds.range(within).next().is_some()
     };
-    let together = together(key, loaded, before);
-    let alone = incidents(id, others, loaded, horizon, (false, topics));
-    let alone: BTreeSet<Hash> = alone.iter().map(|incident| incident.incident_id).collect();
-    let window_ms = loaded.rule.window * 1000;
-    let holds_late = |incident: &Incident| {
-        let after = incident.first_seen - window_ms;
-        let mut seconds = seconds.iter().map(|second| second * 1000);
-        seconds.any(|second| after < second && second <= incident.last_seen)
-    };
-    let plain = incidents(id, together.clone(), loaded, horizon, (false, topics));
-    let late = incidents(id, together, loaded, horizon, (true, topics));
-    plain
-        .iter()
-        .zip(late)
-        .filter(|(plain, _)| !alone.contains(&plain.incident_id) && holds_late(plain))
-        .filter(|(plain, _)| !publish::excepted(loaded, plain))
-        .flat_map(|(_, mut late)| {
+    all.into_iter()
+        .filter(|found| !alone.contains(&found.id) && holds_late(&found.facts))
+        .filter(|found| {
+            let incident = episode::describe(found.id, loaded, &found.facts, context.topics);
+            !say::excepted(loaded, &incident)
+        })
+        .flat_map(|found| {
+            let start = Start {
+                first: found.facts.first,
+                clear: found.facts.clear,
+                late: true,
+            };
+            let id = episode::incident_id(loaded.fingerprint, values, start, loaded.rule.quiet);
+            let mut late = episode::describe(id, loaded, &found.facts, context.topics);
+            late.late = true;
             late.fit(loaded.incident_bytes());
             let opened = Incident {
-                status: Status::Open,
                 revision: 2 * moment.offset,
-                close_reason: None,
                 ..late.clone()
             };
             let closed = Incident {
                 revision: 2 * moment.offset + 1,
+                status: Status::Closed,
+                close_reason: Some(found.over),
                 ..late
             };
             [opened, closed]
@@ -86,106 +85,125 @@ pub fn news(
 }
 
 /// All that is known of a key, as if nothing of it had come late.
-fn together(key: &Key, loaded: &LoadedRule, before: Second) -> Key {
-    let mut late: BTreeMap<Second, Pane> = BTreeMap::new();
-    for (second, pane) in key.late.values().flatten() {
-        late.entry(*second).or_default().merge(pane, loaded);
+fn together(stored: &Stored, loaded: &LoadedRule, before: Second) -> Alive {
+    let mut late: Timeline<Pane> = Timeline::default();
+    for (second, pane) in stored.late.iter().flat_map(|(_, panes)| panes.iter()) {
+        if let Some(known) = late.get_or_insert_with(second, Pane::default) {
+            known.merge(pane, loaded);
+        }
     }
-    let asks_for_new = loaded
-        .rule
-        .patterns
-        .iter()
-        .any(|pattern| pattern.new.is_some());
-    let known_new = asks_for_new.then(|| known_new(key, &late, loaded, before));
-    let mut panes = key.panes.clone();
-    for (second, pane) in &late {
-        panes.entry(*second).or_default().merge(pane, loaded);
+    let patterns = loaded.rule.patterns.iter();
+    let asks_for_new = patterns.clone().any(|pattern| pattern.new.is_some());
+    let known_new = asks_for_new.then(|| known_new(stored, &late, loaded, before));
+    let mut panes = stored.panes.clone();
+    for (second, pane) in late.iter() {
+        if let Some(known) = panes.get_or_insert_with(second, Pane::default) {
+            known.merge(pane, loaded);
+        }
     }
-    let mut view = View::new(&panes, loaded);
-    view.known_new = known_new;
-    Key {
-        values: key.values.clone(),
-        panes,
-        view: Some(view),
-        ..Key::default()
-    }
+    let mut derived = Derived::new(&panes, loaded);
+    derived.known_new = known_new;
+    let mut together = Alive::of_panes(&stored.head.values, panes);
+    together.derived = Some(derived);
+    together
 }
 
 /// Where values are new. What was new among the matches on time stays so; of a late one, its
 /// values are if none came late with them in the period before it, and none on time since.
 fn known_new(
-    key: &Key,
-    late: &BTreeMap<Second, Pane>,
+    stored: &Stored,
+    late: &Timeline<Pane>,
     loaded: &LoadedRule,
     before: Second,
-) -> BTreeSet<(usize, Group, Second)> {
-    let on_time = View::new(&key.panes, loaded);
-    let nothing = Key::default();
-    let apart = View::new(late, loaded);
+) -> BTreeSet<NewAt> {
+    let on_time = Derived::new(&stored.panes, loaded);
+    let nothing = Seen::default();
+    let apart = Derived::new(late, loaded);
     let mut known = BTreeSet::new();
     for (place, pattern) in loaded.rule.patterns.iter().enumerate() {
-        let (Some(new), Some(on_time), Some(apart)) = (
+        let (Some(at), Some(new), Some(on_time), Some(apart)) = (
+            PatternAt::of(loaded, place),
             &pattern.new,
             on_time.patterns.get(place),
             apart.patterns.get(place),
         ) else {
             continue;
         };
-        let mut each = |panes: &BTreeMap<Second, Pane>,
-                        test: &dyn Fn(Second, &GroupPane) -> bool| {
-            for (second, pane) in panes {
-                let share = pane.patterns.get(&(place as u32));
-                let groups = share.into_iter().flat_map(|share| share.groups.iter());
-                let new = groups.filter(|(_, found)| test(*second, found));
-                known.extend(new.map(|(group, _)| (place, group.clone(), *second)));
-            }
-        };
-        each(&key.panes, &|second, found| {
-            on_time.is_new(key, (place, pattern), second, &found.combinations)
-        });
+        known.extend(new_at(&stored.panes, place, |second, found| {
+            on_time.is_new(&stored.seen, at, second, found)
+        }));
         let kept = (before - loaded.settings.lateness - new.period) * 1000;
-        each(late, &|second, found| {
+        known.extend(new_at(late, place, |second, found| {
             let mut combinations = found.combinations.iter();
-            combinations.any(|(combination, times)| {
-                let one = BTreeMap::from([(*combination, *times)]);
-                let since = kept.max(times.0 - new.period * 1000);
-                let seen = on_time.last_seen(key, place, *combination);
-                seen.is_none_or(|seen| seen < since)
-                    && apart.is_new(&nothing, (place, pattern), second, &one)
+            combinations.any(|(combination, span)| {
+                let one = GroupPane {
+                    combinations: std::iter::once((*combination, *span)).collect(),
+                    ..found.clone()
+                };
+                let since = kept.max(span.earliest - new.period * 1000);
+                let seen = on_time.last_seen(&stored.seen, place, *combination);
+                seen.is_none_or(|seen| seen < since) && apart.is_new(&nothing, at, second, &one)
             })
-        });
+        }));
     }
     known
 }
 
-/// All incidents of `key`, in order, with why they are over; [`Incident::fit`] is to follow.
-pub fn incidents(
-    id: KeyId,
-    mut key: Key,
-    loaded: &LoadedRule,
-    horizon: Horizon,
-    (late, topics): (bool, &[String]),
-) -> Vec<Incident> {
-    condition::update(&mut key, loaded, horizon);
-    let Some(view) = key.view.take() else {
+/// Where the groups of a pattern in these panes pass `test`.
+fn new_at(
+    panes: &Timeline<Pane>,
+    place: usize,
+    test: impl Fn(Second, &GroupPane) -> bool,
+) -> Vec<NewAt> {
+    let mut all = Vec::new();
+    for (second, pane) in panes.iter() {
+        let share = pane.patterns.get(&(place as u32));
+        let groups = share.into_iter().flat_map(|share| share.groups.iter());
+        let new = groups.filter(|(_, found)| test(second, found));
+        all.extend(new.map(|(group, _)| NewAt {
+            pattern: place,
+            group: group.clone(),
+            second,
+        }));
+    }
+    all
+}
+
+/// An incident of a key all of whose matches are known.
+pub struct Found {
+    /// Its name.
+    pub id: Hash,
+    /// What it came to.
+    pub facts: Facts,
+    /// Why it is over.
+    pub over: CloseReason,
+}
+
+/// All incidents of a key, in order.
+pub fn found(key: &mut Alive, loaded: &LoadedRule, horizon: Horizon) -> Vec<Found> {
+    condition::update(key, loaded, horizon);
+    let Alive {
+        stored,
+        derived: Some(derived),
+    } = key
+    else {
         return Vec::new();
     };
-    let describe = |span: (Second, Second)| {
-        let ground = Ground {
-            key: &key,
-            view: &view,
-            loaded,
-            watermark: horizon.watermark,
-        };
-        let tally = episode::tally(ground, span);
-        let incident = episode::describe(id, &key, loaded, tally, (late, topics));
-        let (_, at_last) = episode::over_after(span.1, loaded);
-        let over = episode::over(ground, span.1).unwrap_or(at_last);
-        Incident {
-            status: Status::Closed,
-            close_reason: Some(over),
-            ..incident
-        }
+    let sight = Sight {
+        stored,
+        derived,
+        loaded,
+        watermark: horizon.watermark,
     };
-    view.spans.iter().map(describe).collect()
+    let spans = derived.spans.iter();
+    spans
+        .map(|(first, last)| {
+            let (_, at_last) = episode::over_after(last, loaded);
+            Found {
+                id: episode::id_of(sight, first),
+                facts: episode::tally(sight, first, last).facts,
+                over: episode::over(sight, last).unwrap_or(at_last),
+            }
+        })
+        .collect()
 }

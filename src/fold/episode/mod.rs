@@ -1,14 +1,16 @@
 //! Triggers to incidents: which belong together, and what follows from them.
 
 pub mod late;
-pub mod publish;
+pub mod say;
 pub mod settle;
 pub mod tally;
 
+use std::sync::Arc;
+
 use crate::bounded;
-use crate::fold::condition;
-use crate::fold::episode::tally::{Ground, Tally};
-use crate::fold::key::{Key, KeyId, Mark};
+use crate::fold::condition::{self, Sight};
+use crate::fold::key::pane::Mark;
+use crate::fold::key::stored::{Facts, Tally};
 use crate::fold::window;
 use crate::incident::{CloseReason, Evidence, Incident, Status};
 use crate::matches::hash_values;
@@ -29,13 +31,13 @@ pub fn over_after(last: Second, loaded: &LoadedRule) -> (Second, CloseReason) {
 }
 
 /// Why an episode that last triggered at `last` is over; `None`: it is not.
-pub fn over(ground: Ground<'_>, last: Second) -> Option<CloseReason> {
-    let clear = ground.clears().last_before(Second::MAX);
+pub fn over(sight: Sight<'_>, last: Second) -> Option<CloseReason> {
+    let clear = sight.clears().last_before(Second::MAX);
     if clear.is_some_and(|clear| clear >= last) {
         return Some(CloseReason::Clear);
     }
-    let (after, reason) = over_after(last, ground.loaded);
-    ground
+    let (after, reason) = over_after(last, sight.loaded);
+    sight
         .watermark
         .is_some_and(|watermark| watermark > after)
         .then_some(reason)
@@ -70,80 +72,72 @@ pub fn incident_id(rule: Hash, values: &[Option<String>], start: Start, quiet: S
 }
 
 /// What the triggers from `first` through `last` come to, which belong together.
-pub fn tally(ground: Ground<'_>, (first, last): (Second, Second)) -> Tally {
-    let settled = ground.key.settled_incidents.get(&first).cloned();
-    let is_all = settled.as_ref().is_some_and(|settled| settled.last >= last);
-    let mut tally = settled.unwrap_or_else(|| begin(ground, first));
+pub fn tally(sight: Sight<'_>, first: Second, last: Second) -> Tally {
+    let settled = sight.stored.tallies.get(first).cloned();
+    let is_all = settled
+        .as_ref()
+        .is_some_and(|settled| settled.facts.last >= last);
+    let mut tally = settled.unwrap_or_else(|| begin(sight, first));
     if !is_all {
-        tally.extend(ground, last);
-        tally.take_values(ground);
+        tally.extend(sight, last);
+        tally.take_values(sight);
     }
     tally
 }
 
 /// The tally of the first trigger of an episode, without values.
-pub fn begin(ground: Ground<'_>, first: Second) -> Tally {
-    Tally::begin(ground, first, clear_before(ground, first))
+pub fn begin(sight: Sight<'_>, first: Second) -> Tally {
+    Tally::begin(sight, first, clear_before(sight, first))
 }
 
 /// The last clear pane before the first trigger of an episode that its name tells of; 0: none.
-fn clear_before(ground: Ground<'_>, first: Second) -> Second {
-    let slot = window::slot_start(first, ground.loaded.rule.quiet);
-    let clear = ground.clears().last_before(first);
+fn clear_before(sight: Sight<'_>, first: Second) -> Second {
+    let slot = window::slot_start(first, sight.loaded.rule.quiet);
+    let clear = sight.clears().last_before(first);
     clear.filter(|clear| *clear >= slot).unwrap_or(0)
 }
 
 /// The name of the incident on time that begins with the trigger at `first`.
-pub fn id_of(ground: Ground<'_>, first: Second) -> Hash {
-    let settled = ground.key.settled_incidents.get(&first);
+pub fn id_of(sight: Sight<'_>, first: Second) -> Hash {
+    let settled = sight.stored.tallies.get(first);
     let start = Start {
         first,
-        clear: settled.map_or_else(|| clear_before(ground, first), |settled| settled.clear),
+        clear: settled.map_or_else(|| clear_before(sight, first), |settled| settled.facts.clear),
         late: false,
     };
-    let loaded = ground.loaded;
+    let loaded = sight.loaded;
     let quiet = loaded.rule.quiet;
-    incident_id(loaded.fingerprint, &ground.key.values, start, quiet)
+    incident_id(loaded.fingerprint, &sight.stored.head.values, start, quiet)
 }
 
-/// All that follows from a tally: an OPEN incident of revision 0, which may still be larger than
-/// the rule's limits say. `late`: it was found apart from what is on time.
-pub fn describe(
-    id: KeyId,
-    key: &Key,
-    loaded: &LoadedRule,
-    tally: Tally,
-    (late, topics): (bool, &[String]),
-) -> Incident {
+/// All that follows from what an incident came to: an OPEN incident of revision 0, which may still
+/// be larger than the rule's limits say. `id`: its name.
+pub fn describe(id: Hash, loaded: &LoadedRule, facts: &Facts, topics: &[Arc<str>]) -> Incident {
     let rule = &loaded.rule;
-    let names = rule.attributes.iter().map(|(name, _)| name.clone());
-    let start = Start {
-        first: tally.first,
-        clear: tally.clear,
-        late,
-    };
+    let labels = &loaded.labels;
+    let names = labels.attributes.iter().map(Arc::clone);
     let mut incident = Incident {
-        incident_id: incident_id(id.rule, &key.values, start, rule.quiet),
+        incident_id: id,
         revision: 0,
         status: Status::Open,
-        rule_id: bounded::value(&rule.id).into_owned(),
-        rule_name: bounded::value(&rule.name).into_owned(),
-        rule_fingerprint: id.rule,
+        rule_id: Arc::clone(&labels.rule_id),
+        rule_name: Arc::clone(&labels.rule_name),
+        rule_fingerprint: loaded.fingerprint,
         severity: rule.severity.otherwise,
-        category: rule.category.name().to_owned(),
-        subcategory: bounded::value(&rule.subcategory).into_owned(),
-        impacts: bounded::value(&rule.impacts).into_owned(),
-        tactics: rule.tactics.clone(),
-        techniques: rule.techniques.clone(),
+        category: Arc::clone(&labels.category),
+        subcategory: Arc::clone(&labels.subcategory),
+        impacts: Arc::clone(&labels.impacts),
+        tactics: labels.tactics.clone(),
+        techniques: labels.techniques.clone(),
         title: String::new(),
         window_ms: rule.window * 1000,
-        first_seen: tally.first * 1000,
-        last_seen: tally.last * 1000,
-        event_count: tally.events,
-        trigger_count: tally.windows,
-        evidence: evidence(&tally, loaded, topics),
-        attributes: names.zip(tally.values).collect(),
-        late,
+        first_seen: facts.first * 1000,
+        last_seen: facts.last * 1000,
+        event_count: facts.events,
+        trigger_count: facts.windows,
+        evidence: evidence(facts, loaded, topics),
+        attributes: names.zip(facts.values.iter().cloned()).collect(),
+        late: false,
         close_reason: None,
         replaced_by: None,
         replaces: Vec::new(),
@@ -159,23 +153,25 @@ pub fn describe(
 fn title(template: &str, incident: &Incident) -> String {
     rule::title::title(template, &|name| {
         let mut attributes = incident.attributes.iter();
-        let (_, value) = attributes.find(|(known, _)| known == name)?;
+        let (_, value) = attributes.find(|(known, _)| &**known == name)?;
         Some(value.to_string())
     })
 }
 
-fn evidence(tally: &Tally, loaded: &LoadedRule, topics: &[String]) -> Vec<Evidence> {
-    let patterns = loaded.rule.patterns.iter().zip(&tally.evidence);
-    patterns
-        .flat_map(|(pattern, marks)| marks.iter().map(|mark| shown(mark, &pattern.name, topics)))
-        .collect()
+fn evidence(facts: &Facts, loaded: &LoadedRule, topics: &[Arc<str>]) -> Vec<Evidence> {
+    let patterns = loaded.labels.patterns.iter().zip(&facts.evidence);
+    let mut evidence = Vec::with_capacity(facts.evidence.iter().map(Vec::len).sum());
+    for (pattern, marks) in patterns {
+        evidence.extend(marks.iter().map(|mark| shown(mark, pattern, topics)));
+    }
+    evidence
 }
 
-fn shown(mark: &Mark, pattern: &str, topics: &[String]) -> Evidence {
-    let topic = topics.get(mark.topic as usize).map_or("", String::as_str);
+fn shown(mark: &Mark, pattern: &Arc<str>, topics: &[Arc<str>]) -> Evidence {
+    let topic = topics.get(mark.topic as usize);
     Evidence {
-        pattern: bounded::value(pattern).into_owned(),
-        topic: bounded::value(topic).into_owned(),
+        pattern: Arc::clone(pattern),
+        topic: topic.map_or_else(|| Arc::from(""), bounded::shared),
         partition: mark.partition as i32,
         offset: mark.position.offset,
         index: mark.position.index,

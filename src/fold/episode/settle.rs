@@ -1,165 +1,197 @@
 //! What time makes final: it is summed up, and what it came of is forgotten.
 
 use crate::canary::{self, Canary};
-use crate::fold::condition::{self, Clears, Horizon};
+use crate::fold::condition::{self, Horizon, Sight};
 use crate::fold::episode;
-use crate::fold::episode::tally::Ground;
-use crate::fold::key::Key;
-use crate::fold::key::view::View;
+use crate::fold::key::Alive;
+use crate::fold::key::derived::Derived;
+use crate::fold::key::rows::{Row, chunk_of};
+use crate::fold::key::stored::Stored;
 use crate::fold::window;
 use crate::plan::LoadedRule;
-use crate::rule::reach::Reach;
+use crate::rule::reach::{Reach, is_lasting};
 use crate::time::{Second, second_of};
 
-/// Brings `key` to where it is at a watermark before anything is added to it.
-pub fn catch_up(key: &mut Key, loaded: &LoadedRule, watermark: Option<Second>) {
-    if key.view.is_none() {
-        let since = key.since;
+/// Brings a key to where it is at a watermark before anything is added to it.
+pub fn catch_up(key: &mut Alive, loaded: &LoadedRule, watermark: Option<Second>) {
+    if key.derived.is_none() {
+        let since = key.stored.head.since;
         condition::update(key, loaded, Horizon { watermark, since });
     }
     settle(key, loaded, watermark);
 }
 
 /// Forgets what no match on time can change or need, at `watermark`.
-pub fn settle(key: &mut Key, loaded: &LoadedRule, watermark: Option<Second>) {
-    let Some(watermark) = watermark else { return };
-    let Some(mut view) = key.view.take() else {
+pub fn settle(key: &mut Alive, loaded: &LoadedRule, watermark: Option<Second>) {
+    let (
+        Alive {
+            stored,
+            derived: Some(derived),
+        },
+        Some(watermark),
+    ) = (key, watermark)
+    else {
         return;
     };
-    let lateness = loaded.settings.lateness;
-    key.late.retain(|hour, _| watermark - hour < lateness);
     let Reach {
         wait,
         reach,
         new_period,
     } = loaded.reach;
-    let horizon = watermark - lateness;
-    sum_up(key, &mut view, loaded, horizon - wait, watermark);
-    forget_incidents(key, &mut view, loaded, horizon - wait);
-    forget_clear(key, &view, loaded, horizon - wait);
+    forget_late(stored, loaded, watermark);
+    let horizon = watermark - loaded.settings.lateness;
+    sum_up(stored, derived, loaded, horizon - wait, watermark);
+    forget_incidents(stored, derived, loaded, horizon - wait);
+    forget_clear(stored, derived, loaded, horizon - wait);
     let kept = horizon - reach;
-    forget_panes(key, &mut view, kept + canary::slip(Canary::ExpireEarly));
-    let seen = (kept - new_period) * 1000;
-    key.seen_before.retain(|_, latest| *latest >= seen);
-    key.view = Some(view);
+    forget_panes(stored, derived, kept + canary::slip(Canary::ExpireEarly));
+    while let Some(combination) = stored.seen.pop_before((kept - new_period) * 1000) {
+        stored.touch(Row::Seen(combination));
+    }
+}
+
+fn forget_late(stored: &mut Stored, loaded: &LoadedRule, watermark: Second) {
+    let kept = watermark - loaded.settings.lateness + 1;
+    while let Some((hour, panes)) = stored.late.pop_before(kept) {
+        for second in panes.seconds() {
+            stored.touch(Row::Late(hour, chunk_of(second)));
+        }
+    }
 }
 
 /// Adds the triggers before `end`, which are final, to what is remembered of their incidents.
-fn sum_up(key: &mut Key, view: &mut View, loaded: &LoadedRule, end: Second, watermark: Second) {
-    if key.settled.is_some_and(|settled| settled >= end) {
+fn sum_up(
+    stored: &mut Stored,
+    derived: &mut Derived,
+    loaded: &LoadedRule,
+    end: Second,
+    watermark: Second,
+) {
+    if stored.head.settled.is_some_and(|settled| settled >= end) {
         return;
     }
-    let clears = Clears::new(key, &view.patterns, loaded, Some(watermark));
     // The last trigger of an incident stays the last or comes to be an earlier one: of what is
     // not the last now the values are never asked for.
-    let lasting = loaded.rule.clear.is_none() && condition::is_lasting(&loaded.rule);
-    let mut from = Second::MIN;
-    while let Some((t, _)) = view.triggers.range(from..end).next() {
-        let Some((first, end_of_all)) = view.spans.containing(*t) else {
-            break;
-        };
-        let last = view
-            .triggers
-            .range(*t..=end_of_all.min(end - 1))
-            .next_back();
-        let last = last.map_or(*t, |(last, _)| *last);
-        let known = key.settled_incidents.remove(&first);
-        let ground = Ground {
-            key,
-            view,
+    let lasting = loaded.rule.clear.is_none() && is_lasting(&loaded.rule);
+    let clear = {
+        let mut from = Second::MIN;
+        while let Some((t, _)) = derived.triggers.range(from..=end - 1).next() {
+            let Some((first, end_of_all)) = derived.spans.containing(t) else {
+                break;
+            };
+            let finals = derived.triggers.range(t..=end_of_all.min(end - 1));
+            let last = finals.map(|(last, _)| last).next_back().unwrap_or(t);
+            let known = stored.tallies.remove(first);
+            let sight = Sight {
+                stored,
+                derived,
+                loaded,
+                watermark: Some(watermark),
+            };
+            let mut tally = known.unwrap_or_else(|| episode::begin(sight, first));
+            tally.extend(sight, last);
+            if !lasting || end_of_all == last {
+                tally.take_values(sight);
+            }
+            stored.tallies.insert(first, tally);
+            stored.touch(Row::Tally(first));
+            from = last + 1;
+        }
+        let sight = Sight {
+            stored,
+            derived,
             loaded,
             watermark: Some(watermark),
         };
-        let mut tally = known.unwrap_or_else(|| episode::begin(ground, first));
-        tally.extend(ground, last);
-        if !lasting || end_of_all == last {
-            tally.take_values(ground);
-        }
-        key.settled_incidents.insert(first, tally);
-        from = last + 1;
-    }
-    key.settled_clear = clears.last_before(end);
-    key.settled = Some(end);
-    view.triggers = view.triggers.split_off(&end);
+        sight.clears().last_before(end)
+    };
+    stored.head.settled_clear = clear;
+    stored.head.settled = Some(end);
+    derived.triggers.drop_before(end);
 }
 
 /// Forgets the incidents that nothing can join any more.
-fn forget_incidents(key: &mut Key, view: &mut View, loaded: &LoadedRule, end: Second) {
-    let over: Vec<Second> = view
-        .spans
-        .iter()
-        .filter(|(_, last)| window::episode_end(*last, loaded.rule.quiet).0 < end)
-        .map(|(first, _)| first)
-        .collect();
+fn forget_incidents(stored: &mut Stored, derived: &mut Derived, loaded: &LoadedRule, end: Second) {
+    let is_over = |last: Second| window::episode_end(last, loaded.rule.quiet).0 < end;
+    let over = derived.spans.iter().filter(|(_, last)| is_over(*last));
+    let over: Vec<Second> = over.map(|(first, _)| first).collect();
     for first in over {
-        view.spans.remove(first);
-        key.settled_incidents.remove(&first);
+        derived.spans.remove(first);
+        if stored.tallies.remove(first).is_some() {
+            stored.touch(Row::Tally(first));
+        }
     }
-    let spans = &view.spans;
-    key.published
-        .retain(|_, last| spans.last_of(second_of(last.first_seen)).is_some());
+    let spans = &derived.spans;
+    let is_there = |first| spans.last_of(first).is_some();
+    let said = stored.said.iter();
+    let gone = said.filter(|(_, last)| !is_there(last.facts.first));
+    let gone: Vec<_> = gone.map(|(id, _)| *id).collect();
+    for id in gone {
+        stored.said.remove(&id);
+        stored.touch(Row::Said(id));
+    }
 }
 
 /// Forgets the last clear pane once it ends no incident that can still be told of, and once those
 /// that can still begin are not named by it.
-fn forget_clear(key: &mut Key, view: &View, loaded: &LoadedRule, end: Second) {
+fn forget_clear(stored: &mut Stored, derived: &Derived, loaded: &LoadedRule, end: Second) {
     let is_named = |clear: &Second| window::slot_end(*clear, loaded.rule.quiet) > end;
-    if view.spans.iter().next().is_none() {
-        key.settled_clear = key.settled_clear.filter(is_named);
+    if derived.spans.iter().next().is_none() {
+        let head = &mut stored.head;
+        head.settled_clear = head.settled_clear.filter(is_named);
     }
 }
 
-fn forget_panes(key: &mut Key, view: &mut View, kept: Second) {
-    if key
-        .panes
-        .first_key_value()
-        .is_none_or(|(first, _)| *first >= kept)
-    {
+fn forget_panes(stored: &mut Stored, derived: &mut Derived, kept: Second) {
+    if stored.panes.first().is_none_or(|(first, _)| first >= kept) {
         return;
     }
-    while let Some(entry) = key.panes.first_entry().filter(|entry| *entry.key() < kept) {
-        let (second, pane) = entry.remove_entry();
-        key.changed.insert(second);
+    while let Some((second, pane)) = stored.panes.pop_before(kept) {
+        stored.touch(Row::Panes(chunk_of(second)));
         for (place, share) in pane.patterns.iter() {
             let groups = share.groups.values();
-            for (combination, (_, latest)) in groups.flat_map(|group| &group.combinations) {
-                let known = key
-                    .seen_before
-                    .entry((*place, *combination))
-                    .or_insert(*latest);
-                *known = (*latest).max(*known);
+            for (combination, span) in groups.flat_map(|group| group.combinations.iter()) {
+                let combination = (*place, *combination);
+                if stored.seen.see(combination, span.latest) {
+                    stored.touch(Row::Seen(combination));
+                }
             }
         }
     }
-    view.drop_before(kept);
-    for settled in key.settled_incidents.values_mut() {
-        settled.forget_before(kept);
+    derived.drop_before(kept);
+    let mut counted = Vec::new();
+    for (first, tally) in stored.tallies.iter_mut() {
+        if tally.forget_before(kept) {
+            counted.push(Row::Tally(first));
+        }
     }
+    counted.into_iter().for_each(|row| stored.touch(row));
 }
 
-/// The second that the watermark must pass for all that is remembered of `key` to be forgotten;
+/// The second that the watermark must pass for all that is remembered of a key to be forgotten;
 /// `None`: there is nothing.
-pub fn forgotten_after(key: &Key, view: &View, loaded: &LoadedRule) -> Option<Second> {
+pub fn forgotten_after(sight: Sight<'_>) -> Option<Second> {
+    let Sight {
+        stored,
+        derived,
+        loaded,
+        ..
+    } = sight;
     let lateness = loaded.settings.lateness;
     let Reach {
         wait,
         reach,
         new_period,
     } = loaded.reach;
-    let panes = key.panes.last_key_value();
+    let quiet = loaded.rule.quiet;
+    let panes = stored.panes.last();
     let panes = panes.map(|(second, _)| second + lateness + reach);
-    let incidents = view
-        .spans
-        .iter()
-        .last()
-        .map(|(_, last)| window::episode_end(last, loaded.rule.quiet).0 + lateness + wait);
-    let seen = key.seen_before.values().max();
-    let seen = seen.map(|latest| second_of(*latest) + lateness + reach + new_period + 1);
-    let late = key.late.last_key_value();
-    let late = late.map(|(hour, _)| hour + lateness);
-    let clear = key.settled_clear.map(|clear| {
-        let end = window::slot_end(clear, loaded.rule.quiet);
-        end + lateness + wait - 1
-    });
+    let incidents = derived.spans.iter().last();
+    let incidents = incidents.map(|(_, last)| window::episode_end(last, quiet).0 + lateness + wait);
+    let seen = stored.seen.latest();
+    let seen = seen.map(|latest| second_of(latest) + lateness + reach + new_period + 1);
+    let late = stored.late.last().map(|(hour, _)| hour + lateness);
+    let clear = stored.head.settled_clear;
+    let clear = clear.map(|clear| window::slot_end(clear, quiet) + lateness + wait - 1);
     panes.max(incidents).max(seen).max(late).max(clear)
 }

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::fold::key::{Key, KeyId};
+use crate::fold::key::{Alive, KeyId};
 use crate::record::Hash;
 use crate::time::Second;
 
@@ -13,13 +13,13 @@ const MEMORY_FACTOR: usize = 8;
 /// A key in memory.
 #[derive(Debug, Default)]
 pub struct Cached {
-    pub key: Key,
+    pub key: Alive,
     /// The timer row that the store has.
     pub stored_due: Option<Second>,
     /// Its place among the timers.
     timer: Option<Second>,
     /// Bytes of its rows as they were last read or written: the number of its panes' row, or none.
-    rows: BTreeMap<Option<Second>, usize>,
+    rows: BTreeMap<Vec<u8>, usize>,
     /// It differs from what the store has.
     dirty: bool,
     /// In which round it was last needed.
@@ -87,13 +87,13 @@ impl Cache {
     }
 
     /// Adds a key as the store has it.
-    pub fn load(&mut self, id: KeyId, key: Key, bytes: usize) {
-        self.timers.extend(key.due.map(|due| (due, id)));
+    pub fn load(&mut self, id: KeyId, key: Alive, bytes: usize) {
+        self.timers.extend(key.due().map(|due| (due, id)));
         let cached = Cached {
-            stored_due: key.due,
-            timer: key.due,
+            stored_due: key.due(),
+            timer: key.due(),
             key,
-            rows: BTreeMap::from([(None, bytes)]),
+            rows: BTreeMap::from([(Vec::new(), bytes)]),
             ..Cached::default()
         };
         self.bytes += bytes;
@@ -102,19 +102,19 @@ impl Cache {
     }
 
     /// Takes a key's value out; a new one is empty. [`Cache::put`] must follow.
-    pub fn take(&mut self, id: KeyId) -> Key {
+    pub fn take(&mut self, id: KeyId) -> Alive {
         std::mem::take(&mut self.keys.entry(id).or_default().key)
     }
 
     /// Puts a key back, changed.
-    pub fn put(&mut self, id: KeyId, key: Key) {
+    pub fn put(&mut self, id: KeyId, key: Alive) {
         let cached = self.keys.entry(id).or_default();
-        if cached.timer != key.due {
+        if cached.timer != key.due() {
             if let Some(due) = cached.timer {
                 self.timers.remove(&(due, id));
             }
-            self.timers.extend(key.due.map(|due| (due, id)));
-            cached.timer = key.due;
+            self.timers.extend(key.due().map(|due| (due, id)));
+            cached.timer = key.due();
         }
         cached.key = key;
         self.touch(id);
@@ -128,7 +128,7 @@ impl Cache {
     }
 
     /// Empties the keys of a rule; gives them.
-    pub fn take_rule(&mut self, fingerprint: Hash) -> Vec<(KeyId, Key)> {
+    pub fn take_rule(&mut self, fingerprint: Hash) -> Vec<(KeyId, Alive)> {
         let id = |byte| KeyId {
             rule: fingerprint,
             key: Hash([byte; 16]),
@@ -139,12 +139,9 @@ impl Cache {
             .map(|(id, _)| *id)
             .collect();
         let taken = ids.into_iter().map(|id| {
-            let mut key = self.take(id);
-            let mut empty = Key {
-                changed: std::mem::take(&mut key.changed),
-                ..Key::default()
-            };
-            empty.changed.extend(key.panes.keys());
+            let key = self.take(id);
+            let mut empty = Alive::from(key.stored.clone());
+            empty.stored.forget();
             self.put(id, empty);
             (id, key)
         });
@@ -167,7 +164,7 @@ impl Cache {
     }
 
     /// Notes what a row of a key takes: its panes' row of this number, or its own.
-    pub fn weigh(&mut self, id: KeyId, row: Option<Second>, bytes: usize) {
+    pub fn weigh(&mut self, id: KeyId, row: Vec<u8>, bytes: usize) {
         let Some(cached) = self.keys.get_mut(&id) else {
             return;
         };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{InForce, State};
 use crate::fold::context::Context;
-use crate::fold::key::{Key, KeyId};
+use crate::fold::key::{Alive, KeyId};
 use crate::plan::{LoadedRule, Plan};
 use crate::record::Hash;
 use crate::time::Second;
@@ -77,7 +77,7 @@ impl State {
     }
 
     /// Takes a key out, to be put back; a new one is empty. `None`: its rule is not in force.
-    pub(crate) fn take_key(&mut self, id: KeyId) -> Option<Key> {
+    pub(crate) fn take_key(&mut self, id: KeyId) -> Option<Alive> {
         let is_in_force = self.rules.contains_key(&id.rule);
         is_in_force.then(|| self.keys.take(id))
     }
@@ -106,12 +106,12 @@ impl State {
     }
 
     /// Puts a key back.
-    pub(crate) fn put_key(&mut self, id: KeyId, key: Key) {
+    pub(crate) fn put_key(&mut self, id: KeyId, key: Alive) {
         self.keys.put(id, key);
     }
 
     /// Forgets the loaded keys of a rule that is no longer in force; gives them.
-    pub(crate) fn forget_rule(&mut self, fingerprint: Hash) -> Vec<(KeyId, Key)> {
+    pub(crate) fn forget_rule(&mut self, fingerprint: Hash) -> Vec<(KeyId, Alive)> {
         self.keys.take_rule(fingerprint)
     }
 }

@@ -5,16 +5,14 @@
 //! | key | value |
 //! | --- | --- |
 //! | `m` | all but the keys (plan, positions, rules): [`FORMAT`], then postcard |
-//! | `k` fingerprint key-hash | one [`Key`] without its panes: [`FORMAT`], then postcard |
-//! | `k` fingerprint key-hash number | its panes in 64 seconds: [`FORMAT`], then postcard |
+//! | `k` fingerprint key-hash | the first row of a key ([`crate::fold::key::form`]) |
+//! | `k` fingerprint key-hash suffix | another of its rows ([`crate::fold::key::rows`]) |
 //! | `t` due fingerprint key-hash | empty |
 //!
 //! Numbers are written big-endian with their sign bit turned, so that rows stand in order of
 //! time. A `t` row says that its key has something to decide once the watermark has passed `due`.
 //! Keys are loaded as messages need them, and written back in one batch with the offset that
 //! they stand for.
-//!
-//! [`Key`]: crate::fold::key::Key
 
 mod cache;
 mod fold;
@@ -27,7 +25,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::bytes::{Unreadable, from_bytes, to_bytes};
-use crate::fold::key::{KeyId, Pane};
+use crate::fold::key::form::FORMAT as KEY_FORMAT;
+use crate::fold::key::stored::Stored;
+use crate::fold::key::{Alive, KeyId};
 use crate::fold::sources::Sources;
 use crate::fold::work::{Asked, Run};
 use crate::incident::Incident;
@@ -36,13 +36,10 @@ use crate::record::Hash;
 use crate::time::{Millis, Second};
 use cache::Cache;
 use recovery::Hours;
-use rows::{
-    chunk_number, chunk_of, chunk_row, key_id, key_row, panes_of_key, rows_of, seconds_of,
-    timer_row,
-};
+use rows::{key_id, key_row, others_of_key, rows_of, timer_row};
 
 /// Version of the rows' values.
-pub const FORMAT: u8 = 4;
+pub const FORMAT: u8 = KEY_FORMAT;
 
 /// Rows that the next run needs from the store, all within one matches partition.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -266,7 +263,7 @@ impl State {
     /// it is empty.
     pub fn wants(&mut self, run: &mut Run) -> Vec<Read> {
         let panes = std::mem::take(&mut self.loading);
-        let mut reads: Vec<Read> = panes.iter().map(|id| panes_of_key(*id)).collect();
+        let mut reads: Vec<Read> = panes.iter().map(|id| others_of_key(*id)).collect();
         match run.asked {
             Asked::Nothing => {
                 run.asked = Asked::Keys;
@@ -312,21 +309,23 @@ impl State {
     }
 
     fn load_key(&mut self, row: &[u8], value: &[u8]) -> Result<(), Unreadable> {
-        let (name, panes_row) = row.split_at_checked(32).ok_or(Unreadable)?;
+        let (name, suffix) = row.split_at_checked(32).ok_or(Unreadable)?;
         let id = key_id(name).ok_or(Unreadable)?;
-        if !panes_row.is_empty() {
+        if !suffix.is_empty() {
             // Of a key that was here before, more is known than its rows say.
             if self.loaded.contains(&id) {
                 let cached = self.keys.get_mut(id).ok_or(Unreadable)?;
-                let panes: BTreeMap<Second, Pane> = from_bytes(FORMAT, value)?;
-                cached.key.panes.extend(panes);
-                let number = chunk_number(panes_row).ok_or(Unreadable)?;
-                self.keys.weigh(id, Some(number), value.len());
+                cached.key.stored.load(suffix, value)?;
+                self.keys.weigh(id, suffix.to_vec(), value.len());
             }
         } else if self.keys.get(id).is_none() {
-            self.keys.load(id, from_bytes(FORMAT, value)?, value.len());
+            let stored = Stored::read(value)?;
+            let has_rows = stored.has_rows();
+            self.keys.load(id, Alive::from(stored), value.len());
             self.loaded.insert(id);
-            self.loading.insert(id);
+            if has_rows {
+                self.loading.insert(id);
+            }
         }
         Ok(())
     }
@@ -345,29 +344,18 @@ impl State {
         let Some(cached) = self.keys.get_mut(id) else {
             return;
         };
-        if cached.stored_due != cached.key.due {
+        if cached.stored_due != cached.key.due() {
             let before = cached.stored_due;
             changes.extend(before.map(|due| (timer_row(due, Some(id)), None)));
-            let due = cached.key.due;
+            let due = cached.key.due();
             changes.extend(due.map(|due| (timer_row(due, Some(id)), Some(Vec::new()))));
             cached.stored_due = due;
         }
-        let is_empty = cached.key.is_empty();
-        let mut rows = Vec::new();
-        let value = (!is_empty).then(|| to_bytes(FORMAT, &cached.key));
-        rows.push((None, value));
-        let chunks: BTreeSet<Second> = cached.key.changed.iter().map(chunk_of).collect();
-        cached.key.changed.clear();
-        for chunk in chunks {
-            let panes: BTreeMap<&Second, &Pane> =
-                cached.key.panes.range(seconds_of(chunk)).collect();
-            let value = (!panes.is_empty()).then(|| to_bytes(FORMAT, &panes));
-            rows.push((Some(chunk), value));
-        }
-        for (chunk, value) in rows {
+        let is_empty = cached.key.stored.is_empty();
+        for (suffix, value) in cached.key.stored.changes() {
+            let row = [key_row(id).as_slice(), &suffix].concat();
             self.keys
-                .weigh(id, chunk, value.as_ref().map_or(0, Vec::len));
-            let row = chunk.map_or_else(|| key_row(id), |chunk| chunk_row(id, chunk));
+                .weigh(id, suffix, value.as_ref().map_or(0, Vec::len));
             changes.push((row, value));
         }
         if is_empty {

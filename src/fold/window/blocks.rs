@@ -1,9 +1,9 @@
 //! Partial merges over blocks of 16, 256, .. seconds, so that what a long window holds is found
 //! without a look at each of its panes.
 
-use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
+use super::Timeline;
 use crate::time::Second;
 
 /// Blocks of one level lie in one of the next.
@@ -21,18 +21,34 @@ pub enum Part<'b, T> {
 /// What the panes of each block hold, merged. The panes themselves are kept elsewhere.
 #[derive(Clone, Debug)]
 pub struct Blocks<T> {
-    /// By the number of the block; the first level's blocks are the smallest.
-    levels: Vec<BTreeMap<Second, T>>,
+    width: Second,
+    /// By the number of the block; the first level's blocks are the smallest. Empty while there
+    /// are so few panes that a look at each is cheaper.
+    levels: Vec<Timeline<T>>,
 }
+
+/// So many panes are looked at one by one.
+const FEW_PANES: usize = 32;
 
 impl<T> Blocks<T> {
     /// Blocks for windows of `width` seconds; none that would hardly fit into a window.
     pub fn new(width: Second) -> Blocks<T> {
-        let sizes = std::iter::successors(Some(FAN), |size| Some(size * FAN));
-        let levels = sizes.take_while(|size| 2 * size <= width);
         Blocks {
-            levels: levels.map(|_| BTreeMap::new()).collect(),
+            width,
+            levels: Vec::new(),
         }
+    }
+
+    /// There are so many panes that blocks are worth while, and none are kept yet. From here on
+    /// they are: all panes are to be added.
+    pub fn begin(&mut self, panes: usize) -> bool {
+        if panes <= FEW_PANES || !self.levels.is_empty() {
+            return false;
+        }
+        let sizes = std::iter::successors(Some(FAN), |size| Some(size * FAN));
+        let levels = sizes.take_while(|size| 2 * size <= self.width);
+        self.levels = levels.map(|_| Timeline::default()).collect();
+        !self.levels.is_empty()
     }
 
     /// Adds something to every block that pane `p` lies in.
@@ -40,7 +56,9 @@ impl<T> Blocks<T> {
         let mut number = p;
         for level in &mut self.levels {
             number = number.div_euclid(FAN);
-            add(level.entry(number).or_insert_with(&empty));
+            if let Some(block) = level.get_or_insert_with(number, &empty) {
+                add(block);
+            }
         }
     }
 
@@ -57,7 +75,7 @@ impl<T> Blocks<T> {
             if let Some(first) = loose.take() {
                 each(Part::Panes(first..=next - 1));
             }
-            if let Some(block) = level.get(&number) {
+            if let Some(block) = level.get(number) {
                 each(Part::Block(block));
             }
             next += size;
@@ -68,11 +86,7 @@ impl<T> Blocks<T> {
     }
 
     /// The largest block that begins at `start` and does not go beyond `end`.
-    fn largest_at(
-        &self,
-        start: Second,
-        end: Second,
-    ) -> Option<(Second, Second, &BTreeMap<Second, T>)> {
+    fn largest_at(&self, start: Second, end: Second) -> Option<(Second, Second, &Timeline<T>)> {
         let mut size = 1;
         let mut largest = None;
         for level in &self.levels {
@@ -90,9 +104,7 @@ impl<T> Blocks<T> {
         let mut number = first;
         for level in &mut self.levels {
             number = number.div_euclid(FAN);
-            while let Some(entry) = level.first_entry().filter(|entry| *entry.key() < number) {
-                entry.remove();
-            }
+            level.drop_before(number);
         }
     }
 }

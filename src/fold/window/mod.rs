@@ -5,12 +5,14 @@ mod ranges;
 mod spans;
 #[cfg(test)]
 mod tests;
+mod timeline;
 
 use std::ops::RangeInclusive;
 
 pub use blocks::{Blocks, Part};
 pub use ranges::{EVER, Ranges};
 pub use spans::Spans;
+pub use timeline::Timeline;
 
 use crate::canary::{self, Canary};
 use crate::time::{DAY, Second, day_start};

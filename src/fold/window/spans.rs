@@ -1,14 +1,14 @@
 //! Triggers that belong together, kept as they come and go.
 
-use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
+use super::Timeline;
 use crate::time::Second;
 
 /// Runs of linked seconds, by their first; the value is the last.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Spans {
-    spans: BTreeMap<Second, Second>,
+    spans: Timeline<Second>,
 }
 
 impl Spans {
@@ -19,24 +19,24 @@ impl Spans {
 
     /// Drops the run that begins at `first`.
     pub fn remove(&mut self, first: Second) {
-        self.spans.remove(&first);
+        self.spans.remove(first);
     }
 
     /// Adds a second. `linked(a, b)` says whether `b` continues a run that has got to `a`.
     pub fn add(&mut self, t: Second, linked: impl Fn(Second, Second) -> bool) {
-        let before = self.spans.range(..=t).next_back().map(|(f, l)| (*f, *l));
+        let before = self.spans.last_before(t + 1).map(|(f, l)| (f, *l));
         if before.is_some_and(|(_, last)| t <= last) {
             // Inside a run, which it can only make tighter.
             return;
         }
-        let after = self.spans.range(t + 1..).next().map(|(f, l)| (*f, *l));
+        let after = self.spans.first_from(t + 1).map(|(f, l)| (f, *l));
         let first = match before.filter(|(_, last)| linked(*last, t)) {
             Some((first, _)) => first,
             None => t,
         };
         let last = match after.filter(|(first, _)| linked(t, *first)) {
             Some((first, last)) => {
-                self.spans.remove(&first);
+                self.spans.remove(first);
                 last
             }
             None => t,
@@ -55,7 +55,7 @@ impl Spans {
         let Some((first, last)) = self.containing(t) else {
             return;
         };
-        self.spans.remove(&first);
+        self.spans.remove(first);
         let before = before.filter(|before| *before >= first);
         let after = after.filter(|after| *after <= last);
         match (before, after) {
@@ -89,7 +89,7 @@ impl Spans {
             }
             (false, true) => {
                 if let (Some((first, _)), Some(last)) =
-                    (self.containing(before), self.spans.remove(&after))
+                    (self.containing(before), self.spans.remove(after))
                 {
                     self.insert(first, last);
                 }
@@ -100,13 +100,13 @@ impl Spans {
 
     /// The run that `t` lies in.
     pub fn containing(&self, t: Second) -> Option<(Second, Second)> {
-        let (first, last) = self.spans.range(..=t).next_back()?;
-        (t <= *last).then_some((*first, *last))
+        let (first, last) = self.spans.last_before(t.saturating_add(1))?;
+        (t <= *last).then_some((first, *last))
     }
 
     /// The last second of the run that begins at `first`.
     pub fn last_of(&self, first: Second) -> Option<Second> {
-        self.spans.get(&first).copied()
+        self.spans.get(first).copied()
     }
 
     /// The runs that have a second in `range`, or lie around it, ascending.
@@ -118,12 +118,12 @@ impl Spans {
         let start = self.containing(start).map_or(start, |(first, _)| first);
         self.spans
             .range(start..=end.max(start))
-            .filter(move |(first, _)| **first <= end || **first == start)
-            .map(|(first, last)| (*first, *last))
+            .filter(move |(first, _)| *first <= end || *first == start)
+            .map(|(first, last)| (first, *last))
     }
 
     /// All runs, ascending.
     pub fn iter(&self) -> impl Iterator<Item = (Second, Second)> + '_ {
-        self.spans.iter().map(|(first, last)| (*first, *last))
+        self.spans.iter().map(|(first, last)| (first, *last))
     }
 }

@@ -5,7 +5,7 @@ use super::matches::{self, Read, Row};
 use super::seen::Seen;
 use crate::decode::{Refused, Reject};
 use crate::detect::{Found, Matcher, Record};
-use crate::fold::key::Origin;
+use crate::fold::key::pane::Origin;
 use crate::matches::MatchedRecord;
 use crate::plan::Plan;
 use crate::record::{Hash, Position};

@@ -1,18 +1,19 @@
 //! The matches of a backtest to incidents, key by key, on several threads.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
 
 use super::matches::{self, CopyKey, Matched, Ordered, PARTS, PREFIX_BYTES};
 use crate::explain::{self, KeyExplained};
-use crate::fold::key::{Key, KeyId};
+use crate::fold::key::Alive;
+use crate::fold::key::pane::Event;
 use crate::incident::Incident;
 use crate::io::client::lock;
 use crate::io::clock;
 use crate::io::progress::{Progress, Unit};
-use crate::matches::{MatchedRecord, key_hash};
+use crate::matches::MatchedRecord;
 use crate::plan::{LoadedRule, Plan};
 use crate::record::{Hash, Position};
 use crate::replay::{self, Within};
@@ -24,7 +25,7 @@ pub struct Wanted<'w> {
     /// The incidents that are asked for.
     pub within: Within,
     /// Names of the inputs; origins name them by their place.
-    pub topics: &'w [String],
+    pub topics: &'w [Arc<str>],
     /// A rule, by its place, and what it is tried with instead: with the same filters and
     /// aggregates, so that the matches are the same.
     pub sweep: Option<(u32, &'w [LoadedRule])>,
@@ -156,7 +157,7 @@ struct Open {
     /// That of the row before.
     before: Option<CopyKey>,
     /// By the rule itself, then by each that it is tried with.
-    keys: Vec<Key>,
+    keys: Vec<Alive>,
     /// The matches themselves, where something is to be explained.
     kept: Vec<Matched>,
 }
@@ -192,7 +193,7 @@ impl<'w> Folding<'w> {
             copies: 0,
             began_before: 0,
             before: None,
-            keys: wanted.rules(rule).map(|_| Key::default()).collect(),
+            keys: wanted.rules(rule).map(|_| Alive::default()).collect(),
             kept: Vec::new(),
         });
         let copy = CopyKey::of(key);
@@ -220,12 +221,8 @@ impl<'w> Folding<'w> {
         let wanted = self.wanted;
         let keys = std::mem::take(&mut open.keys);
         for (number, (key, loaded)) in keys.into_iter().zip(wanted.rules(open.rule)).enumerate() {
-            let values = key.values.clone();
-            let id = KeyId {
-                rule: loaded.fingerprint,
-                key: key_hash(loaded.fingerprint, &values),
-            };
-            let mut incidents = replay::close(id, loaded, key, wanted.topics);
+            let values = key.stored.head.values.clone();
+            let mut incidents = replay::close(loaded, key, wanted.topics);
             let begun = incidents.iter();
             let begun = begun.filter(|incident| wanted.within.begins_before(incident));
             open.began_before = begun.count() as u64;
@@ -285,12 +282,13 @@ fn numbered(matches: &[Matched]) -> Vec<MatchedRecord> {
     numbered.collect()
 }
 
-fn add(key: &mut Key, loaded: &LoadedRule, matched: &Matched) {
+fn add(key: &mut Alive, loaded: &LoadedRule, matched: &Matched) {
     for found in &matched.record.matches {
-        if key.panes.is_empty() {
-            key.values.clone_from(&found.key);
+        if key.stored.panes.is_empty() {
+            key.stored.head.values.clone_from(&found.key);
         }
-        key.add(loaded, &matched.record, found, matched.origin());
+        let event = Event::of(&matched.record, matched.origin());
+        key.add(loaded, event, found);
     }
 }
 

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 
 use crate::bytes::{self, Unreadable};
-use crate::fold::key::Origin;
+use crate::fold::key::pane::Origin;
 use crate::io::client::lock;
 use crate::io::files::Identity;
 use crate::matches::{self, MatchedRecord};

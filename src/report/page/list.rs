@@ -61,7 +61,7 @@ pub fn section(html: &mut Html, report: &Report<'_>, listed: &[&Incident]) {
 fn filters(html: &mut Html, listed: &[&Incident]) {
     let rules: BTreeSet<(&str, &str)> = listed
         .iter()
-        .map(|one| (one.rule_name.as_str(), one.rule_id.as_str()))
+        .map(|one| (&*one.rule_name, &*one.rule_id))
         .collect();
     html.markup("<div id=\"filters\" role=\"search\" aria-label=\"Filter incidents\" hidden>")
         .markup("<label>Rule <select id=\"by-rule\"><option value=\"\">All rules</option>");
@@ -85,7 +85,7 @@ fn filters(html: &mut Html, listed: &[&Incident]) {
 /// The incidents as the output file has them, and which of their evidence lies in topics.
 fn data(report: &Report<'_>, listed: &[&Incident]) -> String {
     let evidence = listed.iter().flat_map(|one| &one.evidence);
-    let names: BTreeSet<&str> = evidence.map(|event| event.topic.as_str()).collect();
+    let names: BTreeSet<&str> = evidence.map(|event| &*event.topic).collect();
     let topics: Vec<&str> = names
         .into_iter()
         .filter(|name| is_topic(name, report.inputs))

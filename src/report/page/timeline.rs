@@ -107,7 +107,7 @@ fn rows<'a>(report: &Report<'a>, axis: &Axis) -> Vec<Row<'a>> {
     rules.sort_by_key(|incidents| std::cmp::Reverse(incidents.len()));
     let all = Row::of("All rules", report.incidents.iter(), axis);
     let named = |incidents: Vec<&'a Incident>| {
-        let name = incidents.first().map_or("", |one| one.rule_name.as_str());
+        let name = incidents.first().map_or("", |one| &*one.rule_name);
         Row::of(name, incidents.into_iter(), axis)
     };
     std::iter::once(all)

@@ -2,9 +2,10 @@
 //! each position would look at all values each time.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::{Bound, RangeInclusive};
+use std::ops::RangeInclusive;
 
 use crate::fold::aggregate::{Distinct, Smallest};
+use crate::fold::window::Timeline;
 use crate::time::Second;
 
 /// Seconds.
@@ -46,7 +47,7 @@ impl Moving {
     pub fn count_over<'a>(
         &mut self,
         range: RangeInclusive<Second>,
-        seconds: &BTreeSet<Second>,
+        seconds: &Timeline<()>,
         set_at: impl Fn(Second) -> Option<&'a Smallest<()>>,
     ) -> f64 {
         let [one, other] = &mut self.windows;
@@ -96,7 +97,7 @@ impl Window {
     fn count_over<'a>(
         &mut self,
         range: RangeInclusive<Second>,
-        seconds: &BTreeSet<Second>,
+        seconds: &Timeline<()>,
         set_at: impl Fn(Second) -> Option<&'a Smallest<()>>,
     ) -> f64 {
         let (start, end) = (*range.start(), *range.end());
@@ -107,11 +108,14 @@ impl Window {
         let mut enter = std::mem::take(&mut self.changed);
         match self.range.replace(range) {
             Some(was) if *was.start() <= end && start <= *was.end() => {
-                enter.extend(seconds.range(start..start.max(*was.start())));
-                let after = Bound::Excluded(end.min(*was.end()));
-                enter.extend(seconds.range((after, Bound::Included(end))));
+                let before = start..=start.max(*was.start()) - 1;
+                enter.extend(seconds.range(before).map(|(second, ())| second));
+                let after = end.min(*was.end()) + 1..=end;
+                enter.extend(seconds.range(after).map(|(second, ())| second));
             }
-            Some(_) | None => enter.extend(seconds.range(start..=end)),
+            Some(_) | None => {
+                enter.extend(seconds.range(start..=end).map(|(second, ())| second));
+            }
         }
         for second in enter.range(start..=end) {
             if let Some(set) = set_at(*second) {
@@ -173,7 +177,7 @@ mod tests {
                         for (_, pane) in panes.range(range.clone()) {
                             all.merge(pane, max, |(), ()| ());
                         }
-                        let seconds = panes.keys().copied().collect();
+                        let seconds = panes.keys().map(|second| (*second, ())).collect();
                         let found = moving.count_over(range, &seconds, |at| panes.get(&at));
                         prop_assert_eq!(found, all.count());
                     }

@@ -1,14 +1,15 @@
 //! Triggers of the operations within a condition, kept as they change.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
-use crate::fold::key::Trigger;
+use crate::fold::key::stored::Trigger;
+use crate::fold::window::Timeline;
 use crate::rule::{Condition, ConditionOperator};
 use crate::time::Second;
 
 /// Triggers by the last pane of what made them.
-pub type Triggers = BTreeMap<Second, Trigger>;
+pub type Triggers = Timeline<Trigger>;
 
 /// The triggers of one operation.
 #[derive(Clone, Debug, Default)]
@@ -42,21 +43,22 @@ impl Inner {
     }
 
     /// Has exactly these triggers within `range`.
-    pub fn replace(&mut self, range: RangeInclusive<Second>, now: Triggers) {
-        let before: Vec<Second> = self.triggers.range(range).map(|(t, _)| *t).collect();
+    pub fn replace(&mut self, range: RangeInclusive<Second>, now: &Triggers) {
+        let before: Vec<Second> = self.triggers.range(range).map(|(t, _)| t).collect();
         for t in before {
-            if let Some(trigger) = self.triggers.remove(&t) {
+            if let Some(trigger) = self.triggers.remove(t) {
                 self.firsts.remove(&(trigger.first, t));
             }
         }
-        self.firsts.extend(now.iter().map(|(t, x)| (x.first, *t)));
-        self.triggers.extend(now);
+        for (t, trigger) in now.iter() {
+            self.firsts.insert((trigger.first, t));
+            self.triggers.insert(t, *trigger);
+        }
     }
 
     /// Forgets the triggers before `first`.
     pub fn drop_before(&mut self, first: Second) {
-        let kept = self.triggers.split_off(&first);
-        for (t, trigger) in std::mem::replace(&mut self.triggers, kept) {
+        while let Some((t, trigger)) = self.triggers.pop_before(first) {
             self.firsts.remove(&(trigger.first, t));
         }
     }
@@ -72,7 +74,7 @@ impl Inner {
         let (_, t) = self.firsts.range((after + 1, Second::MIN)..).next()?;
         let start = start.max(*t);
         let mut within = self.triggers.range(start..=end.max(start));
-        let (_, first) = within.next().filter(|(t, _)| **t <= end)?;
+        let (_, first) = within.next().filter(|(t, _)| *t <= end)?;
         let last = within.next_back().map_or(*first, |(_, last)| *last);
         Some(first.better(last))
     }

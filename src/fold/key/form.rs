@@ -1,0 +1,203 @@
+//! The bytes of a key's rows.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::bytes::{Unreadable, from_bytes, to_bytes};
+use crate::fold::few::Few;
+use crate::fold::key::pane::Pane;
+use crate::fold::key::rows::{Apart, Combination, Row, chunk_of, seconds_of};
+use crate::fold::key::stored::{Head, Said, Seen, Stored, Tally};
+use crate::fold::window::Timeline;
+use crate::record::Hash;
+use crate::time::{Millis, Second};
+
+/// Version of the rows' values.
+pub const FORMAT: u8 = 5;
+
+/// A part with more than this many entries gets rows of its own.
+const INLINE_MAX: usize = 8;
+
+/// The first row, as it is written.
+#[derive(Serialize)]
+struct FirstRow<'a> {
+    head: &'a Head,
+    apart: Apart,
+    panes: Option<&'a Timeline<Pane>>,
+    late: Option<&'a Timeline<Timeline<Pane>>>,
+    seen: Option<BTreeMap<Combination, Millis>>,
+    said: Option<&'a Few<Hash, Said>>,
+    tallies: Option<&'a Timeline<Tally>>,
+}
+
+/// The first row, as it is read.
+#[derive(Deserialize)]
+struct FirstRead {
+    head: Head,
+    apart: Apart,
+    panes: Option<Timeline<Pane>>,
+    late: Option<Timeline<Timeline<Pane>>>,
+    seen: Option<BTreeMap<Combination, Millis>>,
+    said: Option<Few<Hash, Said>>,
+    tallies: Option<Timeline<Tally>>,
+}
+
+impl Stored {
+    /// The key whose first row this is; the second says whether it has more, which are read by
+    /// [`Stored::load`].
+    ///
+    /// # Errors
+    ///
+    /// The bytes are damaged.
+    pub fn read(bytes: &[u8]) -> Result<Stored, Unreadable> {
+        let first: FirstRead = from_bytes(FORMAT, bytes)?;
+        let mut seen = Seen::default();
+        for (combination, time) in first.seen.into_iter().flatten() {
+            seen.see(combination, time);
+        }
+        Ok(Stored {
+            head: first.head,
+            apart: first.apart,
+            panes: first.panes.unwrap_or_default(),
+            late: first.late.unwrap_or_default(),
+            said: first.said.unwrap_or_default(),
+            tallies: first.tallies.unwrap_or_default(),
+            seen,
+            touched: Vec::new(),
+        })
+    }
+
+    /// Whether there are rows beside the first.
+    pub fn has_rows(&self) -> bool {
+        self.apart.any()
+    }
+
+    /// Takes one of the other rows.
+    ///
+    /// # Errors
+    ///
+    /// The bytes are damaged.
+    pub fn load(&mut self, suffix: &[u8], value: &[u8]) -> Result<(), Unreadable> {
+        match Row::parse(suffix)? {
+            Row::Panes(_) => {
+                let panes: Vec<(Second, Pane)> = from_bytes(FORMAT, value)?;
+                panes.into_iter().for_each(|(second, pane)| {
+                    self.panes.insert(second, pane);
+                });
+            }
+            Row::Late(hour, _) => {
+                let panes: Vec<(Second, Pane)> = from_bytes(FORMAT, value)?;
+                if let Some(of_hour) = self.late.get_or_insert_with(hour, Timeline::default) {
+                    panes.into_iter().for_each(|(second, pane)| {
+                        of_hour.insert(second, pane);
+                    });
+                }
+            }
+            Row::Seen(combination) => {
+                self.seen.see(combination, from_bytes(FORMAT, value)?);
+            }
+            Row::Said(id) => {
+                self.said.insert(id, from_bytes(FORMAT, value)?);
+            }
+            Row::Tally(first) => {
+                self.tallies.insert(first, from_bytes(FORMAT, value)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// The bytes of the first row; `None`: nothing is remembered.
+    fn first_row(&self) -> Option<Vec<u8>> {
+        let apart = self.apart;
+        let row = FirstRow {
+            head: &self.head,
+            apart,
+            panes: (!apart.panes).then_some(&self.panes),
+            late: (!apart.late).then_some(&self.late),
+            seen: (!apart.seen).then(|| self.seen.iter().collect()),
+            said: (!apart.said).then_some(&self.said),
+            tallies: (!apart.tallies).then_some(&self.tallies),
+        };
+        (!self.is_empty()).then(|| to_bytes(FORMAT, &row))
+    }
+
+    /// The bytes of another row; `None`: there is nothing in it.
+    fn row(&self, row: &Row) -> Option<Vec<u8>> {
+        match row {
+            Row::Panes(chunk) => chunk_bytes(&self.panes, *chunk),
+            Row::Late(hour, chunk) => chunk_bytes(self.late.get(*hour)?, *chunk),
+            Row::Seen(combination) => Some(to_bytes(FORMAT, &self.seen.last(combination)?)),
+            Row::Said(id) => Some(to_bytes(FORMAT, self.said.get(id)?)),
+            Row::Tally(first) => Some(to_bytes(FORMAT, self.tallies.get(*first)?)),
+        }
+    }
+
+    /// The rows that changed since the last call, by their suffix; without a value where they are
+    /// to be deleted. The first row is always among them.
+    pub fn changes(&mut self) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
+        self.set_apart();
+        let mut touched = std::mem::take(&mut self.touched);
+        touched.sort_unstable();
+        touched.dedup();
+        let rows = touched.iter().filter(|row| self.apart.has(row));
+        let mut changes: Vec<_> = rows.map(|row| (row.suffix(), self.row(row))).collect();
+        self.rejoin();
+        changes.push((Vec::new(), self.first_row()));
+        changes
+    }
+
+    /// Gives parts that have grown rows of their own, all of which are then to be written.
+    fn set_apart(&mut self) {
+        if !self.apart.panes && self.panes.len() > INLINE_MAX {
+            self.apart.panes = true;
+            let seconds = self.panes.seconds();
+            self.touched
+                .extend(seconds.map(|s| Row::Panes(chunk_of(s))));
+        }
+        let late = self
+            .late
+            .iter()
+            .map(|(_, panes)| panes.len())
+            .sum::<usize>();
+        if !self.apart.late && late > INLINE_MAX {
+            self.apart.late = true;
+            for (hour, panes) in self.late.iter() {
+                let seconds = panes.seconds();
+                self.touched
+                    .extend(seconds.map(|s| Row::Late(hour, chunk_of(s))));
+            }
+        }
+        if !self.apart.seen && self.seen.len() > INLINE_MAX {
+            self.apart.seen = true;
+            self.touched.extend(
+                self.seen
+                    .iter()
+                    .map(|(combination, _)| Row::Seen(combination)),
+            );
+        }
+        if !self.apart.said && self.said.len() > INLINE_MAX {
+            self.apart.said = true;
+            self.touched
+                .extend(self.said.iter().map(|(id, _)| Row::Said(*id)));
+        }
+        if !self.apart.tallies && self.tallies.len() > INLINE_MAX {
+            self.apart.tallies = true;
+            self.touched.extend(self.tallies.seconds().map(Row::Tally));
+        }
+    }
+
+    /// Parts that are empty have no rows any more.
+    fn rejoin(&mut self) {
+        self.apart.panes &= !self.panes.is_empty();
+        self.apart.late &= !self.late.is_empty();
+        self.apart.seen &= !self.seen.is_empty();
+        self.apart.said &= !self.said.is_empty();
+        self.apart.tallies &= !self.tallies.is_empty();
+    }
+}
+
+fn chunk_bytes(panes: &Timeline<Pane>, chunk: Second) -> Option<Vec<u8>> {
+    let panes: Vec<(Second, &Pane)> = panes.range(seconds_of(chunk)).collect();
+    (!panes.is_empty()).then(|| to_bytes(FORMAT, &panes))
+}

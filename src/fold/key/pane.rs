@@ -1,0 +1,299 @@
+//! What one second of event time has seen.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::fold::aggregate::{Fold, Rank};
+use crate::fold::few::Few;
+use crate::matches::{Match, MatchedRecord, PatternMatch};
+use crate::plan::LoadedRule;
+use crate::record::{Hash, Position};
+use crate::rule::Pattern;
+use crate::time::Millis;
+
+/// Group-by values of a pattern beyond the join key, in lower case; `None`: absent.
+pub type Group = Vec<Option<String>>;
+
+/// What one second of event time has seen.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Pane {
+    /// Distinct events that match a pattern of the condition that is not negated.
+    pub events: u64,
+    /// By the pattern's place in the rule.
+    pub patterns: Few<u32, PatternPane>,
+}
+
+/// One pattern's share of a pane.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct PatternPane {
+    /// By the group-by values beyond the join key.
+    pub groups: Few<Group, GroupPane>,
+    /// The first events, at most as many as an incident names; none where the pattern gives no
+    /// evidence.
+    pub marks: Vec<Arc<Mark>>,
+}
+
+/// One group's share of a pane.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GroupPane {
+    /// One for each aggregate of the pattern.
+    pub folds: Box<[Fold]>,
+    /// Earliest and latest match.
+    pub span: Span,
+    /// Of each combination that `new` asks for: its earliest and its latest match.
+    pub combinations: Few<Hash, Span>,
+}
+
+/// From the earliest to the latest of some instants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Span {
+    /// The earliest.
+    pub earliest: Millis,
+    /// The latest.
+    pub latest: Millis,
+}
+
+impl Span {
+    /// That of one instant.
+    pub fn at(time: Millis) -> Span {
+        Span {
+            earliest: time,
+            latest: time,
+        }
+    }
+
+    /// That of the instants of both.
+    pub fn with(self, other: Span) -> Span {
+        Span {
+            earliest: self.earliest.min(other.earliest),
+            latest: self.latest.max(other.latest),
+        }
+    }
+}
+
+/// An event that may become evidence. Ordered as evidence is.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Mark {
+    /// Event time.
+    pub time: Millis,
+    /// Hash of the record's bytes.
+    pub hash: Hash,
+    /// Place of the source topic in the state's list of topics.
+    pub topic: u32,
+    /// Source partition.
+    pub partition: u32,
+    /// Position in the source partition.
+    pub position: Position,
+    /// `eventType`.
+    pub event_type: Option<Arc<str>>,
+    /// `correlationId`.
+    pub correlation_id: Option<Arc<str>>,
+    /// `resourceId`.
+    pub resource_id: Option<Arc<str>>,
+}
+
+/// Where a matched record was read, as the state numbers topics.
+#[derive(Clone, Copy, Debug)]
+pub struct Origin {
+    /// Place of the source topic in the state's list of topics.
+    pub topic: u32,
+    /// Source partition.
+    pub partition: u32,
+}
+
+/// A record that matched, as panes take it.
+#[derive(Clone, Copy, Debug)]
+pub struct Event<'r> {
+    /// The record.
+    pub record: &'r MatchedRecord,
+    /// Where it was read.
+    pub origin: Origin,
+    /// Its place among all others.
+    pub rank: Rank,
+}
+
+impl<'r> Event<'r> {
+    /// That of a record.
+    pub fn of(record: &'r MatchedRecord, origin: Origin) -> Event<'r> {
+        Event {
+            record,
+            origin,
+            rank: rank(record, origin),
+        }
+    }
+
+    fn mark(&self) -> Mark {
+        let MatchedRecord {
+            position,
+            time,
+            hash,
+            event_type,
+            correlation_id,
+            resource_id,
+            ..
+        } = self.record;
+        let shared = |text: &Option<String>| text.as_deref().map(Arc::from);
+        Mark {
+            time: *time,
+            hash: *hash,
+            topic: self.origin.topic,
+            partition: self.origin.partition,
+            position: *position,
+            event_type: shared(event_type),
+            correlation_id: shared(correlation_id),
+            resource_id: shared(resource_id),
+        }
+    }
+}
+
+impl Pane {
+    /// What a group of the pattern at `place` has.
+    pub fn group(&self, place: usize, group: &Group) -> Option<&GroupPane> {
+        self.patterns.get(&(place as u32))?.groups.get(group)
+    }
+
+    /// Adds one record's match.
+    pub fn add(&mut self, loaded: &LoadedRule, event: Event<'_>, found: &Match) {
+        let rule = &loaded.rule;
+        let mut counts = false;
+        for part in &found.patterns {
+            let place = part.pattern as usize;
+            let Some(pattern) = rule.patterns.get(place) else {
+                continue;
+            };
+            let is_positive = rule.is_positive(place);
+            counts |= is_positive;
+            let share = self
+                .patterns
+                .get_or_insert_with(&part.pattern, PatternPane::default);
+            let Some(share) = share else { continue };
+            if is_positive {
+                share.mark_event(event, loaded.settings.limits.evidence);
+            }
+            let empty = || GroupPane::empty(pattern, event.record.time);
+            if let Some(group) = share.groups.get_or_insert_with(&part.group, empty) {
+                group.add(event.rank, part, loaded.caps_of(place));
+            }
+        }
+        self.events += u64::from(counts);
+    }
+
+    /// Adds all that `other` has seen.
+    pub fn merge(&mut self, other: &Pane, loaded: &LoadedRule) {
+        self.events += other.events;
+        for (place, theirs) in other.patterns.iter() {
+            let ours = self
+                .patterns
+                .get_or_insert_with(place, PatternPane::default);
+            let Some(ours) = ours else { continue };
+            for mark in &theirs.marks {
+                ours.mark(mark, loaded.settings.limits.evidence);
+            }
+            let caps = loaded.caps_of(*place as usize);
+            for (group, more) in theirs.groups.iter() {
+                match ours.groups.get_mut(group) {
+                    Some(known) => known.merge(more, caps),
+                    None => {
+                        ours.groups.insert(group.clone(), more.clone());
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl PatternPane {
+    /// Keeps an event if it is among the first `max`.
+    fn mark_event(&mut self, event: Event<'_>, max: u32) {
+        let is_full = self.marks.len() >= max as usize;
+        let order = (event.record.time, event.record.hash);
+        if is_full
+            && self
+                .marks
+                .last()
+                .is_none_or(|last| (last.time, last.hash) < order)
+        {
+            return;
+        }
+        self.mark(&Arc::new(event.mark()), max);
+    }
+
+    fn mark(&mut self, mark: &Arc<Mark>, max: u32) {
+        if let Err(place) = self.marks.binary_search(mark) {
+            if self.marks.is_empty() {
+                self.marks.reserve_exact(1);
+            }
+            self.marks.insert(place, Arc::clone(mark));
+            self.marks.truncate(max as usize);
+        }
+    }
+}
+
+impl GroupPane {
+    fn empty(pattern: &Pattern, time: Millis) -> GroupPane {
+        GroupPane {
+            folds: empty_folds(pattern),
+            span: Span::at(time),
+            combinations: Few::None,
+        }
+    }
+
+    fn add(&mut self, rank: Rank, part: &PatternMatch, caps: &[u32]) {
+        let at = Span::at(rank.order);
+        self.span = self.span.with(at);
+        let folds = self.folds.iter_mut().zip(&part.inputs).zip(caps);
+        for ((fold, input), cap) in folds {
+            fold.add(input, rank, *cap);
+        }
+        if let Some(combination) = part.combination {
+            self.seen(combination, at);
+        }
+    }
+
+    fn merge(&mut self, other: &GroupPane, caps: &[u32]) {
+        self.span = self.span.with(other.span);
+        let folds = self.folds.iter_mut().zip(&other.folds).zip(caps);
+        for ((fold, other), cap) in folds {
+            fold.merge(other, *cap);
+        }
+        for (combination, span) in other.combinations.iter() {
+            self.seen(*combination, *span);
+        }
+    }
+
+    fn seen(&mut self, combination: Hash, span: Span) {
+        match self.combinations.get_mut(&combination) {
+            Some(known) => *known = known.with(span),
+            None => {
+                self.combinations.insert(combination, span);
+            }
+        }
+    }
+}
+
+/// The folds of a pattern's aggregates that have seen nothing.
+pub fn empty_folds(pattern: &Pattern) -> Box<[Fold]> {
+    let aggregates = pattern.aggregates.iter();
+    aggregates.map(|a| Fold::empty(a.function)).collect()
+}
+
+/// The place of a record among all others, whatever the order in which they came.
+pub fn rank(record: &MatchedRecord, origin: Origin) -> Rank {
+    let Position {
+        epoch,
+        offset,
+        index,
+    } = record.position;
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&origin.partition.to_be_bytes());
+    hasher.update(&epoch.to_be_bytes());
+    hasher.update(&offset.to_be_bytes());
+    hasher.update(&index.to_be_bytes());
+    hasher.update(&record.hash.0);
+    Rank {
+        order: record.time,
+        tie: record.hash,
+        event: Hash::finish(&hasher).first_bytes(),
+    }
+}

@@ -1,0 +1,123 @@
+//! The rows of a key in the store.
+//!
+//! A small key is one row. A part that grows gets rows of its own, of which only those that
+//! changed are written.
+
+use std::ops::RangeInclusive;
+
+use serde::{Deserialize, Serialize};
+
+use crate::bytes::Unreadable;
+use crate::record::Hash;
+use crate::time::Second;
+
+/// Seconds in one row of panes.
+const CHUNK: Second = 64;
+
+/// A pattern's place, and the hash of values that its `new` asks for.
+pub type Combination = (u32, Hash);
+
+/// One of a key's rows, beside the first. The first has no suffix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Row {
+    /// The panes of so many times 64 seconds.
+    Panes(Second),
+    /// The same of matches that came too late in this hour of the watermark.
+    Late(Second, Second),
+    /// A combination.
+    Seen(Combination),
+    /// What was said of this incident.
+    Said(Hash),
+    /// What is final of the incident that begins here.
+    Tally(Second),
+}
+
+/// The number of the row that holds a second.
+pub fn chunk_of(second: Second) -> Second {
+    second.div_euclid(CHUNK)
+}
+
+/// The seconds in the row of this number.
+pub fn seconds_of(chunk: Second) -> RangeInclusive<Second> {
+    chunk * CHUNK..=chunk * CHUNK + CHUNK - 1
+}
+
+/// Which parts have rows of their own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Apart {
+    /// Panes.
+    pub panes: bool,
+    /// Late panes.
+    pub late: bool,
+    /// Combinations.
+    pub seen: bool,
+    /// What was said.
+    pub said: bool,
+    /// What is final of incidents.
+    pub tallies: bool,
+}
+
+impl Apart {
+    /// Whether any part has.
+    pub fn any(self) -> bool {
+        self.panes || self.late || self.seen || self.said || self.tallies
+    }
+
+    /// Whether the part that a row belongs to has.
+    pub fn has(self, row: &Row) -> bool {
+        match row {
+            Row::Panes(_) => self.panes,
+            Row::Late(..) => self.late,
+            Row::Seen(_) => self.seen,
+            Row::Said(_) => self.said,
+            Row::Tally(_) => self.tallies,
+        }
+    }
+}
+
+impl Row {
+    /// What follows the key's name.
+    pub fn suffix(&self) -> Vec<u8> {
+        match self {
+            Row::Panes(chunk) => [b"p".as_slice(), &ordered(*chunk)].concat(),
+            Row::Late(hour, chunk) => [b"l".as_slice(), &ordered(*hour), &ordered(*chunk)].concat(),
+            Row::Seen((place, hash)) => [b"s".as_slice(), &place.to_be_bytes(), &hash.0].concat(),
+            Row::Said(id) => [b"i".as_slice(), &id.0].concat(),
+            Row::Tally(first) => [b"t".as_slice(), &ordered(*first)].concat(),
+        }
+    }
+
+    /// The reverse.
+    ///
+    /// # Errors
+    ///
+    /// No row ends like that.
+    pub fn parse(suffix: &[u8]) -> Result<Row, Unreadable> {
+        let (kind, rest) = suffix.split_first().ok_or(Unreadable)?;
+        match kind {
+            b'p' => Ok(Row::Panes(second(rest)?)),
+            b'l' => {
+                let (hour, chunk) = rest.split_at_checked(8).ok_or(Unreadable)?;
+                Ok(Row::Late(second(hour)?, second(chunk)?))
+            }
+            b's' => {
+                let (place, hash) = rest.split_first_chunk::<4>().ok_or(Unreadable)?;
+                let hash = Hash(hash.try_into().map_err(|_| Unreadable)?);
+                Ok(Row::Seen((u32::from_be_bytes(*place), hash)))
+            }
+            b'i' => Ok(Row::Said(Hash(rest.try_into().map_err(|_| Unreadable)?))),
+            b't' => Ok(Row::Tally(second(rest)?)),
+            _ => Err(Unreadable),
+        }
+    }
+}
+
+/// Big-endian with the sign bit turned, so that rows stand in order of time.
+pub fn ordered(second: Second) -> [u8; 8] {
+    second.wrapping_sub(i64::MIN).to_be_bytes()
+}
+
+fn second(bytes: &[u8]) -> Result<Second, Unreadable> {
+    let ordered = i64::from_be_bytes(bytes.try_into().map_err(|_| Unreadable)?);
+    Ok(ordered.wrapping_add(i64::MIN))
+}
