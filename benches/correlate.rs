@@ -20,7 +20,7 @@ use clap::{Parser, ValueEnum};
 use feed::{Disk, Feed, MIDNIGHT, TOPIC, part, record};
 use tempfile::TempDir;
 use watchfire::encode::Encoding;
-use watchfire::fold::key::Origin;
+use watchfire::fold::key::pane::Origin;
 use watchfire::io::clock;
 use watchfire::io::store::{Budget, Owner, Store};
 use watchfire::matches::{Input, MatchedRecord, PatternMatch};

@@ -23,7 +23,7 @@ pub fn with_attributes(attributes: &[(&str, AttributeValue)]) -> Incident {
         trigger_count: 1,
         attributes: attributes
             .iter()
-            .map(|(name, value)| ((*name).to_owned(), value.clone()))
+            .map(|(name, value)| ((*name).into(), value.clone()))
             .collect(),
         evidence: vec![Evidence {
             pattern: "Filter".into(),
@@ -94,7 +94,7 @@ fn names_bands_of_severity() {
 
 #[test]
 fn what_is_too_much_is_cut() {
-    let long = |name: &str| (name.to_owned(), AttributeValue::Text("x".repeat(1_000)));
+    let long = |name: &str| (name.into(), AttributeValue::Text("x".repeat(1_000)));
     let mut whole = with_attributes(&[]);
     whole.attributes = ["user", "hostName", "count"].map(long).into();
     let evidence = whole.evidence[0].clone();

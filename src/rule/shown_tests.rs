@@ -30,9 +30,9 @@ fn rule() -> Rule {
 /// What the rule makes of an incident of this user, sum, second and counts.
 fn check(user: &str, hits: f64, second: i64, counts: (u64, u64), severity: u8, excepted: bool) {
     let attributes = [
-        ("user".to_owned(), AttributeValue::Text(user.to_owned())),
-        ("b".to_owned(), AttributeValue::Null),
-        ("hits".to_owned(), AttributeValue::Number(hits)),
+        ("user".into(), AttributeValue::Text(user.to_owned())),
+        ("b".into(), AttributeValue::Null),
+        ("hits".into(), AttributeValue::Number(hits)),
     ];
     let shown = Shown {
         attributes: &attributes,
@@ -90,7 +90,7 @@ fn long_literals_are_compared_with_bounded_values() {
     let check = |user: &str, severity: u8, excepted: bool| {
         for user in [user.to_lowercase(), user.to_owned()] {
             let user = crate::bounded::value(&user).into_owned();
-            let attributes = [("user".to_owned(), AttributeValue::Text(user))];
+            let attributes = [("user".into(), AttributeValue::Text(user))];
             let shown = Shown {
                 attributes: &attributes,
                 first_seen: 0,

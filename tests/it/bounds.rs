@@ -69,7 +69,7 @@ fn run_within(most: u32, rule: &str, records: &[String]) -> (Vec<Incident>, u64)
 
 fn text(incident: &Incident, name: &str) -> String {
     let mut attributes = incident.attributes.iter();
-    let found = attributes.find(|(known, _)| known == name);
+    let found = attributes.find(|(known, _)| **known == *name);
     match found {
         Some((_, AttributeValue::Text(text))) => text.clone(),
         other => panic!("{name}: {other:?}"),
@@ -114,7 +114,7 @@ fn evidence_and_titles_with_huge_values_fit() {
     let ids: Vec<String> = said[0]
         .evidence
         .iter()
-        .map(|evidence| evidence.resource_id.clone().unwrap())
+        .map(|evidence| evidence.resource_id.clone().unwrap().to_string())
         .collect();
     assert_eq!(ids.len(), 5);
     for (number, id) in ids.iter().enumerate() {

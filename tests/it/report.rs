@@ -144,7 +144,7 @@ fn the_keyboard_is_enough() {
     tab_to(&mut browser, "document.activeElement.id === 'by-rule'");
     browser.press("ArrowDown");
     let chosen = browser.value("document.activeElement.value");
-    let of_rule = |incident: &&Incident| chosen == incident.rule_id.as_str();
+    let of_rule = |incident: &&Incident| chosen == *incident.rule_id;
     let expected = sample.incidents.iter().filter(of_rule).count();
     assert!(expected > 0);
     assert_eq!(browser.value(SEEN), expected);

@@ -173,7 +173,7 @@ fn cut(incident: &Incident, rule: &LoadedRule) -> BTreeSet<String> {
     let resource = oracle::bounded::value(&events::long_resource());
     for evidence in &incident.evidence {
         let id = evidence.resource_id.as_ref();
-        assert!(id.is_none_or(|id| *id == resource), "{id:?}");
+        assert!(id.is_none_or(|id| **id == *resource), "{id:?}");
     }
     for (kind, holds) in [
         ("evidence is cut", incident.evidence.is_empty()),

@@ -8,7 +8,7 @@ use watchfire::canary::{self, Canary};
 use watchfire::detect::{Detector, SourcePartition};
 use watchfire::event::Attributes;
 use watchfire::fold::admission::{Refusal, admit};
-use watchfire::fold::key::Origin;
+use watchfire::fold::key::pane::Origin;
 use watchfire::fold::partition::note::Note;
 use watchfire::fold::partition::{Budget, Commit, Found, Limit, Next, Partition};
 use watchfire::fold::state::{Change, Counts, Read, State};

@@ -18,7 +18,7 @@ fn fits_the_width() {
             colour: false,
         };
         let long = Incident {
-            rule_name: "r".repeat(200),
+            rule_name: "r".repeat(200).into(),
             ..by(&"u".repeat(200))
         };
         assert_eq!(

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use apache_avro::Schema;
 use apache_avro::rabin::Rabin;
 use proptest::prelude::*;
@@ -31,11 +33,12 @@ prop_compose! {
         optional in prop::array::uniform3(prop::option::of(text())),
         record_hash in hash(),
     ) -> Evidence {
-        let [event_type, correlation_id, resource_id] = optional;
+        let [event_type, correlation_id, resource_id] = optional.map(|text| text.map(Arc::from));
+        let shared = |text: String| Arc::from(text);
         let (pattern, topic) = names;
         let (partition, offset, index, time) = place;
         Evidence {
-            pattern, topic, partition, offset, index, time, event_type, correlation_id,
+            pattern: shared(pattern), topic: shared(topic), partition, offset, index, time, event_type, correlation_id,
             resource_id, record_hash,
         }
     }
@@ -56,16 +59,21 @@ prop_compose! {
         flags in any::<(bool, bool)>(),
     ) -> Incident {
         let [rule_id, rule_name, subcategory, impacts, title] = texts;
+        let shared = |text: String| Arc::<str>::from(text);
+        let all = |texts: Vec<String>| texts.into_iter().map(shared).collect();
         let (incident_id, rule_fingerprint, replaced_by, replaces) = ids;
         let (tactics, techniques) = lists;
         let (revision, severity, window_ms, event_count, trigger_count) = numbers;
         let (first_seen, last_seen) = times;
         let (late, truncated) = flags;
         Incident {
-            incident_id, revision, status, rule_id, rule_name, rule_fingerprint, severity,
-            category: category.to_owned(), subcategory, impacts, tactics, techniques, title,
+            incident_id, revision, status, rule_id: shared(rule_id),
+            rule_name: shared(rule_name), rule_fingerprint, severity,
+            category: category.into(), subcategory: shared(subcategory), impacts: shared(impacts),
+            tactics: all(tactics), techniques: all(techniques), title,
             window_ms, first_seen, last_seen, event_count, trigger_count,
-            attributes: attributes.into_iter().collect(), evidence, late, close_reason,
+            attributes: attributes.into_iter().map(|(name, value)| (shared(name), value)).collect(),
+            evidence, late, close_reason,
             replaced_by, replaces, truncated,
         }
     }

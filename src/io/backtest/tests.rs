@@ -123,7 +123,7 @@ fn little_memory_and_more_threads_change_nothing() {
     let of = |id: &str| {
         let incidents = outcome.folded.incidents.iter();
         incidents
-            .filter(|found| found.incident.rule_id == id)
+            .filter(|found| &*found.incident.rule_id == id)
             .count()
     };
     assert!(

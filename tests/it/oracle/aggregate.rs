@@ -1,7 +1,7 @@
 //! Tests over aggregates, each computed from the list of matches.
 
 use watchfire::fold::aggregate::Rank;
-use watchfire::fold::key::{Origin, rank};
+use watchfire::fold::key::pane::{Origin, rank};
 use watchfire::incident::AttributeValue;
 use watchfire::matches::Input;
 use watchfire::plan::LoadedRule;

@@ -5,6 +5,8 @@
 //! without the topic, 96, and 249 for the topic or its bytes, if they are more; 40 for an incident
 //! that is replaced.
 
+use std::sync::Arc;
+
 use watchfire::incident::{AttributeValue, Evidence, Incident};
 use watchfire::plan::LoadedRule;
 
@@ -78,17 +80,16 @@ pub fn incident(mut incident: Incident, rule: &LoadedRule) -> Incident {
 
 fn bytes(incident: &Incident) -> usize {
     let text = |text: &str| text.len() + 8;
-    let optional = |value: &Option<String>| value.as_ref().map_or(0, |value| text(value));
-    let mut bytes = 400 + 40 * incident.replaces.len();
+    let optional = |value: &Option<Arc<str>>| value.as_ref().map_or(0, |value| text(value));
+    let mut bytes = 400 + 40 * incident.replaces.len() + text(&incident.title);
     let Incident {
         rule_id,
         rule_name,
         subcategory,
         impacts,
-        title,
         ..
     } = incident;
-    for part in [rule_id, rule_name, subcategory, impacts, title] {
+    for part in [rule_id, rule_name, subcategory, impacts] {
         bytes += text(part);
     }
     for part in incident.tactics.iter().chain(&incident.techniques) {

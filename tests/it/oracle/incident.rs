@@ -1,5 +1,7 @@
 //! Incidents of a set of matches.
 
+use std::sync::Arc;
+
 use std::collections::BTreeSet;
 
 use watchfire::event::Value;
@@ -146,14 +148,14 @@ pub fn describe(set: &Set<'_>, found: &Found, episode: &Episode) -> Incident {
         .iter()
         .map(|trigger| (trigger.t - first) / rule.window)
         .collect();
-    let attributes: Vec<(String, AttributeValue)> = rule
+    let attributes: Vec<(Arc<str>, AttributeValue)> = rule
         .attributes
         .iter()
-        .map(|(name, from)| (name.clone(), attribute(set, found, episode, from)))
+        .map(|(name, from)| (name.as_str().into(), attribute(set, found, episode, from)))
         .collect();
     let counts = [different.len() as u64, numbers.len() as u64];
     let shown = |name: &str| {
-        let found = attributes.iter().find(|(known, _)| known == name);
+        let found = attributes.iter().find(|(known, _)| **known == *name);
         found.map(|(_, value)| value.to_string())
     };
     let title = watchfire::rule::title::title(&rule.title, &shown);
@@ -161,8 +163,8 @@ pub fn describe(set: &Set<'_>, found: &Found, episode: &Episode) -> Incident {
         incident_id: episode.id(set, false),
         revision: 0,
         status: Status::Open,
-        rule_id: rule.id.clone(),
-        rule_name: rule.name.clone(),
+        rule_id: rule.id.as_str().into(),
+        rule_name: rule.name.as_str().into(),
         rule_fingerprint: set.rule.fingerprint,
         severity: rule
             .severity
@@ -170,11 +172,11 @@ pub fn describe(set: &Set<'_>, found: &Found, episode: &Episode) -> Incident {
             .iter()
             .find(|case| passes(&case.when, (&attributes, &counts), first * 1000))
             .map_or(rule.severity.otherwise, |case| case.value),
-        category: rule.category.name().to_owned(),
-        subcategory: rule.subcategory.clone(),
-        impacts: rule.impacts.clone(),
-        tactics: rule.tactics.clone(),
-        techniques: rule.techniques.clone(),
+        category: rule.category.name().into(),
+        subcategory: rule.subcategory.as_str().into(),
+        impacts: rule.impacts.as_str().into(),
+        tactics: shared(&rule.tactics),
+        techniques: shared(&rule.techniques),
         title: bounded::title(&title),
         window_ms: rule.window * 1000,
         first_seen: first * 1000,
@@ -248,17 +250,21 @@ fn attribute(
     }
 }
 
+fn shared(texts: &[String]) -> Vec<Arc<str>> {
+    texts.iter().map(|text| text.as_str().into()).collect()
+}
+
 fn evidence(seen: &Seen, pattern: &str) -> Evidence {
     Evidence {
-        pattern: pattern.to_owned(),
-        topic: seen.topic.clone(),
+        pattern: pattern.into(),
+        topic: seen.topic.as_str().into(),
         partition: seen.partition as i32,
         offset: seen.record.position.offset,
         index: seen.record.position.index,
         time: seen.record.time,
-        event_type: seen.record.event_type.clone(),
-        correlation_id: seen.record.correlation_id.clone(),
-        resource_id: seen.record.resource_id.clone(),
+        event_type: seen.record.event_type.as_deref().map(Arc::from),
+        correlation_id: seen.record.correlation_id.as_deref().map(Arc::from),
+        resource_id: seen.record.resource_id.as_deref().map(Arc::from),
         record_hash: seen.record.hash,
     }
 }
@@ -282,7 +288,7 @@ pub fn excepted(rule: &LoadedRule, incident: &Incident) -> bool {
 
 fn passes(
     filter: &Filter,
-    (attributes, counts): (&[(String, AttributeValue)], &[u64; 2]),
+    (attributes, counts): (&[(Arc<str>, AttributeValue)], &[u64; 2]),
     first_seen: i64,
 ) -> bool {
     let values: Vec<Option<Value<'_>>> = attributes

@@ -156,7 +156,7 @@ fn incident(
         tactics: tactics
             .split(", ")
             .filter(|id| !id.is_empty())
-            .map(str::to_owned)
+            .map(Into::into)
             .collect(),
         techniques: vec!["T1059".into()],
         title: format!("{name} by {user}"),

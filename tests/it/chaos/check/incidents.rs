@@ -127,7 +127,7 @@ impl Published {
             problems.push(Problem::new(Kind::Open, show_incident(incident)));
         }
 
-        last.retain(|_, incident| !changing.contains(&incident.rule_id.as_str()));
+        last.retain(|_, incident| !changing.contains(&&*incident.rule_id));
         for expected in from_events(dump, log, changing) {
             match last.remove(&expected.incident_id) {
                 Some(found) if set_fields(found) == set_fields(&expected) => (),
@@ -182,7 +182,7 @@ pub fn seen(incident: &Incident) -> Datum {
         incident_id: incident.incident_id.to_string(),
         revision: incident.revision,
         status: incident.status.name().to_owned(),
-        rule_id: incident.rule_id.clone(),
+        rule_id: incident.rule_id.to_string(),
         event_count: incident.event_count,
         trigger_count: incident.trigger_count,
     }
