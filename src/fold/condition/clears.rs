@@ -1,6 +1,6 @@
 //! Where a rule's clear pattern ends incidents.
 
-use super::holds_through;
+use super::certain::holds_through;
 use crate::fold::key::derived::{Held, PatternView};
 use crate::fold::key::stored::Head;
 use crate::fold::window;

@@ -2,7 +2,8 @@
 
 use std::ops::RangeInclusive;
 
-use super::{Sight, certain_through, holds_through};
+use super::Sight;
+use super::certain::{certain_through, holds_through};
 use crate::fold::few::Few;
 use crate::fold::key::derived::Held;
 use crate::fold::key::inner::{self, Inner, Triggers};

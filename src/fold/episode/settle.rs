@@ -5,7 +5,7 @@ use crate::fold::condition::{self, Horizon, Sight};
 use crate::fold::episode;
 use crate::fold::key::Alive;
 use crate::fold::key::derived::Derived;
-use crate::fold::key::rows::{Row, chunk_of};
+use crate::fold::key::rows::{Combination, Row, chunk_of};
 use crate::fold::key::stored::Stored;
 use crate::fold::window;
 use crate::plan::LoadedRule;
@@ -151,7 +151,10 @@ fn forget_panes(stored: &mut Stored, derived: &mut Derived, kept: Second) {
         for (place, share) in pane.patterns.iter() {
             let groups = share.groups.values();
             for (combination, span) in groups.flat_map(|group| group.combinations.iter()) {
-                let combination = (*place, *combination);
+                let combination = Combination {
+                    pattern: *place,
+                    values: *combination,
+                };
                 if stored.seen.see(combination, span.latest) {
                     stored.touch(Row::Seen(combination));
                 }

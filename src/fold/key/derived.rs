@@ -9,6 +9,7 @@ use crate::fold::few::Few;
 use crate::fold::key::group::{GroupAt, GroupView, PatternAt};
 use crate::fold::key::inner::{Inner, Triggers};
 use crate::fold::key::pane::{Group, GroupPane, Pane, Span};
+use crate::fold::key::rows::Combination;
 use crate::fold::key::stored::{Seen, Stored};
 use crate::fold::window::{self, Blocks, Part, Ranges, Spans, Timeline};
 use crate::matches::{Match, PatternMatch};
@@ -322,7 +323,7 @@ impl PatternView {
         let seen = self.seen.get(&combination);
         let last = seen.and_then(Timeline::last);
         let last = last.map(|(_, span)| span.latest);
-        last.max(before.last(&(place as u32, combination)))
+        last.max(before.last(&Combination::of(place, combination)))
     }
 
     /// A fold with the value that an aggregate of a group has over `range`; `None`: the group has
@@ -373,7 +374,7 @@ fn is_new(
         let last = seen.and_then(|seen| seen.last_before(second));
         let last = last
             .map(|(_, span)| span.latest)
-            .or_else(|| before.last(&(at.place as u32, *combination)));
+            .or_else(|| before.last(&Combination::of(at.place, *combination)));
         last.is_none_or(|latest| latest < span.earliest - new.period * 1000)
     })
 }

@@ -14,8 +14,24 @@ use crate::time::Second;
 /// Seconds in one row of panes.
 const CHUNK: Second = 64;
 
-/// A pattern's place, and the hash of values that its `new` asks for.
-pub type Combination = (u32, Hash);
+/// Values that the `new` of a pattern asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Combination {
+    /// The pattern's place.
+    pub pattern: u32,
+    /// The hash of the values.
+    pub values: Hash,
+}
+
+impl Combination {
+    /// That of the pattern at this place.
+    pub fn of(place: usize, values: Hash) -> Combination {
+        Combination {
+            pattern: place as u32,
+            values,
+        }
+    }
+}
 
 /// One of a key's rows, beside the first. The first has no suffix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -81,7 +97,9 @@ impl Row {
         match self {
             Row::Panes(chunk) => [b"p".as_slice(), &ordered(*chunk)].concat(),
             Row::Late(hour, chunk) => [b"l".as_slice(), &ordered(*hour), &ordered(*chunk)].concat(),
-            Row::Seen((place, hash)) => [b"s".as_slice(), &place.to_be_bytes(), &hash.0].concat(),
+            Row::Seen(Combination { pattern, values }) => {
+                [b"s".as_slice(), &pattern.to_be_bytes(), &values.0].concat()
+            }
             Row::Said(id) => [b"i".as_slice(), &id.0].concat(),
             Row::Tally(first) => [b"t".as_slice(), &ordered(*first)].concat(),
         }
@@ -101,9 +119,11 @@ impl Row {
                 Ok(Row::Late(second(hour)?, second(chunk)?))
             }
             b's' => {
-                let (place, hash) = rest.split_first_chunk::<4>().ok_or(Unreadable)?;
-                let hash = Hash(hash.try_into().map_err(|_| Unreadable)?);
-                Ok(Row::Seen((u32::from_be_bytes(*place), hash)))
+                let (pattern, values) = rest.split_first_chunk::<4>().ok_or(Unreadable)?;
+                Ok(Row::Seen(Combination {
+                    pattern: u32::from_be_bytes(*pattern),
+                    values: Hash(values.try_into().map_err(|_| Unreadable)?),
+                }))
             }
             b'i' => Ok(Row::Said(Hash(rest.try_into().map_err(|_| Unreadable)?))),
             b't' => Ok(Row::Tally(second(rest)?)),
