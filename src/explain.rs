@@ -123,7 +123,7 @@ fn groups(
             let in_window = window::ending_at(second, loaded.rule.window);
             let value = |aggregate: usize| {
                 let window = in_window.clone();
-                view.fold_over(stored, at, group, aggregate, window)?
+                view.accumulated(stored, at, group, aggregate, window)?
                     .value()
             };
             let within = own

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::fold::condition::Horizon;
-use crate::fold::episode::late::{self, Found};
+use crate::fold::episode::late::{self, Complete};
 use crate::fold::episode::{self, say};
 use crate::fold::key::pane::{Event, Origin};
 use crate::fold::key::{Alive, KeyId};
@@ -138,8 +138,8 @@ impl Replay {
 /// The incidents of a key that has all its matches, by time; all are closed. `topics`: the names of
 /// the inputs, by their places.
 pub fn close(rule: &LoadedRule, mut key: Alive, topics: &[Arc<str>]) -> Vec<Incident> {
-    let found = late::found(&mut key, rule, Horizon::END);
-    let describe = |found: &Found| Incident {
+    let found = late::complete(&mut key, rule, Horizon::END);
+    let describe = |found: &Complete| Incident {
         status: Status::Closed,
         close_reason: Some(found.over),
         ..episode::describe(found.id, rule, &found.facts, topics)

@@ -1,7 +1,7 @@
 use super::AGGREGATES;
 use crate::detect::input;
 use crate::event::{Attributes, Event, Value};
-use crate::fold::aggregate::{Fold, Rank};
+use crate::fold::aggregate::{Accumulator, Rank};
 use crate::record::Hash;
 use crate::rule::Having;
 use crate::rule::attribute::Names;
@@ -15,7 +15,10 @@ fn holds(having: &str, values: &[&str]) -> bool {
     let mut aggregates = Vec::new();
     let names = &mut Names::Event(&mut attributes);
     let having = Having::parse(&text, names, &mut aggregates).expect(&text);
-    let mut folds: Vec<Fold> = aggregates.iter().map(|a| Fold::empty(a.function)).collect();
+    let mut accumulators: Vec<Accumulator> = aggregates
+        .iter()
+        .map(|a| Accumulator::empty(a.function))
+        .collect();
     for (place, value) in (1_u32..).zip(values) {
         let value: serde_json::Value = serde_json::from_str(value).unwrap();
         let integer = value.as_i64().map(Value::Integer);
@@ -30,11 +33,11 @@ fn holds(having: &str, values: &[&str]) -> bool {
             tie: Hash::default(),
             event: place.into(),
         };
-        for (fold, aggregate) in folds.iter_mut().zip(&aggregates) {
-            fold.add(&input(aggregate, &event), rank, 100);
+        for (accumulator, aggregate) in accumulators.iter_mut().zip(&aggregates) {
+            accumulator.add(&input(aggregate, &event), rank, 100);
         }
     }
-    having.holds(&|place| folds[place].value())
+    having.holds(&|place| accumulators[place].value())
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
-use watchfire::fold::aggregate::{Fold, Rank};
+use watchfire::fold::aggregate::{Accumulator, Rank};
 use watchfire::matches::Input;
 use watchfire::record::Hash;
 use watchfire::rule::Function;
@@ -188,12 +188,12 @@ proptest! {
             })
             .collect();
         for function in FUNCTIONS {
-            let mut fold = Fold::empty(function);
+            let mut accumulator = Accumulator::empty(function);
             for (rank, input) in &inputs {
-                fold.add(input, *rank, max);
+                accumulator.add(input, *rank, max);
             }
             let expected = value(function, &inputs, max);
-            let found = fold.value();
+            let found = accumulator.value();
             let near = found.zip(expected).is_some_and(|(found, expected)| {
                 (found - expected).abs() <= expected.abs() * 1e-12
             });

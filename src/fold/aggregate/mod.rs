@@ -1,6 +1,6 @@
 //! What a pane remembers of its matches for each aggregate: mergeable, and blind to time.
 //!
-//! Adding values one by one, or merging parts in any order, gives the same fold: counts and
+//! Adding values one by one, or merging parts in any order, gives the same: counts and
 //! extremes by nature, sums because they are exact, first and last by rank. What must remember
 //! many values has a cap, beyond which it keeps those with the smallest hashes.
 
@@ -29,7 +29,7 @@ pub use smallest::{Distinct, Smallest};
 
 /// The values that one aggregate has seen.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub enum Fold {
+pub enum Accumulator {
     /// How many were present.
     Count(u64),
     /// Which different ones there were; capped.
@@ -76,112 +76,112 @@ pub enum Shown {
     Text(String),
 }
 
-impl Fold {
-    /// The fold that has seen nothing.
-    pub fn empty(function: Function) -> Fold {
+impl Accumulator {
+    /// One that has seen nothing.
+    pub fn empty(function: Function) -> Accumulator {
         match function {
-            Function::Count => Fold::Count(0),
-            Function::CountDistinct => Fold::CountDistinct(Box::default()),
-            Function::Sum => Fold::Sum(Box::default()),
-            Function::Avg => Fold::Avg(Box::default()),
-            Function::Min => Fold::Min(None),
-            Function::Max => Fold::Max(None),
-            Function::First => Fold::First(Box::default()),
-            Function::Last => Fold::Last(Box::default()),
-            Function::Mode => Fold::Mode(Box::default()),
-            Function::Median => Fold::Percentile(50_000, Box::default()),
-            Function::Percentile(thousandths) => Fold::Percentile(thousandths, Box::default()),
-            Function::Stddev => Fold::Stddev(Box::default()),
-            Function::Variance => Fold::Variance(Box::default()),
-            Function::PctChange => Fold::PctChange(Box::default()),
+            Function::Count => Self::Count(0),
+            Function::CountDistinct => Self::CountDistinct(Box::default()),
+            Function::Sum => Self::Sum(Box::default()),
+            Function::Avg => Self::Avg(Box::default()),
+            Function::Min => Self::Min(None),
+            Function::Max => Self::Max(None),
+            Function::First => Self::First(Box::default()),
+            Function::Last => Self::Last(Box::default()),
+            Function::Mode => Self::Mode(Box::default()),
+            Function::Median => Self::Percentile(50_000, Box::default()),
+            Function::Percentile(thousandths) => Self::Percentile(thousandths, Box::default()),
+            Function::Stddev => Self::Stddev(Box::default()),
+            Function::Variance => Self::Variance(Box::default()),
+            Function::PctChange => Self::PctChange(Box::default()),
         }
     }
 
     /// Adds what one record gives. What is capped keeps at most `max` values.
     pub fn add(&mut self, input: &Input, rank: Rank, max: u32) {
         match self {
-            Fold::Count(count) => *count += u64::from(*input != Input::Absent),
-            Fold::CountDistinct(set) => {
+            Self::Count(count) => *count += u64::from(*input != Input::Absent),
+            Self::CountDistinct(set) => {
                 if let Input::Distinct(hash) = input {
                     set.add(*hash, (), max, same);
                 }
             }
-            Fold::Sum(sum) | Fold::Avg(sum) => exact(input).iter().for_each(|term| sum.add(term)),
-            Fold::Stddev(moments) | Fold::Variance(moments) => {
+            Self::Sum(sum) | Self::Avg(sum) => exact(input).iter().for_each(|term| sum.add(term)),
+            Self::Stddev(moments) | Self::Variance(moments) => {
                 exact(input).iter().for_each(|term| moments.add(term));
             }
-            Fold::Min(least) => *least = extreme(*least, number(input), f64::min),
-            Fold::Max(greatest) => *greatest = extreme(*greatest, number(input), f64::max),
-            Fold::First(first) => {
+            Self::Min(least) => *least = extreme(*least, number(input), f64::min),
+            Self::Max(greatest) => *greatest = extreme(*greatest, number(input), f64::max),
+            Self::First(first) => {
                 if let Input::Text(text) = input {
                     keep_first(first, Placed::at(rank, text.clone()));
                 }
             }
-            Fold::Last(last) => {
+            Self::Last(last) => {
                 if let Input::Text(text) = input {
                     keep_last(last, Placed::at(rank, text.clone()));
                 }
             }
-            Fold::Mode(frequencies) => {
+            Self::Mode(frequencies) => {
                 if let Input::Text(text) = input {
                     let hash = Hash::of(text.as_bytes()).first_bytes();
                     let text = text.clone();
                     frequencies.add(hash, Frequency { text, count: 1 }, max, counted);
                 }
             }
-            Fold::Percentile(_, values) => {
+            Self::Percentile(_, values) => {
                 if let Some(value) = number(input) {
                     values.add(rank.event, value, max, least);
                 }
             }
-            Fold::PctChange(ends) => {
+            Self::PctChange(ends) => {
                 let value = number(input).map(|value| Placed::at(rank, value));
                 value.into_iter().for_each(|value| ends.add(value));
             }
         }
     }
 
-    /// Adds all that `other`, a fold of the same function, has seen.
-    pub fn merge(&mut self, other: &Fold, max: u32) {
+    /// Adds all that `other`, one of the same function, has seen.
+    pub fn merge(&mut self, other: &Accumulator, max: u32) {
         match (self, other) {
-            (Fold::Count(count), Fold::Count(more)) => *count += more,
-            (Fold::CountDistinct(set), Fold::CountDistinct(more)) => set.merge(more, max, same),
-            (Fold::Sum(sum), Fold::Sum(more)) | (Fold::Avg(sum), Fold::Avg(more)) => {
+            (Self::Count(count), Self::Count(more)) => *count += more,
+            (Self::CountDistinct(set), Self::CountDistinct(more)) => set.merge(more, max, same),
+            (Self::Sum(sum), Self::Sum(more)) | (Self::Avg(sum), Self::Avg(more)) => {
                 sum.merge(more);
             }
-            (Fold::Stddev(moments), Fold::Stddev(more))
-            | (Fold::Variance(moments), Fold::Variance(more)) => moments.merge(more),
-            (Fold::Min(least), Fold::Min(other)) => *least = extreme(*least, *other, f64::min),
-            (Fold::Max(greatest), Fold::Max(other)) => {
+            (Self::Stddev(moments), Self::Stddev(more))
+            | (Self::Variance(moments), Self::Variance(more)) => moments.merge(more),
+            (Self::Min(least), Self::Min(other)) => *least = extreme(*least, *other, f64::min),
+            (Self::Max(greatest), Self::Max(other)) => {
                 *greatest = extreme(*greatest, *other, f64::max);
             }
-            (Fold::First(first), Fold::First(other)) => {
+            (Self::First(first), Self::First(other)) => {
                 other.iter().for_each(|new| keep_first(first, new.clone()));
             }
-            (Fold::Last(last), Fold::Last(other)) => {
+            (Self::Last(last), Self::Last(other)) => {
                 other.iter().for_each(|new| keep_last(last, new.clone()));
             }
-            (Fold::Mode(frequencies), Fold::Mode(more)) => frequencies.merge(more, max, counted),
-            (Fold::Percentile(_, values), Fold::Percentile(_, more)) => {
+            (Self::Mode(frequencies), Self::Mode(more)) => frequencies.merge(more, max, counted),
+            (Self::Percentile(_, values), Self::Percentile(_, more)) => {
                 values.merge(more, max, least);
             }
-            (Fold::PctChange(ends), Fold::PctChange(more)) => ends.merge(more),
+            (Self::PctChange(ends), Self::PctChange(more)) => ends.merge(more),
             (
-                Fold::Count(_)
-                | Fold::CountDistinct(_)
-                | Fold::Sum(_)
-                | Fold::Avg(_)
-                | Fold::Min(_)
-                | Fold::Max(_)
-                | Fold::First(_)
-                | Fold::Last(_)
-                | Fold::Mode(_)
-                | Fold::Percentile(..)
-                | Fold::Stddev(_)
-                | Fold::Variance(_)
-                | Fold::PctChange(_),
+                Self::Count(_)
+                | Self::CountDistinct(_)
+                | Self::Sum(_)
+                | Self::Avg(_)
+                | Self::Min(_)
+                | Self::Max(_)
+                | Self::First(_)
+                | Self::Last(_)
+                | Self::Mode(_)
+                | Self::Percentile(..)
+                | Self::Stddev(_)
+                | Self::Variance(_)
+                | Self::PctChange(_),
                 _,
-            ) => debug_assert!(false, "folds of two functions merged"),
+            ) => debug_assert!(false, "accumulators of two functions merged"),
         }
     }
 
@@ -189,18 +189,18 @@ impl Fold {
     /// where it is text that does not spell a number.
     pub fn value(&self) -> Option<f64> {
         let value = match self {
-            Fold::Count(count) => Some(*count as f64),
-            Fold::CountDistinct(set) => Some(set.count()),
-            Fold::Sum(sum) => sum.value(),
-            Fold::Avg(sum) => sum.mean(),
-            Fold::Min(value) | Fold::Max(value) => *value,
-            Fold::First(_) | Fold::Last(_) | Fold::Mode(_) => spelled(self.text()?),
-            Fold::Percentile(thousandths, values) => {
+            Self::Count(count) => Some(*count as f64),
+            Self::CountDistinct(set) => Some(set.count()),
+            Self::Sum(sum) => sum.value(),
+            Self::Avg(sum) => sum.mean(),
+            Self::Min(value) | Self::Max(value) => *value,
+            Self::First(_) | Self::Last(_) | Self::Mode(_) => spelled(self.text()?),
+            Self::Percentile(thousandths, values) => {
                 percentile(values.values().copied().collect(), *thousandths)
             }
-            Fold::Stddev(moments) => moments.variance().map(f64::sqrt),
-            Fold::Variance(moments) => moments.variance(),
-            Fold::PctChange(ends) => ends.change(),
+            Self::Stddev(moments) => moments.variance().map(f64::sqrt),
+            Self::Variance(moments) => moments.variance(),
+            Self::PctChange(ends) => ends.change(),
         };
         value.filter(|value| value.is_finite())
     }
@@ -220,37 +220,37 @@ impl Fold {
     /// Whether it saw more than it could keep, so that its value is not exact. It stays so.
     pub fn is_capped(&self) -> bool {
         match self {
-            Fold::CountDistinct(set) => set.is_capped(),
-            Fold::Mode(frequencies) => frequencies.is_capped(),
-            Fold::Percentile(_, values) => values.is_capped(),
-            Fold::Count(_)
-            | Fold::Sum(_)
-            | Fold::Avg(_)
-            | Fold::Min(_)
-            | Fold::Max(_)
-            | Fold::First(_)
-            | Fold::Last(_)
-            | Fold::Stddev(_)
-            | Fold::Variance(_)
-            | Fold::PctChange(_) => false,
+            Self::CountDistinct(set) => set.is_capped(),
+            Self::Mode(frequencies) => frequencies.is_capped(),
+            Self::Percentile(_, values) => values.is_capped(),
+            Self::Count(_)
+            | Self::Sum(_)
+            | Self::Avg(_)
+            | Self::Min(_)
+            | Self::Max(_)
+            | Self::First(_)
+            | Self::Last(_)
+            | Self::Stddev(_)
+            | Self::Variance(_)
+            | Self::PctChange(_) => false,
         }
     }
 
     /// The value, where it is one that may be text.
     fn text(&self) -> Option<&str> {
         match self {
-            Fold::First(placed) | Fold::Last(placed) => Some(&(**placed).as_ref()?.value),
-            Fold::Mode(frequencies) => most_frequent(frequencies),
-            Fold::Count(_)
-            | Fold::CountDistinct(_)
-            | Fold::Sum(_)
-            | Fold::Avg(_)
-            | Fold::Min(_)
-            | Fold::Max(_)
-            | Fold::Percentile(..)
-            | Fold::Stddev(_)
-            | Fold::Variance(_)
-            | Fold::PctChange(_) => None,
+            Self::First(placed) | Self::Last(placed) => Some(&(**placed).as_ref()?.value),
+            Self::Mode(frequencies) => most_frequent(frequencies),
+            Self::Count(_)
+            | Self::CountDistinct(_)
+            | Self::Sum(_)
+            | Self::Avg(_)
+            | Self::Min(_)
+            | Self::Max(_)
+            | Self::Percentile(..)
+            | Self::Stddev(_)
+            | Self::Variance(_)
+            | Self::PctChange(_) => None,
         }
     }
 }

@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::{Fold, Rank, Shown};
+use super::{Accumulator, Rank, Shown};
 use crate::bytes::{from_bytes, to_bytes};
 use crate::matches::Input::{self, Absent, Distinct, Float, Integer, Present, Text};
 use crate::record::Hash;
@@ -34,22 +34,22 @@ fn rank(place: usize) -> Rank {
     }
 }
 
-fn fold(function: Function, inputs: &[Input]) -> Fold {
+fn accumulated(function: Function, inputs: &[Input]) -> Accumulator {
     let inputs: Vec<(usize, Input)> = inputs.iter().cloned().enumerate().collect();
-    fold_of(function, &inputs, 4)
+    accumulated_of(function, &inputs, 4)
 }
 
-fn fold_of(function: Function, inputs: &[(usize, Input)], max: u32) -> Fold {
-    let mut fold = Fold::empty(function);
+fn accumulated_of(function: Function, inputs: &[(usize, Input)], max: u32) -> Accumulator {
+    let mut one = Accumulator::empty(function);
     for (place, input) in inputs {
-        fold.add(input, rank(*place), max);
+        one.add(input, rank(*place), max);
     }
-    fold
+    one
 }
 
 fn check(function: Function, inputs: &[Input], expected: Option<f64>) {
     assert_eq!(
-        fold(function, inputs).value(),
+        accumulated(function, inputs).value(),
         expected,
         "{function:?} of {inputs:?}"
     );
@@ -68,7 +68,7 @@ fn counts() {
     check(Function::CountDistinct, &many, Some(48.0));
     let dense: Vec<Input> = (0..30).map(|value| Distinct(u64::MAX - value)).collect();
     check(Function::CountDistinct, &dense, Some(5.0));
-    let zeros = fold_of(
+    let zeros = accumulated_of(
         Function::CountDistinct,
         &[(0, Distinct(0)), (1, Distinct(1))],
         1,
@@ -199,8 +199,8 @@ fn percentiles() {
 #[test]
 fn shows_text_that_is_not_the_spelling_of_a_number() {
     let check = |text: &str, expected: Shown| {
-        let fold = fold(Function::Last, &[Text(text.into()), Absent]);
-        assert_eq!(fold.shown(), expected, "{text}");
+        let one = accumulated(Function::Last, &[Text(text.into()), Absent]);
+        assert_eq!(one.shown(), expected, "{text}");
     };
     check("failure", Shown::Text("failure".into()));
     check("50126", Shown::Number(50126.0));
@@ -212,9 +212,9 @@ fn shows_text_that_is_not_the_spelling_of_a_number() {
     );
     check("inf", Shown::Text("inf".into()));
     check("", Shown::Text(String::new()));
-    assert_eq!(fold(Function::Last, &[]).shown(), Shown::Null);
+    assert_eq!(accumulated(Function::Last, &[]).shown(), Shown::Null);
     assert_eq!(
-        fold(Function::Avg, &[Integer(2)]).shown(),
+        accumulated(Function::Avg, &[Integer(2)]).shown(),
         Shown::Number(2.0)
     );
 }
@@ -233,7 +233,7 @@ fn knows_when_it_dropped_something() {
             .collect::<Vec<_>>()
     };
     let check = |function, inputs: &[Input], expected| {
-        let capped = fold(function, inputs).is_capped();
+        let capped = accumulated(function, inputs).is_capped();
         assert_eq!(capped, expected, "{function:?} {inputs:?}");
     };
     check(Function::CountDistinct, &distinct(4), false);
@@ -259,7 +259,8 @@ fn one_event_takes_few_bytes() {
             Distinct(u64::MAX),
             Present,
         ];
-        let size = |input: &Input| to_bytes(1, &fold(function, std::slice::from_ref(input))).len();
+        let size =
+            |input: &Input| to_bytes(1, &accumulated(function, std::slice::from_ref(input))).len();
         let most = all.iter().map(size).max();
         assert!(most < Some(40), "{function:?}: {most:?}");
     }
@@ -280,7 +281,7 @@ fn input() -> impl Strategy<Value = Input> {
 }
 
 proptest! {
-    /// However they are ordered and parted: the same fold, down to its bytes.
+    /// However they are ordered and parted: the same, down to its bytes.
     #[test]
     fn order_and_partition_do_not_matter(
         inputs in prop::collection::vec(input(), 0..40),
@@ -292,19 +293,19 @@ proptest! {
         let mut turned = inputs.clone();
         turned.sort_by_key(|(place, _)| order[*place]);
         for function in FUNCTIONS {
-            let whole = fold_of(function, &inputs, max);
-            let mut parts = vec![Fold::empty(function); 4];
+            let whole = accumulated_of(function, &inputs, max);
+            let mut parts = vec![Accumulator::empty(function); 4];
             for (place, input) in &turned {
                 parts[part[*place]].add(input, rank(*place), max);
             }
-            let mut merged = Fold::empty(function);
+            let mut merged = Accumulator::empty(function);
             for part in &parts {
                 merged.merge(part, max);
             }
             prop_assert_eq!(&merged, &whole);
             let bytes = to_bytes(1, &merged);
             prop_assert_eq!(&bytes, &to_bytes(1, &whole));
-            let read: Fold = from_bytes(1, &bytes).unwrap();
+            let read: Accumulator = from_bytes(1, &bytes).unwrap();
             prop_assert_eq!(read, whole);
         }
     }
@@ -314,12 +315,12 @@ proptest! {
     fn a_count_of_different_values_only_grows(
         hashes in prop::collection::vec(any::<u64>(), 1..40),
     ) {
-        let mut fold = Fold::empty(Function::CountDistinct);
+        let mut one = Accumulator::empty(Function::CountDistinct);
         let mut last = Some(0.0);
         for hash in hashes {
-            fold.add(&Distinct(hash), rank(0), 4);
-            prop_assert!(fold.value() >= last);
-            last = fold.value();
+            one.add(&Distinct(hash), rank(0), 4);
+            prop_assert!(one.value() >= last);
+            last = one.value();
         }
     }
 }

@@ -7,7 +7,7 @@ use super::certain::{certain_through, holds_through};
 use crate::fold::few::Few;
 use crate::fold::key::derived::Held;
 use crate::fold::key::inner::{self, Inner, Triggers};
-use crate::fold::key::pane::{Group, Span};
+use crate::fold::key::pane::{Group, Instants};
 use crate::fold::key::stored::Trigger;
 use crate::rule::reach::wait;
 use crate::rule::{Condition, ConditionOperator};
@@ -152,9 +152,9 @@ impl Side<'_> {
     }
 }
 
-fn held_at(t: Second, groups: &Few<Group, Span>) -> Trigger {
-    let earliest = groups.values().map(|span| span.earliest).min();
-    let latest = groups.values().map(|span| span.latest).max();
+fn held_at(t: Second, groups: &Few<Group, Instants>) -> Trigger {
+    let earliest = groups.values().map(|instants| instants.earliest).min();
+    let latest = groups.values().map(|instants| instants.latest).max();
     Trigger {
         first: t,
         earliest: earliest.unwrap_or_default(),

@@ -44,10 +44,10 @@ pub fn news(
     let values = &stored.head.values;
     let mut others = Alive::of_panes(values, stored.panes.clone());
     others.stored.seen = stored.seen.clone();
-    let alone = found(&mut others, loaded, horizon);
+    let alone = complete(&mut others, loaded, horizon);
     let alone: BTreeSet<Hash> = alone.iter().map(|found| found.id).collect();
     let mut together = together(stored, loaded, before);
-    let all = found(&mut together, loaded, horizon);
+    let all = complete(&mut together, loaded, horizon);
     let window = loaded.rule.window;
     let holds_late = |facts: &Facts| {
         let within = facts.first - window + 1..=facts.last;
@@ -135,12 +135,12 @@ fn known_new(
         let kept = (before - loaded.settings.lateness - new.period) * 1000;
         known.extend(new_at(late, place, |second, found| {
             let mut combinations = found.combinations.iter();
-            combinations.any(|(combination, span)| {
+            combinations.any(|(combination, instants)| {
                 let one = GroupPane {
-                    combinations: std::iter::once((*combination, *span)).collect(),
+                    combinations: std::iter::once((*combination, *instants)).collect(),
                     ..found.clone()
                 };
-                let since = kept.max(span.earliest - new.period * 1000);
+                let since = kept.max(instants.earliest - new.period * 1000);
                 let seen = on_time.last_seen(&stored.seen, place, *combination);
                 seen.is_none_or(|seen| seen < since) && apart.is_new(&nothing, at, second, &one)
             })
@@ -170,7 +170,7 @@ fn new_at(
 }
 
 /// An incident of a key all of whose matches are known.
-pub struct Found {
+pub struct Complete {
     /// Its name.
     pub id: Hash,
     /// What it came to.
@@ -180,7 +180,7 @@ pub struct Found {
 }
 
 /// All incidents of a key, in order.
-pub fn found(key: &mut Alive, loaded: &LoadedRule, horizon: Horizon) -> Vec<Found> {
+pub fn complete(key: &mut Alive, loaded: &LoadedRule, horizon: Horizon) -> Vec<Complete> {
     condition::update(key, loaded, horizon);
     let Alive {
         stored,
@@ -199,7 +199,7 @@ pub fn found(key: &mut Alive, loaded: &LoadedRule, horizon: Horizon) -> Vec<Foun
     spans
         .map(|(first, last)| {
             let (_, at_last) = episode::over_after(last, loaded);
-            Found {
+            Complete {
                 id: episode::id_of(sight, first),
                 facts: episode::tally(sight, first, last).facts,
                 over: episode::over(sight, last).unwrap_or(at_last),

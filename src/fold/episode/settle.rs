@@ -150,12 +150,12 @@ fn forget_panes(stored: &mut Stored, derived: &mut Derived, kept: Second) {
         stored.touch(Row::Panes(chunk_of(second)));
         for (place, share) in pane.patterns.iter() {
             let groups = share.groups.values();
-            for (combination, span) in groups.flat_map(|group| group.combinations.iter()) {
+            for (combination, instants) in groups.flat_map(|group| group.combinations.iter()) {
                 let combination = Combination {
                     pattern: *place,
                     values: *combination,
                 };
-                if stored.seen.see(combination, span.latest) {
+                if stored.seen.see(combination, instants.latest) {
                     stored.touch(Row::Seen(combination));
                 }
             }

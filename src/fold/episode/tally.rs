@@ -134,8 +134,8 @@ impl Tally {
                 let view = sight.derived.patterns.get(*pattern)?;
                 let at = PatternAt::of(sight.loaded, *pattern)?;
                 let within = start..=self.facts.last;
-                let fold = view.fold_over(sight.stored, at, group, *aggregate, within);
-                match fold?.shown() {
+                let accumulated = view.accumulated(sight.stored, at, group, *aggregate, within);
+                match accumulated?.shown() {
                     Shown::Null => None,
                     Shown::Number(number) => Some(AttributeValue::Number(number)),
                     Shown::Text(text) => Some(AttributeValue::Text(text)),

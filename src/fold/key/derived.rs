@@ -4,11 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
-use crate::fold::aggregate::{Fold, Rank};
+use crate::fold::aggregate::{Accumulator, Rank};
 use crate::fold::few::Few;
 use crate::fold::key::group::{GroupAt, GroupView, PatternAt};
 use crate::fold::key::inner::{Inner, Triggers};
-use crate::fold::key::pane::{Group, GroupPane, Pane, Span};
+use crate::fold::key::pane::{Group, GroupPane, Instants, Pane};
 use crate::fold::key::rows::Combination;
 use crate::fold::key::stored::{Seen, Stored};
 use crate::fold::window::{self, Blocks, Part, Ranges, Spans, Timeline};
@@ -51,7 +51,7 @@ pub struct NewAt {
 }
 
 /// The panes at which a pattern holds: by the groups that do, their matches there.
-pub type Held = Timeline<Few<Group, Span>>;
+pub type Held = Timeline<Few<Group, Instants>>;
 
 /// What follows for one pattern.
 #[derive(Clone, Debug, Default)]
@@ -66,7 +66,7 @@ pub struct PatternView {
     /// Windows that held more than its aggregates keep, since it was last asked.
     pub capped: u64,
     /// Where each combination that `new` asks for was seen.
-    seen: BTreeMap<Hash, Timeline<Span>>,
+    seen: BTreeMap<Hash, Timeline<Instants>>,
 }
 
 impl Derived {
@@ -104,9 +104,9 @@ impl Derived {
                 if let Some(known) = view.group(group, at) {
                     known.touch(second);
                 }
-                for (combination, span) in found.combinations.iter() {
+                for (combination, instants) in found.combinations.iter() {
                     let seen = view.seen.entry(*combination).or_default();
-                    seen.insert(second, *span);
+                    seen.insert(second, *instants);
                 }
             }
         }
@@ -217,9 +217,9 @@ impl PatternView {
         let mut next = None;
         if let Some(combination) = part.combination {
             let seen = self.seen.entry(combination).or_default();
-            let span = Span::at(rank.order);
-            if let Some(known) = seen.get_or_insert_with(second, || span) {
-                *known = known.with(span);
+            let instants = Instants::at(rank.order);
+            if let Some(known) = seen.get_or_insert_with(second, || instants) {
+                *known = known.with(instants);
             }
             next = seen.first_from(second + 1).map(|(next, _)| next);
         }
@@ -296,9 +296,9 @@ impl PatternView {
             };
             let holds = lasting && known.is_some()
                 || (at.pattern.new.is_none() || is_new())
-                    && group_at.holds(second, &found.folds, lasting);
+                    && group_at.holds(second, &found.accumulators, lasting);
             *capped += u64::from(group_at.capped.get());
-            let now = holds.then_some(found.span);
+            let now = holds.then_some(found.instants);
             if known != now {
                 changed.insert(second, ());
                 hold(held, second, group, now);
@@ -322,30 +322,30 @@ impl PatternView {
     pub fn last_seen(&self, before: &Seen, place: usize, combination: Hash) -> Option<i64> {
         let seen = self.seen.get(&combination);
         let last = seen.and_then(Timeline::last);
-        let last = last.map(|(_, span)| span.latest);
+        let last = last.map(|(_, instants)| instants.latest);
         last.max(before.last(&Combination::of(place, combination)))
     }
 
-    /// A fold with the value that an aggregate of a group has over `range`; `None`: the group has
+    /// An accumulator with the value that an aggregate of a group has over `range`; `None`: the group has
     /// no match there.
-    pub fn fold_over(
+    pub fn accumulated(
         &self,
         stored: &Stored,
         at: PatternAt<'_>,
         group: &Group,
         aggregate: usize,
         range: RangeInclusive<Second>,
-    ) -> Option<Fold> {
+    ) -> Option<Accumulator> {
         let view = self.groups.get(group)?;
-        GroupAt::new(stored, at, group, view).fold_over(aggregate, range)
+        GroupAt::new(stored, at, group, view).accumulated(aggregate, range)
     }
 }
 
-fn hold(held: &mut Held, second: Second, group: &Group, now: Option<Span>) {
+fn hold(held: &mut Held, second: Second, group: &Group, now: Option<Instants>) {
     match now {
-        Some(span) => {
+        Some(instants) => {
             if let Some(groups) = held.get_or_insert_with(second, Few::default) {
-                groups.insert(group.clone(), span);
+                groups.insert(group.clone(), instants);
             }
         }
         None => {
@@ -360,7 +360,7 @@ fn hold(held: &mut Held, second: Second, group: &Group, now: Option<Span>) {
 }
 
 fn is_new(
-    seen: &BTreeMap<Hash, Timeline<Span>>,
+    seen: &BTreeMap<Hash, Timeline<Instants>>,
     before: &Seen,
     at: PatternAt<'_>,
     second: Second,
@@ -369,12 +369,12 @@ fn is_new(
     let Some(new) = &at.pattern.new else {
         return true;
     };
-    found.combinations.iter().any(|(combination, span)| {
+    found.combinations.iter().any(|(combination, instants)| {
         let seen = seen.get(combination);
         let last = seen.and_then(|seen| seen.last_before(second));
         let last = last
-            .map(|(_, span)| span.latest)
+            .map(|(_, instants)| instants.latest)
             .or_else(|| before.last(&Combination::of(at.place, *combination)));
-        last.is_none_or(|latest| latest < span.earliest - new.period * 1000)
+        last.is_none_or(|latest| latest < instants.earliest - new.period * 1000)
     })
 }

@@ -3,9 +3,9 @@
 use std::cell::{Cell, RefCell};
 use std::ops::RangeInclusive;
 
-use crate::fold::aggregate::{Fold, Rank};
+use crate::fold::aggregate::{Accumulator, Rank};
 use crate::fold::key::moving::Moving;
-use crate::fold::key::pane::{Group, Pane, empty_folds};
+use crate::fold::key::pane::{Group, Pane, empty_accumulators};
 use crate::fold::key::stored::Stored;
 use crate::fold::window::{self, Blocks, Part, Timeline};
 use crate::matches::PatternMatch;
@@ -47,7 +47,7 @@ pub struct GroupView {
     /// Panes in which it has a match.
     pub seconds: Timeline<()>,
     /// Merged, but for COUNT(DISTINCT): the union of many sets costs what they hold.
-    blocks: Blocks<Box<[Fold]>>,
+    blocks: Blocks<Box<[Accumulator]>>,
     /// For each COUNT(DISTINCT) among the aggregates: its values, where they were last asked for.
     /// Empty where there is none.
     distinct: Vec<Option<RefCell<Moving>>>,
@@ -102,13 +102,16 @@ impl GroupView {
         if self.begin_blocks(at, &part.group, panes) {
             return;
         }
-        let add = |folds: &mut Box<[Fold]>| {
-            let folds = folds.iter_mut().zip(&part.inputs).zip(at.caps());
-            for ((fold, input), cap) in folds.filter(|((fold, _), _)| is_in_blocks(fold)) {
-                fold.add(input, rank, *cap);
+        let add = |accumulators: &mut Box<[Accumulator]>| {
+            let accumulators = accumulators.iter_mut().zip(&part.inputs).zip(at.caps());
+            for ((accumulator, input), cap) in
+                accumulators.filter(|((accumulator, _), _)| is_in_blocks(accumulator))
+            {
+                accumulator.add(input, rank, *cap);
             }
         };
-        self.blocks.add(second, || empty_folds(at.pattern), add);
+        self.blocks
+            .add(second, || empty_accumulators(at.pattern), add);
     }
 
     /// Has blocks kept of all panes, if there are enough and that has not begun; whether it began.
@@ -126,13 +129,19 @@ impl GroupView {
             let Some(more) = pane.and_then(|pane| pane.group(at.place, group)) else {
                 continue;
             };
-            let merge = |folds: &mut Box<[Fold]>| {
-                let folds = folds.iter_mut().zip(&more.folds).zip(at.caps());
-                for ((fold, more), cap) in folds.filter(|((fold, _), _)| is_in_blocks(fold)) {
-                    fold.merge(more, *cap);
+            let merge = |accumulators: &mut Box<[Accumulator]>| {
+                let accumulators = accumulators
+                    .iter_mut()
+                    .zip(&more.accumulators)
+                    .zip(at.caps());
+                for ((accumulator, more), cap) in
+                    accumulators.filter(|((accumulator, _), _)| is_in_blocks(accumulator))
+                {
+                    accumulator.merge(more, *cap);
                 }
             };
-            self.blocks.add(second, || empty_folds(at.pattern), merge);
+            self.blocks
+                .add(second, || empty_accumulators(at.pattern), merge);
         }
         true
     }
@@ -147,8 +156,8 @@ impl GroupView {
     }
 }
 
-fn is_in_blocks(fold: &Fold) -> bool {
-    !matches!(fold, Fold::CountDistinct(_))
+fn is_in_blocks(accumulator: &Accumulator) -> bool {
+    !matches!(accumulator, Accumulator::CountDistinct(_))
 }
 
 /// A group with all that is needed to test it.
@@ -178,51 +187,55 @@ impl<'a> GroupAt<'a> {
         }
     }
 
-    /// Whether the test holds over the window that ends with the pane `second`, whose own folds
+    /// Whether the test holds over the window that ends with the pane `second`, whose own accumulators
     /// are `own`. `lasting`: what holds for a part of the window holds for all of it.
-    pub fn holds(&self, second: Second, own: &[Fold], lasting: bool) -> bool {
+    pub fn holds(&self, second: Second, own: &[Accumulator], lasting: bool) -> bool {
         let having = &self.at.pattern.having;
-        let at_once = |aggregate: usize| own.get(aggregate).and_then(Fold::value);
+        let at_once = |aggregate: usize| own.get(aggregate).and_then(Accumulator::value);
         if lasting && having.holds(&at_once) {
             return true;
         }
         let range = window::ending_at(second, self.at.loaded.rule.window);
         having.holds(&|aggregate| {
-            let fold = self.fold_over(aggregate, range.clone());
-            fold.as_ref().and_then(Fold::value)
+            let accumulated = self.accumulated(aggregate, range.clone());
+            accumulated.as_ref().and_then(Accumulator::value)
         })
     }
 
-    /// A fold with the value that an aggregate has over `range`; `None`: there is no match. Of
+    /// An accumulator with the value that an aggregate has over `range`; `None`: there is no match. Of
     /// COUNT(DISTINCT) it is the count alone.
-    pub fn fold_over(&self, aggregate: usize, range: RangeInclusive<Second>) -> Option<Fold> {
+    pub fn accumulated(
+        &self,
+        aggregate: usize,
+        range: RangeInclusive<Second>,
+    ) -> Option<Accumulator> {
         let cap = self.at.caps().get(aggregate).copied().unwrap_or(u32::MAX);
         if let Some(Some(moving)) = self.view.distinct.get(aggregate) {
             self.view.seconds.range(range.clone()).next()?;
-            let set_at = |second| match self.fold_at(second, aggregate) {
-                Some(Fold::CountDistinct(set)) => Some(&**set),
+            let set_at = |second| match self.accumulator_at(second, aggregate) {
+                Some(Accumulator::CountDistinct(set)) => Some(&**set),
                 Some(_) | None => None,
             };
             let mut moving = moving.borrow_mut();
             let count = moving.count_over(range, &self.view.seconds, set_at);
             self.note_capped(count > f64::from(cap));
-            return Some(Fold::Count(count as u64));
+            return Some(Accumulator::Count(count as u64));
         }
-        let mut all: Option<Fold> = None;
-        let mut merge = |more: Option<&Fold>| match (&mut all, more) {
+        let mut all: Option<Accumulator> = None;
+        let mut merge = |more: Option<&Accumulator>| match (&mut all, more) {
             (Some(all), Some(more)) => all.merge(more, cap),
             (None, Some(more)) => all = Some(more.clone()),
             (Some(_) | None, None) => {}
         };
         self.view.blocks.over(range, |part| match part {
-            Part::Block(folds) => merge(folds.get(aggregate)),
+            Part::Block(accumulators) => merge(accumulators.get(aggregate)),
             Part::Panes(range) => {
                 for (second, ()) in self.view.seconds.range(range) {
-                    merge(self.fold_at(second, aggregate));
+                    merge(self.accumulator_at(second, aggregate));
                 }
             }
         });
-        self.note_capped(all.as_ref().is_some_and(Fold::is_capped));
+        self.note_capped(all.as_ref().is_some_and(Accumulator::is_capped));
         all
     }
 
@@ -230,8 +243,10 @@ impl<'a> GroupAt<'a> {
         self.capped.set(self.capped.get() || capped);
     }
 
-    fn fold_at(&self, second: Second, aggregate: usize) -> Option<&Fold> {
+    fn accumulator_at(&self, second: Second, aggregate: usize) -> Option<&Accumulator> {
         let pane = self.stored.panes.get(second)?;
-        pane.group(self.at.place, self.group)?.folds.get(aggregate)
+        pane.group(self.at.place, self.group)?
+            .accumulators
+            .get(aggregate)
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::fold::aggregate::{Fold, Rank};
+use crate::fold::aggregate::{Accumulator, Rank};
 use crate::fold::few::Few;
 use crate::matches::{Match, MatchedRecord, PatternMatch};
 use crate::plan::LoadedRule;
@@ -38,34 +38,34 @@ pub struct PatternPane {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GroupPane {
     /// One for each aggregate of the pattern.
-    pub folds: Box<[Fold]>,
+    pub accumulators: Box<[Accumulator]>,
     /// Earliest and latest match.
-    pub span: Span,
+    pub instants: Instants,
     /// Of each combination that `new` asks for: its earliest and its latest match.
-    pub combinations: Few<Hash, Span>,
+    pub combinations: Few<Hash, Instants>,
 }
 
 /// From the earliest to the latest of some instants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Span {
+pub struct Instants {
     /// The earliest.
     pub earliest: Millis,
     /// The latest.
     pub latest: Millis,
 }
 
-impl Span {
+impl Instants {
     /// That of one instant.
-    pub fn at(time: Millis) -> Span {
-        Span {
+    pub fn at(time: Millis) -> Instants {
+        Instants {
             earliest: time,
             latest: time,
         }
     }
 
     /// That of the instants of both.
-    pub fn with(self, other: Span) -> Span {
-        Span {
+    pub fn with(self, other: Instants) -> Instants {
+        Instants {
             earliest: self.earliest.min(other.earliest),
             latest: self.latest.max(other.latest),
         }
@@ -233,18 +233,18 @@ impl PatternPane {
 impl GroupPane {
     fn empty(pattern: &Pattern, time: Millis) -> GroupPane {
         GroupPane {
-            folds: empty_folds(pattern),
-            span: Span::at(time),
+            accumulators: empty_accumulators(pattern),
+            instants: Instants::at(time),
             combinations: Few::None,
         }
     }
 
     fn add(&mut self, rank: Rank, part: &PatternMatch, caps: &[u32]) {
-        let at = Span::at(rank.order);
-        self.span = self.span.with(at);
-        let folds = self.folds.iter_mut().zip(&part.inputs).zip(caps);
-        for ((fold, input), cap) in folds {
-            fold.add(input, rank, *cap);
+        let at = Instants::at(rank.order);
+        self.instants = self.instants.with(at);
+        let accumulators = self.accumulators.iter_mut().zip(&part.inputs).zip(caps);
+        for ((accumulator, input), cap) in accumulators {
+            accumulator.add(input, rank, *cap);
         }
         if let Some(combination) = part.combination {
             self.seen(combination, at);
@@ -252,30 +252,34 @@ impl GroupPane {
     }
 
     fn merge(&mut self, other: &GroupPane, caps: &[u32]) {
-        self.span = self.span.with(other.span);
-        let folds = self.folds.iter_mut().zip(&other.folds).zip(caps);
-        for ((fold, other), cap) in folds {
-            fold.merge(other, *cap);
+        self.instants = self.instants.with(other.instants);
+        let accumulators = self
+            .accumulators
+            .iter_mut()
+            .zip(&other.accumulators)
+            .zip(caps);
+        for ((accumulator, other), cap) in accumulators {
+            accumulator.merge(other, *cap);
         }
-        for (combination, span) in other.combinations.iter() {
-            self.seen(*combination, *span);
+        for (combination, instants) in other.combinations.iter() {
+            self.seen(*combination, *instants);
         }
     }
 
-    fn seen(&mut self, combination: Hash, span: Span) {
+    fn seen(&mut self, combination: Hash, instants: Instants) {
         match self.combinations.get_mut(&combination) {
-            Some(known) => *known = known.with(span),
+            Some(known) => *known = known.with(instants),
             None => {
-                self.combinations.insert(combination, span);
+                self.combinations.insert(combination, instants);
             }
         }
     }
 }
 
-/// The folds of a pattern's aggregates that have seen nothing.
-pub fn empty_folds(pattern: &Pattern) -> Box<[Fold]> {
+/// The accumulators of a pattern's aggregates that have seen nothing.
+pub fn empty_accumulators(pattern: &Pattern) -> Box<[Accumulator]> {
     let aggregates = pattern.aggregates.iter();
-    aggregates.map(|a| Fold::empty(a.function)).collect()
+    aggregates.map(|a| Accumulator::empty(a.function)).collect()
 }
 
 /// The place of a record among all others, whatever the order in which they came.
