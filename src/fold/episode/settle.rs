@@ -1,4 +1,6 @@
-//! What time makes final: it is summed up, and what it came of is forgotten.
+//! What time makes final. Triggers that nothing on time can change any more are summed up in the
+//! tally of their incident; then they are forgotten, and so is what they rest on once nothing looks
+//! back as far as that.
 
 use crate::canary::{self, Canary};
 use crate::fold::condition::{self, Horizon, Sight};
@@ -70,8 +72,8 @@ fn sum_up(
     if stored.head.settled.is_some_and(|settled| settled >= end) {
         return;
     }
-    // The last trigger of an incident stays the last or comes to be an earlier one: of what is
-    // not the last now the values are never asked for.
+    // Where no trigger can be taken back, the triggers after this one stay. An incident shows the
+    // values at its last trigger, so those at an earlier one are never shown.
     let lasting = loaded.rule.clear.is_none() && is_lasting(&loaded.rule);
     let clear = {
         let mut from = Second::MIN;

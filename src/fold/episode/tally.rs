@@ -1,4 +1,5 @@
-//! What an incident has come to, trigger by trigger.
+//! What the triggers of an episode come to: windows, events, evidence and values. They are added in
+//! the order of time, the final ones once and for all.
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -15,7 +16,8 @@ use crate::rule::{IncidentValue, Rule};
 use crate::time::Second;
 
 impl Tally {
-    /// The tally of one trigger whose last pane is `t`, without values. `clear`: see there.
+    /// The tally of one trigger whose last pane is `t`, without values. `clear`: the last clear pane
+    /// that the incident's id names; 0: none.
     pub fn begin(sight: Sight<'_>, t: Second, clear: Second) -> Tally {
         let rule = &sight.loaded.rule;
         let first = sight
@@ -49,7 +51,8 @@ impl Tally {
         tally
     }
 
-    /// Adds the view's triggers after the last one, through `last`; without their values.
+    /// Adds the triggers after the last one that was added, through the pane `last`; without the
+    /// values there.
     pub fn extend(&mut self, sight: Sight<'_>, last: Second) {
         let rule = &sight.loaded.rule;
         let triggers = &sight.derived.triggers;
@@ -81,8 +84,8 @@ impl Tally {
         self.facts.last = trigger;
     }
 
-    /// Takes the values of the incident's attributes as they are at the last trigger, which the
-    /// view still has.
+    /// Takes the values of the incident's attributes as they are at the last trigger, which must
+    /// still be remembered by itself.
     pub fn take_values(&mut self, sight: Sight<'_>) {
         let trigger = sight.derived.triggers.get(self.facts.last).copied();
         self.facts.values = trigger.map_or_else(Vec::new, |trigger| self.values(sight, trigger));
@@ -220,7 +223,8 @@ fn windows(
     };
     let single = rule.patterns.len() == 1;
     if single && rule.quiet <= rule.window {
-        // No two windows leave a gap between them, and none begins before the first.
+        // Triggers of one incident are no further apart than quiet, so their windows overlap or
+        // touch: together they are all panes from the first window's first to the last one's last.
         let mut within = triggers.range(range);
         let first = within.next().map(of);
         let last = within.next_back().map(of).or(first.clone());
