@@ -22,12 +22,14 @@ pub enum Canary {
     RulesFromFiles,
     /// A key of which only a clear pane is remembered is forgotten at once.
     ClearForgotten,
+    /// Whoever goes on within a message says one publication again.
+    CursorOffByOne,
 }
 
 #[cfg(feature = "canary")]
 impl Canary {
     /// All of them.
-    pub const ALL: [Canary; 9] = [
+    pub const ALL: [Canary; 10] = [
         Canary::DedupOff,
         Canary::WindowEdge,
         Canary::ExpireEarly,
@@ -37,6 +39,7 @@ impl Canary {
         Canary::StateBeforeKafka,
         Canary::RulesFromFiles,
         Canary::ClearForgotten,
+        Canary::CursorOffByOne,
     ];
 }
 

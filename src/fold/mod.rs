@@ -20,6 +20,8 @@ pub mod evaluate;
 
 pub mod work;
 
+pub mod slices;
+
 pub mod state;
 
 pub mod key;

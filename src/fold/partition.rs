@@ -8,6 +8,7 @@
 //! nothing of what is said.
 
 mod admit;
+mod gather;
 pub mod note;
 mod open;
 mod outbox;
@@ -18,9 +19,10 @@ use std::sync::Arc;
 use crate::bytes::Unreadable;
 use crate::canary::{self, Canary};
 use crate::fold::admission::Refusal;
-use crate::fold::place::Place;
+use crate::fold::place::{Cursor, Place, Portion};
+use crate::fold::slices::{SliceLimit, Slices};
 use crate::fold::state::{Change, Counts, Read, State};
-use crate::fold::work::{Run, advance, fold};
+use crate::fold::work::Run;
 use crate::plan::Plan;
 use crate::record::Hash;
 use crate::time::{Millis, Second};
@@ -30,9 +32,6 @@ use note::Note;
 pub use open::{CannotOpen, Found, Opened, Remark};
 use outbox::Outbox;
 pub use outbox::{CommitPoint, Limit};
-
-/// What keys take in memory for a byte of the log that they are made of, about.
-pub const MEMORY_FACTOR: usize = 12;
 
 /// A committed offset with its note.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,15 +54,17 @@ pub struct Partition {
     note: Note,
     inbox: VecDeque<Unfolded>,
     inbox_bytes: usize,
-    /// A message that did not join those before it.
+    /// The offset of the message that comes next.
+    next: i64,
+    /// A message of which it is not known yet what it joins.
     ahead: Option<Admitted>,
-    /// Messages that are half folded.
-    together: Option<Together>,
+    /// Messages that are half folded, to which more may be added.
+    gathered: Option<Gathered>,
+    /// Messages whose keys are worked off.
+    working: Option<Working>,
     /// How far the log is folded.
     reached: Place,
     outbox: Outbox,
-    /// Bytes of the log that were folded in silence since the state was last kept.
-    unkept_bytes: usize,
     /// The state is to be kept before more is folded.
     keep_first: bool,
     told: Told,
@@ -101,24 +102,63 @@ struct Unfolded {
 }
 
 /// Messages that are folded together.
-#[derive(Debug)]
-struct Together {
-    run: Run,
+#[derive(Clone, Copy, Debug)]
+struct Stretch {
     /// Offset of the first.
     first: i64,
-    /// The place after the last.
-    end: Place,
+    /// The offset after the last.
+    end: i64,
     /// They come before what is committed.
     silent: bool,
     /// What they take in the log.
     bytes: usize,
 }
 
+/// Messages that are half folded.
+#[derive(Debug)]
+struct Gathered {
+    run: Run,
+    span: Stretch,
+    /// It is one whose work may be large: the meta row as it was before it.
+    alone: Option<Vec<u8>>,
+}
+
+/// Messages whose keys are worked off.
+#[derive(Debug)]
+struct Working {
+    work: Slices,
+    span: Stretch,
+    /// See [`Gathered`]. Without, they are worked off in one go.
+    alone: Option<Vec<u8>>,
+}
+
 /// What a partition may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
-    /// Memory for its keys while it folds what was committed before.
+    /// Memory for its keys, in bytes.
+    pub live_bytes: usize,
+    /// The same while it folds what was committed before.
     pub recovering_bytes: usize,
+    /// What is worked off at once of a message whose work is large.
+    pub slice: SliceLimit,
+    /// Messages are folded together up to so many bytes of the log, or one that is more.
+    pub together_bytes: usize,
+    /// They make so many keys due at most.
+    pub together_due: usize,
+    /// What may wait to be committed before more is folded.
+    pub outbox: Limit,
+}
+
+impl Budget {
+    /// As much as there is.
+    pub const NONE: Budget = Budget {
+        live_bytes: usize::MAX,
+        recovering_bytes: usize::MAX,
+        slice: SliceLimit::NONE,
+        together_bytes: usize::MAX,
+        together_due: usize::MAX / 2,
+        outbox: Limit::NONE,
+    };
 }
 
 /// What is to be done before the fold can go on.
@@ -128,19 +168,24 @@ pub enum Next {
     Load(Vec<Read>),
     /// The state is to be kept.
     Keep,
+    /// What was said is to be committed, and the state to be kept.
+    Commit,
+    /// Nothing: a part of a large message is done, and there is more of it.
+    Slice,
     /// Messages are to be handed over.
     Read,
 }
 
 impl Partition {
-    fn new(state: State, commit: Commit, mut note: Note) -> Partition {
+    fn new(state: State, reached: Place, commit: Commit, mut note: Note) -> Partition {
         let live_from = Place {
             offset: commit.offset,
             cursor: note.cursor.take(),
         };
         note.needed_from(state.recovery_offset());
         Partition {
-            reached: Place::at(state.applied()),
+            reached,
+            next: reached.offset,
             state,
             commit,
             live_from,
@@ -148,9 +193,9 @@ impl Partition {
             inbox: VecDeque::new(),
             inbox_bytes: 0,
             ahead: None,
-            together: None,
+            gathered: None,
+            working: None,
             outbox: Outbox::default(),
-            unkept_bytes: 0,
             keep_first: false,
             told: Told::default(),
         }
@@ -158,6 +203,7 @@ impl Partition {
 
     /// Takes the next message of the log: its offset, the broker's timestamp and its bytes.
     pub fn push(&mut self, offset: i64, timestamp: Millis, payload: &[u8]) {
+        self.next = offset + 1;
         self.inbox_bytes += payload.len();
         self.inbox.push_back(Unfolded {
             offset,
@@ -168,8 +214,12 @@ impl Partition {
 
     /// The offset that is to be pushed next.
     pub fn next(&self) -> i64 {
-        let last = self.inbox.back().map(|last| last.offset + 1);
-        last.unwrap_or(self.reached.untouched())
+        self.next
+    }
+
+    /// Something that was pushed is still to be folded.
+    pub fn is_busy(&self) -> bool {
+        self.working.is_some() || self.ahead.is_some() || !self.inbox.is_empty()
     }
 
     /// Bytes of the messages that are still to be folded.
@@ -192,24 +242,39 @@ impl Partition {
     pub fn step(
         &mut self,
         plans: &BTreeMap<Hash, Arc<Plan>>,
-        budget: Budget,
+        budget: &Budget,
     ) -> Result<Next, LostPlan> {
         loop {
             if self.keep_first {
-                return Ok(Next::Keep);
+                return Ok(match self.may_keep() {
+                    true => Next::Keep,
+                    false => Next::Commit,
+                });
             }
-            if self.together.is_none() {
-                self.gather(plans)?;
+            if self.outbox.is_over(budget.outbox) {
+                return Ok(Next::Commit);
             }
-            let Some(mut together) = self.together.take() else {
+            if self.working.is_none()
+                && let Some(look) = self.gather(plans, budget)?
+            {
+                return Ok(Next::Load(vec![look]));
+            }
+            let Some(mut working) = self.working.take() else {
                 return Ok(Next::Read);
             };
-            let wanted = self.state.wants(&mut together.run);
+            let limit = match working.alone {
+                Some(_) => budget.slice,
+                None => SliceLimit::NONE,
+            };
+            let wanted = working.work.wants(&mut self.state, limit);
             if !wanted.is_empty() {
-                self.together = Some(together);
+                self.working = Some(working);
                 return Ok(Next::Load(wanted));
             }
-            self.fold(together, budget);
+            self.fold(working, budget);
+            if self.working.is_some() {
+                return Ok(Next::Slice);
+            }
         }
     }
 
@@ -222,67 +287,46 @@ impl Partition {
         self.state.load(row, value)
     }
 
-    /// Takes messages that can be folded together.
-    fn gather(&mut self, plans: &BTreeMap<Hash, Arc<Plan>>) -> Result<(), LostPlan> {
-        loop {
-            let admitted = match self.ahead.take() {
-                Some(admitted) => admitted,
-                None => {
-                    let Some(message) = self.inbox.pop_front() else {
-                        return Ok(());
-                    };
-                    self.inbox_bytes -= message.payload.len();
-                    match self.admit(message, plans)? {
-                        Some(admitted) => admitted,
-                        None => continue,
-                    }
-                }
-            };
-            let offset = admitted.log.offset;
-            let silent = offset < self.live_from.offset;
-            let has_only = self.state.has_only(&admitted.plan);
-            match self.together.take() {
-                Some(mut together) if has_only && together.silent == silent => {
-                    let run = advance(&mut self.state, &admitted.plan, admitted.log);
-                    together.run.append(run);
-                    together.end = Place::at(offset + 1);
-                    together.bytes += admitted.bytes;
-                    self.together = Some(together);
-                }
-                Some(together) => {
-                    self.together = Some(together);
-                    self.ahead = Some(admitted);
-                    return Ok(());
-                }
-                None => {
-                    let run = advance(&mut self.state, &admitted.plan, admitted.log);
-                    self.together = Some(Together {
-                        run: run.silent_before(self.live_from),
-                        first: offset,
-                        end: Place::at(offset + 1),
-                        silent,
-                        bytes: admitted.bytes,
-                    });
-                }
+    /// Folds a slice of messages whose keys are loaded.
+    fn fold(&mut self, mut working: Working, budget: &Budget) {
+        let said = working.work.fold(&mut self.state);
+        let span = working.span;
+        self.outbox.add(span.first, &self.note, said);
+        let beyond = working.work.beyond();
+        let within = beyond.filter(|_| !working.work.is_done());
+        match within {
+            Some(key) => {
+                let said = Portion::All;
+                self.reached = Place::within(span.first, Cursor { key, said });
+                self.working = Some(working);
+            }
+            None => {
+                self.reached = Place::at(span.end);
+                self.note.needed_from(self.state.recovery_offset());
             }
         }
-    }
-
-    /// Folds messages whose keys are loaded.
-    fn fold(&mut self, together: Together, budget: Budget) {
-        let said = fold(&mut self.state, together.run);
-        self.outbox.add(together.first, &self.note, said);
-        self.note.needed_from(self.state.recovery_offset());
-        self.reached = self.reached.max(together.end);
-        if together.silent {
+        if span.silent {
             // What was told before is not told again; only that it was folded.
             self.told.counted = Counts {
                 messages: self.told.counted.messages,
                 ..self.state.counts
             };
-            self.unkept_bytes += together.bytes;
-            let full = self.unkept_bytes * MEMORY_FACTOR >= budget.recovering_bytes;
-            self.keep_first = full || self.is_live();
+        }
+        self.hold_memory(budget);
+        self.keep_first |= span.silent && self.is_live();
+    }
+
+    /// Keys take no more memory than they may. Those that differ from what the store has must be
+    /// kept before they can be forgotten.
+    fn hold_memory(&mut self, budget: &Budget) {
+        let most = match self.is_live() {
+            true => budget.live_bytes,
+            false => budget.recovering_bytes,
+        };
+        if self.state.bytes() > most {
+            // Some more, so that it is not to be done for every slice.
+            self.state.shrink(most - most / 8);
+            self.keep_first = self.state.changed_bytes() > most / 2;
         }
     }
 
@@ -319,24 +363,41 @@ impl Partition {
         };
     }
 
+    /// Whether the store would not come to be beyond what is committed.
+    fn may_keep(&self) -> bool {
+        let is_committed = self.outbox.is_empty() && self.reached <= self.live_from
+            || canary::is(Canary::StateBeforeKafka);
+        let is_whole = match &self.working {
+            Some(working) => working.alone.is_some(),
+            None => self.gathered.is_none() && self.reached.cursor.is_none(),
+        };
+        is_committed && is_whole
+    }
+
     /// What has changed since it was last kept: to be written in one batch. Nothing, while the
     /// store would come to be beyond what is committed.
     pub fn keep(&mut self) -> Vec<Change> {
-        let is_committed = self.outbox.is_empty() && self.reached <= self.live_from
-            || canary::is(Canary::StateBeforeKafka);
-        match is_committed && self.together.is_none() {
-            true => self.state.changes(),
-            false => Vec::new(),
+        if !self.may_keep() {
+            return Vec::new();
+        }
+        match &self.working {
+            None => self.state.changes(),
+            Some(Working { work, span, alone }) => match (work.beyond(), alone) {
+                (Some(key), Some(meta)) => self.state.changes_within(span.first, key, meta),
+                (_, _) => Vec::new(),
+            },
         }
     }
 
-    /// What has changed is written. What of the keys in memory is more than `bytes_max` is
-    /// forgotten.
-    pub fn kept(&mut self, bytes_max: usize) {
-        self.unkept_bytes = 0;
-        match std::mem::take(&mut self.keep_first) && !self.is_live() {
-            true => self.state.shrink_all(bytes_max),
-            false => self.state.shrink(bytes_max),
+    /// What has changed is written.
+    pub fn kept(&mut self, budget: &Budget) {
+        self.keep_first = false;
+        let most = match self.is_live() {
+            true => budget.live_bytes,
+            false => budget.recovering_bytes,
+        };
+        if self.state.bytes() > most / 2 {
+            self.state.shrink(most / 2);
         }
     }
 
@@ -352,7 +413,7 @@ impl Partition {
 
     /// What was read is all that was committed before, or more.
     pub fn is_read(&self) -> bool {
-        self.inbox.back().is_some() && self.next() >= self.live_from.untouched()
+        self.is_busy() && self.next >= self.live_from.untouched()
     }
 
     /// Offsets that are committed, at least in part, and still to be folded.

@@ -17,12 +17,12 @@ pub struct Cursor {
     /// All keys before this one are done.
     pub key: KeyId,
     /// What is said of this one.
-    pub said: Said,
+    pub said: Portion,
 }
 
 /// How much is said of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Said {
+pub enum Portion {
     /// So many publications; there are more.
     Some(u32),
     /// Everything.

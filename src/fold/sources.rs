@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::canary::{self, Canary};
+use crate::matches::Section;
 use crate::plan::Source;
 use crate::record::Position;
 use crate::time::{Millis, Second, second_of};
@@ -120,6 +121,35 @@ impl Sources {
             .min()
             .flatten()
             .map(second_of)
+    }
+
+    /// What [`Sources::least_time`] would be after a message that says this; its times count as
+    /// `latest` at most.
+    pub fn least_time_after(
+        &self,
+        sources: &[Source],
+        sections: &[Section],
+        latest: Millis,
+    ) -> Option<Second> {
+        let said = sections.iter().map(|s| ((s.source, s.partition), s));
+        let said: BTreeMap<(u32, u32), &Section> = said.collect();
+        let mut least = None;
+        for (place, source) in (0..).zip(sources) {
+            let topic = self
+                .topics
+                .iter()
+                .position(|known| **known == *source.topic);
+            for partition in 0..source.partitions {
+                let heard = topic.and_then(|topic| self.heard.get(&(topic as u32, partition)));
+                let section = said.get(&(place, partition));
+                let counts = |s: &&&Section| heard.is_none_or(|h| s.position >= h.position);
+                let time = section.filter(counts).and_then(|section| section.time);
+                let time = time.map(|time| time.min(latest));
+                let time = heard.and_then(|heard| heard.time).max(time);
+                least = Some(least.map_or(time, |least: Option<Millis>| least.min(time)));
+            }
+        }
+        least.flatten().map(second_of)
     }
 
     /// The partition of `sources` that holds the watermark back: topic, partition and its time.

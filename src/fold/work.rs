@@ -1,27 +1,28 @@
-//! The second stage: folds the matches topic into the state, one log message at a time.
+//! What a message does to the state.
 //!
 //! The unit of the fold is a message, in two halves: [`advance`] takes what it says of plan,
-//! positions and time, which tells the keys that it needs; the shell loads them; [`fold`] adds
-//! the matches, evaluates and says what is news. Nothing but the log enters: no clock, no
+//! positions and time, which tells the keys that it needs; then these are brought through it, in
+//! [`slices`](super::slices), and say what is news. Nothing but the log enters: no clock, no
 //! configuration, no batch.
 //!
 //! Keys know nothing of each other. So messages that follow one another may go through each half
 //! together, as a [`Run`]: then every key is brought through all of them in one go, while it is
 //! in the processor's cache. What comes of it is the same.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::canary::{self, Canary};
 use crate::fold::context::Moment;
 use crate::fold::evaluate::{self, Accepted, Evaluated, is_late};
 use crate::fold::key::KeyId;
 use crate::fold::key::pane::Origin;
-use crate::fold::place::{Cursor, Place, Said};
+use crate::fold::place::{Cursor, Place, Portion};
 use crate::fold::sources::Hearing;
 use crate::fold::state::State;
 use crate::incident::Incident;
 use crate::matches::{self, MatchedRecord, Message};
 use crate::plan::{LoadedRule, Plan};
+use crate::record::Hash;
 use crate::time::{FUTURE_MAX, Millis, Second, second_of};
 
 /// A message of the matches topic, as it was read.
@@ -42,11 +43,9 @@ pub struct Run {
     /// Never empty, in the order of the log.
     steps: Vec<Step>,
     /// Rules that are no longer in force with the first message.
-    pub(crate) out: Vec<Arc<LoadedRule>>,
+    out: Vec<Arc<LoadedRule>>,
     /// What is said before this place is not asked for.
     silent_before: Place,
-    /// How much of what it needs has been asked for.
-    pub(crate) asked: Asked,
 }
 
 /// One message of a run.
@@ -54,14 +53,6 @@ pub struct Run {
 struct Step {
     moment: Moment,
     matches: Vec<Accepted>,
-}
-
-/// How far the loading of a run's keys has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Asked {
-    Nothing,
-    Keys,
-    TimersKeys,
 }
 
 impl Run {
@@ -82,12 +73,9 @@ impl Run {
         self.steps.last().and_then(|step| step.moment.after)
     }
 
-    /// The keys that the messages' matches belong to.
-    pub(crate) fn touched(&self) -> BTreeSet<KeyId> {
-        let matches = self.steps.iter().flat_map(|step| &step.matches);
-        matches
-            .flat_map(|m| m.found.iter().map(|(id, _)| *id))
-            .collect()
+    /// The rules that are no longer in force, by their fingerprints.
+    pub(crate) fn out(&self) -> impl Iterator<Item = Hash> {
+        self.out.iter().map(|rule| rule.fingerprint)
     }
 
     /// The place of the first message, from `from` on, after which the watermark has passed `due`.
@@ -99,22 +87,37 @@ impl Run {
     }
 
     /// What the messages add, by key and in the order of the log.
-    fn added(&self) -> Vec<Adds<'_>> {
-        let steps = self.steps.iter().enumerate();
-        let mut added: Vec<Adds<'_>> = steps
-            .flat_map(|(step, s)| s.matches.iter().map(move |accepted| (step, accepted)))
-            .flat_map(|(step, accepted)| {
-                let found = accepted.found.iter();
-                found.map(move |(id, found)| Adds {
+    pub(crate) fn adds(&self) -> Vec<Add> {
+        let mut adds = Vec::new();
+        for (step, of_step) in self.steps.iter().enumerate() {
+            for (accepted, of_record) in of_step.matches.iter().enumerate() {
+                let found = of_record.found.iter().enumerate();
+                adds.extend(found.map(|(found, (id, _))| Add {
                     id: *id,
                     step,
-                    added: evaluate::Added { accepted, found },
-                })
-            })
-            .collect();
-        added.sort_by_key(|added| (added.id, added.step));
-        added
+                    accepted,
+                    found,
+                }));
+            }
+        }
+        adds.sort_unstable_by_key(|add| (add.id, add.step, add.accepted, add.found));
+        adds
     }
+
+    fn added(&self, add: &Add) -> Option<evaluate::Added<'_>> {
+        let accepted = self.steps.get(add.step)?.matches.get(add.accepted)?;
+        let (_, found) = accepted.found.get(add.found)?;
+        Some(evaluate::Added { accepted, found })
+    }
+}
+
+/// One match that a run adds to a key: its places in the run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Add {
+    pub id: KeyId,
+    step: usize,
+    accepted: usize,
+    found: usize,
 }
 
 /// Takes what `log` says of plan, positions and time. `plan` is the one that it names.
@@ -176,38 +179,7 @@ pub fn advance(state: &mut State, plan: &Arc<Plan>, log: LogMessage) -> Run {
         steps: vec![step],
         out,
         silent_before: Place::at(0),
-        asked: Asked::Nothing,
     }
-}
-
-/// Adds the matches and evaluates what they touch and what is due; says what is news, by
-/// message, rule, key, id and revision. [`State::wants`] must be empty.
-pub fn fold(state: &mut State, run: Run) -> Vec<Publication> {
-    let mut said: Vec<Publication> = Vec::new();
-    for rule in &run.out {
-        close_rule(state, rule, &run, &mut said);
-    }
-    let mut due = state.due(run.after());
-    let added = run.added();
-    for of_key in added.chunk_by(|one, next| one.id == next.id) {
-        if let Some(Adds { id, .. }) = of_key.first() {
-            due.remove(id);
-            fold_key(state, *id, of_key, &run, &mut said);
-        }
-    }
-    for id in due {
-        fold_key(state, id, &[], &run, &mut said);
-    }
-    said.sort_by_key(|publication| (publication.offset, publication.key));
-    said
-}
-
-/// What one message of a run adds to one key.
-struct Adds<'r> {
-    id: KeyId,
-    /// The place of the message in the run.
-    step: usize,
-    added: evaluate::Added<'r>,
 }
 
 /// What a message says of an incident, and where.
@@ -226,7 +198,8 @@ pub struct Publication {
 impl Publication {
     /// Whether it has been said where everything before `place` has.
     pub fn is_before(&self, place: Place) -> bool {
-        let said = Said::Some(self.number);
+        let slip = u32::from(canary::is(Canary::CursorOffByOne));
+        let said = Portion::Some(self.number + slip);
         let key = self.key;
         Place::within(self.offset, Cursor { key, said }) < place
     }
@@ -289,14 +262,18 @@ fn accept(
 }
 
 /// Brings a key through the messages of a run: those that add to it, and those with which
-/// something of it is due.
-fn fold_key(
+/// something of it is due. One whose rule is no longer in force is closed.
+pub(crate) fn fold_key(
     state: &mut State,
     id: KeyId,
-    adds: &[Adds<'_>],
+    adds: &[Add],
     run: &Run,
     all: &mut Vec<Publication>,
 ) {
+    if let Some(rule) = run.out.iter().find(|rule| rule.fingerprint == id.rule) {
+        close_key(state, id, rule, run, all);
+        return;
+    }
     let Some(mut key) = state.take_key(id) else {
         return;
     };
@@ -310,7 +287,8 @@ fn fold_key(
         };
         let now = adds.next_if(|_| matched == Some(at)).unwrap_or_default();
         if let (Some(step), Some(context)) = (run.steps.get(at), state.context(id)) {
-            let added: Vec<evaluate::Added<'_>> = now.iter().map(|adds| adds.added).collect();
+            let added = now.iter().filter_map(|add| run.added(add));
+            let added: Vec<evaluate::Added<'_>> = added.collect();
             let Evaluated { said, capped } = evaluate::fold(&mut key, context, &added, step.moment);
             state.counts.capped += capped;
             let offset = step.moment.offset;
@@ -326,20 +304,23 @@ fn fold_key(
     state.put_key(id, key);
 }
 
-/// Closes the incidents of a rule that is no longer in force, and forgets its keys.
-fn close_rule(state: &mut State, rule: &Arc<LoadedRule>, run: &Run, all: &mut Vec<Publication>) {
-    let Some(first) = run.steps.first() else {
+/// Closes the incidents of a key whose rule is no longer in force, and forgets it.
+fn close_key(
+    state: &mut State,
+    id: KeyId,
+    rule: &Arc<LoadedRule>,
+    run: &Run,
+    all: &mut Vec<Publication>,
+) {
+    let (Some(first), Some(mut key)) = (run.steps.first(), state.forget_key(id)) else {
         return;
     };
-    for (id, mut key) in state.forget_rule(rule.fingerprint) {
-        let context = state.context_of(id, rule, 0);
-        let said = evaluate::close(&mut key, context, first.moment);
-        let offset = first.moment.offset;
-        let news = News {
-            offset,
-            key: id,
-            said,
-        };
-        news.note(state, run, all);
-    }
+    let context = state.context_of(id, rule, 0);
+    let said = evaluate::close(&mut key, context, first.moment);
+    let news = News {
+        offset: first.moment.offset,
+        key: id,
+        said,
+    };
+    news.note(state, run, all);
 }

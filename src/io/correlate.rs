@@ -31,12 +31,12 @@ use super::store::Store;
 use super::topics::Names;
 use crate::config::Config;
 use crate::encode::Encoding;
-use crate::fold::partition::{Budget, MEMORY_FACTOR, Partition};
+use crate::fold::partition::Partition;
 use crate::fold::state::Counts;
 use crate::plan::others::Others;
 use crate::time::Millis;
 use folding::{Folding, Surroundings, fold_all};
-use pace::processors;
+use pace::{MEMORY_FACTOR, processors};
 use plans::Warned;
 use report::{Recovery, Refused};
 
@@ -49,6 +49,9 @@ const INBOX_BYTES_MAX: usize = 4 << 20;
 /// The same while partitions fold what was committed before: nothing comes of it to be written,
 /// and the more there is of a key, the less it costs.
 const RECOVERY_INBOX_BYTES_MAX: usize = 24 << 20;
+
+/// The same while partitions have more to fold than they did in one go.
+const UNFINISHED_INBOX_BYTES_MAX: usize = 256 << 10;
 
 /// More than this is folded on all processors.
 const PARALLEL_BYTES: usize = 64 << 10;
@@ -88,7 +91,9 @@ pub struct Stage {
     inbox_bytes: usize,
     /// Bytes of incidents that no commit has written yet.
     outbox_bytes: usize,
-    /// Something was read since the last commit.
+    /// Partitions have more to fold, though nothing was read since they last did.
+    unfinished: bool,
+    /// Something was read or folded since the last commit.
     moved: bool,
     last_commit: Instant,
     total: Counts,
@@ -131,6 +136,7 @@ impl Stage {
             waiting: BTreeSet::new(),
             inbox_bytes: 0,
             outbox_bytes: 0,
+            unfinished: false,
             moved: false,
             last_commit: clock::instant(),
             total: Counts::default(),
@@ -163,7 +169,10 @@ impl Stage {
             Next::Message(message) => self.read(&message),
             Next::AskForEnds => self.ask_for_ends()?,
             Next::Ends(found) => self.take_ends(&found),
-            Next::Fold => self.fold(|_| true)?,
+            Next::Fold => {
+                self.fold(|_| true)?;
+                self.pace(group)?;
+            }
             Next::Assigned(partitions) => self.assign(group, &partitions)?,
             Next::Revoked(revoked) => self.revoke(group, &revoked)?,
             Next::Commit => self.commit(group)?,
@@ -176,6 +185,7 @@ impl Stage {
         let since_commit = self.last_commit.elapsed();
         if self.moved && since_commit >= self.config.commit_interval
             || self.outbox_bytes > self.sink.batch_bytes()
+            || self.folding.values().any(|folding| folding.commits_first)
         {
             return Ok(Next::Commit);
         }
@@ -186,25 +196,28 @@ impl Stage {
             return Ok(Next::AskForEnds);
         }
         let inbox_max = match self.recovery {
+            _ if self.unfinished => UNFINISHED_INBOX_BYTES_MAX,
             Some(_) => RECOVERY_INBOX_BYTES_MAX.min(self.config.recovery_bytes / MEMORY_FACTOR / 4),
             None => self.sink.batch_bytes().min(INBOX_BYTES_MAX),
         };
         if self.inbox_bytes > inbox_max {
             return Ok(Next::Fold);
         }
+        let least = Duration::from_millis(1);
         let wait = match self.moved {
+            _ if self.unfinished => Duration::ZERO,
             true => self
                 .config
                 .commit_interval
                 .saturating_sub(since_commit)
-                .min(WAIT),
+                .clamp(least, WAIT),
             false => WAIT,
         };
-        Ok(match group.next(wait.max(Duration::from_millis(1)))? {
+        Ok(match group.next(wait)? {
             Event::Message(message) => Next::Message(message),
             Event::Assigned(partitions) => Next::Assigned(partitions),
             Event::Revoked(revoked) => Next::Revoked(revoked),
-            Event::Nothing if self.inbox_bytes > 0 => Next::Fold,
+            Event::Nothing if self.inbox_bytes > 0 || self.unfinished => Next::Fold,
             Event::Nothing => Next::Wait,
         })
     }
@@ -229,9 +242,7 @@ impl Stage {
         let surroundings = Surroundings {
             store: &self.store,
             plans: &plans,
-            budget: Budget {
-                recovering_bytes: self.recovering_bytes(),
-            },
+            budget: self.budget(),
         };
         let threads = match self.inbox_bytes > PARALLEL_BYTES {
             true => processors().min(self.folding.len()),
@@ -242,6 +253,8 @@ impl Stage {
         self.note_plans();
         self.name_refused();
         let partitions = self.folding.values().map(|folding| &folding.partition);
+        self.unfinished = partitions.clone().any(Partition::is_busy);
+        self.moved |= self.unfinished;
         self.inbox_bytes = partitions.map(Partition::inbox_bytes).sum();
         self.count_outbox();
         Ok(())
@@ -342,6 +355,7 @@ impl Stage {
     fn close_all(&mut self) -> Vec<group::Partition> {
         self.inbox_bytes = 0;
         self.outbox_bytes = 0;
+        self.unfinished = false;
         self.moved = false;
         let partitions = self.folding.values().map(|folding| &folding.partition);
         let left = partitions.map(Partition::left).sum();

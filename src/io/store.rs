@@ -189,11 +189,23 @@ impl Store {
         to: &[u8],
         each: &mut EachRow<'_>,
     ) -> Result<()> {
+        self.range_of(partition, from, to, usize::MAX, each)
+    }
+
+    /// The same with so many rows at most.
+    fn range_of(
+        &self,
+        partition: u32,
+        from: &[u8],
+        to: &[u8],
+        most: usize,
+        each: &mut EachRow<'_>,
+    ) -> Result<()> {
         let start = key(partition, from);
         let mut options = ReadOptions::default();
         options.set_iterate_upper_bound(key(partition, to));
         let mode = IteratorMode::From(&start, Direction::Forward);
-        for row in self.db.iterator_opt(mode, options) {
+        for row in self.db.iterator_opt(mode, options).take(most) {
             let (key, value) = row.map_err(|error| explain(&self.path, &error))?;
             each(key.get(4..).unwrap_or_default(), &value)?;
         }
@@ -214,7 +226,9 @@ impl Store {
                         take(row, &value)?;
                     }
                 }
-                Read::Range { from, to } => self.range(number, from, to, &mut take)?,
+                Read::Range { from, to, most } => {
+                    self.range_of(number, from, to, *most, &mut take)?;
+                }
             }
         }
         Ok(())

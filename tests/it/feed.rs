@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use watchfire::event::Attributes;
+use watchfire::fold::slices::{SliceLimit, Slices};
 use watchfire::fold::state::{Change, Read, State};
-use watchfire::fold::work::{LogMessage, advance, fold};
+use watchfire::fold::work::{LogMessage, advance};
 use watchfire::incident::Incident;
 use watchfire::io::store::Store;
 use watchfire::matches::{Input, Match, MatchedRecord, Message, PatternMatch, Section};
@@ -128,11 +129,12 @@ impl Feed {
             },
         };
         self.next += 1;
-        let mut step = advance(&mut self.state, &self.plan, log);
+        let run = advance(&mut self.state, &self.plan, log);
+        let mut work = Slices::new(run, None);
         loop {
-            let reads = self.state.wants(&mut step);
+            let reads = work.wants(&mut self.state, SliceLimit::NONE);
             if reads.is_empty() {
-                let said = fold(&mut self.state, step).into_iter();
+                let said = work.fold(&mut self.state).into_iter();
                 return said.map(|publication| publication.incident).collect();
             }
             for read in reads {
@@ -148,7 +150,7 @@ impl Feed {
             (Disk::Memory(rows), Read::Row(row)) => {
                 rows.get(row).iter().for_each(|value| take(row, value));
             }
-            (Disk::Memory(rows), Read::Range { from, to }) => {
+            (Disk::Memory(rows), Read::Range { from, to, .. }) => {
                 let rows = rows.range(from.clone()..to.clone());
                 rows.for_each(|(row, value)| take(row, value));
             }
@@ -156,7 +158,7 @@ impl Feed {
                 let value = store.get(0, row).expect("readable store");
                 value.iter().for_each(|value| take(row, value));
             }
-            (Disk::RocksDb(store), Read::Range { from, to }) => {
+            (Disk::RocksDb(store), Read::Range { from, to, .. }) => {
                 let mut each = |row: &[u8], value: &[u8]| {
                     take(row, value);
                     Ok(())
@@ -180,8 +182,6 @@ impl Feed {
             }
             Disk::RocksDb(store) => store.write(&[(0, changes)]).expect("writable store"),
         }
-        // Nothing is needed between the two, so that what is too much is forgotten at once.
-        self.state.shrink(bytes_max);
         self.state.shrink(bytes_max);
     }
 }

@@ -15,8 +15,9 @@ use watchfire::detect::{Detector, SourcePartition};
 use watchfire::encode::Encoding;
 use watchfire::encode::avro::read::Reader;
 use watchfire::event::Attributes;
+use watchfire::fold::slices::Slices;
 use watchfire::fold::state::{self, OpenError, State};
-use watchfire::fold::work::{advance, fold};
+use watchfire::fold::work::advance;
 use watchfire::matches;
 use watchfire::plan::{Catalogue, Source};
 use watchfire::rule;
@@ -149,9 +150,9 @@ fn fold_rows(log: &Log, from: usize, to: usize, rows: &Rows) -> (Rows, Vec<Vec<u
     assert_eq!(state.applied(), from as i64);
     for (offset, (timestamp, bytes)) in log.messages.iter().enumerate().take(to).skip(from) {
         let (plan, message) = read(&catalogue, offset as i64, *timestamp, bytes).unwrap();
-        let mut step = advance(&mut state, &plan, message);
-        load(&mut state, &mut step, &rows);
-        let incidents = fold(&mut state, step);
+        let mut work = Slices::new(advance(&mut state, &plan, message), None);
+        load(&mut state, &mut work, &rows);
+        let incidents = work.fold(&mut state);
         said.extend(incidents.iter().map(|i| Encoding::Avro.encode(&i.incident)));
         for (row, value) in state.changes() {
             match value {

@@ -11,8 +11,9 @@ use watchfire::event::{Attribute, Attributes, Event};
 use watchfire::fold::admission::admit;
 use watchfire::fold::key::pane::Pane;
 use watchfire::fold::key::stored::Stored;
+use watchfire::fold::slices::{SliceLimit, Slices};
 use watchfire::fold::state::{self, State};
-use watchfire::fold::work::{LogMessage, advance, fold};
+use watchfire::fold::work::{LogMessage, advance};
 use watchfire::generate::costly::FAMILIES;
 use watchfire::generate::{Generator, Options};
 use watchfire::matches;
@@ -339,9 +340,10 @@ impl Checks {
                 timestamp,
                 message,
             };
-            let mut step = advance(&mut state, &self.plan, message);
-            while !state.wants(&mut step).is_empty() {}
-            fold(&mut state, step);
+            let run = advance(&mut state, &self.plan, message);
+            let mut work = Slices::new(run, None);
+            while !work.wants(&mut state, SliceLimit::NONE).is_empty() {}
+            work.fold(&mut state);
         }
     }
 
@@ -454,9 +456,10 @@ impl Checks {
                 timestamp: TIME + 60_000,
                 message,
             };
-            let mut step = advance(&mut state, &self.plan, message);
-            while !state.wants(&mut step).is_empty() {}
-            fold(&mut state, step);
+            let run = advance(&mut state, &self.plan, message);
+            let mut work = Slices::new(run, None);
+            while !work.wants(&mut state, SliceLimit::NONE).is_empty() {}
+            work.fold(&mut state);
         }
         let rows = state.changes().into_iter();
         (

@@ -11,6 +11,8 @@ use std::sync::Arc;
 
 use watchfire::canary::{self, Canary};
 use watchfire::encode::Encoding;
+use watchfire::fold::partition::{Budget, Limit};
+use watchfire::fold::slices::SliceLimit;
 use watchfire::incident::{AttributeValue, CloseReason, Incident, Status};
 use watchfire::matches::Match;
 use watchfire::plan::{LoadedRule, Plan, Settings};
@@ -20,7 +22,7 @@ use watchfire::rule::{Condition, ConditionOperator};
 use crate::oracle::{self, Spans};
 use crate::recorded;
 use crate::rng::Rng;
-use crate::world::{CorrelateWorker, DetectWorker, World};
+use crate::world::{CorrelateWorker, DetectWorker, Pace, World};
 use events::{Record, event};
 use rules::Written;
 
@@ -107,6 +109,8 @@ fn wanted() -> impl Iterator<Item = String> {
         "evidence is cut",
         "attributes are cut",
         "strangers",
+        "slices",
+        "cursors",
     ];
     wanted.into_iter().map(str::to_owned)
 }
@@ -217,6 +221,8 @@ struct Nature {
     /// Some values are too long to be kept whole, and incidents have little room.
     long: bool,
     events_max: usize,
+    /// How far workers of the second stage go at once.
+    pace: Pace,
 }
 
 struct Sim {
@@ -244,6 +250,7 @@ fn run(seed: u64) -> BTreeSet<String> {
         goes_on: rng.one_in(3),
         long: rng.one_in(3),
         events_max: 20 + rng.below(120) as usize,
+        pace: pace(&mut Rng::new(seed ^ 0x9ace)),
     };
     let matches_partitions = if rng.one_in(3) { 8 } else { 3 };
     let mut world = World::new(
@@ -282,6 +289,36 @@ fn run(seed: u64) -> BTreeSet<String> {
     sim.covered
 }
 
+/// Mostly so small that messages are folded in slices, and what they say is committed in parts.
+fn pace(rng: &mut Rng) -> Pace {
+    if rng.one_in(4) {
+        return Pace::NONE;
+    }
+    let bytes = *rng.choose(&[1, 5_000, 1 << 20]);
+    Pace {
+        budget: Budget {
+            live_bytes: bytes,
+            recovering_bytes: bytes,
+            slice: SliceLimit {
+                keys: 1 + rng.index(3),
+                bytes: *rng.choose(&[1, 1 << 20]),
+                due: 1 + rng.index(4),
+            },
+            together_bytes: *rng.choose(&[1, 1_000, 1 << 20]),
+            together_due: rng.index(3),
+            outbox: Limit {
+                bytes: usize::MAX,
+                publications: 1 + rng.index(3),
+            },
+        },
+        commit: Limit {
+            bytes: *rng.choose(&[1, usize::MAX]),
+            publications: 1 + rng.index(3),
+        },
+        slices: 1 + rng.index(3),
+    }
+}
+
 impl Sim {
     fn begin(&mut self) {
         self.rules = rules::rules(&mut self.rng, self.nature.late);
@@ -292,7 +329,9 @@ impl Sim {
         for _ in 0..workers {
             self.detect
                 .push(DetectWorker::new(&self.world, plan.clone()));
-            self.correlate.push(CorrelateWorker::default());
+            let mut correlate = CorrelateWorker::default();
+            correlate.pace = self.nature.pace;
+            self.correlate.push(correlate);
         }
         for partition in 0..self.world.sources.len() as u32 {
             let worker = self.rng.below(workers as u64) as usize;
@@ -732,9 +771,7 @@ impl Sim {
     fn fold_all(&mut self) {
         for worker in &mut self.correlate {
             for partition in worker.assigned() {
-                worker.read(&self.world, partition, usize::MAX);
-                worker.commit_kafka(&mut self.world, partition);
-                worker.commit_disk(partition, true);
+                worker.finish(&mut self.world, partition, true);
             }
         }
     }
@@ -786,6 +823,14 @@ impl Sim {
     }
 
     fn check(&mut self) {
+        for (kind, holds) in [
+            ("slices", self.correlate.iter().any(|w| w.slices > 0)),
+            ("cursors", self.correlate.iter().any(|w| w.cursors > 0)),
+        ] {
+            if holds {
+                self.covered.insert(kind.to_owned());
+            }
+        }
         let mut late = 0;
         for partition in 0..self.world.logs.len() {
             let log = self.world.log(partition);

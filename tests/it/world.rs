@@ -32,9 +32,25 @@ pub const SETTINGS: Settings = Settings {
     },
 };
 
-const BUDGET: Budget = Budget {
-    recovering_bytes: 1 << 20,
-};
+/// How far a worker goes at once.
+#[derive(Clone, Copy)]
+pub struct Pace {
+    /// What its partitions may take.
+    pub budget: Budget,
+    /// What it commits at once of each.
+    pub commit: Limit,
+    /// In one go a partition goes on so often where a message is large.
+    pub slices: usize,
+}
+
+impl Pace {
+    /// As far as there is something to be done.
+    pub const NONE: Pace = Pace {
+        budget: Budget::NONE,
+        commit: Limit::NONE,
+        slices: usize::MAX,
+    };
+}
 
 /// Rows of one matches partition.
 type Disk = BTreeMap<Vec<u8>, Vec<u8>>;
@@ -347,10 +363,26 @@ impl DetectWorker {
 }
 
 /// A worker's second stage, with its disk.
-#[derive(Default)]
 pub struct CorrelateWorker {
+    pub pace: Pace,
     disk: BTreeMap<usize, Disk>,
     open: BTreeMap<usize, Open>,
+    /// Slices were worked off after which there was more to be done of their message.
+    pub slices: usize,
+    /// Commits ended within a message.
+    pub cursors: usize,
+}
+
+impl Default for CorrelateWorker {
+    fn default() -> CorrelateWorker {
+        CorrelateWorker {
+            pace: Pace::NONE,
+            disk: BTreeMap::new(),
+            open: BTreeMap::new(),
+            slices: 0,
+            cursors: 0,
+        }
+    }
 }
 
 struct Open {
@@ -373,9 +405,9 @@ impl CorrelateWorker {
     /// Opens a partition, as every beginning does.
     pub fn assign(&mut self, world: &World, partition: usize) {
         let disk = self.disk.entry(partition).or_default();
-        let meta = disk.get(State::META_ROW).cloned();
         let found = Found {
-            meta: meta.as_deref(),
+            meta: disk.get(State::META_ROW).map(Vec::as_slice),
+            cursor: disk.get(State::CURSOR_ROW).map(Vec::as_slice),
             commit: world.commits[partition].as_ref(),
             low: world.low[partition],
             high: world.logs[partition].len() as i64,
@@ -421,7 +453,21 @@ impl CorrelateWorker {
             open.partition.push(offset as i64, *timestamp, &bytes);
         }
         let disk = self.disk.get_mut(&partition).expect("a disk");
-        open.fold(world, disk);
+        self.slices += open.fold(world, disk, self.pace);
+    }
+
+    /// Folds, commits and keeps all that there is of a partition. With `forget` loaded keys are
+    /// dropped.
+    pub fn finish(&mut self, world: &mut World, partition: usize, forget: bool) {
+        loop {
+            self.read(world, partition, usize::MAX);
+            self.commit_kafka(world, partition);
+            self.commit_disk(partition, forget);
+            let open = self.open.get(&partition);
+            if open.is_none_or(|o| !o.partition.is_busy() && o.partition.outbox_len() == 0) {
+                return;
+            }
+        }
     }
 
     /// First half of a commit: incidents and offsets, in one Kafka transaction.
@@ -429,11 +475,8 @@ impl CorrelateWorker {
         let Some(open) = self.open.get_mut(&partition) else {
             return;
         };
-        let limit = Limit {
-            bytes: usize::MAX,
-            publications: usize::MAX,
-        };
-        let point = open.partition.commit_point(limit);
+        let point = open.partition.commit_point(self.pace.commit);
+        self.cursors += usize::from(point.place.cursor.is_some());
         world.incidents[partition].extend(point.publications);
         world.commits[partition] = Some(Commit {
             offset: point.place.offset,
@@ -450,10 +493,15 @@ impl CorrelateWorker {
         };
         let disk = self.disk.entry(partition).or_default();
         write(disk, open.partition.keep());
-        // Nothing is needed between the two, so all is forgotten.
-        let bytes_max = if forget { 0 } else { usize::MAX };
-        open.partition.kept(bytes_max);
-        open.partition.kept(bytes_max);
+        let budget = match forget {
+            true => Budget {
+                live_bytes: 0,
+                recovering_bytes: 0,
+                ..self.pace.budget
+            },
+            false => self.pace.budget,
+        };
+        open.partition.kept(&budget);
     }
 
     /// Loses what is not committed and begins again.
@@ -482,8 +530,9 @@ impl CorrelateWorker {
 }
 
 impl Open {
-    /// Folds what was pushed.
-    fn fold(&mut self, world: &World, disk: &mut Disk) {
+    /// Folds what was pushed, as far as it goes; in how many slices after which there was more.
+    fn fold(&mut self, world: &World, disk: &mut Disk, pace: Pace) -> usize {
+        let mut slices = 0;
         let plans = self.partition.plans_named();
         let plans = plans.filter_map(|hash| {
             let plan = world.catalogue.plan(hash).ok()?;
@@ -491,11 +540,8 @@ impl Open {
         });
         let plans: BTreeMap<Hash, Arc<Plan>> = plans.collect();
         loop {
-            let next = self
-                .partition
-                .step(&plans, BUDGET)
-                .expect("no plan is lost");
-            match next {
+            let next = self.partition.step(&plans, &pace.budget);
+            match next.expect("no plan is lost") {
                 Next::Load(wanted) => {
                     for read in wanted {
                         load(&mut self.partition, disk, read);
@@ -503,9 +549,15 @@ impl Open {
                 }
                 Next::Keep => {
                     write(disk, self.partition.keep());
-                    self.partition.kept(0);
+                    self.partition.kept(&pace.budget);
                 }
-                Next::Read => return,
+                Next::Slice => {
+                    slices += 1;
+                    if slices >= pace.slices {
+                        return slices;
+                    }
+                }
+                Next::Commit | Next::Read => return slices,
             }
         }
     }
@@ -564,8 +616,8 @@ fn load(partition: &mut Partition, disk: &Disk, read: Read) {
                 partition.load(&row, value).expect("readable row");
             }
         }
-        Read::Range { from, to } => {
-            for (row, value) in disk.range(from..to) {
+        Read::Range { from, to, most } => {
+            for (row, value) in disk.range(from..to).take(most) {
                 partition.load(row, value).expect("readable row");
             }
         }

@@ -19,6 +19,8 @@ pub(super) struct Admitted {
     pub log: LogMessage,
     /// What it takes in the log.
     pub bytes: usize,
+    /// The timers were read that tell how many keys it makes due.
+    pub looked: bool,
 }
 
 /// The rules topic does not have a plan any more with which messages were folded.
@@ -69,14 +71,15 @@ impl Partition {
                 message,
             },
             bytes: payload.len(),
+            looked: false,
         }))
     }
 
     fn refuse(&mut self, offset: i64, refusal: Refusal) {
         self.state.pass_over(offset);
-        match &mut self.together {
-            Some(together) => together.end = Place::at(offset + 1),
-            None => self.reached = Place::at(offset + 1),
+        match &mut self.gathered {
+            Some(gathered) => gathered.span.end = offset + 1,
+            None => self.reached = self.reached.max(Place::at(offset + 1)),
         }
         if offset < self.live_from.offset {
             self.told.counted.refused += 1;

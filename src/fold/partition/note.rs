@@ -10,7 +10,7 @@
 use std::collections::BTreeMap;
 
 use crate::fold::key::KeyId;
-use crate::fold::place::{Cursor, Said};
+use crate::fold::place::{Cursor, Portion};
 use crate::record::Hash;
 
 /// Begins a note with a cursor.
@@ -71,8 +71,8 @@ impl Note {
             key: Hash::parse(key)?,
         };
         let said = match words.next()? {
-            "all" => Said::All,
-            number => Said::Some(number.parse().ok()?),
+            "all" => Portion::All,
+            number => Portion::Some(number.parse().ok()?),
         };
         Note::with_plans(recovery, Some(Cursor { key, said }), words, offset)
     }
@@ -121,8 +121,8 @@ impl std::fmt::Display for Note {
                 let (recovery, KeyId { rule, key }) = (self.recovery, key);
                 write!(f, "{WITH_CURSOR} {recovery} {rule}{key} ")?;
                 match said {
-                    Said::Some(number) => write!(f, "{number}")?,
-                    Said::All => write!(f, "all")?,
+                    Portion::Some(number) => write!(f, "{number}")?,
+                    Portion::All => write!(f, "all")?,
                 }
             }
         }
@@ -157,7 +157,7 @@ mod tests {
 
     #[test]
     fn has_a_cursor() {
-        for said in [Said::Some(0), Said::Some(70_000), Said::All] {
+        for said in [Portion::Some(0), Portion::Some(70_000), Portion::All] {
             let key = KeyId {
                 rule: Hash([1; 16]),
                 key: Hash([2; 16]),

@@ -2,8 +2,9 @@
 
 use super::note::{Note, NoteError};
 use super::{Commit, Partition};
+use crate::bytes::Unreadable;
 use crate::canary::{self, Canary};
-use crate::fold::place::Place;
+use crate::fold::place::{Cursor, Place, Portion};
 use crate::fold::state::{OpenError, State};
 use crate::plan::{Catalogue, Unusable};
 
@@ -12,6 +13,8 @@ use crate::plan::{Catalogue, Unusable};
 pub struct Found<'a> {
     /// The store's row [`State::META_ROW`].
     pub meta: Option<&'a [u8]>,
+    /// The store's row [`State::CURSOR_ROW`].
+    pub cursor: Option<&'a [u8]>,
     /// What the group has committed.
     pub commit: Option<&'a Commit>,
     /// The log's first offset.
@@ -105,18 +108,24 @@ impl Partition {
         if committed.is_some_and(|committed| committed.untouched() > found.high) {
             return Err(CannotOpen::Shorter);
         }
-        let stored = stored(found.meta, catalogue, &mut remarks)?;
+        let stored = stored(found, catalogue, &mut remarks)?;
         let known = Known {
-            stored: stored.as_ref().map(|state| Place::at(state.applied())),
+            stored: stored.as_ref().map(|stored| stored.reached),
             committed,
             recovery: noted.as_ref().map(|note| note.recovery),
         };
-        let empty = |first| (State::empty(first), true);
-        let (state, drop_rows) = match (begin(known, found.low, found.transactions), stored) {
-            (Beginning::Stored, Some(state)) => (state, false),
-            (Beginning::Beyond(first), Some(mut state)) => {
+        let empty = |first| {
+            let state = State::empty(first);
+            let reached = Place::at(first);
+            (Stored { state, reached }, true)
+        };
+        let begin = begin(known, found.low, found.transactions);
+        let (Stored { state, reached }, drop_rows) = match (begin, stored) {
+            (Beginning::Stored, Some(stored)) => (stored, false),
+            (Beginning::Beyond(first), Some(Stored { mut state, .. })) => {
                 state.begin_at(first);
-                (state, false)
+                let reached = Place::at(first);
+                (Stored { state, reached }, false)
             }
             (Beginning::Stored | Beginning::Beyond(_), None) => empty(found.low),
             (Beginning::Empty(first), _) => empty(first),
@@ -131,24 +140,41 @@ impl Partition {
             metadata: state.recovery_offset().to_string(),
         });
         Ok(Opened {
-            partition: Partition::new(state, commit, noted.unwrap_or_default()),
+            partition: Partition::new(state, reached, commit, noted.unwrap_or_default()),
             drop_rows,
             remarks,
         })
     }
 }
 
+/// A state that was stored.
+struct Stored {
+    state: State,
+    /// How far its keys are.
+    reached: Place,
+}
+
 /// The state in the store, if there is one that can be used.
 fn stored(
-    meta: Option<&[u8]>,
+    found: Found<'_>,
     catalogue: &Catalogue,
     remarks: &mut Vec<Remark>,
-) -> Result<Option<State>, CannotOpen> {
-    let Some(meta) = meta else {
+) -> Result<Option<Stored>, CannotOpen> {
+    let Some(meta) = found.meta else {
         return Ok(None);
     };
-    let remark = match State::open(meta, catalogue) {
-        Ok(state) => return Ok(Some(state)),
+    let opened = State::open(meta, catalogue).and_then(|mut state| {
+        let cursor = found.cursor.map(|row| state.load_cursor(row)).transpose();
+        let cursor = cursor.map_err(|Unreadable| OpenError::Unreadable)?;
+        let said = Portion::All;
+        let reached = match cursor {
+            Some((offset, key)) => Place::within(offset, Cursor { key, said }),
+            None => Place::at(state.applied()),
+        };
+        Ok(Stored { state, reached })
+    });
+    let remark = match opened {
+        Ok(stored) => return Ok(Some(stored)),
         Err(OpenError::Unreadable) => Remark::Damaged,
         Err(OpenError::Format(format)) => Remark::Format(format),
         Err(OpenError::Unusable(why)) => return Err(CannotOpen::Unusable(why)),
@@ -209,6 +235,8 @@ fn begin(known: Known, low: i64, transactions: bool) -> Beginning {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fold::key::KeyId;
+    use crate::record::Hash;
 
     #[test]
     fn where_a_fold_begins() {
@@ -241,6 +269,35 @@ mod tests {
         check_transactions((Some(9), Some(9), Some(2)), 9, Beginning::Stored);
         check_transactions((Some(9), Some(9), Some(2)), 10, Beginning::Beyond(10));
         check_transactions((Some(9), Some(9), Some(2)), 11, Beginning::Missing(2));
+        // Within a message: its other keys are in the log alone.
+        let within = |offset, key| {
+            let key = KeyId {
+                key: Hash([key; 16]),
+                ..KeyId::default()
+            };
+            Some(Place::within(
+                offset,
+                Cursor {
+                    key,
+                    said: Portion::All,
+                },
+            ))
+        };
+        for (stored, committed, low, expected) in [
+            (within(9, 1), within(9, 2), 9, Beginning::Stored),
+            (within(9, 2), within(9, 2), 9, Beginning::Stored),
+            (within(9, 3), within(9, 2), 9, Beginning::Missing(2)),
+            (within(9, 3), within(9, 2), 2, Beginning::Empty(2)),
+            (Some(Place::at(9)), within(9, 2), 9, Beginning::Stored),
+            (within(9, 2), within(9, 2), 10, Beginning::Missing(2)),
+        ] {
+            let known = Known {
+                stored,
+                committed,
+                recovery: Some(2),
+            };
+            assert_eq!(begin(known, low, true), expected, "{known:?}");
+        }
         // What was folded last is not in the store: there were messages after it.
         check_transactions((Some(8), Some(9), Some(2)), 9, Beginning::Missing(2));
         check_transactions((None, Some(9), Some(2)), 10, Beginning::Missing(2));

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::note::Note;
-use crate::fold::place::{Cursor, Place, Said};
+use crate::fold::place::{Cursor, Place, Portion};
 use crate::fold::work::Publication;
 use crate::incident::Incident;
 
@@ -14,6 +14,14 @@ pub struct Limit {
     pub bytes: usize,
     /// So many publications.
     pub publications: usize,
+}
+
+impl Limit {
+    /// As much as there is.
+    pub const NONE: Limit = Limit {
+        bytes: usize::MAX,
+        publications: usize::MAX,
+    };
 }
 
 /// What is to be committed at once.
@@ -43,6 +51,11 @@ impl Outbox {
 
     pub fn len(&self) -> usize {
         self.waiting.len()
+    }
+
+    /// There is more than this.
+    pub fn is_over(&self, limit: Limit) -> bool {
+        self.bytes > limit.bytes || self.waiting.len() > limit.publications
     }
 
     pub fn is_empty(&self) -> bool {
@@ -100,7 +113,7 @@ impl Outbox {
         let place = if next.offset > last.offset {
             Place::at(next.offset)
         } else if next.key > last.key {
-            let said = Said::All;
+            let said = Portion::All;
             Place::within(
                 last.offset,
                 Cursor {
@@ -109,7 +122,7 @@ impl Outbox {
                 },
             )
         } else {
-            let (key, said) = (next.key, Said::Some(next.number));
+            let (key, said) = (next.key, Portion::Some(next.number));
             Place::within(next.offset, Cursor { key, said })
         };
         Some((place, note))

@@ -5,7 +5,7 @@ use crate::plan::Catalogue;
 /// Folds a message of a plan that the rules topic does not have, where the note names these.
 fn fold_unknown(noted: &[Hash], committed: i64) -> Result<Partition, LostPlan> {
     let mut note = Note {
-        recovery: 5,
+        recovery: 4,
         ..Note::default()
     };
     for plan in noted {
@@ -17,8 +17,9 @@ fn fold_unknown(noted: &[Hash], committed: i64) -> Result<Partition, LostPlan> {
     };
     let found = Found {
         meta: None,
+        cursor: None,
         commit: Some(&commit),
-        low: 5,
+        low: 4,
         high: 6,
         transactions: false,
         accept_incomplete: false,
@@ -28,10 +29,7 @@ fn fold_unknown(noted: &[Hash], committed: i64) -> Result<Partition, LostPlan> {
         .partition;
     let payload = [vec![matches::FORMAT], vec![7; 16], vec![0]].concat();
     partition.push(5, 0, &payload);
-    let budget = Budget {
-        recovering_bytes: 8 << 20,
-    };
-    assert_eq!(partition.step(&BTreeMap::new(), budget)?, Next::Read);
+    assert_eq!(partition.step(&BTreeMap::new(), &Budget::NONE)?, Next::Read);
     Ok(partition)
 }
 

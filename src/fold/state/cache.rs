@@ -4,11 +4,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::fold::key::{Alive, KeyId};
-use crate::record::Hash;
 use crate::time::Second;
 
-/// Bytes in memory for one in the store, about: a view takes more than the panes it is made of.
-const MEMORY_FACTOR: usize = 8;
+/// Bytes in memory for one in the store, about: what follows from panes takes room as well.
+const MEMORY_FACTOR: usize = 4;
+
+/// What a key takes without panes, with its places among timers and others, about.
+const KEY_BYTES: usize = 1_000;
+
+/// What a usual pane takes, with what follows from it, and an incident that was said, about.
+const PANE_BYTES: usize = 600;
 
 /// A key in memory.
 #[derive(Debug, Default)]
@@ -20,6 +25,8 @@ pub struct Cached {
     timer: Option<Second>,
     /// Bytes of its rows as they were last read or written: the number of its panes' row, or none.
     rows: BTreeMap<Vec<u8>, usize>,
+    /// Bytes that it takes in memory, about.
+    bytes: usize,
     /// It differs from what the store has.
     dirty: bool,
     /// In which round it was last needed.
@@ -36,14 +43,18 @@ pub struct Cache {
     dirty: BTreeSet<KeyId>,
     /// All of them, by the round in which they were last needed.
     by_use: BTreeSet<(u64, KeyId)>,
-    /// Counts the calls of [`Cache::shrink`].
+    /// Counts the slices.
     round: u64,
-    /// Bytes of their rows.
+    /// Bytes that they take in memory, about.
     bytes: usize,
+    /// Of that, those that differ from what the store has.
+    dirty_bytes: usize,
     /// The store has none that is not here.
     whole: bool,
     /// The store has no timer before this that is not of a key that is here.
     timers_known: Option<Second>,
+    /// The same once what is due is done; `None`: not so.
+    timers_known_then: Option<Second>,
 }
 
 impl Cache {
@@ -56,8 +67,10 @@ impl Cache {
             by_use: BTreeSet::new(),
             round: 1,
             bytes: 0,
+            dirty_bytes: 0,
             whole,
             timers_known: None,
+            timers_known_then: None,
         }
     }
 
@@ -75,15 +88,38 @@ impl Cache {
         self.whole
     }
 
+    /// Bytes that the keys take in memory, about.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Bytes of those that differ from what the store has.
+    pub fn dirty_bytes(&self) -> usize {
+        self.dirty_bytes
+    }
+
     /// The time from which timers must be read to know all before `watermark`; `None`: they are
-    /// known. They are, once they were read.
-    pub fn read_timers(&mut self, watermark: Second) -> Option<Second> {
+    /// known.
+    pub fn timers_from(&self, watermark: Second) -> Option<Second> {
         let from = self.timers_known.unwrap_or(Second::MIN);
-        if self.whole || from >= watermark {
-            return None;
+        (!self.whole && from < watermark).then_some(from)
+    }
+
+    /// All timers before `watermark` were read.
+    pub fn know_timers(&mut self, watermark: Second) {
+        self.timers_known = self.timers_known.max(Some(watermark));
+    }
+
+    /// What is due at `watermark` is about to be done, all of it.
+    pub fn begin_pass(&mut self, watermark: Second) {
+        self.timers_known_then = Some(watermark);
+    }
+
+    /// It is done.
+    pub fn end_pass(&mut self) {
+        if let Some(watermark) = self.timers_known_then.take() {
+            self.know_timers(watermark);
         }
-        self.timers_known = Some(watermark);
-        Some(from)
     }
 
     /// Adds a key as the store has it.
@@ -96,8 +132,8 @@ impl Cache {
             rows: BTreeMap::from([(Vec::new(), bytes)]),
             ..Cached::default()
         };
-        self.bytes += bytes;
         self.keys.insert(id, cached);
+        self.weigh_anew(id);
         self.touch(id);
     }
 
@@ -119,33 +155,30 @@ impl Cache {
         cached.key = key;
         self.touch(id);
         self.mark_dirty(id);
+        self.weigh_anew(id);
     }
 
-    /// The keys that are due before `watermark`.
-    pub fn due(&self, watermark: Second) -> BTreeSet<KeyId> {
-        let due = self.timers.iter().take_while(|(due, _)| *due < watermark);
-        due.map(|(_, id)| *id).collect()
+    /// The keys that are due before `watermark`, the longest due first.
+    pub fn due(&self, watermark: Second) -> impl Iterator<Item = KeyId> {
+        let due = self
+            .timers
+            .iter()
+            .take_while(move |(due, _)| *due < watermark);
+        due.map(|(_, id)| *id)
     }
 
-    /// Empties the keys of a rule; gives them.
-    pub fn take_rule(&mut self, fingerprint: Hash) -> Vec<(KeyId, Alive)> {
-        let id = |byte| KeyId {
-            rule: fingerprint,
-            key: Hash([byte; 16]),
-        };
-        let ids: Vec<KeyId> = self
-            .keys
-            .range(id(0)..=id(0xff))
-            .map(|(id, _)| *id)
-            .collect();
-        let taken = ids.into_iter().map(|id| {
-            let key = self.take(id);
-            let mut empty = Alive::from(key.stored.clone());
-            empty.stored.forget();
-            self.put(id, empty);
-            (id, key)
-        });
-        taken.collect()
+    /// The keys from `first` to `last`.
+    pub fn range(&self, first: KeyId, last: KeyId) -> impl Iterator<Item = KeyId> {
+        self.keys.range(first..=last).map(|(id, _)| *id)
+    }
+
+    /// Empties a key; gives it.
+    pub fn empty(&mut self, id: KeyId) -> Alive {
+        let key = self.take(id);
+        let mut empty = Alive::from(key.stored.clone());
+        empty.stored.forget();
+        self.put(id, empty);
+        key
     }
 
     /// The keys that differ from what the store has; from here on they do not.
@@ -156,6 +189,7 @@ impl Cache {
                 cached.dirty = false;
             }
         }
+        self.dirty_bytes = 0;
         dirty
     }
 
@@ -168,17 +202,33 @@ impl Cache {
         let Some(cached) = self.keys.get_mut(&id) else {
             return;
         };
-        let before = match bytes {
+        match bytes {
             0 => cached.rows.remove(&row),
             _ => cached.rows.insert(row, bytes),
         };
-        self.bytes = self.bytes + bytes - before.unwrap_or(0);
+        self.weigh_anew(id);
+    }
+
+    fn weigh_anew(&mut self, id: KeyId) {
+        let Some(cached) = self.keys.get_mut(&id) else {
+            return;
+        };
+        let rows = cached.rows.values().sum::<usize>();
+        let bytes = at_least(&cached.key).max(rows * MEMORY_FACTOR);
+        let before = std::mem::replace(&mut cached.bytes, bytes);
+        self.bytes = self.bytes + bytes - before;
+        if cached.dirty {
+            self.dirty_bytes = self.dirty_bytes + bytes - before;
+        }
     }
 
     /// Forgets a key.
     pub fn remove(&mut self, id: KeyId) {
         if let Some(cached) = self.keys.remove(&id) {
-            self.bytes -= cached.rows.values().sum::<usize>();
+            self.bytes -= cached.bytes;
+            if cached.dirty {
+                self.dirty_bytes -= cached.bytes;
+            }
             self.by_use.remove(&(cached.used, id));
             self.dirty.remove(&id);
             if let Some(due) = cached.timer {
@@ -188,28 +238,26 @@ impl Cache {
     }
 
     /// Forgets the keys that were needed longest ago, until all take no more than `bytes_max`,
-    /// about. Those that were needed since the last call stay: dropped now, they would be loaded
-    /// and take as much again at once.
+    /// about; not those that differ from what the store has.
     pub fn shrink(&mut self, bytes_max: usize) {
         let mut left = self.bytes;
         let mut forgotten = Vec::new();
-        for (used, id) in &self.by_use {
-            if *used == self.round || left * MEMORY_FACTOR <= bytes_max {
+        for (_, id) in &self.by_use {
+            if left <= bytes_max {
                 break;
             }
             if let Some(cached) = self.keys.get(id).filter(|cached| !cached.dirty) {
-                left -= cached.rows.values().sum::<usize>();
+                left -= cached.bytes;
                 forgotten.push((*id, cached.stored_due));
             }
         }
         for (id, due) in forgotten {
             self.whole = false;
-            if due.is_some_and(|due| self.timers_known.is_some_and(|known| due < known)) {
-                self.timers_known = None;
+            for known in [&mut self.timers_known, &mut self.timers_known_then] {
+                *known = known.filter(|known| due.is_none_or(|due| due >= *known));
             }
             self.remove(id);
         }
-        self.begin_round();
     }
 
     /// What was needed before counts as needed long ago.
@@ -231,7 +279,17 @@ impl Cache {
     fn mark_dirty(&mut self, id: KeyId) {
         if let Some(cached) = self.keys.get_mut(&id).filter(|cached| !cached.dirty) {
             cached.dirty = true;
+            self.dirty_bytes += cached.bytes;
             self.dirty.insert(id);
         }
     }
+}
+
+/// What a key takes in memory at least, about.
+fn at_least(key: &Alive) -> usize {
+    let stored = &key.stored;
+    let late = stored.late.iter().map(|(_, panes)| panes.len());
+    KEY_BYTES
+        + PANE_BYTES * (stored.panes.len() + late.sum::<usize>())
+        + PANE_BYTES * (stored.tallies.len() + stored.said.iter().count())
 }

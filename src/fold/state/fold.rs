@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::{InForce, State};
 use crate::fold::context::Context;
 use crate::fold::key::{Alive, KeyId};
+use crate::fold::work::LogMessage;
 use crate::plan::{LoadedRule, Plan};
-use crate::record::Hash;
 use crate::time::Second;
 
 impl State {
@@ -71,11 +71,6 @@ impl State {
         self.applied = offset + 1;
     }
 
-    /// The loaded keys whose timer the watermark has passed.
-    pub(crate) fn due(&self, watermark: Option<Second>) -> BTreeSet<KeyId> {
-        watermark.map_or_else(BTreeSet::new, |watermark| self.keys.due(watermark))
-    }
-
     /// Takes a key out, to be put back; a new one is empty. `None`: its rule is not in force.
     pub(crate) fn take_key(&mut self, id: KeyId) -> Option<Alive> {
         let is_in_force = self.rules.contains_key(&id.rule);
@@ -110,8 +105,21 @@ impl State {
         self.keys.put(id, key);
     }
 
-    /// Forgets the loaded keys of a rule that is no longer in force; gives them.
-    pub(crate) fn forget_rule(&mut self, fingerprint: Hash) -> Vec<(KeyId, Alive)> {
-        self.keys.take_rule(fingerprint)
+    /// Forgets a key whose rule is no longer in force; gives it. `None`: there is none.
+    pub(crate) fn forget_key(&mut self, id: KeyId) -> Option<Alive> {
+        self.keys.get(id)?;
+        Some(self.keys.empty(id))
+    }
+
+    /// The watermark after a message of the latest plan.
+    pub(crate) fn watermark_after(&self, plan: &Plan, log: &LogMessage) -> Option<Second> {
+        let sections = &log.message.sections;
+        if sections.iter().all(|section| section.time.is_none()) {
+            return self.watermark;
+        }
+        let least = self
+            .sources
+            .least_time_after(&plan.sources, sections, log.timestamp);
+        self.watermark.max(least)
     }
 }

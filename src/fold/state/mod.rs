@@ -4,6 +4,7 @@
 //!
 //! | key | value |
 //! | --- | --- |
+//! | `c` | how far the message is folded at which that stands: [`FORMAT`], then postcard |
 //! | `m` | all but the keys (plan, positions, rules): [`FORMAT`], then postcard |
 //! | `k` fingerprint key-hash | the first row of a key ([`crate::fold::key::form`]) |
 //! | `k` fingerprint key-hash suffix | another of its rows ([`crate::fold::key::rows`]) |
@@ -18,6 +19,7 @@ mod cache;
 mod fold;
 mod recovery;
 mod rows;
+mod wanted;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -29,14 +31,15 @@ use crate::fold::key::form::FORMAT as KEY_FORMAT;
 use crate::fold::key::stored::Stored;
 use crate::fold::key::{Alive, KeyId};
 use crate::fold::sources::Sources;
-use crate::fold::work::{Asked, Run};
 use crate::incident::Incident;
 use crate::plan::{Catalogue, LoadedRule, Plan, Unusable};
 use crate::record::Hash;
 use crate::time::{Millis, Second};
 use cache::Cache;
 use recovery::Hours;
-use rows::{key_id, key_row, others_of_key, rows_of, timer_row};
+use rows::{key_id, key_row, timer_row};
+pub(crate) use wanted::Due;
+use wanted::{Listed, Scan};
 
 /// Version of the rows' values.
 pub const FORMAT: u8 = KEY_FORMAT;
@@ -46,12 +49,14 @@ pub const FORMAT: u8 = KEY_FORMAT;
 pub enum Read {
     /// One row.
     Row(Vec<u8>),
-    /// All rows with `from <= key < to`, in order.
+    /// The rows with `from <= key < to`, in order.
     Range {
         /// The first key.
         from: Vec<u8>,
         /// The first key beyond.
         to: Vec<u8>,
+        /// So many of them at most.
+        most: usize,
     },
 }
 
@@ -144,6 +149,14 @@ struct Meta {
     rules: BTreeMap<Hash, InForce>,
 }
 
+/// How far a message is folded: what the store has of keys up to `key` comes after it, everything
+/// else before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct StoredCursor {
+    offset: i64,
+    key: KeyId,
+}
+
 /// The fold of one matches partition up to an offset. Keys are loaded as runs need them.
 #[derive(Debug)]
 pub struct State {
@@ -155,9 +168,15 @@ pub struct State {
     /// Rules by the hash of their entry, as far as rules in force name them.
     versions: BTreeMap<Hash, Arc<LoadedRule>>,
     keys: Cache,
-    /// Keys that a timer row named and that are still to be loaded.
-    named_by_timer: BTreeSet<KeyId>,
-    /// Keys that were loaded for the run that is being prepared.
+    /// Keys of which the store has timers, as far as they were looked at.
+    scan: Scan,
+    /// Of some keys that are not in memory something is due.
+    named: BTreeSet<KeyId>,
+    /// What was read of the rows of a rule.
+    listed: Listed,
+    /// The store has a cursor.
+    has_cursor: bool,
+    /// Keys that were loaded for the slice that is being prepared.
     loaded: BTreeSet<KeyId>,
     /// Those of them whose panes are still to be.
     loading: BTreeSet<KeyId>,
@@ -171,6 +190,10 @@ impl State {
     /// The key of the row that [`State::open`] needs.
     pub const META_ROW: &'static [u8] = b"m";
 
+    /// The key of the row that says how far a message is folded; there is none where the last one
+    /// is folded to its end.
+    pub const CURSOR_ROW: &'static [u8] = b"c";
+
     /// The state before the first message of the log, which is at `first_offset`. The store has
     /// no row of it.
     pub fn empty(first_offset: i64) -> State {
@@ -182,7 +205,10 @@ impl State {
             rules: BTreeMap::new(),
             versions: BTreeMap::new(),
             keys: Cache::new(true),
-            named_by_timer: BTreeSet::new(),
+            scan: Scan::default(),
+            named: BTreeSet::new(),
+            listed: Listed::default(),
+            has_cursor: false,
             loaded: BTreeSet::new(),
             loading: BTreeSet::new(),
             sources: Sources::default(),
@@ -259,49 +285,24 @@ impl State {
         self.sources.held_back_by(&self.plan.as_ref()?.sources)
     }
 
-    /// What must be loaded before `run` can be folded; to be asked again after loading, until
-    /// it is empty.
-    pub fn wants(&mut self, run: &mut Run) -> Vec<Read> {
-        let panes = std::mem::take(&mut self.loading);
-        let mut reads: Vec<Read> = panes.iter().map(|id| others_of_key(*id)).collect();
-        match run.asked {
-            Asked::Nothing => {
-                run.asked = Asked::Keys;
-                self.loaded.clear();
-                reads.extend(self.missing(&run.touched()));
-                if let Some(watermark) = run.after()
-                    && let Some(from) = self.keys.read_timers(watermark)
-                {
-                    reads.push(Read::Range {
-                        from: timer_row(from, None),
-                        to: timer_row(watermark, None),
-                    });
-                }
-                if !self.keys.is_whole() {
-                    reads.extend(run.out.iter().map(|rule| rows_of(rule.fingerprint)));
-                }
-            }
-            Asked::Keys => {
-                run.asked = Asked::TimersKeys;
-                let named = std::mem::take(&mut self.named_by_timer);
-                reads.extend(self.missing(&named));
-            }
-            Asked::TimersKeys => {}
-        }
-        reads
-    }
-
-    /// Takes a row that [`State::wants`] asked for and the store has.
+    /// Takes a row that was asked for and that the store has.
     ///
     /// # Errors
     ///
     /// The row is unreadable.
     pub fn load(&mut self, row: &[u8], value: &[u8]) -> Result<(), Unreadable> {
         match row.split_first() {
-            Some((b'k', rest)) => self.load_key(rest, value),
+            Some((b'k', rest)) => {
+                self.listed.rows += 1;
+                self.listed.last = row.to_vec();
+                self.load_key(rest, value)
+            }
             Some((b't', rest)) => {
                 let id = rest.get(8..).and_then(key_id).ok_or(Unreadable)?;
-                self.named_by_timer.insert(id);
+                self.scan.rows += 1;
+                if self.keys.get(id).is_none() {
+                    self.scan.add(id);
+                }
                 Ok(())
             }
             Some(_) | None => Err(Unreadable),
@@ -334,10 +335,44 @@ impl State {
     /// batch once the Kafka commit has succeeded.
     pub fn changes(&mut self) -> Vec<Change> {
         let mut changes = vec![(State::META_ROW.to_vec(), Some(self.meta()))];
-        for id in self.keys.take_dirty() {
-            self.changes_of(id, &mut changes);
+        if std::mem::take(&mut self.has_cursor) {
+            changes.push((State::CURSOR_ROW.to_vec(), None));
         }
+        self.changes_of_keys(&mut changes);
         changes
+    }
+
+    /// The same within a message: its keys up to `key` are folded. `meta`: as [`State::meta`] was
+    /// before it.
+    pub fn changes_within(&mut self, offset: i64, key: KeyId, meta: &[u8]) -> Vec<Change> {
+        let cursor = to_bytes(FORMAT, &StoredCursor { offset, key });
+        self.has_cursor = true;
+        let mut changes = vec![
+            (State::META_ROW.to_vec(), Some(meta.to_vec())),
+            (State::CURSOR_ROW.to_vec(), Some(cursor)),
+        ];
+        self.changes_of_keys(&mut changes);
+        changes
+    }
+
+    /// Takes the row that says how far a message is folded: its offset, and the last key.
+    ///
+    /// # Errors
+    ///
+    /// The row is unreadable, or of a message that is folded.
+    pub fn load_cursor(&mut self, row: &[u8]) -> Result<(i64, KeyId), Unreadable> {
+        let StoredCursor { offset, key } = from_bytes(FORMAT, row)?;
+        self.has_cursor = true;
+        match offset >= self.applied {
+            true => Ok((offset, key)),
+            false => Err(Unreadable),
+        }
+    }
+
+    fn changes_of_keys(&mut self, changes: &mut Vec<Change>) {
+        for id in self.keys.take_dirty() {
+            self.changes_of(id, changes);
+        }
     }
 
     fn changes_of(&mut self, id: KeyId, changes: &mut Vec<Change>) {
@@ -363,20 +398,24 @@ impl State {
         }
     }
 
+    /// Bytes that the keys in memory take, about.
+    pub fn bytes(&self) -> usize {
+        self.keys.bytes()
+    }
+
+    /// Bytes of those that differ from what the store has.
+    pub fn changed_bytes(&self) -> usize {
+        self.keys.dirty_bytes()
+    }
+
     /// Forgets the loaded keys that were needed longest ago, until all take no more than
-    /// `bytes_max`, about; not those that were needed since the last call. Only after
-    /// [`State::changes`] was written.
+    /// `bytes_max`, about; not those that differ from what the store has.
     pub fn shrink(&mut self, bytes_max: usize) {
         self.keys.shrink(bytes_max);
     }
 
-    /// The same; those needed since the last call as well.
-    pub fn shrink_all(&mut self, bytes_max: usize) {
-        self.keys.begin_round();
-        self.keys.shrink(bytes_max);
-    }
-
-    fn meta(&self) -> Vec<u8> {
+    /// The row [`State::META_ROW`] as it is now.
+    pub fn meta(&self) -> Vec<u8> {
         let meta = Meta {
             applied: self.applied,
             hours: self.hours.clone(),
@@ -386,12 +425,5 @@ impl State {
             rules: self.rules.clone(),
         };
         to_bytes(FORMAT, &meta)
-    }
-
-    fn missing(&self, ids: &BTreeSet<KeyId>) -> Vec<Read> {
-        ids.iter()
-            .filter(|id| self.keys.is_missing(**id))
-            .map(|id| Read::Row(key_row(*id)))
-            .collect()
     }
 }

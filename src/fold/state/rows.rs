@@ -14,15 +14,22 @@ pub fn key_row(id: KeyId) -> Vec<u8> {
 /// The rows of a key beside the first.
 pub fn others_of_key(id: KeyId) -> Read {
     let from = [key_row(id).as_slice(), &[0]].concat();
-    let to = [key_row(id).as_slice(), &[0xff; 25]].concat();
-    Read::Range { from, to }
+    let to = after_key(id);
+    let most = usize::MAX;
+    Read::Range { from, to, most }
 }
 
-/// All rows of a rule's keys.
-pub fn rows_of(fingerprint: Hash) -> Read {
-    let from = [b"k".as_slice(), &fingerprint.0].concat();
-    let to = [from.as_slice(), &[0xff; 25]].concat();
-    Read::Range { from, to }
+/// After all rows of a key.
+pub fn after_key(id: KeyId) -> Vec<u8> {
+    [key_row(id).as_slice(), &[0xff; 25]].concat()
+}
+
+/// The rows of a rule's keys, those after `beyond`; so many at most.
+pub fn rows_of(fingerprint: Hash, beyond: Option<KeyId>, most: usize) -> Read {
+    let first = [b"k".as_slice(), &fingerprint.0].concat();
+    let to = [first.as_slice(), &[0xff; 25]].concat();
+    let from = first.max(beyond.map(after_key).unwrap_or_default());
+    Read::Range { from, to, most }
 }
 
 /// The row of a timer; without a key: before all timers of that second.

@@ -13,9 +13,6 @@ use crate::io::group::Group;
 use crate::io::sink::{Message, Outcome, Progress};
 use crate::io::topics::Names;
 
-/// So many incidents are written in one transaction, at most: it must end before it is aborted.
-const INCIDENTS_MAX: usize = 10_000;
-
 impl Stage {
     /// Writes and commits; false: everything since the last commit is to be done again. What is
     /// too much for one commit is left to the next.
@@ -45,7 +42,7 @@ impl Stage {
         }
         self.keep()?;
         self.count_outbox();
-        self.moved = self.outbox_bytes > 0;
+        self.moved = self.outbox_bytes > 0 || self.unfinished;
         lock(&self.status.correlating).commits += 1;
         self.report();
         // From its end on: where commits take longer than that, there is still time to read.
@@ -56,10 +53,7 @@ impl Stage {
     /// How far every partition is to be committed, and what is written with that. Those with
     /// little to say say it all, the others share what is left.
     fn commit_points(&mut self) -> (Vec<(i32, CommitPoint)>, Vec<Message>) {
-        let mut left = Limit {
-            bytes: self.sink.batch_bytes(),
-            publications: INCIDENTS_MAX,
-        };
+        let mut left = self.commit_limit();
         let mut foldings: Vec<(i32, &mut Folding)> =
             self.folding.iter_mut().map(|(n, f)| (*n, f)).collect();
         foldings.sort_by_key(|(_, folding)| folding.partition.outbox_bytes());
@@ -94,10 +88,11 @@ impl Stage {
     /// Writes the states of live partitions to the store. None of them is beyond what is
     /// committed.
     fn keep(&mut self) -> Result<()> {
-        let bytes_max = self.live_bytes();
+        let budget = self.budget();
         let mut changes = Vec::with_capacity(self.folding.len());
         let mut kept = Vec::with_capacity(self.folding.len());
         for (number, folding) in &mut self.folding {
+            folding.commits_first = false;
             if folding.partition.is_live() {
                 changes.push((u32::try_from(*number)?, folding.partition.keep()));
                 kept.push(&mut folding.partition);
@@ -105,7 +100,7 @@ impl Stage {
         }
         self.store.write(&changes)?;
         for partition in kept {
-            partition.kept(bytes_max);
+            partition.kept(&budget);
         }
         Ok(())
     }

@@ -18,6 +18,8 @@ pub struct Folding {
     pub partition: Partition,
     /// What stood in the log at the last look is before this offset.
     pub end: i64,
+    /// It folds nothing more before the next commit.
+    pub commits_first: bool,
 }
 
 /// What folds need.
@@ -59,7 +61,7 @@ pub fn fold_all<'f>(
 impl Folding {
     /// Of what stood in the log at the last look: what is still to be folded.
     pub fn lag(&self) -> i64 {
-        (self.end - self.partition.reached().untouched()).max(0)
+        (self.end - self.partition.reached().offset).max(0)
     }
 
     fn fold(&mut self, number: u32, surroundings: &Surroundings<'_>) -> Result<()> {
@@ -69,11 +71,15 @@ impl Folding {
             budget,
         } = surroundings;
         loop {
-            let next = self.partition.step(plans, *budget);
+            let next = self.partition.step(plans, budget);
             match next.map_err(|lost| explain(number, lost))? {
                 Next::Load(wanted) => store.load(number, &mut self.partition, &wanted)?,
                 Next::Keep => self.keep(number, surroundings)?,
-                Next::Read => return Ok(()),
+                Next::Commit => {
+                    self.commits_first = true;
+                    return Ok(());
+                }
+                Next::Slice | Next::Read => return Ok(()),
             }
         }
     }
@@ -90,8 +96,7 @@ impl Folding {
                 "the memory for folding again is used up; keeping what is folded so far"
             );
         }
-        self.partition
-            .kept(surroundings.budget.recovering_bytes / 4);
+        self.partition.kept(&surroundings.budget);
         Ok(())
     }
 }

@@ -25,8 +25,10 @@ impl Stage {
             metadata: committed.metadata.clone(),
         });
         let meta = self.store.get(number, State::META_ROW)?;
+        let cursor = self.store.get(number, State::CURSOR_ROW)?;
         let found = Found {
             meta: meta.as_deref(),
+            cursor: cursor.as_deref(),
             commit: commit.as_ref(),
             low,
             high,
@@ -58,6 +60,7 @@ impl Stage {
         Ok(Folding {
             partition,
             end: high,
+            commits_first: false,
         })
     }
 

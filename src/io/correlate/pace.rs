@@ -8,12 +8,29 @@ use std::num::NonZero;
 
 use anyhow::Result;
 
-use super::Stage;
+use super::{Folding, Stage};
+use crate::fold::partition::{Budget, Limit};
+use crate::fold::slices::SliceLimit;
 use crate::io::group::{Group, Partition};
 use crate::io::topics::Names;
 
 /// Offsets that are folded again at once, however many partitions do so.
 const LITTLE: i64 = 1_000;
+
+/// More than this of a partition is not read while it has not folded what was.
+const INBOX_BYTES_MAX: usize = 1 << 20;
+
+/// So many incidents are written in one transaction, at most: it must end before it is aborted.
+const INCIDENTS_MAX: usize = 10_000;
+
+/// So many keys are worked off at once of a message that makes much to be done.
+const SLICE_KEYS: usize = 1_024;
+
+/// So many are known in advance; each takes 32 bytes, and what a tree needs.
+const DUE_MAX: usize = 262_144;
+
+/// What keys take in memory for a byte of the log that they are made of, about.
+pub const MEMORY_FACTOR: usize = 12;
 
 /// How many folds can run at the same time.
 pub fn processors() -> usize {
@@ -21,7 +38,8 @@ pub fn processors() -> usize {
 }
 
 impl Stage {
-    /// Has partitions with much to fold again wait for their turn; least first.
+    /// Has partitions with much to fold again wait for their turn, least first; and those that have
+    /// not folded yet what was read of them.
     pub(super) fn pace(&mut self, group: &Group) -> Result<()> {
         let left = self
             .folding
@@ -29,11 +47,13 @@ impl Stage {
             .map(|(number, f)| (f.partition.left(), *number));
         let mut much: Vec<(i64, i32)> = left.filter(|(left, _)| *left > LITTLE).collect();
         much.sort_unstable();
-        let waiting: BTreeSet<i32> = much
-            .into_iter()
-            .skip(processors())
-            .map(|(_, number)| number)
-            .collect();
+        let much = much.into_iter().skip(processors());
+        let mut waiting: BTreeSet<i32> = much.map(|(_, number)| number).collect();
+        if self.unfinished {
+            let full = |folding: &Folding| folding.partition.inbox_bytes() > INBOX_BYTES_MAX;
+            let full = self.folding.iter().filter(|(_, f)| full(f));
+            waiting.extend(full.map(|(number, _)| *number));
+        }
         if waiting != self.waiting {
             group.pause(&self.partitions(waiting.difference(&self.waiting)))?;
             let here = |number: &&i32| self.folding.contains_key(number);
@@ -44,8 +64,41 @@ impl Stage {
         Ok(())
     }
 
+    /// What one commit may write.
+    pub(super) fn commit_limit(&self) -> Limit {
+        Limit {
+            bytes: self.sink.batch_bytes(),
+            publications: INCIDENTS_MAX,
+        }
+    }
+
+    /// What one partition may take, until the next turn.
+    pub(super) fn budget(&self) -> Budget {
+        let (live_bytes, recovering_bytes) = (self.live_bytes(), self.recovering_bytes());
+        let Limit {
+            bytes,
+            publications,
+        } = self.commit_limit();
+        let partitions = self.folding.len().max(1);
+        Budget {
+            live_bytes,
+            recovering_bytes,
+            slice: SliceLimit {
+                keys: SLICE_KEYS,
+                bytes: live_bytes.min(recovering_bytes) / 4,
+                due: DUE_MAX,
+            },
+            together_bytes: live_bytes.min(recovering_bytes) / MEMORY_FACTOR / 2,
+            together_due: SLICE_KEYS,
+            outbox: Limit {
+                bytes: bytes / partitions,
+                publications: publications / partitions,
+            },
+        }
+    }
+
     /// What the keys of a live partition may take in memory.
-    pub(super) fn live_bytes(&self) -> usize {
+    fn live_bytes(&self) -> usize {
         let live = self
             .folding
             .values()
@@ -55,7 +108,7 @@ impl Stage {
     }
 
     /// What those of a partition may take that folds what was committed before.
-    pub(super) fn recovering_bytes(&self) -> usize {
+    fn recovering_bytes(&self) -> usize {
         let recovering = self
             .folding
             .values()

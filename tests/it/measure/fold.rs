@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use watchfire::fold::place::Place;
+use watchfire::fold::slices::{SliceLimit, Slices};
 use watchfire::fold::state::{Read, State};
-use watchfire::fold::work::{LogMessage, Run, advance, fold};
+use watchfire::fold::work::{LogMessage, Run, advance};
 use watchfire::io::store::{Budget, Owner, Store};
 use watchfire::matches;
 use watchfire::plan::Plan;
@@ -77,11 +78,12 @@ impl Folding {
                 None => all = Some(run.silent_before(Place::at(i64::MAX))),
             }
         }
-        let Some(mut run) = all else { return };
+        let Some(run) = all else { return };
+        let mut work = Slices::new(run, None);
         let advanced = Instant::now();
-        load(&self.store, partition, state, &mut run);
+        load(&self.store, partition, state, &mut work);
         let loaded = Instant::now();
-        fold(state, run);
+        work.fold(state);
         phases.advance += advanced - start;
         phases.load += loaded - advanced;
         phases.fold += loaded.elapsed();
@@ -199,9 +201,9 @@ impl Folding {
 }
 
 /// Gives a run the rows that it wants.
-fn load(store: &Store, partition: u32, state: &mut State, run: &mut Run) {
+fn load(store: &Store, partition: u32, state: &mut State, work: &mut Slices) {
     loop {
-        let wanted = state.wants(run);
+        let wanted = work.wants(state, SliceLimit::NONE);
         if wanted.is_empty() {
             return;
         }
@@ -212,7 +214,7 @@ fn load(store: &Store, partition: u32, state: &mut State, run: &mut Run) {
                         state.load(&row, &value).unwrap();
                     }
                 }
-                Read::Range { from, to } => {
+                Read::Range { from, to, .. } => {
                     let mut take = |row: &[u8], value: &[u8]| {
                         state.load(row, value).unwrap();
                         Ok(())

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use watchfire::detect::{Detector, Output, SourcePartition};
 use watchfire::encode::Encoding;
+use watchfire::fold::slices::{SliceLimit, Slices};
 use watchfire::fold::state::{Read, State};
-use watchfire::fold::work::{LogMessage, Run, advance, fold};
+use watchfire::fold::work::{LogMessage, advance};
 use watchfire::matches;
 use watchfire::plan::{Catalogue, Plan};
 use watchfire::record::Position;
@@ -57,9 +58,9 @@ impl Log {
                 .filter(|(p, m)| p == partition && m.offset < *committed)
             {
                 let plan = self.catalogue.plan(message.message.plan).unwrap();
-                let mut run = advance(&mut state, plan, message.clone());
-                load(&mut state, &mut run, &disk);
-                let said = fold(&mut state, run);
+                let mut work = Slices::new(advance(&mut state, plan, message.clone()), None);
+                load(&mut state, &mut work, &disk);
+                let said = work.fold(&mut state);
                 published.extend(
                     said.iter()
                         .map(|said| Encoding::Avro.encode(&said.incident)),
@@ -129,16 +130,16 @@ pub fn places(found: &Output) -> BTreeSet<Place> {
 }
 
 /// Gives a run the rows that it wants.
-pub fn load(state: &mut State, run: &mut Run, disk: &BTreeMap<Vec<u8>, Vec<u8>>) {
+pub fn load(state: &mut State, work: &mut Slices, disk: &BTreeMap<Vec<u8>, Vec<u8>>) {
     loop {
-        let wanted = state.wants(run);
+        let wanted = work.wants(state, SliceLimit::NONE);
         if wanted.is_empty() {
             return;
         }
         for read in wanted {
             let (from, to) = match read {
                 Read::Row(row) => (row.clone(), [row, vec![0]].concat()),
-                Read::Range { from, to } => (from, to),
+                Read::Range { from, to, .. } => (from, to),
             };
             for (row, value) in disk.range(from..to) {
                 state.load(row, value).unwrap();
