@@ -29,6 +29,17 @@ pub struct Message {
     pub sections: Vec<Section>,
 }
 
+/// A message as it was read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LogMessage {
+    /// Kafka offset.
+    pub offset: i64,
+    /// The broker's timestamp (LogAppendTime).
+    pub timestamp: Millis,
+    /// What it says.
+    pub message: Message,
+}
+
 /// What a message says of one source partition.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Section {

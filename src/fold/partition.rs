@@ -23,11 +23,10 @@ use crate::fold::place::{Cursor, Place, Portion};
 use crate::fold::slices::{SliceLimit, Slices};
 use crate::fold::state::{Change, Counts, Read, State};
 use crate::fold::work::Run;
+use crate::matches::LogMessage;
 use crate::plan::Plan;
 use crate::record::Hash;
 use crate::time::{Millis, Second};
-use admit::Admitted;
-pub use admit::LostPlan;
 use note::Note;
 pub use open::{CannotOpen, Found, Opened, Remark};
 use outbox::Outbox;
@@ -90,6 +89,26 @@ pub struct Refusals {
     pub count: u64,
     /// The first of those that were not committed before: its offset, and why.
     pub first: Option<(i64, Refusal)>,
+}
+
+/// A message that is folded.
+#[derive(Debug)]
+struct Admitted {
+    plan: Arc<Plan>,
+    log: LogMessage,
+    /// What it takes in the log.
+    bytes: usize,
+    /// The timers were read that tell how many keys it makes due.
+    looked: bool,
+}
+
+/// The rules topic does not have a plan any more with which messages were folded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LostPlan {
+    /// Offset of the message that names it.
+    pub offset: i64,
+    /// The plan.
+    pub plan: Hash,
 }
 
 /// A message of the log as it was read.

@@ -176,7 +176,9 @@ impl Slices {
         let end = self.slice.end.into_iter().chain(known).min();
         let mut keys: BTreeSet<KeyId> = self.candidates(limit.keys).collect();
         if let Some(rule) = self.next_out() {
-            keys.extend(state.keys_of(keys_of(rule), self.beyond).take(limit.keys));
+            let (first, last) = keys_of(rule);
+            let here = state.keys_of(first, last, self.beyond);
+            keys.extend(here.take(limit.keys));
         }
         let is_known = |id: &KeyId| end.is_none_or(|end| *id <= end);
         let taken = keys.into_iter().take_while(is_known).take(limit.keys);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::canary::{self, Canary};
+use crate::fold::key::pane::Origin;
 use crate::matches::Section;
 use crate::plan::Source;
 use crate::record::Position;
@@ -62,11 +63,12 @@ impl Sources {
     /// Takes what the log message at `offset` says of a source partition.
     pub fn hear(
         &mut self,
-        source: (u32, u32),
+        origin: Origin,
         position: Position,
         time: Option<Millis>,
         offset: i64,
     ) -> Hearing {
+        let source = (origin.topic, origin.partition);
         let before = self.heard.get(&source).copied();
         if before.is_some_and(|before| position < before.position) {
             return Hearing::Stale;

@@ -20,21 +20,10 @@ use crate::fold::place::{Cursor, Place, Portion};
 use crate::fold::sources::Hearing;
 use crate::fold::state::State;
 use crate::incident::Incident;
-use crate::matches::{self, MatchedRecord, Message};
+use crate::matches::{self, LogMessage, MatchedRecord};
 use crate::plan::{LoadedRule, Plan};
 use crate::record::Hash;
 use crate::time::{FUTURE_MAX, Millis, Second, second_of};
-
-/// A message of the matches topic, as it was read.
-#[derive(Clone, Debug, PartialEq)]
-pub struct LogMessage {
-    /// Kafka offset.
-    pub offset: i64,
-    /// The broker's timestamp (LogAppendTime).
-    pub timestamp: Millis,
-    /// What it says.
-    pub message: Message,
-}
 
 /// Messages half folded: positions, plan and watermark are taken, their keys are known. The same
 /// rules are in force at all of them.
@@ -141,8 +130,7 @@ pub fn advance(state: &mut State, plan: &Arc<Plan>, log: LogMessage) -> Run {
             partition: section.partition,
         };
         let time = section.time.map(|time| time.min(timestamp));
-        let place = (topic, section.partition);
-        match state.sources.hear(place, section.position, time, offset) {
+        match state.sources.hear(origin, section.position, time, offset) {
             Hearing::Stale => state.counts.repeated += section.records.len() as u64,
             Hearing::Counts(beyond) => {
                 counts = true;

@@ -38,8 +38,8 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use watchfire::fold::work::LogMessage;
 use watchfire::incident::{CloseReason, Incident, Status};
+use watchfire::matches::LogMessage;
 use watchfire::matches::{Match, MatchedRecord, key_hash};
 use watchfire::plan::{Catalogue, LoadedRule, Plan, Source};
 use watchfire::record::{Hash, Position};

@@ -41,6 +41,9 @@ const LINE_COLUMNS_MAX: usize = 100;
 /// Lines that 95 of a hundred functions do not exceed. No function is longer than 70 (clippy.toml).
 const FUNCTION_LINES_P95: usize = 37;
 
+/// The second stage's home, to which more applies than to the rest.
+const FOLD: &str = "src/fold/";
+
 /// Whether a file belongs to the part that touches the world.
 fn is_shell(path: &str) -> bool {
     let places = [
@@ -207,6 +210,38 @@ fn program<'f>(
     };
     let codes = modules.iter().map(code).collect();
     (modules, codes)
+}
+
+/// In the second stage no file uses one that uses it, nor does a room, or all of it together. The
+/// name of a type is used once there, and what a function takes has a name.
+#[test]
+fn the_fold_keeps_its_own_rules() {
+    let files = tree::project();
+    let modules = tree::modules(&files);
+    let (modules, codes) = program(&files, &modules);
+    let uses = circles::uses(&modules, &codes);
+    let fold = codes.iter().filter(|(path, _)| path.starts_with(FOLD));
+    let tokens: BTreeMap<&str, _> = fold
+        .map(|(path, code)| (*path, tokens::of_code(code)))
+        .collect();
+    assert!(!tokens.is_empty(), "there is nothing in {FOLD}");
+    // A folder is a room together with the file of its name, if there is one beside it.
+    let room = |path: &&str| {
+        let (room, _) = path.rsplit_once('/')?;
+        let has_file = tokens.contains_key(format!("{room}.rs").as_str());
+        Some(format!("{room}{}", if has_file { "" } else { "/" }))
+    };
+    let rooms: BTreeSet<String> = tokens.keys().filter_map(room).collect();
+    let circles = rooms.iter().flat_map(|room| circles::circles(room, &uses));
+    let mut complaints: Vec<String> = circles.collect::<BTreeSet<_>>().into_iter().collect();
+    let names = tokens.iter().map(|(path, t)| (*path, types::defined(t)));
+    complaints.extend(types::twice(names));
+    let aliases = tokens.values().flat_map(|t| functions::tuple_aliases(t));
+    let aliases: Vec<&str> = aliases.collect();
+    for (path, tokens) in &tokens {
+        complaints.extend(functions::tuple_parameters(path, tokens, &aliases));
+    }
+    assert!(complaints.is_empty(), "\n{}\n", complaints.join("\n"));
 }
 
 /// Nothing of the core uses the shell, in whatever words.

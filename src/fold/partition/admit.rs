@@ -3,34 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Partition, Unfolded};
+use super::{Admitted, LostPlan, Partition, Unfolded};
 use crate::bytes::Unreadable;
 use crate::fold::admission::{Refusal, admit};
 use crate::fold::place::Place;
-use crate::fold::work::LogMessage;
-use crate::matches;
+use crate::matches::{self, LogMessage};
 use crate::plan::Plan;
 use crate::record::Hash;
-
-/// A message that is folded.
-#[derive(Debug)]
-pub(super) struct Admitted {
-    pub plan: Arc<Plan>,
-    pub log: LogMessage,
-    /// What it takes in the log.
-    pub bytes: usize,
-    /// The timers were read that tell how many keys it makes due.
-    pub looked: bool,
-}
-
-/// The rules topic does not have a plan any more with which messages were folded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LostPlan {
-    /// Offset of the message that names it.
-    pub offset: i64,
-    /// The plan.
-    pub plan: Hash,
-}
 
 impl Partition {
     /// A message with its plan; `None`: no worker has written it, and it is passed over.

@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::admit::{Admitted, LostPlan};
-use super::{Budget, Gathered, Partition, Stretch, Working};
+use super::{Admitted, Budget, Gathered, LostPlan, Partition, Stretch, Working};
 use crate::fold::slices::Slices;
 use crate::fold::state::{Due, Read};
 use crate::fold::work::advance;

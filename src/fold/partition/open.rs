@@ -117,15 +117,15 @@ impl Partition {
         let empty = |first| {
             let state = State::empty(first);
             let reached = Place::at(first);
-            (Stored { state, reached }, true)
+            (StoredState { state, reached }, true)
         };
         let begin = begin(known, found.low, found.transactions);
-        let (Stored { state, reached }, drop_rows) = match (begin, stored) {
+        let (StoredState { state, reached }, drop_rows) = match (begin, stored) {
             (Beginning::Stored, Some(stored)) => (stored, false),
-            (Beginning::Beyond(first), Some(Stored { mut state, .. })) => {
+            (Beginning::Beyond(first), Some(StoredState { mut state, .. })) => {
                 state.begin_at(first);
                 let reached = Place::at(first);
-                (Stored { state, reached }, false)
+                (StoredState { state, reached }, false)
             }
             (Beginning::Stored | Beginning::Beyond(_), None) => empty(found.low),
             (Beginning::Empty(first), _) => empty(first),
@@ -148,7 +148,7 @@ impl Partition {
 }
 
 /// A state that was stored.
-struct Stored {
+struct StoredState {
     state: State,
     /// How far its keys are.
     reached: Place,
@@ -159,7 +159,7 @@ fn stored(
     found: Found<'_>,
     catalogue: &Catalogue,
     remarks: &mut Vec<Remark>,
-) -> Result<Option<Stored>, CannotOpen> {
+) -> Result<Option<StoredState>, CannotOpen> {
     let Some(meta) = found.meta else {
         return Ok(None);
     };
@@ -171,7 +171,7 @@ fn stored(
             Some((offset, key)) => Place::within(offset, Cursor { key, said }),
             None => Place::at(state.applied()),
         };
-        Ok(Stored { state, reached })
+        Ok(StoredState { state, reached })
     });
     let remark = match opened {
         Ok(stored) => return Ok(Some(stored)),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{InForce, State};
 use crate::fold::context::Context;
 use crate::fold::key::{Alive, KeyId};
-use crate::fold::work::LogMessage;
+use crate::matches::LogMessage;
 use crate::plan::{LoadedRule, Plan};
 use crate::time::Second;
 

@@ -17,8 +17,10 @@
 
 mod cache;
 mod fold;
+mod hours;
 mod recovery;
 mod rows;
+mod scan;
 mod wanted;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,32 +38,14 @@ use crate::plan::{Catalogue, LoadedRule, Plan, Unusable};
 use crate::record::Hash;
 use crate::time::{Millis, Second};
 use cache::Cache;
-use recovery::Hours;
+use hours::Hours;
+pub use rows::{Change, Read};
 use rows::{key_id, key_row, timer_row};
-pub(crate) use wanted::Due;
-use wanted::{Listed, Scan};
+pub(crate) use scan::Due;
+use scan::{Listed, Scan};
 
 /// Version of the rows' values.
 pub const FORMAT: u8 = KEY_FORMAT;
-
-/// Rows that the next run needs from the store, all within one matches partition.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Read {
-    /// One row.
-    Row(Vec<u8>),
-    /// The rows with `from <= key < to`, in order.
-    Range {
-        /// The first key.
-        from: Vec<u8>,
-        /// The first key beyond.
-        to: Vec<u8>,
-        /// So many of them at most.
-        most: usize,
-    },
-}
-
-/// A change of the store; `None` deletes the row.
-pub type Change = (Vec<u8>, Option<Vec<u8>>);
 
 /// Why a state cannot be opened from its rows.
 #[derive(Clone, Debug, PartialEq, Eq)]

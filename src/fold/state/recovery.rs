@@ -1,68 +1,9 @@
 //! From which offset the log must be folded to give a state again.
 
-use std::collections::BTreeMap;
-
-use serde::{Deserialize, Serialize};
-
 use super::State;
-use crate::canary::{self, Canary};
 use crate::plan::Plan;
 use crate::rule::reach::Reach;
 use crate::time::{Second, day_start};
-
-/// An hour, in seconds.
-const HOUR: Second = 3_600;
-
-/// For each hour of event time that was reached, an offset from which the log says all that is
-/// known of that hour and what came after it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Hours {
-    /// The first offset of all.
-    first: i64,
-    offsets: BTreeMap<Second, i64>,
-}
-
-impl Hours {
-    /// No hour was reached yet; the log begins at `first`.
-    pub fn new(first: i64) -> Hours {
-        Hours {
-            first,
-            offsets: BTreeMap::new(),
-        }
-    }
-
-    /// Event time has come to `second` with a message, before which nothing after `offset` is
-    /// needed.
-    pub fn reach(&mut self, second: Second, offset: i64) {
-        let hour = second.div_euclid(HOUR);
-        let last = self.offsets.last_key_value().map(|(last, _)| *last);
-        if last.is_none_or(|last| last < hour) {
-            self.offsets.insert(hour, offset);
-        }
-    }
-
-    /// The offset for what is needed from `second` on; `None`: all.
-    pub fn offset(&self, second: Option<Second>) -> i64 {
-        let Some(second) = second else {
-            return self.oldest();
-        };
-        let hour = second.div_euclid(HOUR) + canary::slip(Canary::RecoveryHourLate);
-        let kept = self.offsets.range(hour..).next();
-        kept.map_or_else(|| self.oldest(), |(_, offset)| *offset)
-    }
-
-    fn oldest(&self) -> i64 {
-        self.offsets
-            .first_key_value()
-            .map_or(self.first, |(_, offset)| *offset)
-    }
-
-    /// Forgets hours that are not needed for `second`.
-    pub fn forget_before(&mut self, second: Second) {
-        let hour = second.div_euclid(HOUR);
-        self.offsets = self.offsets.split_off(&hour);
-    }
-}
 
 impl State {
     /// The second of event time from which the log is needed; `None`: from its beginning.

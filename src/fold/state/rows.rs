@@ -1,10 +1,28 @@
-//! Keys of rows.
+//! Rows of the store: how they are named, and how they are asked for.
 
-use super::Read;
 use crate::fold::key::KeyId;
 use crate::fold::key::rows::ordered;
 use crate::record::Hash;
 use crate::time::Second;
+
+/// Rows that the next run needs from the store, all within one matches partition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Read {
+    /// One row.
+    Row(Vec<u8>),
+    /// The rows with `from <= key < to`, in order.
+    Range {
+        /// The first key.
+        from: Vec<u8>,
+        /// The first key beyond.
+        to: Vec<u8>,
+        /// So many of them at most.
+        most: usize,
+    },
+}
+
+/// A change of the store; `None` deletes the row.
+pub type Change = (Vec<u8>, Option<Vec<u8>>);
 
 /// The row of a key.
 pub fn key_row(id: KeyId) -> Vec<u8> {

@@ -2,66 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::rows::{after_key, key_id, key_row, others_of_key, rows_of, timer_row};
-use super::{Read, State};
+use super::State;
+use super::rows::{Read, after_key, key_id, key_row, others_of_key, rows_of, timer_row};
+use super::scan::{Due, Listed, Scan};
 use crate::fold::key::KeyId;
 use crate::record::Hash;
 use crate::time::Second;
-
-/// Keys that timers in the store name and that are not in memory: the least of them.
-#[derive(Debug, Default)]
-pub(super) struct Scan {
-    /// Only those after this one.
-    beyond: Option<KeyId>,
-    /// So many at most.
-    most: usize,
-    ids: BTreeSet<KeyId>,
-    /// There are more.
-    more: bool,
-    /// Rows that were read.
-    pub rows: usize,
-}
-
-impl Scan {
-    fn new(beyond: Option<KeyId>, most: usize) -> Scan {
-        Scan {
-            beyond,
-            most,
-            ..Scan::default()
-        }
-    }
-
-    pub fn add(&mut self, id: KeyId) {
-        if Some(id) > self.beyond {
-            self.ids.insert(id);
-        }
-        if self.ids.len() > self.most {
-            self.ids.pop_last();
-            self.more = true;
-        }
-    }
-}
-
-/// What was read of the rows of a rule's keys.
-#[derive(Debug, Default)]
-pub(super) struct Listed {
-    pub rows: usize,
-    /// So many were asked for.
-    most: usize,
-    /// The last one.
-    pub last: Vec<u8>,
-}
-
-/// What a message that moves the watermark makes due.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Due {
-    /// Few keys: they can be loaded at once.
-    Few,
-    /// Many.
-    Many,
-    /// These rows say it.
-    Asks(Read),
-}
 
 impl State {
     /// How many keys something is due of at `watermark`: few are `most` and less.
@@ -159,7 +105,8 @@ impl State {
     /// The keys in memory from the first of these to the last, those after `beyond`.
     pub(crate) fn keys_of(
         &self,
-        (first, last): (KeyId, KeyId),
+        first: KeyId,
+        last: KeyId,
         beyond: Option<KeyId>,
     ) -> impl Iterator<Item = KeyId> {
         let keys = self.keys.range(first, last);

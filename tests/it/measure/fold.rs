@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 use watchfire::fold::place::Place;
 use watchfire::fold::slices::{SliceLimit, Slices};
 use watchfire::fold::state::{Read, State};
-use watchfire::fold::work::{LogMessage, Run, advance};
+use watchfire::fold::work::{Run, advance};
 use watchfire::io::store::{Budget, Owner, Store};
 use watchfire::matches;
+use watchfire::matches::LogMessage;
 use watchfire::plan::Plan;
 
 use super::activity::{self, Log, MATCHES_PARTITIONS};

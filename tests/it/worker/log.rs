@@ -7,8 +7,9 @@ use watchfire::detect::{Detector, Output, SourcePartition};
 use watchfire::encode::Encoding;
 use watchfire::fold::slices::{SliceLimit, Slices};
 use watchfire::fold::state::{Read, State};
-use watchfire::fold::work::{LogMessage, advance};
+use watchfire::fold::work::advance;
 use watchfire::matches;
+use watchfire::matches::LogMessage;
 use watchfire::plan::{Catalogue, Plan};
 use watchfire::record::Position;
 
