@@ -82,7 +82,7 @@ pub fn explain(loaded: &LoadedRule, records: &[MatchedRecord]) -> Vec<KeyExplain
         for found in &record.matches {
             let (key, parts) = keys.entry(&found.key).or_default();
             key.stored.head.values.clone_from(&found.key);
-            key.add(loaded, Event::of(record, origin), found);
+            key.add(loaded, Event::of(loaded, record, origin), found);
             parts.extend(found.patterns.iter().map(|part| Found { record, part }));
         }
     }

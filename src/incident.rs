@@ -189,6 +189,31 @@ const TARGET: [&str; 5] = [
     "targetUser",
 ];
 
+/// What an attribute says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// Who or what acted.
+    Source,
+    /// What was acted on.
+    Target,
+    /// Something else.
+    Detail,
+}
+
+impl Side {
+    /// What the attribute of this name says, without regard to ASCII case. `user` is who acted.
+    pub fn of(name: &str) -> Side {
+        let is_in = |names: &[&str]| names.iter().any(|known| known.eq_ignore_ascii_case(name));
+        if is_in(&SOURCE) {
+            Side::Source
+        } else if is_in(&TARGET) {
+            Side::Target
+        } else {
+            Side::Detail
+        }
+    }
+}
+
 /// An incident's attributes with a value, as text, by what they say. Each in order of name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Split<'a> {
@@ -217,8 +242,7 @@ impl Incident {
         sorted
     }
 
-    /// The attributes split as FortiSIEM splits them, names without regard to ASCII case. `user`
-    /// is who acted. What the events did not have is left out.
+    /// The attributes split as FortiSIEM splits them. What the events did not have is left out.
     pub fn split(&self) -> Split<'_> {
         let mut split = Split::default();
         for (name, value) in self.sorted_attributes() {
@@ -227,13 +251,10 @@ impl Incident {
                 AttributeValue::Text(text) => text.clone(),
                 AttributeValue::Number(number) => number.to_string(),
             };
-            let is_in = |names: &[&str]| names.iter().any(|known| known.eq_ignore_ascii_case(name));
-            if is_in(&SOURCE) {
-                split.source.push((name, text));
-            } else if is_in(&TARGET) {
-                split.target.push((name, text));
-            } else {
-                split.detail.push((name, text));
+            match Side::of(name) {
+                Side::Source => split.source.push((name, text)),
+                Side::Target => split.target.push((name, text)),
+                Side::Detail => split.detail.push((name, text)),
             }
         }
         split

@@ -36,7 +36,7 @@ use crate::event::Attributes;
 use crate::record::Hash;
 use crate::rule::lists::Lists;
 use crate::rule::reach::Reach;
-use crate::rule::{self, Rule};
+use crate::rule::{self, Function, Pattern, Rule};
 use crate::time::Second;
 pub use catalogue::{Catalogue, Unusable};
 
@@ -113,6 +113,8 @@ pub struct LoadedRule {
     pub reach: Reach,
     /// By pattern: how many values each of its aggregates keeps.
     pub caps: Vec<Vec<u32>>,
+    /// An aggregate of it tells events apart by a hash of where they were read.
+    pub tells_events_apart: bool,
     /// What each of its incidents says.
     pub labels: Labels,
 }
@@ -276,10 +278,17 @@ impl LoadedRule {
                 .map(|pattern| pattern.caps(limit))
                 .collect(),
             reach: Reach::of(&rule),
+            tells_events_apart: rule.patterns.iter().any(tells_events_apart),
             labels: Labels::of(&rule),
             rule,
         })
     }
+}
+
+/// Of more values than are kept, percentiles keep those of the events with the smallest hashes.
+fn tells_events_apart(pattern: &Pattern) -> bool {
+    let mut functions = pattern.aggregates.iter().map(|a| a.function);
+    functions.any(|function| matches!(function, Function::Median | Function::Percentile(_)))
 }
 
 fn json(entry: &impl Serialize) -> Vec<u8> {

@@ -120,7 +120,7 @@ impl Replay {
                 .keys
                 .entry(id)
                 .or_insert_with(|| (Arc::clone(rule), Alive::new(&found.key)));
-            key.add(rule, Event::of(record, origin), found);
+            key.add(rule, Event::of(rule, record, origin), found);
         }
     }
 

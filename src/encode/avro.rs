@@ -8,8 +8,9 @@ pub mod container;
 
 pub mod read;
 
-use super::field::{self, Field};
-use crate::incident::Incident;
+use super::field;
+use crate::incident::{AttributeValue, Evidence, Incident, SEVERITY_BANDS, Side};
+use crate::record::Hash;
 
 /// The schema that incidents are written with.
 pub const SCHEMA: &str = include_str!("../../schemas/incident.avsc");
@@ -43,32 +44,112 @@ pub fn single_object(incident: &Incident) -> Vec<u8> {
     out
 }
 
+/// The fields in the order of the schema, straight from the incident: this is the way of every
+/// publication.
 fn datum(out: &mut Vec<u8>, incident: &Incident) {
-    for (_, field) in field::of_incident(incident) {
-        value(out, &field);
+    hash(out, incident.incident_id);
+    long(out, incident.revision);
+    length(out, incident.status as usize);
+    text(out, &incident.rule_id);
+    text(out, &incident.rule_name);
+    hash(out, incident.rule_fingerprint);
+    long(out, i64::from(incident.severity));
+    symbol(out, &SEVERITY_BANDS, incident.severity_band());
+    symbol(out, &field::CATEGORIES, &incident.category);
+    text(out, &incident.subcategory);
+    text(out, &incident.impacts);
+    for list in [&incident.tactics, &incident.techniques] {
+        blocks(out, list, |out, item| text(out, item));
+    }
+    text(out, &incident.title);
+    long(out, incident.window_ms);
+    long(out, incident.first_seen);
+    long(out, incident.last_seen);
+    long(out, i64::try_from(incident.event_count).unwrap_or(i64::MAX));
+    long(
+        out,
+        i64::try_from(incident.trigger_count).unwrap_or(i64::MAX),
+    );
+    attributes(out, incident);
+    blocks(out, &incident.evidence, evidence);
+    out.push(u8::from(incident.late));
+    optional(out, incident.close_reason, |out, reason| {
+        length(out, reason as usize);
+    });
+    optional(out, incident.replaced_by, hash);
+    blocks(out, &incident.replaces, |out, id| hash(out, *id));
+    out.push(u8::from(incident.truncated));
+}
+
+/// All attributes, then those with a value as text by what they say.
+fn attributes(out: &mut Vec<u8>, incident: &Incident) {
+    let all = incident.sorted_attributes();
+    blocks(out, &all, |out, (name, value)| {
+        text(out, name);
+        match value {
+            AttributeValue::Null => length(out, 0),
+            AttributeValue::Text(value) => {
+                length(out, 1);
+                text(out, value);
+            }
+            AttributeValue::Number(number) => {
+                length(out, 2);
+                out.extend_from_slice(&number.to_le_bytes());
+            }
+        }
+    });
+    for side in [Side::Source, Side::Target, Side::Detail] {
+        let said = |(name, value): &&(&str, &AttributeValue)| {
+            **value != AttributeValue::Null && Side::of(name) == side
+        };
+        let said: Vec<_> = all.iter().filter(said).collect();
+        blocks(out, &said, |out, (name, value)| {
+            text(out, name);
+            match value {
+                AttributeValue::Null => length(out, 0),
+                AttributeValue::Text(value) => text(out, value),
+                AttributeValue::Number(number) => text(out, &number.to_string()),
+            }
+        });
     }
 }
 
-fn value(out: &mut Vec<u8>, value: &Field<'_>) {
-    match value {
-        Field::Null => (),
-        Field::Bool(bool) => out.push(u8::from(*bool)),
-        Field::Integer(integer) => long(out, *integer),
-        Field::Number(float) => out.extend_from_slice(&float.to_le_bytes()),
-        Field::Time(millis) => long(out, *millis),
-        Field::Text(string) => text(out, string),
-        Field::Made(string) => text(out, string),
-        Field::Symbol(place, _) => length(out, *place),
-        Field::Branch(branch, inner) => {
-            length(out, *branch);
-            self::value(out, inner);
-        }
-        Field::List(list) => blocks(out, list, self::value),
-        Field::Map(entries) => blocks(out, entries, |out, (name, item)| {
-            text(out, name);
-            self::value(out, item);
-        }),
-        Field::Record(entries) => entries.iter().for_each(|(_, item)| self::value(out, item)),
+fn evidence(out: &mut Vec<u8>, evidence: &Evidence) {
+    text(out, &evidence.pattern);
+    text(out, &evidence.topic);
+    long(out, i64::from(evidence.partition));
+    long(out, evidence.offset);
+    long(out, i64::from(evidence.index));
+    long(out, evidence.time);
+    for said in [
+        &evidence.event_type,
+        &evidence.correlation_id,
+        &evidence.resource_id,
+    ] {
+        optional(out, said.as_deref(), text);
+    }
+    hash(out, evidence.record_hash);
+}
+
+/// A union of null and something.
+fn optional<T>(out: &mut Vec<u8>, value: Option<T>, write: impl Fn(&mut Vec<u8>, T)) {
+    length(out, usize::from(value.is_some()));
+    value.into_iter().for_each(|value| write(out, value));
+}
+
+/// The symbol called `name`, or the last one.
+fn symbol(out: &mut Vec<u8>, symbols: &[&str], name: &str) {
+    let place = symbols.iter().position(|symbol| *symbol == name);
+    length(out, place.unwrap_or(symbols.len().saturating_sub(1)));
+}
+
+/// A hash in hex.
+fn hash(out: &mut Vec<u8>, hash: Hash) {
+    const DIGITS: [u8; 16] = *b"0123456789abcdef";
+    length(out, 2 * hash.0.len());
+    for byte in hash.0 {
+        let digits = [byte >> 4, byte & 0xf].map(|digit| DIGITS.get(usize::from(digit)));
+        out.extend(digits.into_iter().flatten());
     }
 }
 

@@ -141,7 +141,7 @@ fn add(key: &mut Alive, rule: &LoadedRule, added: &[Added<'_>], before: Option<S
         if key.stored.is_empty() {
             key.stored.head.values.clone_from(&found.key);
         }
-        let event = Event::of(record, *origin);
+        let event = Event::of(rule, record, *origin);
         match before.filter(|_| is_late(rule, record.time, before)) {
             None => {
                 arrived.on_time.insert(key.add(rule, event, found), ());

@@ -16,8 +16,9 @@ use crate::time::{Millis, Second};
 /// Version of the rows' values.
 pub const FORMAT: u8 = 5;
 
-/// A part with more than this many entries gets rows of its own.
-const INLINE_MAX: usize = 8;
+/// A part with more than this many entries gets rows of its own: to write all of them again with
+/// each change would cost more than a row.
+const INLINE_MAX: usize = 2;
 
 /// The first row, as it is written.
 #[derive(Serialize)]

@@ -114,12 +114,20 @@ pub struct Event<'r> {
 }
 
 impl<'r> Event<'r> {
-    /// That of a record.
-    pub fn of(record: &'r MatchedRecord, origin: Origin) -> Event<'r> {
+    /// That of a record, as a rule's panes take it.
+    pub fn of(loaded: &LoadedRule, record: &'r MatchedRecord, origin: Origin) -> Event<'r> {
+        let rank = match loaded.tells_events_apart {
+            true => rank(record, origin),
+            false => Rank {
+                order: record.time,
+                tie: record.hash,
+                event: 0,
+            },
+        };
         Event {
             record,
             origin,
-            rank: rank(record, origin),
+            rank,
         }
     }
 

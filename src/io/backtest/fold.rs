@@ -287,7 +287,7 @@ fn add(key: &mut Alive, loaded: &LoadedRule, matched: &Matched) {
         if key.stored.panes.is_empty() {
             key.stored.head.values.clone_from(&found.key);
         }
-        let event = Event::of(&matched.record, matched.origin());
+        let event = Event::of(loaded, &matched.record, matched.origin());
         key.add(loaded, event, found);
     }
 }
