@@ -2,6 +2,7 @@
 //! with others is said once, apart.
 
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 
 use crate::fold::condition::{self, Horizon, Sight};
 use crate::fold::context::{Context, Moment};
@@ -11,11 +12,12 @@ use crate::fold::key::derived::{Derived, NewAt};
 use crate::fold::key::group::PatternAt;
 use crate::fold::key::pane::{GroupPane, Pane};
 use crate::fold::key::stored::{Facts, Seen, Stored};
-use crate::fold::window::Timeline;
+use crate::fold::window::{self, Timeline};
 use crate::incident::{CloseReason, Incident, Status};
 use crate::plan::LoadedRule;
 use crate::record::Hash;
-use crate::time::Second;
+use crate::rule::reach::Reach;
+use crate::time::{Second, day_start};
 
 /// An hour, in seconds.
 const HOUR: Second = 3_600;
@@ -41,46 +43,192 @@ pub fn news(
         watermark: moment.after,
         since: context.since,
     };
-    let values = &stored.head.values;
-    let mut others = Alive::of_panes(values, stored.panes.clone());
+    let patterns = &loaded.rule.patterns;
+    let asks_for_new = patterns.iter().any(|pattern| pattern.new.is_some());
+    let found = match asks_for_new || loaded.rule.clear.is_some() {
+        true => everywhere(stored, seconds, loaded, before, horizon),
+        false => around(stored, seconds, loaded, horizon),
+    };
+    let is_excepted = |found: &Complete| {
+        let incident = episode::describe(found.id, loaded, &found.facts, context.topics);
+        say::excepted(loaded, &incident)
+    };
+    let found = found.iter().filter(|found| !is_excepted(found));
+    found
+        .flat_map(|found| told(&stored.head.values, found, context, moment))
+        .collect()
+}
+
+/// Says of an incident that it was and is over.
+fn told(
+    values: &[Option<String>],
+    found: &Complete,
+    context: Context<'_>,
+    moment: Moment,
+) -> [Incident; 2] {
+    let loaded = &**context.rule;
+    let start = Start {
+        first: found.facts.first,
+        clear: found.facts.clear,
+        late: true,
+    };
+    let id = episode::incident_id(loaded.fingerprint, values, start, loaded.rule.quiet);
+    let mut late = episode::describe(id, loaded, &found.facts, context.topics);
+    late.late = true;
+    late.fit(loaded.incident_bytes());
+    let opened = Incident {
+        revision: 2 * moment.offset,
+        ..late.clone()
+    };
+    let closed = Incident {
+        revision: 2 * moment.offset + 1,
+        status: Status::Closed,
+        close_reason: Some(found.over),
+        ..late
+    };
+    [opened, closed]
+}
+
+/// Whether an incident of these facts holds one of some seconds.
+fn holds(facts: &Facts, loaded: &LoadedRule, seconds: &Timeline<()>) -> bool {
+    let within = facts.first - loaded.rule.window + 1..=facts.last;
+    seconds.range(within).next().is_some()
+}
+
+/// What is new, found by a look at all that is known. What is seen for the first time, and what
+/// ends an incident, may depend on what is far away.
+fn everywhere(
+    stored: &Stored,
+    seconds: &Timeline<()>,
+    loaded: &LoadedRule,
+    before: Second,
+    horizon: Horizon,
+) -> Vec<Complete> {
+    let mut others = Alive::of_panes(&stored.head.values, stored.panes.clone());
     others.stored.seen = stored.seen.clone();
     let alone = complete(&mut others, loaded, horizon);
     let alone: BTreeSet<Hash> = alone.iter().map(|found| found.id).collect();
     let mut together = together(stored, loaded, before);
-    let all = complete(&mut together, loaded, horizon);
-    let window = loaded.rule.window;
-    let holds_late = |facts: &Facts| {
-        let within = facts.first - window + 1..=facts.last;
-        seconds.range(within).next().is_some()
+    let mut all = complete(&mut together, loaded, horizon);
+    all.retain(|found| !alone.contains(&found.id) && holds(&found.facts, loaded, seconds));
+    all
+}
+
+/// The same, found by a look at what lies around the seconds: it costs what they and the incidents
+/// that hold them come to, however much else there is.
+fn around(
+    stored: &Stored,
+    seconds: &Timeline<()>,
+    loaded: &LoadedRule,
+    horizon: Horizon,
+) -> Vec<Complete> {
+    let mut all: Vec<Complete> = Vec::new();
+    for second in seconds.seconds() {
+        let here = Timeline::from_iter([(second, ())]);
+        if !all.iter().any(|found| holds(&found.facts, loaded, &here)) {
+            all.extend(holding(stored, second, loaded, horizon));
+        }
+    }
+    all.retain(|found| !begins_alone(stored, found.facts.first, loaded, horizon));
+    all.sort_by_key(|found| found.facts.first);
+    all
+}
+
+/// The incidents that hold a second, of all that is known.
+fn holding(stored: &Stored, p: Second, loaded: &LoadedRule, horizon: Horizon) -> Vec<Complete> {
+    let here = Timeline::from_iter([(p, ())]);
+    let quiet = loaded.rule.quiet;
+    let mut margin = quiet.max(loaded.rule.window) + 1;
+    loop {
+        let region = p - margin..=p + margin;
+        let mut key = Alive::of_panes(
+            &stored.head.values,
+            known_within(stored, needed(&region, loaded), loaded),
+        );
+        condition::update(&mut key, loaded, horizon);
+        let all = found_within(&key, &region, loaded, horizon);
+        let holding = all.into_iter().filter(|f| holds(&f.facts, loaded, &here));
+        let holding: Vec<Complete> = holding.collect();
+        let is_whole = |facts: &Facts| {
+            let (end, _) = window::episode_end(facts.last, quiet);
+            day_start(facts.first).max(facts.first - quiet) > *region.start() && end < *region.end()
+        };
+        if holding.iter().all(|found| is_whole(&found.facts)) {
+            return holding;
+        }
+        margin *= 2;
+    }
+}
+
+/// Whether what came on time makes an incident by itself that has the name of one that begins at
+/// `first`.
+fn begins_alone(stored: &Stored, first: Second, loaded: &LoadedRule, horizon: Horizon) -> bool {
+    let quiet = loaded.rule.quiet;
+    let slot = window::slot_start(first, quiet)..=window::slot_end(first, quiet) - 1;
+    let region = slot.start() - quiet - 1..=*slot.end();
+    let panes = stored.panes.range(needed(&region, loaded));
+    let panes: Timeline<Pane> = panes.map(|(second, pane)| (second, pane.clone())).collect();
+    if panes.is_empty() {
+        return false;
+    }
+    let mut key = Alive::of_panes(&stored.head.values, panes);
+    condition::update(&mut key, loaded, horizon);
+    let all = found_within(&key, &region, loaded, horizon);
+    all.iter().any(|found| slot.contains(&found.facts.first))
+}
+
+/// The panes on which triggers in a region depend.
+fn needed(region: &RangeInclusive<Second>, loaded: &LoadedRule) -> RangeInclusive<Second> {
+    let Reach { wait, reach, .. } = loaded.reach;
+    region.start() - reach..=region.end() + wait
+}
+
+/// What is known of some seconds, late or not.
+fn known_within(
+    stored: &Stored,
+    seconds: RangeInclusive<Second>,
+    loaded: &LoadedRule,
+) -> Timeline<Pane> {
+    let panes = stored.panes.range(seconds.clone());
+    let mut known: Timeline<Pane> = panes.map(|(second, pane)| (second, pane.clone())).collect();
+    let late = stored.late.iter();
+    for (second, pane) in late.flat_map(|(_, panes)| panes.range(seconds.clone())) {
+        if let Some(known) = known.get_or_insert_with(second, Pane::default) {
+            known.merge(pane, loaded);
+        }
+    }
+    known
+}
+
+/// The incidents that the triggers in a region make.
+fn found_within(
+    key: &Alive,
+    region: &RangeInclusive<Second>,
+    loaded: &LoadedRule,
+    horizon: Horizon,
+) -> Vec<Complete> {
+    let Alive {
+        stored,
+        derived: Some(derived),
+    } = key
+    else {
+        return Vec::new();
     };
-    all.into_iter()
-        .filter(|found| !alone.contains(&found.id) && holds_late(&found.facts))
-        .filter(|found| {
-            let incident = episode::describe(found.id, loaded, &found.facts, context.topics);
-            !say::excepted(loaded, &incident)
-        })
-        .flat_map(|found| {
-            let start = Start {
-                first: found.facts.first,
-                clear: found.facts.clear,
-                late: true,
-            };
-            let id = episode::incident_id(loaded.fingerprint, values, start, loaded.rule.quiet);
-            let mut late = episode::describe(id, loaded, &found.facts, context.topics);
-            late.late = true;
-            late.fit(loaded.incident_bytes());
-            let opened = Incident {
-                revision: 2 * moment.offset,
-                ..late.clone()
-            };
-            let closed = Incident {
-                revision: 2 * moment.offset + 1,
-                status: Status::Closed,
-                close_reason: Some(found.over),
-                ..late
-            };
-            [opened, closed]
-        })
+    let sight = Sight {
+        stored,
+        derived,
+        loaded,
+        watermark: horizon.watermark,
+    };
+    let triggers: Vec<Second> = derived
+        .triggers
+        .range(region.clone())
+        .map(|(t, _)| t)
+        .collect();
+    let quiet = loaded.rule.quiet;
+    triggers
+        .chunk_by(|last, next| window::same_episode(*last, *next, quiet))
+        .filter_map(|run| Some(found_at(sight, *run.first()?, *run.last()?)))
         .collect()
 }
 
@@ -197,13 +345,16 @@ pub fn complete(key: &mut Alive, loaded: &LoadedRule, horizon: Horizon) -> Vec<C
     };
     let spans = derived.spans.iter();
     spans
-        .map(|(first, last)| {
-            let (_, at_last) = episode::over_after(last, loaded);
-            Complete {
-                id: episode::id_of(sight, first),
-                facts: episode::tally(sight, first, last).facts,
-                over: episode::over(sight, last).unwrap_or(at_last),
-            }
-        })
+        .map(|(first, last)| found_at(sight, first, last))
         .collect()
+}
+
+/// The incident whose first and last triggers these are.
+fn found_at(sight: Sight<'_>, first: Second, last: Second) -> Complete {
+    let (_, at_last) = episode::over_after(last, sight.loaded);
+    Complete {
+        id: episode::id_of(sight, first),
+        facts: episode::tally(sight, first, last).facts,
+        over: episode::over(sight, last).unwrap_or(at_last),
+    }
 }
