@@ -4,13 +4,14 @@
 //! depends on it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::event::AttributeId;
 use crate::fold::condition::{self, Horizon};
 use crate::fold::key::Alive;
 use crate::fold::key::derived::Derived;
 use crate::fold::key::group::PatternAt;
-use crate::fold::key::pane::{Event, Group, Origin};
+use crate::fold::key::pane::{Event, Group, Mark, Origin};
 use crate::fold::key::stored::{Stored, Trigger};
 use crate::fold::window;
 use crate::matches::{MatchedRecord, PatternMatch};
@@ -79,10 +80,11 @@ pub fn explain(loaded: &LoadedRule, records: &[MatchedRecord]) -> Vec<KeyExplain
     };
     let mut keys: BTreeMap<&[Option<String>], (Alive, Vec<Found<'_>>)> = BTreeMap::new();
     for record in records {
+        let mark = Arc::new(Mark::of(record, origin, |text| Arc::from(text)));
         for found in &record.matches {
             let (key, parts) = keys.entry(&found.key).or_default();
             key.stored.head.values.clone_from(&found.key);
-            key.add(loaded, Event::of(loaded, record, origin), found);
+            key.add(loaded, Event::of(loaded, &mark), found);
             parts.extend(found.patterns.iter().map(|part| Found { record, part }));
         }
     }

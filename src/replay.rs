@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crate::fold::condition::Horizon;
 use crate::fold::episode::late::{self, Complete};
 use crate::fold::episode::{self, say};
-use crate::fold::key::pane::{Event, Origin};
+use crate::fold::key::pane::{Event, Mark, Origin};
 use crate::fold::key::{Alive, KeyId};
 use crate::incident::{Incident, Status};
 use crate::matches::{self, MatchedRecord};
@@ -108,6 +108,7 @@ impl Replay {
 
     /// Adds a record that matched.
     pub fn add(&mut self, record: &MatchedRecord, origin: Origin) {
+        let mark = Arc::new(Mark::of(record, origin, |text| Arc::from(text)));
         for found in &record.matches {
             let Some((rule, _)) = self.plan.rules.get(found.rule as usize) else {
                 continue;
@@ -120,7 +121,7 @@ impl Replay {
                 .keys
                 .entry(id)
                 .or_insert_with(|| (Arc::clone(rule), Alive::new(&found.key)));
-            key.add(rule, Event::of(rule, record, origin), found);
+            key.add(rule, Event::of(rule, &mark), found);
         }
     }
 

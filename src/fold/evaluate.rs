@@ -1,24 +1,24 @@
 //! One key and one message: what it adds is taken, what time makes final is settled, and what is
 //! news of the key's incidents is said.
 
+use std::sync::Arc;
+
 use crate::fold::condition::{self, Horizon};
 use crate::fold::context::{Context, Moment};
 use crate::fold::episode::{late, say, settle};
-use crate::fold::key::pane::{Event, Origin};
+use crate::fold::key::pane::{Event, Mark};
 use crate::fold::key::{Alive, KeyId};
 use crate::fold::window::{Ranges, Timeline};
 use crate::incident::Incident;
-use crate::matches::{Match, MatchedRecord};
+use crate::matches::Match;
 use crate::plan::LoadedRule;
 use crate::time::{Millis, Second, second_of};
 
 /// A record that counts, with its matches by key.
 #[derive(Debug)]
 pub struct Accepted {
-    /// The record, without its matches.
-    pub record: MatchedRecord,
-    /// Where it was read.
-    pub origin: Origin,
+    /// The record, as evidence.
+    pub mark: Arc<Mark>,
     /// Its matches.
     pub found: Vec<(KeyId, Match)>,
 }
@@ -137,12 +137,12 @@ pub fn is_late(rule: &LoadedRule, time: Millis, before: Option<Second>) -> bool 
 fn add(key: &mut Alive, rule: &LoadedRule, added: &[Added<'_>], before: Option<Second>) -> Arrived {
     let mut arrived = Arrived::default();
     for Added { accepted, found } in added {
-        let Accepted { record, origin, .. } = accepted;
+        let mark = &accepted.mark;
         if key.stored.is_empty() {
             key.stored.head.values.clone_from(&found.key);
         }
-        let event = Event::of(rule, record, *origin);
-        match before.filter(|_| is_late(rule, record.time, before)) {
+        let event = Event::of(rule, mark);
+        match before.filter(|_| is_late(rule, mark.time, before)) {
             None => {
                 arrived.on_time.insert(key.add(rule, event, found), ());
             }

@@ -35,3 +35,5 @@ pub mod condition;
 pub mod episode;
 
 pub mod few;
+
+pub mod names;

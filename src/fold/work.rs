@@ -15,7 +15,7 @@ use crate::canary::{self, Canary};
 use crate::fold::context::Moment;
 use crate::fold::evaluate::{self, Accepted, Evaluated, is_late};
 use crate::fold::key::KeyId;
-use crate::fold::key::pane::Origin;
+use crate::fold::key::pane::{Mark, Origin};
 use crate::fold::place::{Cursor, Place, Portion};
 use crate::fold::sources::Hearing;
 use crate::fold::state::State;
@@ -151,7 +151,7 @@ pub fn advance(state: &mut State, plan: &Arc<Plan>, log: LogMessage) -> Run {
     let out = state.rules_out();
     if counts {
         state.move_watermark(plan);
-        greatest = greatest.max(matches.iter().map(|m| m.record.time).max());
+        greatest = greatest.max(matches.iter().map(|m| m.mark.time).max());
         state.reached(greatest.map(second_of), offset, plan);
     }
     state.applied_through(offset);
@@ -242,9 +242,10 @@ fn accept(
             Some((KeyId { rule, key }, found))
         })
         .collect();
+    let names = &mut state.names;
+    let mark = Mark::of(&record, origin, |text| names.share(text));
     Accepted {
-        record,
-        origin,
+        mark: Arc::new(mark),
         found,
     }
 }

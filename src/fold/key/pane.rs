@@ -102,55 +102,49 @@ pub struct Origin {
     pub partition: u32,
 }
 
-/// A record that matched, as panes take it.
+/// A record that matched, as a rule's panes take it.
 #[derive(Clone, Copy, Debug)]
 pub struct Event<'r> {
-    /// The record.
-    pub record: &'r MatchedRecord,
-    /// Where it was read.
-    pub origin: Origin,
+    /// As evidence.
+    pub mark: &'r Arc<Mark>,
     /// Its place among all others.
     pub rank: Rank,
 }
 
 impl<'r> Event<'r> {
-    /// That of a record, as a rule's panes take it.
-    pub fn of(loaded: &LoadedRule, record: &'r MatchedRecord, origin: Origin) -> Event<'r> {
+    /// The event of a mark, as a rule's panes take it.
+    pub fn of(loaded: &LoadedRule, mark: &'r Arc<Mark>) -> Event<'r> {
         let rank = match loaded.tells_events_apart {
-            true => rank(record, origin),
+            true => rank(mark),
             false => Rank {
-                order: record.time,
-                tie: record.hash,
+                order: mark.time,
+                tie: mark.hash,
                 event: 0,
             },
         };
-        Event {
-            record,
-            origin,
-            rank,
-        }
+        Event { mark, rank }
     }
+}
 
-    fn mark(&self) -> Mark {
-        let MatchedRecord {
-            position,
-            time,
-            hash,
-            event_type,
-            correlation_id,
-            resource_id,
-            ..
-        } = self.record;
-        let shared = |text: &Option<String>| text.as_deref().map(Arc::from);
+impl Mark {
+    /// That of a record. `share`: makes its texts.
+    pub fn of(
+        record: &MatchedRecord,
+        origin: Origin,
+        mut share: impl FnMut(&str) -> Arc<str>,
+    ) -> Mark {
+        let event_type = record.event_type.as_deref().map(&mut share);
+        let resource_id = record.resource_id.as_deref().map(&mut share);
         Mark {
-            time: *time,
-            hash: *hash,
-            topic: self.origin.topic,
-            partition: self.origin.partition,
-            position: *position,
-            event_type: shared(event_type),
-            correlation_id: shared(correlation_id),
-            resource_id: shared(resource_id),
+            time: record.time,
+            hash: record.hash,
+            topic: origin.topic,
+            partition: origin.partition,
+            position: record.position,
+            event_type,
+            // The records of one action share it, and no others.
+            correlation_id: record.correlation_id.as_deref().map(Arc::from),
+            resource_id,
         }
     }
 }
@@ -177,9 +171,9 @@ impl Pane {
                 .get_or_insert_with(&part.pattern, PatternPane::default);
             let Some(share) = share else { continue };
             if is_positive {
-                share.mark_event(event, loaded.settings.limits.evidence);
+                share.mark(event.mark, loaded.settings.limits.evidence);
             }
-            let empty = || GroupPane::empty(pattern, event.record.time);
+            let empty = || GroupPane::empty(pattern, event.mark.time);
             if let Some(group) = share.groups.get_or_insert_with(&part.group, empty) {
                 group.add(event.rank, part, loaded.caps_of(place));
             }
@@ -213,21 +207,11 @@ impl Pane {
 
 impl PatternPane {
     /// Keeps an event if it is among the first `max`.
-    fn mark_event(&mut self, event: Event<'_>, max: u32) {
+    fn mark(&mut self, mark: &Arc<Mark>, max: u32) {
         let is_full = self.marks.len() >= max as usize;
-        let order = (event.record.time, event.record.hash);
-        if is_full
-            && self
-                .marks
-                .last()
-                .is_none_or(|last| (last.time, last.hash) < order)
-        {
+        if is_full && self.marks.last().is_none_or(|last| last < mark) {
             return;
         }
-        self.mark(&Arc::new(event.mark()), max);
-    }
-
-    fn mark(&mut self, mark: &Arc<Mark>, max: u32) {
         if let Err(place) = self.marks.binary_search(mark) {
             if self.marks.is_empty() {
                 self.marks.reserve_exact(1);
@@ -290,22 +274,22 @@ pub fn empty_accumulators(pattern: &Pattern) -> Box<[Accumulator]> {
     aggregates.map(|a| Accumulator::empty(a.function)).collect()
 }
 
-/// The place of a record among all others, whatever the order in which they came.
-pub fn rank(record: &MatchedRecord, origin: Origin) -> Rank {
+/// The place of an event among all others, whatever the order in which they came.
+pub fn rank(mark: &Mark) -> Rank {
     let Position {
         epoch,
         offset,
         index,
-    } = record.position;
+    } = mark.position;
     let mut hasher = blake3::Hasher::new();
-    hasher.update(&origin.partition.to_be_bytes());
+    hasher.update(&mark.partition.to_be_bytes());
     hasher.update(&epoch.to_be_bytes());
     hasher.update(&offset.to_be_bytes());
     hasher.update(&index.to_be_bytes());
-    hasher.update(&record.hash.0);
+    hasher.update(&mark.hash.0);
     Rank {
-        order: record.time,
-        tie: record.hash,
+        order: mark.time,
+        tie: mark.hash,
         event: Hash::finish(&hasher).first_bytes(),
     }
 }

@@ -197,7 +197,7 @@ impl Stored {
 
     /// Adds one record's match; the second that it lies in.
     pub fn add(&mut self, loaded: &LoadedRule, event: Event<'_>, found: &Match) -> Second {
-        let second = second_of(event.record.time);
+        let second = second_of(event.mark.time);
         if let Some(pane) = self.panes.get_or_insert_with(second, Pane::default) {
             pane.add(loaded, event, found);
         }
@@ -213,7 +213,7 @@ impl Stored {
         found: &Match,
         hour: Second,
     ) -> Second {
-        let second = second_of(event.record.time);
+        let second = second_of(event.mark.time);
         let panes = self.late.get_or_insert_with(hour, Timeline::default);
         let pane = panes.and_then(|panes| panes.get_or_insert_with(second, Pane::default));
         if let Some(pane) = pane {

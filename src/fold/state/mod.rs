@@ -32,6 +32,7 @@ use crate::bytes::{Unreadable, from_bytes, to_bytes};
 use crate::fold::key::form::FORMAT as KEY_FORMAT;
 use crate::fold::key::stored::Stored;
 use crate::fold::key::{Alive, KeyId};
+use crate::fold::names::Names;
 use crate::fold::sources::Sources;
 use crate::incident::Incident;
 use crate::plan::{Catalogue, LoadedRule, Plan, Unusable};
@@ -168,6 +169,8 @@ pub struct State {
     pub sources: Sources,
     /// What the fold has counted since it was opened.
     pub counts: Counts,
+    /// Names that many events have.
+    pub(crate) names: Names,
 }
 
 impl State {
@@ -197,6 +200,7 @@ impl State {
             loading: BTreeSet::new(),
             sources: Sources::default(),
             counts: Counts::default(),
+            names: Names::default(),
         }
     }
 

@@ -8,7 +8,7 @@ use anyhow::{Result, anyhow};
 use super::matches::{self, CopyKey, Matched, Ordered, PARTS, PREFIX_BYTES};
 use crate::explain::{self, KeyExplained};
 use crate::fold::key::Alive;
-use crate::fold::key::pane::Event;
+use crate::fold::key::pane::{Event, Mark};
 use crate::incident::Incident;
 use crate::io::client::lock;
 use crate::io::clock;
@@ -283,11 +283,13 @@ fn numbered(matches: &[Matched]) -> Vec<MatchedRecord> {
 }
 
 fn add(key: &mut Alive, loaded: &LoadedRule, matched: &Matched) {
+    let mark = Mark::of(&matched.record, matched.origin(), |text| Arc::from(text));
+    let mark = Arc::new(mark);
     for found in &matched.record.matches {
         if key.stored.panes.is_empty() {
             key.stored.head.values.clone_from(&found.key);
         }
-        let event = Event::of(loaded, &matched.record, matched.origin());
+        let event = Event::of(loaded, &mark);
         key.add(loaded, event, found);
     }
 }

@@ -1,7 +1,7 @@
 //! Tests over aggregates, each computed from the list of matches.
 
 use watchfire::fold::aggregate::Rank;
-use watchfire::fold::key::pane::{Origin, rank};
+use watchfire::fold::key::pane::{Mark, Origin, rank};
 use watchfire::incident::AttributeValue;
 use watchfire::matches::Input;
 use watchfire::plan::LoadedRule;
@@ -116,7 +116,8 @@ impl Group<'_> {
                 partition: seen.partition,
             };
             let part = seen.part(self.pattern).expect("of the pattern");
-            (rank(&seen.record, origin), part.inputs[place].clone())
+            let mark = Mark::of(&seen.record, origin, |text| text.into());
+            (rank(&mark), part.inputs[place].clone())
         });
         ranked.collect()
     }
