@@ -95,6 +95,30 @@ pub struct Topics {
     pub longest_outage: Duration,
 }
 
+/// What parts of the state take where nothing is written of it.
+struct Memory {
+    block_cache: usize,
+    keys: usize,
+    recovery: usize,
+    write_buffer: usize,
+}
+
+impl Memory {
+    /// A share of the limit each, so that all of them with the program itself stay within it.
+    fn within(limit: Option<u64>) -> Memory {
+        let of = |share: u64, least: usize, most: usize| {
+            let limited = limit.and_then(|limit| usize::try_from(limit / share).ok());
+            limited.map_or(most, |limited| limited.clamp(least, most))
+        };
+        Memory {
+            block_cache: of(12, 8 << 20, 256 << 20),
+            keys: of(5, 8 << 20, 512 << 20),
+            recovery: of(5, 8 << 20, 768 << 20),
+            write_buffer: of(16, 4 << 20, 64 << 20),
+        }
+    }
+}
+
 /// All that a configuration is read from.
 pub struct Input<'a> {
     /// The file's name and text, if there is a file.
@@ -105,6 +129,9 @@ pub struct Input<'a> {
     pub flags: Written,
     /// Reads a file that holds a secret.
     pub read_secret: ReadSecret<'a>,
+    /// Bytes of memory that the program may take, where they are limited from outside: what it
+    /// takes where nothing is written follows that.
+    pub memory_limit: Option<u64>,
 }
 
 impl Config {
@@ -136,7 +163,7 @@ impl Config {
         );
         written.sources = written.sources.or_else(|| Some(vec![kafka.hub.clone()?]));
         kafka.suit_event_hubs();
-        let config = Config::from_written(written, kafka, warnings);
+        let config = Config::from_written(written, kafka, warnings, input.memory_limit);
         config.check(&mut problems);
         config.check_limits(&mut problems);
         if problems.is_empty() {
@@ -146,7 +173,13 @@ impl Config {
         }
     }
 
-    fn from_written(written: Written, kafka: Kafka, warnings: Vec<String>) -> Config {
+    fn from_written(
+        written: Written,
+        kafka: Kafka,
+        warnings: Vec<String>,
+        memory_limit: Option<u64>,
+    ) -> Config {
+        let memory = Memory::within(memory_limit);
         let commit_interval = time(written.commit_interval, "100ms");
         let limits = written.limits.limits();
         Config {
@@ -177,10 +210,19 @@ impl Config {
             rule_tests: written.rule_tests.unwrap_or(RuleTests::Ignore),
             rolling_change: time(written.rolling_change, "10m"),
             message_bytes_max: limits.message_bytes as usize,
-            block_cache_bytes: written.state.block_cache.map_or(256 << 20, |size| size.0),
-            keys_bytes: written.state.keys.map_or(512 << 20, |size| size.0),
-            recovery_bytes: written.state.recovery.map_or(2 << 30, |size| size.0),
-            write_buffer_bytes: written.state.write_buffer.map_or(64 << 20, |size| size.0),
+            block_cache_bytes: written
+                .state
+                .block_cache
+                .map_or(memory.block_cache, |size| size.0),
+            keys_bytes: written.state.keys.map_or(memory.keys, |size| size.0),
+            recovery_bytes: written
+                .state
+                .recovery
+                .map_or(memory.recovery, |size| size.0),
+            write_buffer_bytes: written
+                .state
+                .write_buffer
+                .map_or(memory.write_buffer, |size| size.0),
             topics: Topics {
                 matches_partitions: written.matches_partitions.unwrap_or(16),
                 incidents_partitions: written.incidents_partitions.unwrap_or(4),

@@ -155,6 +155,7 @@ fn config(folder: &Path, brokers: &str) -> Result<Config> {
         environment: &BTreeMap::new(),
         flags: Written::default(),
         read_secret: &|_| Err("the demo has no secrets".to_owned()),
+        memory_limit: None,
     })
     .map_err(|problems| anyhow!(problems.join("; ")))
 }

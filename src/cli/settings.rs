@@ -8,6 +8,7 @@ use clap::ValueEnum;
 
 use super::screen;
 use crate::config::{self, Config, Input, Written, looks_secret};
+use crate::io::cgroup;
 
 /// What was wrong with the command line, the configuration or the rules.
 pub const USAGE: u8 = 2;
@@ -105,6 +106,7 @@ impl Settings {
             environment: &environment,
             flags: self.written(),
             read_secret: &|path| std::fs::read_to_string(path).map_err(|error| error.to_string()),
+            memory_limit: cgroup::memory_limit(),
         })
     }
 

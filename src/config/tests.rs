@@ -32,6 +32,7 @@ fn check_flags(
             "/run/hush" => Ok("hush\n".to_owned()),
             _ => Err("no such file".to_owned()),
         },
+        memory_limit: None,
     });
     let shown = built
         .as_ref()
@@ -90,6 +91,33 @@ fn defaults_and_layers() {
         cache,
         "16777216",
     );
+}
+
+#[test]
+fn memory_follows_its_limit() {
+    let of = |memory_limit: Option<u64>, text: &str| {
+        let config = Config::build(Input {
+            file: Some(("w.toml", text)),
+            environment: &BTreeMap::new(),
+            flags: Written::default(),
+            read_secret: &|_| Err("there are no secrets".to_owned()),
+            memory_limit,
+        });
+        let config = config.unwrap();
+        [
+            config.keys_bytes,
+            config.recovery_bytes,
+            config.block_cache_bytes,
+            config.write_buffer_bytes,
+        ]
+        .map(|bytes| bytes >> 20)
+    };
+    assert_eq!(of(None, BROKERS), [512, 768, 256, 64]);
+    assert_eq!(of(Some(8 << 30), BROKERS), [512, 768, 256, 64]);
+    assert_eq!(of(Some(512 << 20), BROKERS), [102, 102, 42, 32]);
+    assert_eq!(of(Some(1 << 20), BROKERS), [8, 8, 8, 4]);
+    let written = format!("[state]\nkeys = \"300MiB\"\n{BROKERS}");
+    assert_eq!(of(Some(512 << 20), &written), [300, 102, 42, 32]);
 }
 
 #[test]
@@ -368,6 +396,7 @@ fn complained(text: &str, variables: &[(&str, &str)]) -> String {
             "/run/hush" => Ok("hush\n".to_owned()),
             _ => Err("no such file".to_owned()),
         },
+        memory_limit: None,
     });
     let said = match built {
         Ok(config) => config.warnings.join("; "),

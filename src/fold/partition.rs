@@ -408,9 +408,9 @@ impl Partition {
         }
     }
 
-    /// What has changed is written.
+    /// What [`Partition::keep`] gave is written.
     pub fn kept(&mut self, budget: &Budget) {
-        self.keep_first = false;
+        self.keep_first &= self.state.changed_bytes() > 0;
         let most = match self.is_live() {
             true => budget.live_bytes,
             false => budget.recovering_bytes,
@@ -446,6 +446,11 @@ impl Partition {
     /// What was said waits to be committed: so many bytes.
     pub fn outbox_bytes(&self) -> usize {
         self.outbox.bytes()
+    }
+
+    /// Bytes that its keys take in memory, about.
+    pub fn keys_bytes(&self) -> usize {
+        self.state.bytes()
     }
 
     /// So many publications wait to be committed.

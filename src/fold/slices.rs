@@ -12,9 +12,6 @@ use crate::record::Hash;
 /// Keys that are asked for at once.
 const LOADED_TOGETHER: usize = 64;
 
-/// Rows that are read of a rule's keys for one key of a slice.
-const ROWS_A_KEY: usize = 4;
-
 /// What one slice may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SliceLimit {
@@ -157,7 +154,8 @@ impl Slices {
         }
         self.stage = Stage::LastKey;
         let beyond = self.beyond.filter(|beyond| *beyond >= first);
-        vec![state.rows_of(rule, beyond, limit.keys.saturating_mul(ROWS_A_KEY))]
+        // Most keys have one row.
+        vec![state.rows_of(rule, beyond, limit.keys)]
     }
 
     fn ask_for_last_key(&mut self, state: &mut State) -> Vec<Read> {

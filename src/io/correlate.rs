@@ -244,7 +244,7 @@ impl Stage {
             plans: &plans,
             budget: self.budget(),
         };
-        let threads = match self.inbox_bytes > PARALLEL_BYTES {
+        let threads = match self.inbox_bytes > PARALLEL_BYTES || self.unfinished {
             true => processors().min(self.folding.len()),
             false => 1,
         };

@@ -2,6 +2,8 @@
 
 pub mod memory;
 
+pub mod cgroup;
+
 pub mod interrupt;
 
 pub mod backtest;

@@ -195,6 +195,7 @@ fn default_memory() -> usize {
         environment: &BTreeMap::new(),
         flags: Written::default(),
         read_secret: &|path| Err(format!("{path} is not to be read")),
+        memory_limit: None,
     })
     .unwrap();
     // Two clients with queues of 32 MiB, and what both stages are writing.
@@ -307,6 +308,7 @@ fn the_example_configurations_are_valid() {
             environment: &environment,
             flags: Written::default(),
             read_secret: &|path| Err(format!("{path} is not to be read")),
+            memory_limit: None,
         });
         let config = config.unwrap_or_else(|problems| panic!("{file}: {problems:?}"));
         assert!(config.missing_for_run().is_empty(), "{file}");

@@ -28,6 +28,7 @@ mod kafka;
 mod life;
 mod long;
 mod measure;
+mod much;
 mod oracle;
 mod reader;
 mod recorded;

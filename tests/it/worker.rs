@@ -70,7 +70,7 @@ fn a_lost_state_is_made_anew_in_little_memory() {
     let setup = Setup::new("little-memory", "[state]\nrecovery = \"8MiB\"\n");
     setup.add_sequences();
     let worker = Worker::start(&setup.config("a"));
-    Traffic::start(&setup, 8_000, Duration::ZERO).finish();
+    Traffic::start(&setup, 40_000, Duration::ZERO).finish();
     setup.wait_until_read();
     worker.stop();
     setup.lose_disk("a");
@@ -80,7 +80,7 @@ fn a_lost_state_is_made_anew_in_little_memory() {
     setup.wait_until_read();
     let log = worker.stop();
     let kept = log.matches("the memory for folding again is used up");
-    assert!(kept.count() > 4, "{log}");
+    assert!(kept.count() > 1, "{log}");
     assert!(setup.check() > 0);
 }
 

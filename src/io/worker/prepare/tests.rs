@@ -21,6 +21,7 @@ fn a_slow_broker_is_waited_for_until_it_says_which_cluster_it_is() {
         environment: &BTreeMap::new(),
         flags: Written::default(),
         read_secret: &|_| Err("there are no secrets".to_owned()),
+        memory_limit: None,
     });
     let config = config.unwrap();
     let health = Health::new(config.kafka.brokers());
