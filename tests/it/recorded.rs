@@ -282,7 +282,9 @@ patterns:
     where: srcIpAddr IS NOT NULL
     group_by: [user]
     having: COUNT(DISTINCT srcIpAddr) >= 3 AND COUNT(*) < 40
-incident: { title: t, attributes: { user: P.user, n: P.COUNT(DISTINCT srcIpAddr), last: P.LAST(srcIpAddr) } }
+incident:
+  title: t
+  attributes: { user: P.user, n: P.COUNT(DISTINCT srcIpAddr), last: P.LAST(srcIpAddr) }
 ---
 id: more_followed
 name: a deletion after a command
@@ -325,7 +327,8 @@ id: more_resources
 name: by resource
 severity: 5
 window: 10m
-patterns: [ { name: P, where: resourceId IS NOT NULL, group_by: [resourceId], having: COUNT(*) >= 2 } ]
+patterns:
+  - { name: P, where: resourceId IS NOT NULL, group_by: [resourceId], having: COUNT(*) >= 2 }
 "#;
 
 /// The rules at one time: one is gone, another has exceptions, a third another patience.

@@ -38,7 +38,8 @@ prop_compose! {
         let (pattern, topic) = names;
         let (partition, offset, index, time) = place;
         Evidence {
-            pattern: shared(pattern), topic: shared(topic), partition, offset, index, time, event_type, correlation_id,
+            pattern: shared(pattern), topic: shared(topic), partition, offset, index, time,
+            event_type, correlation_id,
             resource_id, record_hash,
         }
     }

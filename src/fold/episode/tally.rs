@@ -16,8 +16,8 @@ use crate::rule::{IncidentValue, Rule};
 use crate::time::Second;
 
 impl Tally {
-    /// The tally of one trigger whose last pane is `t`, without values. `clear`: the last clear pane
-    /// that the incident's id names; 0: none.
+    /// The tally of one trigger whose last pane is `t`, without values. `clear`: the last clear
+    /// pane that the incident's id names; 0: none.
     pub fn begin(sight: Sight<'_>, t: Second, clear: Second) -> Tally {
         let rule = &sight.loaded.rule;
         let first = sight

@@ -326,8 +326,8 @@ impl PatternView {
         last.max(before.last(&Combination::of(place, combination)))
     }
 
-    /// An accumulator with the value that an aggregate of a group has over `range`; `None`: the group has
-    /// no match there.
+    /// An accumulator with the value that an aggregate of a group has over `range`; `None`: the
+    /// group has no match there.
     pub fn accumulated(
         &self,
         stored: &Stored,

@@ -187,8 +187,8 @@ impl<'a> GroupAt<'a> {
         }
     }
 
-    /// Whether the test holds over the window that ends with the pane `second`, whose own accumulators
-    /// are `own`. `lasting`: what holds for a part of the window holds for all of it.
+    /// Whether the test holds over the window that ends with the pane `second`, whose own
+    /// accumulators are `own`. `lasting`: what holds for a part of the window holds for all of it.
     pub fn holds(&self, second: Second, own: &[Accumulator], lasting: bool) -> bool {
         let having = &self.at.pattern.having;
         let at_once = |aggregate: usize| own.get(aggregate).and_then(Accumulator::value);
@@ -202,8 +202,8 @@ impl<'a> GroupAt<'a> {
         })
     }
 
-    /// An accumulator with the value that an aggregate has over `range`; `None`: there is no match. Of
-    /// COUNT(DISTINCT) it is the count alone.
+    /// An accumulator with the value that an aggregate has over `range`; `None`: there is no match.
+    /// Of COUNT(DISTINCT) it is the count alone.
     pub fn accumulated(
         &self,
         aggregate: usize,

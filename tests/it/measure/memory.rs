@@ -65,7 +65,11 @@ fn backlog(setup: &Setup, records: u64) {
         let time = watchfire::time::rfc3339(start + (n * 3_600_000 / records) as i64);
         let user = n % 20_000;
         some.push(format!(
-            r#"{{"time":"{time}","operationName":"MICROSOFT.COMPUTE/VIRTUALMACHINES/RUNCOMMAND/ACTION","category":"Administrative","correlationId":"7d0c5b1e-0000-4000-8000-{n:012x}","resourceId":"/SUBSCRIPTIONS/S/RESOURCEGROUPS/PAYROLL/PROVIDERS/MICROSOFT.COMPUTE/VIRTUALMACHINES/VM-{user}","callerIpAddress":"203.0.113.7","identity":{{"claims":{{"{UPN}":"user{user}@contoso.com"}}}}}}"#
+            r#"{{"time":"{time}",
+"operationName":"MICROSOFT.COMPUTE/VIRTUALMACHINES/RUNCOMMAND/ACTION",
+"category":"Administrative","correlationId":"7d0c5b1e-0000-4000-8000-{n:012x}","resourceId":
+"/SUBSCRIPTIONS/S/RESOURCEGROUPS/P/PROVIDERS/MICROSOFT.COMPUTE/VIRTUALMACHINES/VM-{user}",
+"callerIpAddress":"203.0.113.7","identity":{{"claims":{{"{UPN}":"user{user}@contoso.com"}}}}}}"#
         ));
         if some.len() == 50 || n + 1 == records {
             let message = format!(r#"{{"records":[{}]}}"#, some.join(","));

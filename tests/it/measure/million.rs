@@ -303,7 +303,9 @@ impl Case {
         for (n, id) in (0..self.keys).zip(ids) {
             let time = rfc3339(start + (n * 600_000 / self.keys) as i64);
             records.push(format!(
-                r#"{{"time":"{time}","operationName":"MICROSOFT.COMPUTE/VIRTUALMACHINES/RUNCOMMAND/ACTION","category":"Administrative","correlationId":"{id}"}}"#
+                r#"{{"time":"{time}",
+"operationName":"MICROSOFT.COMPUTE/VIRTUALMACHINES/RUNCOMMAND/ACTION",
+"category":"Administrative","correlationId":"{id}"}}"#
             ));
             if records.len() == 100 || n + 1 == self.keys {
                 let message = format!(r#"{{"records":[{}]}}"#, records.join(","));
@@ -332,7 +334,8 @@ impl Case {
                 }
                 let time = rfc3339(now());
                 let message = format!(
-                    r#"{{"time":"{time}","operationName":"MICROSOFT.COMPUTE/VIRTUALMACHINES/READ","category":"Administrative","identity":{{"claims":{{"{UPN}":"{user}"}}}}}}"#
+                    r#"{{"time":"{time}","operationName":"MICROSOFT.COMPUTE/VIRTUALMACHINES/READ",
+"category":"Administrative","identity":{{"claims":{{"{UPN}":"{user}"}}}}}}"#
                 );
                 send(
                     &producer,

@@ -54,7 +54,8 @@ pub fn complaints(document: &str, room: &BTreeSet<&str>, files: &BTreeSet<&str>)
 fn the_way_is_read() {
     let document = "## From a message to the bytes of an incident\n\n| 1 | `src/a.rs` | x |\n\
                     | 2 | `src/fold/b.rs` | `src/no.rs` |\n\n## What the steps are made of\n\n\
-                    | `src/fold/e.rs` | z |\n\n## Beside the way\n\n| `src/fold/c.rs` | y |\n\n## More\n| 3 | `src/d.rs` | z |\n";
+                    | `src/fold/e.rs` | z |\n\n## Beside the way\n\n| `src/fold/c.rs` | y |\n\n\
+                    ## More\n| 3 | `src/d.rs` | z |\n";
     assert_eq!(way(document), ["src/a.rs", "src/fold/b.rs"]);
     let check = |room: &[&str], files: &[&str]| {
         let (room, files) = (room.iter().copied(), files.iter().copied());
