@@ -44,6 +44,9 @@ const FUNCTION_LINES_P95: usize = 37;
 /// The second stage's home, to which more applies than to the rest.
 const FOLD: &str = "src/fold/";
 
+/// Files that a match goes through from a message of the matches topic to an incident's bytes.
+const WAY_FILES_MAX: usize = 22;
+
 /// Whether a file belongs to the part that touches the world.
 fn is_shell(path: &str) -> bool {
     let places = [
@@ -242,6 +245,26 @@ fn the_fold_keeps_its_own_rules() {
         complaints.extend(functions::tuple_parameters(path, tokens, &aliases));
     }
     assert!(complaints.is_empty(), "\n{}\n", complaints.join("\n"));
+}
+
+/// docs/architecture.md tells of every file of the second stage, and of the way of a match through
+/// them, which is short. Prints how short.
+#[test]
+fn the_way_of_a_match_is_told() {
+    let files = tree::project();
+    let modules = tree::modules(&files);
+    let (_, codes) = program(&files, &modules);
+    let all: BTreeSet<&str> = codes.keys().copied().collect();
+    let fold = all.iter().filter(|path| path.starts_with(FOLD));
+    let document = &files["docs/architecture.md"];
+    let complaints = way::complaints(document, &fold.copied().collect(), &all);
+    assert!(complaints.is_empty(), "\n{}\n", complaints.join("\n"));
+    let (way, parts) = (way::way(document).len(), way::parts(document).len());
+    println!(
+        "from a message of the matches topic to the bytes of an incident: {way} files, and {parts} \
+         that these use"
+    );
+    assert!(way <= WAY_FILES_MAX, "{way} files, at most {WAY_FILES_MAX}");
 }
 
 /// Nothing of the core uses the shell, in whatever words.
