@@ -96,8 +96,8 @@ pub struct Refusals {
 struct Admitted {
     plan: Arc<Plan>,
     log: LogMessage,
-    /// What it takes in the log.
-    bytes: usize,
+    /// Matches that it brings.
+    matches: usize,
     /// The timers were read that tell how many keys it makes due.
     looked: bool,
 }
@@ -129,8 +129,8 @@ struct Stretch {
     end: i64,
     /// They come before what is committed.
     silent: bool,
-    /// What they take in the log.
-    bytes: usize,
+    /// Matches that they bring.
+    matches: usize,
 }
 
 /// Messages that are half folded.
@@ -160,9 +160,7 @@ pub struct Budget {
     pub recovering_bytes: usize,
     /// What is worked off at once of a message whose work is large.
     pub slice: SliceLimit,
-    /// Messages are folded together up to so many bytes of the log, or one that is more.
-    pub together_bytes: usize,
-    /// They make so many keys due at most.
+    /// Messages that are folded together make so many keys due at most.
     pub together_due: usize,
     /// What may wait to be committed before more is folded.
     pub outbox: Limit,
@@ -174,7 +172,6 @@ impl Budget {
         live_bytes: usize::MAX,
         recovering_bytes: usize::MAX,
         slice: SliceLimit::NONE,
-        together_bytes: usize::MAX,
         together_due: usize::MAX / 2,
         outbox: Limit::NONE,
     };
@@ -335,13 +332,18 @@ impl Partition {
         self.keep_first |= span.silent && self.is_live();
     }
 
+    /// What keys may take in memory.
+    fn bytes_max(&self, budget: &Budget) -> usize {
+        match self.is_live() {
+            true => budget.live_bytes,
+            false => budget.recovering_bytes,
+        }
+    }
+
     /// Keys take no more memory than they may. Those that differ from what the store has must be
     /// kept before they can be forgotten.
     fn hold_memory(&mut self, budget: &Budget) {
-        let most = match self.is_live() {
-            true => budget.live_bytes,
-            false => budget.recovering_bytes,
-        };
+        let most = self.bytes_max(budget);
         if self.state.bytes() > most {
             // Some more, so that it is not to be done for every slice.
             self.state.shrink(most - most / 8);
@@ -411,10 +413,7 @@ impl Partition {
     /// What [`Partition::keep`] gave is written.
     pub fn kept(&mut self, budget: &Budget) {
         self.keep_first &= self.state.changed_bytes() > 0;
-        let most = match self.is_live() {
-            true => budget.live_bytes,
-            false => budget.recovering_bytes,
-        };
+        let most = self.bytes_max(budget);
         if self.state.bytes() > most / 2 {
             self.state.shrink(most / 2);
         }

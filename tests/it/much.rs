@@ -19,14 +19,13 @@ const KEYS: i64 = 3_000;
 
 /// What a partition may take here: the memory of some hundred keys.
 const BUDGET: Budget = Budget {
-    live_bytes: 400_000,
-    recovering_bytes: 400_000,
+    live_bytes: 600_000,
+    recovering_bytes: 600_000,
     slice: SliceLimit {
         keys: 50,
         bytes: 100_000,
         due: 200,
     },
-    together_bytes: 20_000,
     together_due: 50,
     outbox: Limit {
         bytes: usize::MAX,
@@ -65,6 +64,11 @@ struct Driven {
     commits: usize,
     /// Commits that ended within a message.
     cursors: usize,
+    /// The state was kept between commits.
+    keeps: usize,
+    /// What was committed last, and the log up to there.
+    last: Commit,
+    log: Vec<(i64, Vec<u8>)>,
 }
 
 impl Driven {
@@ -96,7 +100,38 @@ impl Driven {
             written: 0,
             commits: 0,
             cursors: 0,
+            keeps: 0,
+            last: Commit {
+                offset: 0,
+                metadata: String::new(),
+            },
+            log: Vec::new(),
         }
+    }
+
+    /// Loses the store, and folds again in silence what is committed.
+    fn fold_again(&mut self, low: i64) {
+        let found = Found {
+            meta: None,
+            cursor: None,
+            commit: Some(&self.last),
+            low,
+            high: self.log.len() as i64,
+            transactions: true,
+            accept_incomplete: false,
+        };
+        let opened = Partition::open(found, &Catalogue::default()).unwrap();
+        (self.partition, self.bytes, self.keeps) = (opened.partition, 0, 0);
+        self.rows.clear();
+        let said = self.said.len();
+        for offset in self.partition.next()..self.log.len() as i64 {
+            let (time, bytes) = self.log[offset as usize].clone();
+            self.partition.push(offset, time, &bytes);
+            self.fold();
+        }
+        assert!(self.partition.is_live() && !self.partition.is_busy());
+        self.write();
+        assert_eq!(self.said.len(), said, "what was said before is said again");
     }
 
     /// Folds and commits a message with these records and a watermark entry, in milliseconds.
@@ -114,8 +149,9 @@ impl Driven {
                 records,
             }],
         };
-        self.partition
-            .push(self.next, time, &matches::encode(&message));
+        let bytes = matches::encode(&message);
+        self.partition.push(self.next, time, &bytes);
+        self.log.push((time, bytes));
         self.next += 1;
         while self.partition.is_busy() || self.partition.outbox_len() > 0 {
             self.fold();
@@ -130,7 +166,10 @@ impl Driven {
             self.bytes = self.bytes.max(self.partition.keys_bytes());
             match next {
                 Next::Load(wanted) => wanted.iter().for_each(|read| self.load(read)),
-                Next::Keep => self.keep(),
+                Next::Keep => {
+                    self.keeps += 1;
+                    self.keep();
+                }
                 Next::Slice => (),
                 Next::Commit | Next::Read => return,
             }
@@ -153,6 +192,10 @@ impl Driven {
         self.commits += 1;
         self.cursors += usize::from(point.place.cursor.is_some());
         self.said.extend(point.publications);
+        self.last = Commit {
+            offset: point.place.offset,
+            metadata: point.metadata.clone(),
+        };
         self.partition.committed(point.place, point.metadata);
         self.keep();
     }
@@ -217,6 +260,22 @@ fn a_watermark_that_closes_all_incidents_is_worked_off_in_parts() {
         driven.rows == at_once.rows,
         "the parts leave something else"
     );
+}
+
+#[test]
+fn a_lost_state_is_made_anew_in_little_memory() {
+    let plan = feed::plan(&rule("R"));
+    let mut driven = Driven::new(&[&plan], BUDGET, COMMIT);
+    driven.begin(&plan);
+    let rows = driven.rows.clone();
+    driven.fold_again(0);
+    assert!(driven.keeps > 4, "kept {} times", driven.keeps);
+    assert!(
+        driven.bytes < BUDGET.recovering_bytes * 3 / 2,
+        "{} bytes",
+        driven.bytes
+    );
+    assert!(driven.rows == rows, "another state");
 }
 
 #[test]

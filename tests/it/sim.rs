@@ -294,7 +294,7 @@ fn pace(rng: &mut Rng) -> Pace {
     if rng.one_in(4) {
         return Pace::NONE;
     }
-    let bytes = *rng.choose(&[1, 5_000, 1 << 20]);
+    let bytes = *rng.choose(&[1, 50_000, 1 << 20]);
     Pace {
         budget: Budget {
             live_bytes: bytes,
@@ -304,7 +304,6 @@ fn pace(rng: &mut Rng) -> Pace {
                 bytes: *rng.choose(&[1, 1 << 20]),
                 due: 1 + rng.index(4),
             },
-            together_bytes: *rng.choose(&[1, 1_000, 1 << 20]),
             together_due: rng.index(3),
             outbox: Limit {
                 bytes: usize::MAX,

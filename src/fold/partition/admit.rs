@@ -40,6 +40,8 @@ impl Partition {
                 return Ok(None);
             }
         };
+        let records = message.sections.iter().flat_map(|s| &s.records);
+        let matches = records.map(|record| record.matches.len()).sum();
         self.note.named(plan.hash, offset);
         self.told.named.insert(plan.hash, timestamp);
         Ok(Some(Admitted {
@@ -49,7 +51,7 @@ impl Partition {
                 timestamp,
                 message,
             },
-            bytes: payload.len(),
+            matches,
             looked: false,
         }))
     }

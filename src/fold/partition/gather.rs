@@ -10,6 +10,12 @@ use crate::fold::work::advance;
 use crate::plan::Plan;
 use crate::record::Hash;
 
+/// What a key takes in memory that has seen one match, about.
+const MATCH_BYTES: usize = 3_500;
+
+/// The part of the memory for keys that messages take which are folded together.
+const TOGETHER_SHARE: usize = 4;
+
 /// How much a message makes to be done.
 enum Effort {
     /// Little: it can be folded together with others.
@@ -78,12 +84,13 @@ impl Partition {
 
     fn effort_of(&mut self, admitted: &Admitted, budget: &Budget) -> Effort {
         let Admitted {
-            plan, log, looked, ..
+            plan,
+            log,
+            matches,
+            looked,
         } = admitted;
-        let records = log.message.sections.iter().flat_map(|s| &s.records);
-        let matches: usize = records.map(|record| record.matches.len()).sum();
         let is_begun = self.reached.offset == log.offset && self.reached.cursor.is_some();
-        if is_begun || !self.state.has_only(plan) || matches > budget.slice.keys {
+        if is_begun || !self.state.has_only(plan) || *matches > self.matches_max(budget) {
             return Effort::Large;
         }
         let watermark = self.state.watermark_after(plan, log);
@@ -99,6 +106,12 @@ impl Partition {
         }
     }
 
+    /// So many matches are folded together: were each of another key, these would take a part of
+    /// what all keys may.
+    fn matches_max(&self, budget: &Budget) -> usize {
+        self.bytes_max(budget) / TOGETHER_SHARE / MATCH_BYTES
+    }
+
     /// Adds a message to those that were gathered, if it may be; else gives it back.
     fn join(&mut self, admitted: Admitted, budget: &Budget) -> Option<Admitted> {
         let offset = admitted.log.offset;
@@ -107,8 +120,8 @@ impl Partition {
             self.begin(admitted, false);
             return None;
         };
-        let bytes = gathered.span.bytes + admitted.bytes;
-        if gathered.span.silent != silent || bytes > budget.together_bytes {
+        let matches = gathered.span.matches + admitted.matches;
+        if gathered.span.silent != silent || matches > self.matches_max(budget) {
             self.gathered = Some(gathered);
             return Some(Admitted {
                 looked: false,
@@ -117,7 +130,7 @@ impl Partition {
         }
         let run = advance(&mut self.state, &admitted.plan, admitted.log);
         gathered.run.append(run);
-        gathered.span.bytes = bytes;
+        gathered.span.matches = matches;
         gathered.span.end = offset + 1;
         self.gathered = Some(gathered);
         None
@@ -133,7 +146,7 @@ impl Partition {
                 first: offset,
                 end: offset + 1,
                 silent: offset < self.live_from.offset,
-                bytes: admitted.bytes,
+                matches: admitted.matches,
             },
             alone,
         });

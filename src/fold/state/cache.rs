@@ -10,10 +10,10 @@ use crate::time::Second;
 const MEMORY_FACTOR: usize = 4;
 
 /// What a key takes without panes, with its places among timers and others, about.
-const KEY_BYTES: usize = 1_000;
+const KEY_BYTES: usize = 1_900;
 
 /// What a usual pane takes, with what follows from it, and an incident that was said, about.
-const PANE_BYTES: usize = 600;
+const PANE_BYTES: usize = 780;
 
 /// A key in memory.
 #[derive(Debug, Default)]

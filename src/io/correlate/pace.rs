@@ -79,7 +79,8 @@ impl Stage {
             bytes,
             publications,
         } = self.commit_limit();
-        let partitions = self.folding.len().max(1);
+        let busy = self.folding.values().filter(|f| f.partition.is_busy());
+        let busy = busy.count().max(1);
         Budget {
             live_bytes,
             recovering_bytes,
@@ -88,11 +89,10 @@ impl Stage {
                 bytes: live_bytes.min(recovering_bytes) / 4,
                 due: DUE_MAX,
             },
-            together_bytes: live_bytes.min(recovering_bytes) / MEMORY_FACTOR / 2,
             together_due: SLICE_KEYS,
             outbox: Limit {
-                bytes: bytes / partitions,
-                publications: publications / partitions,
+                bytes: bytes / busy,
+                publications: publications / busy,
             },
         }
     }
