@@ -55,8 +55,9 @@ pub fn settle(key: &mut Alive, loaded: &LoadedRule, watermark: Option<Second>) {
 fn forget_late(stored: &mut Stored, loaded: &LoadedRule, watermark: Second) {
     let kept = watermark - loaded.settings.lateness + 1;
     while let Some((hour, panes)) = stored.late.pop_before(kept) {
-        for second in panes.seconds() {
+        for (second, pane) in panes.iter() {
             stored.touch(Row::Late(hour, chunk_of(second)));
+            stored.dropped(pane);
         }
     }
 }
@@ -150,6 +151,7 @@ fn forget_panes(stored: &mut Stored, derived: &mut Derived, kept: Second) {
     }
     while let Some((second, pane)) = stored.panes.pop_before(kept) {
         stored.touch(Row::Panes(chunk_of(second)));
+        stored.dropped(&pane);
         for (place, share) in pane.patterns.iter() {
             let groups = share.groups.values();
             for (combination, instants) in groups.flat_map(|group| group.combinations.iter()) {

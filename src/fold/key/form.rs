@@ -16,9 +16,19 @@ use crate::time::{Millis, Second};
 /// Version of the rows' values.
 pub const FORMAT: u8 = 5;
 
-/// A part with more than this many entries gets rows of its own: to write all of them again with
-/// each change would cost more than a row.
-const INLINE_MAX: usize = 2;
+/// More than so many panes get rows of their own: to write all of them again with each change would
+/// cost more than a row.
+const PANES_MAX: usize = 1;
+
+/// The same of other parts. What was said of incidents and what is final of them has rows of its
+/// own always, since it is large and seldom changes.
+const OTHERS_MAX: usize = 0;
+
+/// Bytes in memory for one in a row, about.
+const GROWTH: usize = 4;
+
+/// What a usual pane takes by that.
+const USUAL_BYTES: usize = 1_500;
 
 /// The first row, as it is written.
 #[derive(Serialize)]
@@ -66,6 +76,7 @@ impl Stored {
             tallies: first.tallies.unwrap_or_default(),
             seen,
             touched: Vec::new(),
+            extra: 0,
         })
     }
 
@@ -82,17 +93,16 @@ impl Stored {
     pub fn load(&mut self, suffix: &[u8], value: &[u8]) -> Result<(), Unreadable> {
         match Row::parse(suffix)? {
             Row::Panes(_) => {
-                let panes: Vec<(Second, Pane)> = from_bytes(FORMAT, value)?;
-                panes.into_iter().for_each(|(second, pane)| {
+                for (second, pane) in self.read_panes(value)? {
                     self.panes.insert(second, pane);
-                });
+                }
             }
             Row::Late(hour, _) => {
-                let panes: Vec<(Second, Pane)> = from_bytes(FORMAT, value)?;
+                let panes = self.read_panes(value)?;
                 if let Some(of_hour) = self.late.get_or_insert_with(hour, Timeline::default) {
-                    panes.into_iter().for_each(|(second, pane)| {
+                    for (second, pane) in panes {
                         of_hour.insert(second, pane);
-                    });
+                    }
                 }
             }
             Row::Seen(combination) => {
@@ -106,6 +116,18 @@ impl Stored {
             }
         }
         Ok(())
+    }
+
+    /// The panes of a row. What they take in memory follows from what they take there.
+    fn read_panes(&mut self, value: &[u8]) -> Result<Vec<(Second, Pane)>, Unreadable> {
+        let mut panes: Vec<(Second, Pane)> = from_bytes(FORMAT, value)?;
+        let each = value.len() / panes.len().max(1);
+        let extra = (each * GROWTH).saturating_sub(USUAL_BYTES);
+        for (_, pane) in &mut panes {
+            pane.extra.0 = u32::try_from(extra).unwrap_or(u32::MAX);
+            self.extra += extra;
+        }
+        Ok(panes)
     }
 
     /// The bytes of the first row; `None`: nothing is remembered.
@@ -150,7 +172,7 @@ impl Stored {
 
     /// Gives parts that have grown rows of their own, all of which are then to be written.
     fn set_apart(&mut self) {
-        if !self.apart.panes && self.panes.len() > INLINE_MAX {
+        if !self.apart.panes && self.panes.len() > PANES_MAX {
             self.apart.panes = true;
             let seconds = self.panes.seconds();
             self.touched
@@ -161,7 +183,7 @@ impl Stored {
             .iter()
             .map(|(_, panes)| panes.len())
             .sum::<usize>();
-        if !self.apart.late && late > INLINE_MAX {
+        if !self.apart.late && late > OTHERS_MAX {
             self.apart.late = true;
             for (hour, panes) in self.late.iter() {
                 let seconds = panes.seconds();
@@ -169,7 +191,7 @@ impl Stored {
                     .extend(seconds.map(|s| Row::Late(hour, chunk_of(s))));
             }
         }
-        if !self.apart.seen && self.seen.len() > INLINE_MAX {
+        if !self.apart.seen && self.seen.len() > OTHERS_MAX {
             self.apart.seen = true;
             self.touched.extend(
                 self.seen
@@ -177,12 +199,12 @@ impl Stored {
                     .map(|(combination, _)| Row::Seen(combination)),
             );
         }
-        if !self.apart.said && self.said.len() > INLINE_MAX {
+        if !self.apart.said && self.said.len() > OTHERS_MAX {
             self.apart.said = true;
             self.touched
                 .extend(self.said.iter().map(|(id, _)| Row::Said(*id)));
         }
-        if !self.apart.tallies && self.tallies.len() > INLINE_MAX {
+        if !self.apart.tallies && self.tallies.len() > OTHERS_MAX {
             self.apart.tallies = true;
             self.touched.extend(self.tallies.seconds().map(Row::Tally));
         }

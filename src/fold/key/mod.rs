@@ -63,6 +63,11 @@ impl Alive {
         second
     }
 
+    /// Bytes of memory that it takes, about.
+    pub fn bytes(&self) -> usize {
+        self.stored.bytes()
+    }
+
     /// When the watermark has passed this second, something is to be decided, closed or forgotten.
     pub fn due(&self) -> Option<Second> {
         self.stored.head.due

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::fold::aggregate::{Accumulator, Rank};
 use crate::fold::few::Few;
-use crate::matches::{Match, MatchedRecord, PatternMatch};
+use crate::matches::{Input, Match, MatchedRecord, PatternMatch};
 use crate::plan::LoadedRule;
 use crate::record::{Hash, Position};
 use crate::rule::Pattern;
@@ -22,7 +22,26 @@ pub struct Pane {
     pub events: u64,
     /// By the pattern's place in the rule.
     pub patterns: Few<u32, PatternPane>,
+    /// Bytes of memory that it takes beyond those of a usual pane, about.
+    #[serde(skip)]
+    pub extra: Extra,
 }
+
+/// Bytes of memory, about: equal to any other, since what holds the same may have grown otherwise.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Extra(pub u32);
+
+impl PartialEq for Extra {
+    fn eq(&self, Extra(_): &Extra) -> bool {
+        true
+    }
+}
+
+/// What a group of a pane takes beyond the first, with what follows from it, about.
+const GROUP_BYTES: usize = 600;
+
+/// What a value takes that an accumulator keeps, about.
+const VALUE_BYTES: usize = 48;
 
 /// One pattern's share of a pane.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -174,9 +193,13 @@ impl Pane {
                 share.mark(event.mark, loaded.settings.limits.evidence);
             }
             let empty = || GroupPane::empty(pattern, event.mark.time);
+            let before = share.groups.len();
             if let Some(group) = share.groups.get_or_insert_with(&part.group, empty) {
                 group.add(event.rank, part, loaded.caps_of(place));
             }
+            let is_more = before > 0 && share.groups.len() > before;
+            let more = usize::from(is_more) * GROUP_BYTES + kept_bytes(part);
+            self.extra.0 = self.extra.0.saturating_add(more as u32);
         }
         self.events += u64::from(counts);
     }
@@ -184,6 +207,7 @@ impl Pane {
     /// Adds all that `other` has seen.
     pub fn merge(&mut self, other: &Pane, loaded: &LoadedRule) {
         self.events += other.events;
+        self.extra.0 = self.extra.0.saturating_add(other.extra.0);
         for (place, theirs) in other.patterns.iter() {
             let ours = self
                 .patterns
@@ -203,6 +227,18 @@ impl Pane {
             }
         }
     }
+}
+
+/// What a match may add to what accumulators keep, and its group's name, about.
+fn kept_bytes(part: &PatternMatch) -> usize {
+    let values = part.inputs.iter().map(|input| match input {
+        Input::Absent | Input::Present => 0,
+        Input::Distinct(_) | Input::Integer(_) | Input::Float(_) => VALUE_BYTES,
+        Input::Text(text) => VALUE_BYTES + text.len(),
+    });
+    let names = part.group.iter().flatten().map(String::len);
+    let combination = usize::from(part.combination.is_some()) * 2 * VALUE_BYTES;
+    values.sum::<usize>() + names.sum::<usize>() + combination
 }
 
 impl PatternPane {

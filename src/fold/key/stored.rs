@@ -16,6 +16,18 @@ use crate::plan::LoadedRule;
 use crate::record::Hash;
 use crate::time::{Millis, Second, second_of};
 
+/// What a key takes in memory without panes and incidents, about.
+const KEY_BYTES: usize = 1_250;
+
+/// What a pane of one group takes, with what follows from it, about.
+const PANE_BYTES: usize = 700;
+
+/// What is remembered of an incident takes, about.
+const INCIDENT_BYTES: usize = 700;
+
+/// What a combination takes that was seen, about.
+const SEEN_BYTES: usize = 120;
+
 /// The state of one rule and join key.
 #[derive(Clone, Debug, Default)]
 pub struct Stored {
@@ -32,6 +44,8 @@ pub struct Stored {
     pub seen: Seen,
     /// Matches that came too late, by the hour of the watermark at which they came.
     pub late: Timeline<Timeline<Pane>>,
+    /// Bytes of memory that panes take beyond those of usual ones, about.
+    pub(super) extra: usize,
     /// Which of these have rows of their own.
     pub(super) apart: Apart,
     /// Rows that differ from what they were when last written, perhaps more than once.
@@ -199,7 +213,9 @@ impl Stored {
     pub fn add(&mut self, loaded: &LoadedRule, event: Event<'_>, found: &Match) -> Second {
         let second = second_of(event.mark.time);
         if let Some(pane) = self.panes.get_or_insert_with(second, Pane::default) {
+            let before = pane.extra.0;
             pane.add(loaded, event, found);
+            self.extra += (pane.extra.0 - before) as usize;
         }
         self.touch(Row::Panes(chunk_of(second)));
         second
@@ -217,10 +233,29 @@ impl Stored {
         let panes = self.late.get_or_insert_with(hour, Timeline::default);
         let pane = panes.and_then(|panes| panes.get_or_insert_with(second, Pane::default));
         if let Some(pane) = pane {
+            let before = pane.extra.0;
             pane.add(loaded, event, found);
+            self.extra += (pane.extra.0 - before) as usize;
         }
         self.touch(Row::Late(hour, chunk_of(second)));
         second
+    }
+
+    /// A pane is there no more.
+    pub fn dropped(&mut self, pane: &Pane) {
+        self.extra = self.extra.saturating_sub(pane.extra.0 as usize);
+    }
+
+    /// Bytes of memory that the key takes, with what follows from it, about.
+    pub fn bytes(&self) -> usize {
+        let late = self.late.iter().map(|(_, panes)| panes.len());
+        let panes = self.panes.len() + late.sum::<usize>();
+        let incidents = self.said.len() + self.tallies.len();
+        KEY_BYTES
+            + PANE_BYTES * panes
+            + INCIDENT_BYTES * incidents
+            + SEEN_BYTES * self.seen.len()
+            + self.extra
     }
 
     /// Notes that a row differs from what was written.

@@ -1,30 +1,25 @@
 //! The keys that are in memory: which differ from the store, which were needed last, and what
 //! they take.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::fold::key::{Alive, KeyId};
 use crate::time::Second;
 
-/// Bytes in memory for one in the store, about: what follows from panes takes room as well.
-const MEMORY_FACTOR: usize = 4;
+/// What a key takes beside its content: its places here, among timers and others, about.
+const PLACES_BYTES: usize = 250;
 
-/// What a key takes without panes, with its places among timers and others, about.
-const KEY_BYTES: usize = 1_900;
-
-/// What a usual pane takes, with what follows from it, and an incident that was said, about.
-const PANE_BYTES: usize = 780;
+/// So many entries of what was used when are never too many.
+const ENTRIES_MIN: usize = 1_024;
 
 /// A key in memory.
 #[derive(Debug, Default)]
 pub struct Cached {
-    pub key: Alive,
+    pub key: Box<Alive>,
     /// The timer row that the store has.
     pub stored_due: Option<Second>,
     /// Its place among the timers.
     timer: Option<Second>,
-    /// Bytes of its rows as they were last read or written: the number of its panes' row, or none.
-    rows: BTreeMap<Vec<u8>, usize>,
     /// Bytes that it takes in memory, about.
     bytes: usize,
     /// It differs from what the store has.
@@ -40,9 +35,10 @@ pub struct Cache {
     /// By when they are due.
     timers: BTreeSet<(Second, KeyId)>,
     /// Those that differ from what the store has.
-    dirty: BTreeSet<KeyId>,
-    /// All of them, by the round in which they were last needed.
-    by_use: BTreeSet<(u64, KeyId)>,
+    dirty: Vec<KeyId>,
+    /// All of them, by the round in which they were last needed; of a key that was needed again
+    /// only the last entry counts.
+    by_use: VecDeque<(u64, KeyId)>,
     /// Counts the slices.
     round: u64,
     /// Bytes that they take in memory, about.
@@ -63,8 +59,8 @@ impl Cache {
         Cache {
             keys: BTreeMap::new(),
             timers: BTreeSet::new(),
-            dirty: BTreeSet::new(),
-            by_use: BTreeSet::new(),
+            dirty: Vec::new(),
+            by_use: VecDeque::new(),
             round: 1,
             bytes: 0,
             dirty_bytes: 0,
@@ -123,27 +119,26 @@ impl Cache {
     }
 
     /// Adds a key as the store has it.
-    pub fn load(&mut self, id: KeyId, key: Alive, bytes: usize) {
+    pub fn load(&mut self, id: KeyId, key: Box<Alive>) {
         self.timers.extend(key.due().map(|due| (due, id)));
         let cached = Cached {
             stored_due: key.due(),
             timer: key.due(),
             key,
-            rows: BTreeMap::from([(Vec::new(), bytes)]),
             ..Cached::default()
         };
         self.keys.insert(id, cached);
-        self.weigh_anew(id);
+        self.weigh(id);
         self.touch(id);
     }
 
     /// Takes a key's value out; a new one is empty. [`Cache::put`] must follow.
-    pub fn take(&mut self, id: KeyId) -> Alive {
+    pub fn take(&mut self, id: KeyId) -> Box<Alive> {
         std::mem::take(&mut self.keys.entry(id).or_default().key)
     }
 
     /// Puts a key back, changed.
-    pub fn put(&mut self, id: KeyId, key: Alive) {
+    pub fn put(&mut self, id: KeyId, key: Box<Alive>) {
         let cached = self.keys.entry(id).or_default();
         if cached.timer != key.due() {
             if let Some(due) = cached.timer {
@@ -153,9 +148,13 @@ impl Cache {
             cached.timer = key.due();
         }
         cached.key = key;
+        if !cached.dirty {
+            cached.dirty = true;
+            self.dirty_bytes += cached.bytes;
+            self.dirty.push(id);
+        }
         self.touch(id);
-        self.mark_dirty(id);
-        self.weigh_anew(id);
+        self.weigh(id);
     }
 
     /// The keys that are due before `watermark`, the longest due first.
@@ -173,16 +172,16 @@ impl Cache {
     }
 
     /// Empties a key; gives it.
-    pub fn empty(&mut self, id: KeyId) -> Alive {
+    pub fn empty(&mut self, id: KeyId) -> Box<Alive> {
         let key = self.take(id);
         let mut empty = Alive::from(key.stored.clone());
         empty.stored.forget();
-        self.put(id, empty);
+        self.put(id, Box::new(empty));
         key
     }
 
     /// The keys that differ from what the store has; from here on they do not.
-    pub fn take_dirty(&mut self) -> BTreeSet<KeyId> {
+    pub fn take_dirty(&mut self) -> Vec<KeyId> {
         let dirty = std::mem::take(&mut self.dirty);
         for id in &dirty {
             if let Some(cached) = self.keys.get_mut(id) {
@@ -197,24 +196,12 @@ impl Cache {
         self.keys.get_mut(&id)
     }
 
-    /// Notes what a row of a key takes: its panes' row of this number, or its own.
-    pub fn weigh(&mut self, id: KeyId, row: Vec<u8>, bytes: usize) {
+    /// Looks anew at what a key takes.
+    pub fn weigh(&mut self, id: KeyId) {
         let Some(cached) = self.keys.get_mut(&id) else {
             return;
         };
-        match bytes {
-            0 => cached.rows.remove(&row),
-            _ => cached.rows.insert(row, bytes),
-        };
-        self.weigh_anew(id);
-    }
-
-    fn weigh_anew(&mut self, id: KeyId) {
-        let Some(cached) = self.keys.get_mut(&id) else {
-            return;
-        };
-        let rows = cached.rows.values().sum::<usize>();
-        let bytes = at_least(&cached.key).max(rows * MEMORY_FACTOR);
+        let bytes = PLACES_BYTES + cached.key.bytes();
         let before = std::mem::replace(&mut cached.bytes, bytes);
         self.bytes = self.bytes + bytes - before;
         if cached.dirty {
@@ -229,8 +216,6 @@ impl Cache {
             if cached.dirty {
                 self.dirty_bytes -= cached.bytes;
             }
-            self.by_use.remove(&(cached.used, id));
-            self.dirty.remove(&id);
             if let Some(due) = cached.timer {
                 self.timers.remove(&(due, id));
             }
@@ -240,24 +225,26 @@ impl Cache {
     /// Forgets the keys that were needed longest ago, until all take no more than `bytes_max`,
     /// about; not those that differ from what the store has.
     pub fn shrink(&mut self, bytes_max: usize) {
-        let mut left = self.bytes;
-        let mut forgotten = Vec::new();
-        for (_, id) in &self.by_use {
-            if left <= bytes_max {
-                break;
+        let mut kept = VecDeque::new();
+        while self.bytes > bytes_max
+            && let Some((used, id)) = self.by_use.pop_front()
+        {
+            let Some(cached) = self.keys.get(&id).filter(|cached| cached.used == used) else {
+                continue;
+            };
+            if cached.dirty {
+                kept.push_back((used, id));
+                continue;
             }
-            if let Some(cached) = self.keys.get(id).filter(|cached| !cached.dirty) {
-                left -= cached.bytes;
-                forgotten.push((*id, cached.stored_due));
-            }
-        }
-        for (id, due) in forgotten {
+            let due = cached.stored_due;
             self.whole = false;
             for known in [&mut self.timers_known, &mut self.timers_known_then] {
                 *known = known.filter(|known| due.is_none_or(|due| due >= *known));
             }
             self.remove(id);
         }
+        kept.append(&mut self.by_use);
+        self.by_use = kept;
     }
 
     /// What was needed before counts as needed long ago.
@@ -270,26 +257,14 @@ impl Cache {
             return;
         };
         if cached.used != self.round {
-            self.by_use.remove(&(cached.used, id));
             cached.used = self.round;
-            self.by_use.insert((self.round, id));
+            self.by_use.push_back((self.round, id));
+        }
+        if self.by_use.len() > 4 * self.keys.len() + ENTRIES_MIN {
+            let keys = &self.keys;
+            let is_last =
+                |(used, id): &(u64, KeyId)| keys.get(id).is_some_and(|cached| cached.used == *used);
+            self.by_use.retain(is_last);
         }
     }
-
-    fn mark_dirty(&mut self, id: KeyId) {
-        if let Some(cached) = self.keys.get_mut(&id).filter(|cached| !cached.dirty) {
-            cached.dirty = true;
-            self.dirty_bytes += cached.bytes;
-            self.dirty.insert(id);
-        }
-    }
-}
-
-/// What a key takes in memory at least, about.
-fn at_least(key: &Alive) -> usize {
-    let stored = &key.stored;
-    let late = stored.late.iter().map(|(_, panes)| panes.len());
-    KEY_BYTES
-        + PANE_BYTES * (stored.panes.len() + late.sum::<usize>())
-        + PANE_BYTES * (stored.tallies.len() + stored.said.iter().count())
 }

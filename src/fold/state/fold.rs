@@ -72,7 +72,7 @@ impl State {
     }
 
     /// Takes a key out, to be put back; a new one is empty. `None`: its rule is not in force.
-    pub(crate) fn take_key(&mut self, id: KeyId) -> Option<Alive> {
+    pub(crate) fn take_key(&mut self, id: KeyId) -> Option<Box<Alive>> {
         let is_in_force = self.rules.contains_key(&id.rule);
         is_in_force.then(|| self.keys.take(id))
     }
@@ -101,12 +101,12 @@ impl State {
     }
 
     /// Puts a key back.
-    pub(crate) fn put_key(&mut self, id: KeyId, key: Alive) {
+    pub(crate) fn put_key(&mut self, id: KeyId, key: Box<Alive>) {
         self.keys.put(id, key);
     }
 
     /// Forgets a key whose rule is no longer in force; gives it. `None`: there is none.
-    pub(crate) fn forget_key(&mut self, id: KeyId) -> Option<Alive> {
+    pub(crate) fn forget_key(&mut self, id: KeyId) -> Option<Box<Alive>> {
         self.keys.get(id)?;
         Some(self.keys.empty(id))
     }

@@ -305,12 +305,12 @@ impl State {
             if self.loaded.contains(&id) {
                 let cached = self.keys.get_mut(id).ok_or(Unreadable)?;
                 cached.key.stored.load(suffix, value)?;
-                self.keys.weigh(id, suffix.to_vec(), value.len());
+                self.keys.weigh(id);
             }
         } else if self.keys.get(id).is_none() {
             let stored = Stored::read(value)?;
             let has_rows = stored.has_rows();
-            self.keys.load(id, Alive::from(stored), value.len());
+            self.keys.load(id, Box::new(Alive::from(stored)));
             self.loaded.insert(id);
             if has_rows {
                 self.loading.insert(id);
@@ -375,11 +375,9 @@ impl State {
             cached.stored_due = due;
         }
         let is_empty = cached.key.stored.is_empty();
+        let name = key_row(id);
         for (suffix, value) in cached.key.stored.changes() {
-            let row = [key_row(id).as_slice(), &suffix].concat();
-            self.keys
-                .weigh(id, suffix, value.as_ref().map_or(0, Vec::len));
-            changes.push((row, value));
+            changes.push(([name.as_slice(), &suffix].concat(), value));
         }
         if is_empty {
             self.keys.remove(id);
