@@ -344,11 +344,19 @@ impl Partition {
     /// kept before they can be forgotten.
     fn hold_memory(&mut self, budget: &Budget) {
         let most = self.bytes_max(budget);
-        if self.state.bytes() > most {
-            // Some more, so that it is not to be done for every slice.
-            self.state.shrink(most - most / 8);
+        if self.shrink(most) {
             self.keep_first = self.state.changed_bytes() > most / 2;
         }
+    }
+
+    /// Forgets keys if there are too many; whether there were.
+    fn shrink(&mut self, most: usize) -> bool {
+        let is_over = self.state.bytes() > most;
+        if is_over {
+            // Some more, so that it is not to be done for every slice.
+            self.state.shrink(most - most / 8);
+        }
+        is_over
     }
 
     /// The next part of what was said, within `limit`, and the place that it comes to. It is
@@ -413,10 +421,7 @@ impl Partition {
     /// What [`Partition::keep`] gave is written.
     pub fn kept(&mut self, budget: &Budget) {
         self.keep_first &= self.state.changed_bytes() > 0;
-        let most = self.bytes_max(budget);
-        if self.state.bytes() > most / 2 {
-            self.state.shrink(most / 2);
-        }
+        self.shrink(self.bytes_max(budget));
     }
 
     /// What is committed.
