@@ -227,7 +227,12 @@ fn the_fold_keeps_its_own_rules() {
     let tokens: BTreeMap<&str, _> = fold
         .map(|(path, code)| (*path, tokens::of_code(code)))
         .collect();
-    assert!(!tokens.is_empty(), "there is nothing in {FOLD}");
+    // Where one of these is gone, what is held of it elsewhere would hold of nothing.
+    for room in ["window/", "aggregate/", "partition.rs"] {
+        let room = format!("{FOLD}{room}");
+        let is_there = tokens.keys().any(|path| path.starts_with(&room));
+        assert!(is_there, "there is no {room}");
+    }
     // A folder is a room together with the file of its name, if there is one beside it.
     let room = |path: &&str| {
         let (room, _) = path.rsplit_once('/')?;
