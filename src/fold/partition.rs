@@ -243,6 +243,11 @@ impl Partition {
         self.inbox_bytes
     }
 
+    /// A message is folded in part.
+    pub fn is_within(&self) -> bool {
+        self.working.is_some()
+    }
+
     /// The plans that messages name which are still to be folded.
     pub fn plans_named(&self) -> impl Iterator<Item = Hash> {
         let inbox = self.inbox.iter();

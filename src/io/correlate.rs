@@ -87,7 +87,7 @@ pub struct Stage {
     recovery: Option<Recovery>,
     /// Partitions that wait with that.
     waiting: BTreeSet<i32>,
-    /// Bytes of the messages that are still to be folded.
+    /// Bytes of the messages that were read and not folded since.
     inbox_bytes: usize,
     /// Bytes of incidents that no commit has written yet.
     outbox_bytes: usize,
@@ -252,10 +252,15 @@ impl Stage {
         fold_all(folding, &surroundings, threads)?;
         self.note_plans();
         self.name_refused();
-        let partitions = self.folding.values().map(|folding| &folding.partition);
-        self.unfinished = partitions.clone().any(Partition::is_busy);
+        // Of what was folded now nothing is left, or it goes on whatever else is read.
+        let others = self.folding.values().filter(|f| !which(f));
+        self.inbox_bytes = others.map(|f| f.partition.inbox_bytes()).sum();
+        let is_unfinished = |folding: &Folding| match which(folding) {
+            true => folding.partition.is_busy(),
+            false => folding.partition.is_within(),
+        };
+        self.unfinished = self.folding.values().any(is_unfinished);
         self.moved |= self.unfinished;
-        self.inbox_bytes = partitions.map(Partition::inbox_bytes).sum();
         self.count_outbox();
         Ok(())
     }
@@ -345,9 +350,9 @@ impl Stage {
         if self.moved && !self.write(group)? {
             self.fold_again(group)?;
         }
-        match self.recovery {
-            Some(_) => self.pace(group),
-            None => Ok(()),
+        match self.recovery.is_some() || !self.waiting.is_empty() {
+            true => self.pace(group),
+            false => Ok(()),
         }
     }
 

@@ -37,6 +37,7 @@ pub fn committed(
         assert!(
             element
                 .metadata()
+                .trim_start_matches("v2 ")
                 .split(' ')
                 .next()
                 .is_some_and(|first| first.parse::<i64>().is_ok()),
