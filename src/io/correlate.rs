@@ -183,7 +183,7 @@ impl Stage {
 
     fn next<'g>(&mut self, group: &'g Group) -> Result<Next<'g>> {
         let since_commit = self.last_commit.elapsed();
-        if self.moved && since_commit >= self.config.commit_interval
+        if self.moved && since_commit >= self.sink.interval()
             || self.outbox_bytes > self.sink.batch_bytes()
             || self.folding.values().any(|folding| folding.commits_first)
         {
@@ -207,8 +207,8 @@ impl Stage {
         let wait = match self.moved {
             _ if self.unfinished => Duration::ZERO,
             true => self
-                .config
-                .commit_interval
+                .sink
+                .interval()
                 .saturating_sub(since_commit)
                 .clamp(least, WAIT),
             false => WAIT,

@@ -161,7 +161,7 @@ impl Stage {
             return Ok(Next::Switch(newer));
         }
         let since_commit = self.last_commit.elapsed();
-        if since_commit >= self.config.commit_interval && self.has_work()
+        if since_commit >= self.sink.interval() && self.has_work()
             || self.detector.pending_bytes() > self.sink.batch_bytes()
         {
             return Ok(Next::Commit);
@@ -176,11 +176,7 @@ impl Stage {
             return Ok(Next::LookForUnread);
         }
         let wait = match self.has_work() {
-            true => self
-                .config
-                .commit_interval
-                .saturating_sub(since_commit)
-                .min(WAIT),
+            true => self.sink.interval().saturating_sub(since_commit).min(WAIT),
             false => WAIT.min(self.config.watermark_interval),
         };
         Ok(match group.next(wait.max(Duration::from_millis(1)))? {

@@ -23,7 +23,7 @@ use super::identity::Identity;
 use super::producer::{Producer, plain};
 use super::transactions::Transactions;
 use crate::config::{Config, Delivery};
-use batch::{BATCH_MAX, next_batch};
+use batch::{BATCH_MAX, next_batch, next_interval};
 pub use undone::Undone;
 
 /// Before work that was dropped is done again.
@@ -95,6 +95,8 @@ pub struct Sink {
     failing: Option<Instant>,
     /// What one commit should write at most, in bytes.
     batch_bytes: usize,
+    /// What the last commit took.
+    took: Duration,
 }
 
 impl Sink {
@@ -146,6 +148,7 @@ impl Sink {
             writer,
             failing: None,
             batch_bytes: BATCH_MAX,
+            took: Duration::ZERO,
         })
     }
 
@@ -168,6 +171,11 @@ impl Sink {
         self.batch_bytes
     }
 
+    /// How long to wait after a commit with the next, while there is something to write.
+    pub fn interval(&self) -> Duration {
+        next_interval(self.config.commit_interval, self.took)
+    }
+
     /// Writes `messages` and commits `progress`, which must name all partitions assigned, also
     /// those where nothing has moved: that is what stops a worker that others have replaced.
     pub fn commit(
@@ -188,7 +196,8 @@ impl Sink {
             Writer::Plain(producer) => self.write_then_commit(producer, group, messages, progress),
         };
         let bytes = messages.iter().map(|message| message.payload.len()).sum();
-        self.batch_bytes = next_batch(self.batch_bytes, bytes, start.elapsed());
+        self.took = start.elapsed();
+        self.batch_bytes = next_batch(self.batch_bytes, bytes, self.took);
         let fault = match done {
             Ok(()) => {
                 self.failing = None;

@@ -23,9 +23,32 @@ pub fn next_batch(batch: usize, bytes: usize, took: Duration) -> usize {
     }
 }
 
+/// For how many times of what a commit takes there is to be work before the next one.
+const WORK: u32 = 3;
+
+/// The longest time that work waits for a commit because commits take long.
+const INTERVAL_MAX: Duration = Duration::from_secs(1);
+
+/// How long to wait after a commit with the next, where the configuration asks for `interval` and
+/// the last one took so long: under load most of the time is to be for work, not for commits.
+pub fn next_interval(interval: Duration, took: Duration) -> Duration {
+    interval.max((took * WORK).min(INTERVAL_MAX))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn commits_leave_time_for_work() {
+        fn check(took: u64, expected: u64) {
+            let interval = next_interval(Duration::from_millis(100), Duration::from_millis(took));
+            assert_eq!(interval, Duration::from_millis(expected));
+        }
+        check(20, 100);
+        check(80, 240);
+        check(5_000, 1_000);
+    }
 
     #[test]
     fn a_batch_fits_what_the_brokers_take() {
