@@ -32,6 +32,12 @@ pub struct KeyId {
     pub key: Hash,
 }
 
+/// What follows from so many panes is found anew.
+const RESTING_PANES: usize = 2;
+
+/// What follows from panes takes so much beside what each pane brings, about.
+const DERIVED_BYTES: usize = 700;
+
 /// A key in memory.
 #[derive(Clone, Debug, Default)]
 pub struct Alive {
@@ -63,9 +69,17 @@ impl Alive {
         second
     }
 
+    /// The key is not needed for now: forgets what follows from few panes, which is soon found
+    /// again and takes more room than they do.
+    pub fn rest(&mut self) {
+        if self.stored.panes.len() <= RESTING_PANES {
+            self.derived = None;
+        }
+    }
+
     /// Bytes of memory that it takes, about.
     pub fn bytes(&self) -> usize {
-        self.stored.bytes()
+        self.stored.bytes() + self.derived.as_ref().map_or(0, |_| DERIVED_BYTES)
     }
 
     /// When the watermark has passed this second, something is to be decided, closed or forgotten.

@@ -17,7 +17,7 @@ use crate::record::Hash;
 use crate::time::{Millis, Second, second_of};
 
 /// What a key takes in memory without panes and incidents, about.
-const KEY_BYTES: usize = 1_250;
+const KEY_BYTES: usize = 700;
 
 /// What a pane of one group takes, with what follows from it, about.
 const PANE_BYTES: usize = 700;

@@ -379,6 +379,8 @@ impl State {
         for (suffix, value) in cached.key.stored.changes() {
             changes.push(([name.as_slice(), &suffix].concat(), value));
         }
+        cached.key.rest();
+        self.keys.weigh(id);
         if is_empty {
             self.keys.remove(id);
         }
