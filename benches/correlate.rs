@@ -24,6 +24,7 @@ use watchfire::fold::key::pane::Origin;
 use watchfire::io::clock;
 use watchfire::io::store::{Budget, Owner, Store};
 use watchfire::matches::{Input, MatchedRecord, PatternMatch};
+use watchfire::record::Hash;
 use watchfire::replay::Replay;
 
 const HOUR: i64 = 3_600;
@@ -60,6 +61,7 @@ enum Part {
     Match,
     Distinct,
     Window,
+    History,
     Attacker,
 }
 
@@ -77,6 +79,9 @@ fn main() -> anyhow::Result<()> {
     }
     if runs(Part::Window) {
         windows(args.hours, args.rounds)?;
+    }
+    if runs(Part::History) {
+        histories(args.rounds)?;
     }
     if runs(Part::Attacker) {
         attacker(args.groups)?;
@@ -351,6 +356,78 @@ fn matches(count: i64, rounds: usize) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// What a match costs of a key that has much behind it: a history that came too late, values that
+/// were seen.
+fn histories(rounds: usize) -> anyhow::Result<()> {
+    compare(
+        "late matches, ms a match behind a day and behind 30 days of late history",
+        rounds,
+        || late_history(1),
+        || late_history(30),
+    )?;
+    compare(
+        "new values, ms a match where 10,000 and where 100,000 were seen",
+        rounds,
+        || seen_values(10_000),
+        || seen_values(100_000),
+    )
+}
+
+/// Milliseconds that a late match costs behind so many days with a late match a minute.
+fn late_history(days: i64) -> anyhow::Result<f64> {
+    let mut feed = Feed::new(&rule(300, &pattern("P", "COUNT(*) >= 1"), ""), memory());
+    let now = (MIDNIGHT + 60 * 24 * HOUR) * 1000;
+    feed.message(Vec::new(), now);
+    let of = |n: i64| {
+        let time = (MIDNIGHT + n * 60) * 1000;
+        record(n, time, "user", vec![part(0, vec![Input::Present])])
+    };
+    let behind = days * 24 * 60;
+    let mut message = |first: i64| {
+        feed.message(
+            (first..first + MESSAGE_MATCHES as i64).map(of).collect(),
+            now,
+        );
+        feed.commit(usize::MAX);
+    };
+    (0..behind).step_by(MESSAGE_MATCHES).for_each(&mut message);
+    let measured = behind..behind + MEASURED;
+    let taken = Taken::by(|| {
+        measured.step_by(MESSAGE_MATCHES).for_each(&mut message);
+        Ok(())
+    })?;
+    Ok(taken.seconds * 1000.0 / MEASURED as f64)
+}
+
+/// Milliseconds that a match costs that brings a new value, behind so many that were seen.
+fn seen_values(behind: i64) -> anyhow::Result<f64> {
+    let patterns = pattern("P", "COUNT(*) >= 1").replace(
+        "group_by: [user],",
+        "group_by: [user], new: \"[user, srcIpAddr] over 30d\",",
+    );
+    let mut feed = Feed::new(&rule(300, &patterns, ""), memory());
+    let time = |n: i64| (MIDNIGHT + n * 20) * 1000;
+    let of = |n: i64| {
+        let seen = PatternMatch {
+            combination: Some(Hash(u128::from(mixed(n)).to_be_bytes())),
+            ..part(0, vec![Input::Present])
+        };
+        record(n, time(n), "user", vec![seen])
+    };
+    let mut message = |first: i64| {
+        let last = first + MESSAGE_MATCHES as i64;
+        feed.message((first..last).map(of).collect(), time(last - 1));
+        feed.commit(usize::MAX);
+    };
+    (0..behind).step_by(MESSAGE_MATCHES).for_each(&mut message);
+    let measured = behind..behind + MEASURED;
+    let taken = Taken::by(|| {
+        measured.step_by(MESSAGE_MATCHES).for_each(&mut message);
+        Ok(())
+    })?;
+    Ok(taken.seconds * 1000.0 / MEASURED as f64)
 }
 
 /// A match a second of one key, with windows of five minutes and of a day.
