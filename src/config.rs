@@ -103,18 +103,22 @@ struct Memory {
     write_buffer: usize,
 }
 
+/// What the program and the clients' queues take beside the state, about, while there is a backlog.
+const PROGRAM_BYTES: u64 = 340 << 20;
+
 impl Memory {
-    /// A share of the limit each, so that all of them with the program itself stay within it.
+    /// Of nine tenths of the limit, without what the program takes, a share each.
     fn within(limit: Option<u64>) -> Memory {
-        let of = |share: u64, least: usize, most: usize| {
-            let limited = limit.and_then(|limit| usize::try_from(limit / share).ok());
+        let free = limit.map(|limit| (limit / 10 * 9).saturating_sub(PROGRAM_BYTES));
+        let of = |percent: u64, least: usize, most: usize| {
+            let limited = free.and_then(|free| usize::try_from(free / 100 * percent).ok());
             limited.map_or(most, |limited| limited.clamp(least, most))
         };
         Memory {
-            block_cache: of(12, 8 << 20, 256 << 20),
-            keys: of(5, 8 << 20, 512 << 20),
-            recovery: of(5, 8 << 20, 768 << 20),
-            write_buffer: of(16, 4 << 20, 64 << 20),
+            block_cache: of(20, 8 << 20, 256 << 20),
+            keys: of(30, 8 << 20, 512 << 20),
+            recovery: of(35, 8 << 20, 768 << 20),
+            write_buffer: of(15, 4 << 20, 64 << 20),
         }
     }
 }

@@ -114,10 +114,10 @@ fn memory_follows_its_limit() {
     };
     assert_eq!(of(None, BROKERS), [512, 768, 256, 64]);
     assert_eq!(of(Some(8 << 30), BROKERS), [512, 768, 256, 64]);
-    assert_eq!(of(Some(512 << 20), BROKERS), [102, 102, 42, 32]);
+    assert_eq!(of(Some(512 << 20), BROKERS), [36, 42, 24, 18]);
     assert_eq!(of(Some(1 << 20), BROKERS), [8, 8, 8, 4]);
     let written = format!("[state]\nkeys = \"300MiB\"\n{BROKERS}");
-    assert_eq!(of(Some(512 << 20), &written), [300, 102, 42, 32]);
+    assert_eq!(of(Some(512 << 20), &written), [300, 42, 24, 18]);
 }
 
 #[test]
