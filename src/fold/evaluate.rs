@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::fold::condition::{self, Horizon};
+use crate::fold::condition::{self, Horizon, Sight};
 use crate::fold::context::{Context, Moment};
 use crate::fold::episode::{late, say, settle};
 use crate::fold::key::pane::{Event, Mark};
@@ -85,9 +85,7 @@ pub fn close(key: &mut Alive, context: Context<'_>, moment: Moment) -> Vec<Incid
 }
 
 fn is_over(key: &Alive, context: Context<'_>, moment: Moment) -> bool {
-    let Alive { stored, derived } = key;
-    let derived = derived.as_ref();
-    derived.is_some_and(|derived| say::is_over(context.sight(stored, derived, moment.after)))
+    Sight::of(key, context.rule, moment.after).is_some_and(say::is_over)
 }
 
 /// Says what is news of a key, in which something has changed at these seconds.

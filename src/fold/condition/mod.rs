@@ -9,6 +9,7 @@ pub use certain::{decided_after, delays, holds_through};
 pub use clears::Clears;
 pub use evaluate::update;
 
+use crate::fold::key::Alive;
 use crate::fold::key::derived::Derived;
 use crate::fold::key::stored::Stored;
 use crate::plan::LoadedRule;
@@ -28,6 +29,20 @@ pub struct Sight<'a> {
 }
 
 impl<'a> Sight<'a> {
+    /// That of a key; `None`: what follows from it was not asked for yet.
+    pub fn of(
+        key: &'a Alive,
+        loaded: &'a LoadedRule,
+        watermark: Option<Second>,
+    ) -> Option<Sight<'a>> {
+        Some(Sight {
+            stored: &key.stored,
+            derived: key.derived.as_ref()?,
+            loaded,
+            watermark,
+        })
+    }
+
     /// Where the rule's clear pattern ends incidents.
     pub fn clears(&self) -> Clears<'a> {
         let patterns = &self.derived.patterns;

@@ -207,20 +207,11 @@ fn found_within(
     loaded: &LoadedRule,
     horizon: Horizon,
 ) -> Vec<Complete> {
-    let Alive {
-        stored,
-        derived: Some(derived),
-    } = key
-    else {
+    let Some(sight) = Sight::of(key, loaded, horizon.watermark) else {
         return Vec::new();
     };
-    let sight = Sight {
-        stored,
-        derived,
-        loaded,
-        watermark: horizon.watermark,
-    };
-    let triggers: Vec<Second> = derived
+    let triggers: Vec<Second> = sight
+        .derived
         .triggers
         .range(region.clone())
         .map(|(t, _)| t)
@@ -330,20 +321,10 @@ pub struct Complete {
 /// All incidents of a key, in order.
 pub fn complete(key: &mut Alive, loaded: &LoadedRule, horizon: Horizon) -> Vec<Complete> {
     condition::update(key, loaded, horizon);
-    let Alive {
-        stored,
-        derived: Some(derived),
-    } = key
-    else {
+    let Some(sight) = Sight::of(key, loaded, horizon.watermark) else {
         return Vec::new();
     };
-    let sight = Sight {
-        stored,
-        derived,
-        loaded,
-        watermark: horizon.watermark,
-    };
-    let spans = derived.spans.iter();
+    let spans = sight.derived.spans.iter();
     spans
         .map(|(first, last)| found_at(sight, first, last))
         .collect()

@@ -108,19 +108,14 @@ pub fn is_over(sight: Sight<'_>) -> bool {
 
 /// Closes what is open of a key, whose rule is no longer in force.
 pub fn close_all(key: &Alive, context: Context<'_>, moment: Moment) -> Vec<Incident> {
-    let Alive {
-        stored,
-        derived: Some(derived),
-    } = key
-    else {
+    let Some(sight) = Sight::of(key, context.rule, moment.before) else {
         return Vec::new();
     };
-    let sight = context.sight(stored, derived, moment.before);
-    let open = stored.said.values();
+    let open = sight.stored.said.values();
     let open = open.filter(|last| last.status != Status::Closed);
     let firsts: Timeline<()> = open.map(|last| (last.facts.first, ())).collect();
     let close = |first: Second| {
-        let last = derived.spans.last_of(first)?;
+        let last = sight.derived.spans.last_of(first)?;
         let facts = episode::tally(sight, first, last).facts;
         let id = episode::id_of(sight, first);
         let incident = fitted(id, &facts, context.rule, context);

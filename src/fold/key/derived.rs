@@ -114,12 +114,7 @@ impl Derived {
 
     /// Has blocks kept where there are panes enough.
     fn begin_blocks(&mut self, panes: &Timeline<Pane>, loaded: &LoadedRule) {
-        if self.events.begin(panes.len()) {
-            for (second, pane) in panes.iter() {
-                self.events
-                    .add(second, || 0, |events| *events += pane.events);
-            }
-        }
+        self.begin_events(panes);
         for (place, view) in self.patterns.iter_mut().enumerate() {
             let Some(at) = PatternAt::of(loaded, place) else {
                 continue;
@@ -145,14 +140,20 @@ impl Derived {
             counts |= rule.is_positive(place);
             view.add(at, panes, part, rank);
         }
-        if self.events.begin(panes.len()) {
-            for (second, pane) in panes.iter() {
-                self.events
-                    .add(second, || 0, |events| *events += pane.events);
-            }
-        } else if counts {
+        if !self.begin_events(panes) && counts {
             self.events.add(second, || 0, |events| *events += 1);
         }
+    }
+
+    /// Has blocks kept of all events, if there are panes enough and that has not begun; whether it
+    /// began.
+    fn begin_events(&mut self, panes: &Timeline<Pane>) -> bool {
+        let begins = self.events.begin(panes.len());
+        for (second, pane) in panes.iter().filter(|_| begins) {
+            self.events
+                .add(second, || 0, |events| *events += pane.events);
+        }
+        begins
     }
 
     /// Forgets what it knows of panes before `first`.
