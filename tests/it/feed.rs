@@ -132,16 +132,16 @@ impl Feed {
         self.next += 1;
         let run = advance(&mut self.state, &self.plan, log);
         let mut work = Slices::new(run, None);
-        loop {
+        let mut said = Vec::new();
+        while !work.is_done() {
             let reads = work.wants(&mut self.state, SliceLimit::NONE);
-            if reads.is_empty() {
-                let said = work.fold(&mut self.state).into_iter();
-                return said.map(|publication| publication.incident).collect();
-            }
-            for read in reads {
-                self.load(&read);
+            match reads.is_empty() {
+                true => said.extend(work.fold(&mut self.state)),
+                false => reads.iter().for_each(|read| self.load(read)),
             }
         }
+        let said = said.into_iter();
+        said.map(|publication| publication.incident).collect()
     }
 
     fn load(&mut self, read: &Read) {

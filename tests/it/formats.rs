@@ -15,7 +15,6 @@ use watchfire::detect::{Detector, SourcePartition};
 use watchfire::encode::Encoding;
 use watchfire::encode::avro::read::Reader;
 use watchfire::event::Attributes;
-use watchfire::fold::slices::Slices;
 use watchfire::fold::state::{self, OpenError, State};
 use watchfire::fold::work::advance;
 use watchfire::matches;
@@ -24,7 +23,7 @@ use watchfire::rule;
 
 use crate::rng::Rng;
 use crate::sim::events::event;
-use crate::worker::log::load;
+use crate::worker::log::fold;
 use crate::world::{SETTINGS, read};
 
 const CLOCK: i64 = 1_772_500_000_000;
@@ -150,9 +149,8 @@ fn fold_rows(log: &Log, from: usize, to: usize, rows: &Rows) -> (Rows, Vec<Vec<u
     assert_eq!(state.applied(), from as i64);
     for (offset, (timestamp, bytes)) in log.messages.iter().enumerate().take(to).skip(from) {
         let (plan, message) = read(&catalogue, offset as i64, *timestamp, bytes).unwrap();
-        let mut work = Slices::new(advance(&mut state, &plan, message), None);
-        load(&mut state, &mut work, &rows);
-        let incidents = work.fold(&mut state);
+        let run = advance(&mut state, &plan, message);
+        let incidents = fold(&mut state, run, &rows);
         said.extend(incidents.iter().map(|i| Encoding::Avro.encode(&i.incident)));
         for (row, value) in state.changes() {
             match value {

@@ -13,7 +13,7 @@ use watchfire::fold::key::pane::Pane;
 use watchfire::fold::key::stored::Stored;
 use watchfire::fold::slices::{SliceLimit, Slices};
 use watchfire::fold::state::{self, State};
-use watchfire::fold::work::advance;
+use watchfire::fold::work::{Run, advance};
 use watchfire::generate::costly::FAMILIES;
 use watchfire::generate::{Generator, Options};
 use watchfire::matches;
@@ -342,9 +342,7 @@ impl Checks {
                 message,
             };
             let run = advance(&mut state, &self.plan, message);
-            let mut work = Slices::new(run, None);
-            while !work.wants(&mut state, SliceLimit::NONE).is_empty() {}
-            work.fold(&mut state);
+            fold(&mut state, run);
         }
     }
 
@@ -458,9 +456,7 @@ impl Checks {
                 message,
             };
             let run = advance(&mut state, &self.plan, message);
-            let mut work = Slices::new(run, None);
-            while !work.wants(&mut state, SliceLimit::NONE).is_empty() {}
-            work.fold(&mut state);
+            fold(&mut state, run);
         }
         let rows = state.changes().into_iter();
         (
@@ -468,6 +464,15 @@ impl Checks {
             rows.filter_map(|(row, value)| Some((row, value?)))
                 .collect(),
         )
+    }
+}
+
+/// Folds a run to its end; the store has nothing.
+fn fold(state: &mut State, run: Run) {
+    let mut work = Slices::new(run, None);
+    while !work.is_done() {
+        while !work.wants(state, SliceLimit::NONE).is_empty() {}
+        work.fold(state);
     }
 }
 

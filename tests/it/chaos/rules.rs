@@ -89,10 +89,10 @@ clear: { when: Start, quiet: 3s }
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Version {
     /// In seconds.
-    window: u32,
-    title: char,
-    added: bool,
-    removed: bool,
+    pub window: u32,
+    pub title: char,
+    pub added: bool,
+    pub removed: bool,
 }
 
 impl Version {

@@ -81,13 +81,15 @@ impl Folding {
         }
         let Some(run) = all else { return };
         let mut work = Slices::new(run, None);
-        let advanced = Instant::now();
-        load(&self.store, partition, state, &mut work);
-        let loaded = Instant::now();
-        work.fold(state);
-        phases.advance += advanced - start;
-        phases.load += loaded - advanced;
-        phases.fold += loaded.elapsed();
+        phases.advance += start.elapsed();
+        while !work.is_done() {
+            let start = Instant::now();
+            load(&self.store, partition, state, &mut work);
+            let loaded = Instant::now();
+            work.fold(state);
+            phases.load += loaded - start;
+            phases.fold += loaded.elapsed();
+        }
     }
 
     fn commit(&mut self) {
@@ -201,7 +203,7 @@ impl Folding {
     }
 }
 
-/// Gives a run the rows that it wants.
+/// Gives a slice the rows that it wants.
 fn load(store: &Store, partition: u32, state: &mut State, work: &mut Slices) {
     loop {
         let wanted = work.wants(state, SliceLimit::NONE);

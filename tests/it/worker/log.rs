@@ -7,7 +7,7 @@ use watchfire::detect::{Detector, Output, SourcePartition};
 use watchfire::encode::Encoding;
 use watchfire::fold::slices::{SliceLimit, Slices};
 use watchfire::fold::state::{Read, State};
-use watchfire::fold::work::advance;
+use watchfire::fold::work::{Publication, Run, advance};
 use watchfire::matches;
 use watchfire::matches::LogMessage;
 use watchfire::plan::{Catalogue, Plan};
@@ -59,9 +59,8 @@ impl Log {
                 .filter(|(p, m)| p == partition && m.offset < *committed)
             {
                 let plan = self.catalogue.plan(message.message.plan).unwrap();
-                let mut work = Slices::new(advance(&mut state, plan, message.clone()), None);
-                load(&mut state, &mut work, &disk);
-                let said = work.fold(&mut state);
+                let run = advance(&mut state, plan, message.clone());
+                let said = fold(&mut state, run, &disk);
                 published.extend(
                     said.iter()
                         .map(|said| Encoding::Avro.encode(&said.incident)),
@@ -130,8 +129,19 @@ pub fn places(found: &Output) -> BTreeSet<Place> {
     places
 }
 
-/// Gives a run the rows that it wants.
-pub fn load(state: &mut State, work: &mut Slices, disk: &BTreeMap<Vec<u8>, Vec<u8>>) {
+/// Folds a run to its end upon these rows.
+pub fn fold(state: &mut State, run: Run, disk: &BTreeMap<Vec<u8>, Vec<u8>>) -> Vec<Publication> {
+    let mut work = Slices::new(run, None);
+    let mut said = Vec::new();
+    while !work.is_done() {
+        load(state, &mut work, disk);
+        said.extend(work.fold(state));
+    }
+    said
+}
+
+/// Gives a slice the rows that it wants.
+fn load(state: &mut State, work: &mut Slices, disk: &BTreeMap<Vec<u8>, Vec<u8>>) {
     loop {
         let wanted = work.wants(state, SliceLimit::NONE);
         if wanted.is_empty() {

@@ -14,7 +14,7 @@ use watchfire::rule::Texts;
 use super::incidents::seen;
 use super::{Figures, Kind, check};
 use crate::chaos::dump::Dump;
-use crate::chaos::rules::Version;
+use crate::chaos::rules::{CHANGING, Version};
 use crate::chaos::stream::{PARTITIONS, Sent, envelope};
 use crate::kafka::Message;
 use crate::rng::Rng;
@@ -25,19 +25,31 @@ const START: i64 = 1_767_225_600_000;
 
 /// A dump as an undisturbed worker leaves it, with what was sent.
 fn undisturbed() -> (Dump, Sent) {
+    undisturbed_with(&[Version::FIRST])
+}
+
+/// The same where the worker has used these rules, one after the other for ten seconds each, and
+/// the last ones from then on.
+fn undisturbed_with(versions: &[Version]) -> (Dump, Sent) {
     let mut dump = Dump::default();
-    let plan = plan(&mut dump);
+    let mut catalogue = Catalogue::default();
+    let plans = versions
+        .iter()
+        .map(|version| plan(*version, &mut catalogue, &mut dump));
+    let plans: Vec<Arc<Plan>> = plans.collect();
     let mut sent = Sent {
         values: vec![Vec::new(); PARTITIONS],
         ..Sent::default()
     };
     let mut random = Rng::new(1);
-    let mut detector = Detector::new(Arc::clone(&plan), MATCHES_PARTITIONS, 900_000);
-    for partition in 0..PARTITIONS as u32 {
-        detector.assign(source(partition), 0);
-    }
+    let (mut plan, mut detector) = (Arc::clone(&plans[0]), detector(&plans[0], &sent));
     for second in 0..40 {
         let clock = START + second * 1000;
+        if second % 10 == 0
+            && let Some(next) = plans.get(second as usize / 10)
+        {
+            (plan, detector) = (Arc::clone(next), self::detector(next, &sent));
+        }
         // The last seconds bring nothing but the clock.
         for _ in 0..if second < 20 { 12 } else { 0 } {
             let partition = random.index(PARTITIONS);
@@ -75,11 +87,20 @@ fn undisturbed() -> (Dump, Sent) {
     (dump, sent)
 }
 
-/// Writes the first rules, as a worker does before it uses them.
-fn plan(dump: &mut Dump) -> Arc<Plan> {
+/// A detector that goes on after what was sent.
+fn detector(plan: &Arc<Plan>, sent: &Sent) -> Detector {
+    let mut detector = Detector::new(Arc::clone(plan), MATCHES_PARTITIONS, 900_000);
+    for (partition, values) in (0..).zip(&sent.values) {
+        detector.assign(source(partition), values.len() as i64);
+    }
+    detector
+}
+
+/// Writes rules, as a worker does before it uses them.
+fn plan(version: Version, catalogue: &mut Catalogue, dump: &mut Dump) -> Arc<Plan> {
     let mut attributes = Attributes::default();
     let texts = Texts {
-        rules: vec![("rules.yaml".to_owned(), Version::FIRST.text())],
+        rules: vec![("rules.yaml".to_owned(), version.text())],
         lists: Vec::new(),
     };
     let (rules, _) = texts.parse(&mut attributes).unwrap();
@@ -93,7 +114,6 @@ fn plan(dump: &mut Dump) -> Arc<Plan> {
         partitions: PARTITIONS as u32,
         epoch: 0,
     }];
-    let mut catalogue = Catalogue::default();
     let draft = catalogue.draft(&rules, &attributes, settings, sources, 0);
     for (key, value) in draft.entries {
         catalogue.read(&key, Some(&value)).unwrap();
@@ -282,6 +302,24 @@ fn what_the_log_lost_is_missed() {
     (dump.incidents, dump.datums) = (Vec::new(), Vec::new());
     publish(&mut dump);
     assert!(kinds(&dump)[&Kind::Open] > 5);
+}
+
+/// A rule goes out of force with a message that brings matches of others.
+#[test]
+fn what_is_right_holds_while_rules_change() {
+    let without = Version {
+        removed: true,
+        ..Version::FIRST
+    };
+    let (dump, sent) = undisturbed_with(&[Version::FIRST, without]);
+    let removed = [CHANGING[2]];
+    let figures = check(&dump, &sent, Delivery::ExactlyOnce, &removed).unwrap();
+    assert!(figures.incidents > 100, "{figures:?}");
+    let closed = dump
+        .datums
+        .iter()
+        .filter(|datum| datum.rule_id == removed[0]);
+    assert!(closed.count() > 0);
 }
 
 #[test]
