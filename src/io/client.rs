@@ -38,6 +38,8 @@ pub struct Health {
     /// Whether a broker has ever answered: then its address is right, and what fails is not that.
     answered: AtomicBool,
     stopping: AtomicBool,
+    /// The brokers have no idempotent producers.
+    lacks_idempotence: AtomicBool,
     stop_time: Mutex<Option<Instant>>,
     /// A failure that no waiting helps against.
     refused: Mutex<Option<String>>,
@@ -55,6 +57,7 @@ impl Health {
             brokers: brokers.to_owned(),
             answered: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
+            lacks_idempotence: AtomicBool::new(false),
             stop_time: Mutex::default(),
             refused: Mutex::default(),
             down: Mutex::default(),
@@ -77,6 +80,21 @@ impl Health {
     /// Whether the loops were asked to end.
     pub fn stopping(&self) -> bool {
         self.stopping.load(Ordering::Acquire)
+    }
+
+    /// Notes that the brokers have no idempotent producers.
+    pub fn do_without_idempotence(&self) {
+        if !self.lacks_idempotence.swap(true, Ordering::AcqRel) {
+            tracing::warn!(
+                brokers = self.brokers,
+                "the brokers have no idempotent producers: sending one by one"
+            );
+        }
+    }
+
+    /// Whether the brokers have idempotent producers, as far as is known.
+    pub fn has_idempotence(&self) -> bool {
+        !self.lacks_idempotence.load(Ordering::Acquire)
     }
 
     /// Notes that a broker has answered.

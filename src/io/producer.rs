@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex};
 use anyhow::Result;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::{DeliveryResult, Message as _};
-use rdkafka::producer::{ProducerContext, ThreadedProducer};
+use rdkafka::producer::{Producer as _, ProducerContext, ThreadedProducer};
 
 use super::client::{self, Health, lock};
 use crate::config::Config;
@@ -47,16 +47,28 @@ pub fn transactional(config: &Config, health: &Arc<Health>, id: &str) -> Result<
 }
 
 /// A producer without transactions. It never gives a message up: what comes after a gap would be
-/// taken for all there is.
-pub fn plain(config: &Config, health: &Arc<Health>, idempotent: bool) -> Result<Producer> {
+/// taken for all there is. Where brokers have no idempotent producers, order is kept by sending one
+/// request at a time.
+pub fn plain(config: &Config, health: &Arc<Health>) -> Result<Producer> {
     let mut settings = producer_settings(config);
     settings.set("message.timeout.ms", "0");
-    if idempotent {
+    if health.has_idempotence() {
         settings.set("enable.idempotence", "true");
     } else {
         settings.set("max.in.flight.requests.per.connection", "1");
     }
     create(&settings, health)
+}
+
+/// Whether a producer of [`plain`] is of no use because the brokers have no idempotent ones. It has
+/// sent nothing then, and the next one will do.
+pub fn lacks_idempotence(producer: &Producer, health: &Health) -> bool {
+    let fatal = producer.client().fatal_error();
+    let lacks = matches!(fatal, Some((Code::UnsupportedFeature, _)));
+    if lacks {
+        health.do_without_idempotence();
+    }
+    lacks
 }
 
 fn create(settings: &rdkafka::ClientConfig, health: &Arc<Health>) -> Result<Producer> {

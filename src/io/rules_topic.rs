@@ -12,7 +12,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::client::{self, CALL, Health, PAUSE, START_PATIENCE};
 use super::clock;
-use super::producer;
+use super::producer::{self, Producer};
 use super::rule_set::RuleSet;
 use super::topics::Names;
 use crate::config::Config;
@@ -206,37 +206,41 @@ fn position(reader: &BaseConsumer<client::Callbacks>, topic: &str) -> Result<i64
 
 /// Writes entries in their order, and returns when all replicas have them. A broker that has just
 /// come back may know nothing of the topic: then they are written again, which changes nothing of
-/// those that are there.
+/// those that are there. So they are where brokers turn out to have no idempotent producers.
 pub fn write(config: &Config, health: &Arc<Health>, entries: &[(String, Vec<u8>)]) -> Result<()> {
     let topic = Names::of(&config.app).rules;
     let start = clock::instant();
-    while let Some(error) = try_to_write(config, health, &topic, entries)? {
-        let passes = error.rdkafka_error_code() == Some(Code::UnknownTopicOrPartition);
+    loop {
+        let producer = producer::plain(config, health)?;
+        let Some(error) = try_to_write(&producer, config, health, &topic, entries)? else {
+            return Ok(());
+        };
+        let passes = producer::lacks_idempotence(&producer, health)
+            || error.rdkafka_error_code() == Some(Code::UnknownTopicOrPartition);
         if !passes || start.elapsed() > START_PATIENCE {
             bail!("topic {topic} cannot be written: {}", client::words(&error));
         }
         health.check_stop("write the rules")?;
         std::thread::sleep(PAUSE);
     }
-    Ok(())
 }
 
 /// The same once; what the brokers said against it.
 fn try_to_write(
+    producer: &Producer,
     config: &Config,
-    health: &Arc<Health>,
+    health: &Health,
     topic: &str,
     entries: &[(String, Vec<u8>)],
 ) -> Result<Option<KafkaError>> {
-    let producer = producer::plain(config, health, true)?;
     for (key, value) in entries {
         let record = BaseRecord::<str, [u8]>::to(topic)
             .partition(0)
             .key(key)
             .payload(value);
-        producer.send(record).map_err(|(error, _)| {
-            anyhow!("topic {topic} cannot be written: {}", client::words(&error))
-        })?;
+        if let Err((error, _)) = producer.send(record) {
+            return Ok(Some(error));
+        }
     }
     let start = clock::instant();
     while producer.in_flight_count() > 0 {

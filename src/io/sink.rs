@@ -20,7 +20,7 @@ use super::client::{self, Health, START_PATIENCE};
 use super::clock;
 use super::group::{Group, Partition};
 use super::identity::Identity;
-use super::producer::{Producer, plain};
+use super::producer::{Producer, lacks_idempotence, plain};
 use super::transactions::Transactions;
 use crate::config::{Config, Delivery};
 use batch::{BATCH_MAX, next_batch, next_interval};
@@ -88,8 +88,6 @@ pub struct Sink {
     health: Arc<Health>,
     identity: Arc<Identity>,
     transactional_id: String,
-    /// Whether the brokers know idempotent producers.
-    idempotent: bool,
     writer: Writer,
     /// Since when no commit has succeeded.
     failing: Option<Instant>,
@@ -111,7 +109,7 @@ impl Sink {
         let health = identity.health();
         let transactions =
             || Transactions::start(config, health, &transactional_id, START_PATIENCE);
-        let plain = || plain(config, health, true).map(Writer::Plain);
+        let plain = || plain(config, health).map(Writer::Plain);
         let writer = match delivery {
             Some(Delivery::AtLeastOnce) => plain()?,
             Some(Delivery::ExactlyOnce) => match transactions()? {
@@ -144,7 +142,6 @@ impl Sink {
             health: Arc::clone(health),
             identity: Arc::clone(identity),
             transactional_id,
-            idempotent: true,
             writer,
             failing: None,
             batch_bytes: BATCH_MAX,
@@ -226,7 +223,9 @@ impl Sink {
             Fault::Abort(why) => (Undone::Failed(why), self.abort()),
             Fault::Moving(why) => (Undone::Moving(why), self.abort()),
             Fault::Renew(why) => {
-                self.do_without_idempotence();
+                if let Writer::Plain(producer) = &self.writer {
+                    lacks_idempotence(producer, &self.health);
+                }
                 (Undone::Failed(why.clone()), Err(why))
             }
         };
@@ -249,7 +248,7 @@ impl Sink {
                 let (id, patience) = (&self.transactional_id, config.broker_timeout);
                 Writer::Transactional(Transactions::start(config, health, id, patience)??)
             }
-            Writer::Plain(_) => Writer::Plain(plain(config, health, self.idempotent)?),
+            Writer::Plain(_) => Writer::Plain(plain(config, health)?),
         };
         Ok(())
     }

@@ -280,10 +280,15 @@ pub(super) fn properties<'t>(
     let options = AdminOptions::new().request_timeout(Some(ADMIN_TIMEOUT));
     let found = wait(admin.describe_configs(&topics, &options))??;
     let describe = |code| anyhow!("their properties cannot be read: {code}");
-    found
+    let found: Vec<ConfigResource> = found
         .into_iter()
         .map(|resource| resource.map_err(describe))
-        .collect()
+        .collect::<Result<_>>()?;
+    // The client says of a topic that the brokers refuse to describe that it has no properties.
+    if found.iter().any(|resource| resource.entries.is_empty()) {
+        bail!("the brokers refuse to describe them");
+    }
+    Ok(found)
 }
 
 /// Makes the topics that do not exist; returns their names. `needed` as for [`wanted`];
@@ -326,7 +331,10 @@ pub fn create(
         match result {
             Ok(topic) => made.push(topic),
             Err((_, Code::TopicAlreadyExists)) => (),
-            Err((topic, code)) => bail!("topic {topic} could not be made: {code}"),
+            Err((topic, code)) => bail!(
+                "topic {topic} could not be made: {code}. Where brokers do not let clients make \
+                 topics, make it yourself; `watchfire topics check` says how it must be"
+            ),
         }
     }
     wait_until_shown(config, health, &missing)?;

@@ -7,8 +7,11 @@
 //! `WATCHFIRE_CHAOS_MODE=exactly_once` (or `at_least_once`) runs one mode alone, and
 //! `WATCHFIRE_CHAOS_TABLE=dir` puts a line for each seed into the mode's file there.
 
+mod answers;
 mod application;
 mod check;
+mod commits;
+mod dialects;
 mod dump;
 mod field;
 mod rest;
@@ -54,10 +57,6 @@ struct Runs {
 
 impl Runs {
     fn from_environment() -> Runs {
-        let number = |name: &str, usual| {
-            let text = std::env::var(format!("WATCHFIRE_CHAOS_{name}"));
-            text.map_or(usual, |text| text.parse().expect("a number"))
-        };
         let all = [Delivery::ExactlyOnce, Delivery::AtLeastOnce];
         let mode = std::env::var("WATCHFIRE_CHAOS_MODE").unwrap_or_default();
         let modes = all.into_iter();
@@ -71,6 +70,12 @@ impl Runs {
             table: std::env::var_os("WATCHFIRE_CHAOS_TABLE").map(PathBuf::from),
         }
     }
+}
+
+/// A number that may be set for a run of the tests.
+fn number(name: &str, usual: u64) -> u64 {
+    let text = std::env::var(format!("WATCHFIRE_CHAOS_{name}"));
+    text.map_or(usual, |text| text.parse().expect("a number"))
 }
 
 fn name(mode: Delivery) -> &'static str {

@@ -30,6 +30,7 @@ mod long;
 mod measure;
 mod much;
 mod oracle;
+mod proxy;
 mod reader;
 mod recorded;
 mod reference;

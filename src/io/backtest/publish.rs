@@ -55,19 +55,33 @@ pub fn check(cluster: &Cluster, topic: &str) -> Result<()> {
 pub fn publish<'i>(
     cluster: &Cluster,
     topic: &str,
+    incidents: impl Iterator<Item = &'i Incident> + Clone,
+) -> Result<()> {
+    let producer = producer::plain(&cluster.config, &cluster.health)?;
+    let published = try_to_publish(cluster, &producer, topic, incidents.clone());
+    if !producer::lacks_idempotence(&producer, &cluster.health) {
+        return published;
+    }
+    let producer = producer::plain(&cluster.config, &cluster.health)?;
+    try_to_publish(cluster, &producer, topic, incidents)
+}
+
+fn try_to_publish<'i>(
+    cluster: &Cluster,
+    producer: &Producer,
+    topic: &str,
     incidents: impl Iterator<Item = &'i Incident>,
 ) -> Result<()> {
-    let producer = producer::plain(&cluster.config, &cluster.health, true)?;
     producer.context().begin();
     for incident in incidents {
         let payload = Encoding::Avro.encode(incident);
         let key = incident.incident_id.to_string();
-        send(cluster, &producer, (topic, &key), &payload)?;
+        send(cluster, producer, (topic, &key), &payload)?;
     }
     while producer.in_flight_count() > 0 {
-        wait(cluster, &producer)?;
+        wait(cluster, producer)?;
     }
-    failure(&producer)
+    failure(producer)
 }
 
 fn send(

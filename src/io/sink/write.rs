@@ -8,7 +8,7 @@ use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, Producer as _};
 
 use super::undone::is_moving;
-use super::{Fault, Message, PAUSE, Progress, Sink, Writer, offsets};
+use super::{Fault, Message, PAUSE, Progress, Sink, offsets};
 use crate::config::Delivery;
 use crate::io::client;
 use crate::io::clock;
@@ -65,19 +65,6 @@ impl Sink {
             }
             self.health.check_stop("commit").map_err(Fault::Stop)?;
             std::thread::sleep(PAUSE);
-        }
-    }
-
-    /// Where brokers have no idempotent producers, order is kept by sending one request at a
-    /// time.
-    pub(super) fn do_without_idempotence(&mut self) {
-        let Writer::Plain(producer) = &self.writer else {
-            return;
-        };
-        let fatal = producer.client().fatal_error();
-        if matches!(fatal, Some((Code::UnsupportedFeature, _))) && self.idempotent {
-            tracing::warn!("the brokers have no idempotent producers: sending one by one");
-            self.idempotent = false;
         }
     }
 

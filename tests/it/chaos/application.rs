@@ -63,6 +63,16 @@ impl Application {
     /// Makes the directory of a worker that reaches the brokers at `bootstrap`, with the first
     /// rules; gives its configuration.
     pub fn prepare(&self, worker: &str, bootstrap: &str) -> PathBuf {
+        self.prepare_with(worker, bootstrap, |text| text)
+    }
+
+    /// The same with the configuration changed.
+    pub fn prepare_with(
+        &self,
+        worker: &str,
+        bootstrap: &str,
+        change: impl FnOnce(String) -> String,
+    ) -> PathBuf {
         std::fs::create_dir_all(self.rules_dir(worker)).unwrap();
         std::fs::create_dir_all(self.disk(worker)).unwrap();
         self.write_rules(worker, Version::FIRST);
@@ -86,7 +96,7 @@ impl Application {
             self.static_membership,
         );
         let path = self.dir.path().join(worker).join("watchfire.toml");
-        std::fs::write(&path, text).unwrap();
+        std::fs::write(&path, change(text)).unwrap();
         path
     }
 
