@@ -6,6 +6,7 @@ mod connection;
 mod environment;
 pub mod kafka;
 mod keys;
+pub mod login;
 mod secret;
 #[cfg(test)]
 mod tests;
@@ -15,6 +16,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 pub use kafka::{Kafka, near_property};
+pub use login::Login;
 pub use secret::{ReadSecret, Secret, holds_key, looks_secret};
 pub use written::{Delivery, OnBrokenRules, RuleTests, Size, Start, Written};
 
@@ -78,6 +80,8 @@ pub struct Config {
     pub accept_incomplete_state: bool,
     /// How to reach the brokers.
     pub kafka: Kafka,
+    /// Where tokens come from, if brokers are to have some.
+    pub login: Option<Login>,
     /// What should be looked at, and does not prevent the start.
     pub warnings: Vec<String>,
 }
@@ -166,8 +170,16 @@ impl Config {
             &mut problems,
         );
         written.sources = written.sources.or_else(|| Some(vec![kafka.hub.clone()?]));
+        let sources = login::Sources {
+            written: &written.login,
+            environment: input.environment,
+            read: input.read_secret,
+        };
+        let login = Login::build(&sources, &mut kafka, &mut problems);
         kafka.suit_event_hubs();
-        let config = Config::from_written(written, kafka, warnings, input.memory_limit);
+        warnings.extend(kafka.unused_tls());
+        let mut config = Config::from_written(written, kafka, warnings, input.memory_limit);
+        config.login = login;
         config.check(&mut problems);
         config.check_limits(&mut problems);
         if problems.is_empty() {
@@ -235,6 +247,7 @@ impl Config {
             },
             accept_incomplete_state: written.accept_incomplete_state.unwrap_or(false),
             kafka,
+            login: None,
             warnings,
         }
     }

@@ -220,7 +220,7 @@ impl Args {
         let settings = Settings::of(self.config.clone(), self.brokers.clone());
         let config: Arc<Config> = Arc::new(settings.load()?);
         Ok(Some(Cluster {
-            health: Health::new(config.kafka.brokers()),
+            health: Health::of(&config),
             config,
         }))
     }

@@ -191,7 +191,7 @@ fn spawn_player(seed: u64, address: String) -> JoinHandle<Result<Sent>> {
 /// Reads the incidents topic as a consumer of it would.
 fn listen(config: &Config, tell: &Sender<Incident>) -> Result<()> {
     let reader = Reader::new()?;
-    let health = Health::new(config.kafka.brokers());
+    let health = Health::of(config);
     let range = Range {
         from_beginning: true,
         until_end: false,

@@ -76,7 +76,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
 }
 
 fn read(config: &Config) -> Result<Vec<Version>> {
-    let health = Health::new(config.kafka.brokers());
+    let health = Health::of(config);
     let topic = Names::of(&config.app).rules;
     let existing = topics::partitions(config, &health, START_PATIENCE)?;
     if !existing.contains_key(&*topic) {

@@ -83,7 +83,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
 /// All that the topic has of incidents whose ids begin so; of more than one, their ids alone, and
 /// not more of them than are named.
 fn find(config: &Config, beginning: &str) -> Result<BTreeMap<Hash, Vec<Said>>> {
-    let health = Health::new(config.kafka.brokers());
+    let health = Health::of(config);
     let reader = Reader::new()?;
     let range = Range {
         from_beginning: true,

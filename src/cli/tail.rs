@@ -48,7 +48,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         Err(code) => return Ok(code),
     };
     log::start(false)?;
-    let health = Health::new(config.kafka.brokers());
+    let health = Health::of(&config);
     let reader = Reader::new()?;
     let range = Range {
         from_beginning: args.from_beginning,

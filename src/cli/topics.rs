@@ -95,7 +95,7 @@ fn with_needed(
 }
 
 fn create(config: &Config, needed: Second, replication: i32) -> Result<ExitCode> {
-    let health = Health::new(config.kafka.brokers());
+    let health = Health::of(config);
     let made = topics::create(config, &health, needed, replication)?;
     for topic in topics::wanted(config, needed) {
         let done = if made.iter().any(|made| **made == *topic.name) {
@@ -109,7 +109,7 @@ fn create(config: &Config, needed: Second, replication: i32) -> Result<ExitCode>
 }
 
 fn check(config: &Config, needed: Second, json: bool) -> Result<ExitCode> {
-    let health = Health::new(config.kafka.brokers());
+    let health = Health::of(config);
     let existing = topics::partitions(config, &health, START_PATIENCE)?;
     let rules = Names::of(&config.app).rules;
     let fixed = match existing.contains_key(&*rules) {
@@ -118,7 +118,7 @@ fn check(config: &Config, needed: Second, json: bool) -> Result<ExitCode> {
             .matches_partitions(),
         false => None,
     };
-    let deviations = topics::check(config, &existing, fixed, needed)?;
+    let deviations = topics::check(config, &health, &existing, fixed, needed)?;
     if json {
         let list: Vec<_> = deviations.iter().map(as_json).collect();
         screen::out(format_args!("{}\n", serde_json::Value::from(list)))?;
@@ -155,7 +155,7 @@ fn reset(config: &Config, topic: &str) -> Result<ExitCode> {
             config.sources.join(", ")
         );
     }
-    let health = Health::new(config.kafka.brokers());
+    let health = Health::of(config);
     let rules = Names::of(&config.app).rules;
     let existing = topics::partitions(config, &health, START_PATIENCE)?;
     if !existing.contains_key(&*rules) {

@@ -28,7 +28,7 @@ fn unknown_key(name: &str) -> String {
             None => format!("the key {name} does not stand here, but above all sections"),
         };
     }
-    let sections = ["limits", "state", "kafka"];
+    let sections = ["limits", "state", "login", "kafka"];
     let is_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
     match nearest(name, sections.into_iter().chain(KEYS.map(within_section))) {
         _ if name.len() > 40 || !name.chars().all(is_word) => "a key is not known".to_owned(),

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::keys::KEYS;
+use super::login::CLIENT_SECRET;
 use super::written::Written;
 use crate::rule::nearest::nearest;
 
@@ -19,7 +20,8 @@ const PREFIX: &str = "WATCHFIRE_";
 pub const KAFKA_PREFIX: &str = "WATCHFIRE_KAFKA_";
 
 /// Variables that are no keys of the configuration.
-const OTHERS: [&str; 4] = [
+const OTHERS: [&str; 5] = [
+    CLIENT_SECRET,
     "WATCHFIRE_COMMIT",
     "WATCHFIRE_CONFIG",
     "WATCHFIRE_CORPUS",

@@ -17,6 +17,9 @@ pub(super) const PLACE_OF_CONNECTION: &str = concat!(
 const CONNECTION_USER: &str = "$ConnectionString";
 
 const BROKERS: &str = "bootstrap.servers";
+const PROTOCOL: &str = "security.protocol";
+/// The mechanism of those who log in with a token.
+const TOKENS: &str = "OAUTHBEARER";
 const USERNAME: &str = "sasl.username";
 const PASSWORD: &str = "sasl.password";
 
@@ -274,10 +277,83 @@ impl Kafka {
         }
     }
 
+    /// The host of the first broker.
+    pub(super) fn host(&self) -> String {
+        let first = self.brokers().split(',').next().unwrap_or_default().trim();
+        let address = first
+            .split_once("://")
+            .map_or(first, |(_, address)| address);
+        let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
+        host.to_ascii_lowercase()
+    }
+
+    fn mechanism(&self) -> Option<&str> {
+        let names = ["sasl.mechanism", "sasl.mechanisms"];
+        let found = names.iter().find_map(|name| self.properties.get(*name));
+        found.map(String::as_str)
+    }
+
+    /// Whether the client is to log in with tokens.
+    pub(super) fn wants_tokens(&self) -> bool {
+        self.mechanism() == Some(TOKENS)
+    }
+
+    /// Whether anything is written about how the client is known to the brokers.
+    pub(super) fn has_login(&self) -> bool {
+        let about = |key: &String| {
+            key.starts_with("sasl.")
+                || key.starts_with("ssl.certificate.")
+                || key.starts_with("ssl.keystore.")
+                || key == PROTOCOL
+        };
+        !self.secrets.is_empty() || self.properties.keys().any(about)
+    }
+
+    /// What says that the client logs in otherwise than with tokens.
+    pub(super) fn other_login(&self) -> Option<&'static str> {
+        let user = self.properties.get(USERNAME).map(String::as_str);
+        match self.mechanism() {
+            Some(TOKENS) | None => self.secrets.contains_key(PASSWORD).then_some(PASSWORD),
+            Some(_) if user == Some(CONNECTION_USER) => Some("the connection string"),
+            Some(_) => Some("\"sasl.mechanism\" under [kafka]"),
+        }
+    }
+
+    /// Has the client log in with tokens.
+    pub(super) fn use_tokens(&mut self) {
+        self.properties.remove("sasl.mechanisms");
+        for (key, value) in [(PROTOCOL, "SASL_SSL"), ("sasl.mechanism", TOKENS)] {
+            let written = self.properties.entry(key.to_owned());
+            written.or_insert_with(|| value.to_owned());
+        }
+    }
+
+    /// What is said where properties of TLS are written, and the connection has none.
+    pub(super) fn unused_tls(&self) -> Option<String> {
+        let protocol = self
+            .properties
+            .get(PROTOCOL)
+            .map(|p| p.to_ascii_uppercase());
+        let is_closed = protocol.is_some_and(|protocol| protocol.ends_with("SSL"));
+        let mut keys = self.properties.keys().chain(self.secrets.keys());
+        let key = keys.find(|key| key.starts_with("ssl."))?;
+        (!is_closed).then(|| {
+            format!(
+                "kafka.\"{key}\" is not used: the connection has no TLS; set \"{PROTOCOL}\" to SSL \
+                 or SASL_SSL"
+            )
+        })
+    }
+
     /// Adds what Event Hubs needs and librdkafka does not know: its load balancer drops idle
     /// connections after 240 s, it throttles by delaying answers, and it limits batches to 1 MB.
     pub(super) fn suit_event_hubs(&mut self) {
         if self.event_hubs {
+            let brokers = self.brokers();
+            if !brokers.is_empty() && !brokers.contains([':', ',']) {
+                let address = format!("{brokers}:9093");
+                self.properties.insert(BROKERS.to_owned(), address);
+            }
             for (key, value) in [
                 ("connections.max.idle.ms", "180000"),
                 ("metadata.max.age.ms", "180000"),

@@ -2,7 +2,7 @@
 
 /// Every key, in the order of the documentation. In the environment `a.b_c` is
 /// `WATCHFIRE_A_B_C`; properties of `[kafka]` come besides.
-pub const KEYS: [&str; 31] = [
+pub const KEYS: [&str; 39] = [
     "app",
     "sources",
     "rules",
@@ -34,4 +34,12 @@ pub const KEYS: [&str; 31] = [
     "state.recovery",
     "state.block_cache",
     "state.write_buffer",
+    "login.method",
+    "login.tenant_id",
+    "login.client_id",
+    "login.client_secret_file",
+    "login.token_file",
+    "login.authority",
+    "login.scope",
+    "login.ca_file",
 ];

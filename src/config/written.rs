@@ -62,6 +62,9 @@ pub struct Written {
     /// `[state]`
     #[serde(default)]
     pub state: WrittenState,
+    /// `[login]`
+    #[serde(default)]
+    pub login: WrittenLogin,
     /// `[kafka]`, as it stands there
     #[serde(default)]
     pub kafka: BTreeMap<String, toml::Value>,
@@ -123,6 +126,73 @@ pub struct WrittenState {
     pub block_cache: Option<Size>,
     /// [`super::Config::write_buffer_bytes`]
     pub write_buffer: Option<Size>,
+}
+
+/// The section `[login]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WrittenLogin {
+    /// How tokens are got.
+    pub method: Option<LoginMethod>,
+    /// `tenant` of [`super::login::Application`]
+    pub tenant_id: Option<String>,
+    /// `client_id` of [`super::login::Application`], or which identity of a machine is meant
+    pub client_id: Option<String>,
+    /// The file of the secret
+    pub client_secret_file: Option<String>,
+    /// The file of the platform's token
+    pub token_file: Option<String>,
+    /// `authority` of [`super::login::Application`]
+    pub authority: Option<String>,
+    /// [`super::Login::scope`]
+    pub scope: Option<String>,
+    /// [`super::Login::ca_file`]
+    pub ca_file: Option<String>,
+}
+
+impl WrittenLogin {
+    fn over(self, under: WrittenLogin) -> WrittenLogin {
+        WrittenLogin {
+            method: self.method.or(under.method),
+            tenant_id: self.tenant_id.or(under.tenant_id),
+            client_id: self.client_id.or(under.client_id),
+            client_secret_file: self.client_secret_file.or(under.client_secret_file),
+            token_file: self.token_file.or(under.token_file),
+            authority: self.authority.or(under.authority),
+            scope: self.scope.or(under.scope),
+            ca_file: self.ca_file.or(under.ca_file),
+        }
+    }
+}
+
+/// How a token is got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LoginMethod {
+    /// As an application that knows a secret.
+    ClientSecret,
+    /// As the machine's own identity.
+    ManagedIdentity,
+    /// As an application, by a token of the platform.
+    WorkloadIdentity,
+}
+
+impl LoginMethod {
+    /// All there are.
+    pub const ALL: [LoginMethod; 3] = [
+        LoginMethod::ClientSecret,
+        LoginMethod::ManagedIdentity,
+        LoginMethod::WorkloadIdentity,
+    ];
+
+    /// As it is written in the configuration.
+    pub fn name(self) -> &'static str {
+        match self {
+            LoginMethod::ClientSecret => "client_secret",
+            LoginMethod::ManagedIdentity => "managed_identity",
+            LoginMethod::WorkloadIdentity => "workload_identity",
+        }
+    }
 }
 
 /// How what the worker writes is tied to what it has read.
@@ -275,7 +345,7 @@ impl Written {
                 .parse::<i64>()
                 .map_or_else(|_| value.into(), toml::Value::from),
         };
-        if matches!(key, "app" | "state_dir") {
+        if matches!(key, "app" | "state_dir") || key.starts_with("login.") {
             typed = value.into();
         }
         let mut table = toml::Table::new();
@@ -344,6 +414,7 @@ impl Written {
                 block_cache: self.state.block_cache.or(under.state.block_cache),
                 write_buffer: self.state.write_buffer.or(under.state.write_buffer),
             },
+            login: self.login.over(under.login),
             kafka,
         }
     }

@@ -2,17 +2,22 @@
 
 mod errors;
 
+use std::ffi::{CString, c_char};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
-use rdkafka::client::ClientContext;
+use rdkafka::bindings::rd_kafka_oauthbearer_set_token;
+use rdkafka::client::{Client, ClientContext, OAuthToken};
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
-use rdkafka::consumer::{BaseConsumer, ConsumerContext};
+use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode as Code};
+use rdkafka::types::RDKafkaRespErr;
 
 use super::clock;
+pub use super::lock::lock;
+use super::login::Tokens;
 use crate::config::Config;
 
 use errors::advice;
@@ -35,6 +40,8 @@ pub const PAUSE: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub struct Health {
     brokers: String,
+    /// What clients log in with, where that is a token.
+    tokens: Option<Tokens>,
     /// Whether a broker has ever answered: then its address is right, and what fails is not that.
     answered: AtomicBool,
     stopping: AtomicBool,
@@ -51,10 +58,16 @@ pub struct Health {
 }
 
 impl Health {
-    /// All is well with the brokers at `brokers`, as far as is known.
-    pub fn new(brokers: &str) -> Arc<Health> {
+    /// All is well with the configured brokers, as far as is known.
+    pub fn of(config: &Config) -> Arc<Health> {
+        let tokens = config.login.clone().map(Tokens::new);
+        Health::with(config.kafka.brokers(), tokens)
+    }
+
+    fn with(brokers: &str, tokens: Option<Tokens>) -> Arc<Health> {
         Arc::new(Health {
             brokers: brokers.to_owned(),
+            tokens,
             answered: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
             lacks_idempotence: AtomicBool::new(false),
@@ -105,12 +118,77 @@ impl Health {
         }
     }
 
+    /// A token to log in with, got before. Only the first one is waited for.
+    pub fn token(&self) -> Result<OAuthToken> {
+        let Some(tokens) = &self.tokens else {
+            bail!("[login] does not say where tokens come from");
+        };
+        tokens.want()?;
+        let start = clock::instant();
+        loop {
+            let problem = match tokens.current() {
+                Some(Ok(token)) => {
+                    return Ok(OAuthToken {
+                        token: token.value.reveal().to_owned(),
+                        // Nobody but the broker says who we are.
+                        principal_name: "watchfire".to_owned(),
+                        lifetime_ms: token.renewed_by(clock::now()),
+                    });
+                }
+                Some(Err(problem)) => Some(problem),
+                None => None,
+            };
+            let waits = !tokens.had_one()
+                && !problem.as_ref().is_some_and(|problem| problem.lasting)
+                && start.elapsed() < START_PATIENCE
+                && !self.stopping();
+            if !waits {
+                let words = problem.map(|problem| problem.words);
+                bail!(
+                    "no token to log in with: {}",
+                    words.as_deref().unwrap_or("no answer")
+                );
+            }
+            std::thread::sleep(PAUSE);
+        }
+    }
+
+    /// Takes that a login failed. One with a password fails for good. A token may have expired on
+    /// the way to a client that was not looked after; the first one of all has not.
+    fn login_failed(&self, reason: &str) {
+        let Some(tokens) = &self.tokens else {
+            return self.refuse(format!(
+                "the brokers at {} refused the login: {reason}. Check sasl.mechanism, \
+                 sasl.username and the password",
+                self.brokers
+            ));
+        };
+        if tokens.problem().is_some() || NO_TOKEN.iter().any(|said| reason.contains(said)) {
+            tracing::debug!(reason, "a client has no token");
+        } else if self.answered.load(Ordering::Acquire) {
+            self.hear(&format!("the token was refused: {reason}"));
+            tokens.renew();
+        } else {
+            self.refuse(format!(
+                "the brokers at {} refused the token: {reason}. Check that login.scope is of \
+                 these brokers, and that the identity has the role Azure Event Hubs Data Receiver \
+                 or Data Sender there; a new role takes some minutes to count",
+                self.brokers
+            ));
+        }
+    }
+
     /// # Errors
     ///
-    /// The brokers refuse us, or have been away for more than `patience`.
+    /// The brokers refuse us, nobody gives us a token, or the brokers have been away for more than
+    /// `patience`.
     pub fn check(&self, patience: Duration) -> Result<()> {
         if let Some(refused) = lock(&self.refused).as_ref() {
             bail!("{refused}");
+        }
+        let problem = self.tokens.as_ref().and_then(Tokens::problem);
+        if let Some(problem) = problem.filter(|problem| problem.lasting) {
+            bail!("no token to log in with: {}", problem.words);
         }
         match *lock(&self.down) {
             Some(since) if since.elapsed() > patience => Err(self.away(patience)),
@@ -130,6 +208,9 @@ impl Health {
 
     /// Why no broker answers, as far as was heard, and what to do about it.
     fn reason(&self) -> Option<String> {
+        if let Some(problem) = self.tokens.as_ref().and_then(Tokens::problem) {
+            return Some(format!("no token to log in with: {}", problem.words));
+        }
         let reason = lock(&self.reason).clone();
         let advice = advice(&reason).unwrap_or(
             "check that the brokers run, and the address and security.protocol in the \
@@ -152,11 +233,9 @@ impl Health {
 
     fn notice(&self, code: Option<Code>, reason: &str) {
         match code {
-            Some(Code::Authentication | Code::SaslAuthenticationFailed) => self.refuse(format!(
-                "the brokers at {} refused the login: {reason}. Check sasl.mechanism, \
-                 sasl.username and the password",
-                self.brokers
-            )),
+            Some(Code::Authentication | Code::SaslAuthenticationFailed) => {
+                self.login_failed(reason);
+            }
             Some(
                 Code::TopicAuthorizationFailed
                 | Code::GroupAuthorizationFailed
@@ -236,9 +315,37 @@ impl Health {
     }
 }
 
-/// The value behind a lock; that another thread panicked while it held it changes nothing here.
-pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+/// Gives a client its first token, where it logs in with one. It asks for others by itself, when
+/// it is looked after.
+#[expect(unsafe_code, reason = "the client library's safe interface lacks it")]
+pub fn log_in<C: ClientContext>(client: &Client<C>, health: &Health) -> Result<()> {
+    if health.tokens.is_none() {
+        return Ok(());
+    }
+    let token = health.token()?;
+    let (value, name) = (
+        CString::new(token.token)?,
+        CString::new(token.principal_name)?,
+    );
+    let mut said: [c_char; 512] = [0; 512];
+    // SAFETY: the client lives as long as `client`; the texts end with a zero, and are copied; what
+    // is said fits into the room that is given for it.
+    let code = unsafe {
+        rd_kafka_oauthbearer_set_token(
+            client.native_ptr(),
+            value.as_ptr(),
+            token.lifetime_ms,
+            name.as_ptr(),
+            std::ptr::null_mut(),
+            0,
+            said.as_mut_ptr(),
+            said.len(),
+        )
+    };
+    if code != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR {
+        bail!("a client did not take its token: {code:?}");
+    }
+    Ok(())
 }
 
 /// Looks after a client: what it has to say about connections is said when it is asked.
@@ -251,10 +358,25 @@ pub fn look_after<C: ConsumerContext>(client: &BaseConsumer<C>) {
     }
 }
 
+/// What a client that asks for a token gets.
+pub type TokenResult = Result<OAuthToken, Box<dyn std::error::Error>>;
+
+/// What the client library says of a login for which it has no token.
+const NO_TOKEN: [&str; 2] = [
+    "there is no token available",
+    "Failed to acquire SASL OAUTHBEARER token",
+];
+
 /// The callbacks of clients that belong to no group.
 pub struct Callbacks(pub Arc<Health>);
 
 impl ClientContext for Callbacks {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
+    fn generate_oauth_token(&self, _: Option<&str>) -> TokenResult {
+        Ok(self.0.token()?)
+    }
+
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         log(&self.0, level, facility, message);
     }
@@ -388,9 +510,11 @@ pub fn reader_with(
     for (key, value) in more {
         settings.set(*key, *value);
     }
-    settings
+    let reader: BaseConsumer<Callbacks> = settings
         .create_with_context(Callbacks(Arc::clone(health)))
-        .map_err(|e| cannot_create(&e))
+        .map_err(|e| cannot_create(&e))?;
+    log_in(reader.client(), health)?;
+    Ok(reader)
 }
 
 #[cfg(test)]
@@ -402,7 +526,7 @@ mod tests {
 
     #[test]
     fn the_reason_is_in_the_final_error() {
-        let health = Health::new("b:9092");
+        let health = Health::with("b:9092", None);
         let fails = || Err::<(), _>(KafkaError::MetadataFetch(Code::BrokerTransportFailure));
         let ask = || health.patiently(Duration::ZERO, "ask the brokers", fails);
         let said = ask().unwrap_err().to_string();

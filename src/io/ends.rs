@@ -5,7 +5,7 @@
 //! position: if it is told of the end without a message before it, it is the end.
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
@@ -21,6 +21,9 @@ use crate::time::Millis;
 
 /// The longest that a partition's end is waited for.
 const PROBE: Duration = Duration::from_millis(500);
+
+/// A client that nobody asks anything is looked after this often: it may need another token.
+const IDLE: Duration = Duration::from_millis(500);
 
 /// A partition and the offset that is to be read next.
 #[derive(Clone, Debug)]
@@ -80,7 +83,15 @@ impl Ends {
         std::thread::Builder::new()
             .name("ends".to_owned())
             .spawn(move || {
-                while let Ok(questions) = asked.recv() {
+                loop {
+                    let questions = match asked.recv_timeout(IDLE) {
+                        Ok(questions) => questions,
+                        Err(RecvTimeoutError::Timeout) => {
+                            client::look_after(&consumer);
+                            continue;
+                        }
+                        Err(RecvTimeoutError::Disconnected) => return,
+                    };
                     let answer = answer(&consumer, &health, patience, &questions);
                     if answered.send(answer).is_err() {
                         return;
@@ -134,6 +145,7 @@ fn answer(
     let mut clock = clock::now();
     let ends = health.patiently(patience, "ask for the ends of the partitions", || {
         clock = clock::now();
+        client::look_after(consumer);
         look_up(consumer, &partitions, Offset::End)
     })?;
     let mut answers = Vec::with_capacity(questions.len());

@@ -89,6 +89,12 @@ impl Callbacks {
 }
 
 impl ClientContext for Callbacks {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
+    fn generate_oauth_token(&self, _: Option<&str>) -> client::TokenResult {
+        Ok(self.health.token()?)
+    }
+
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         client::log(&self.health, level, facility, message);
     }

@@ -18,6 +18,10 @@ pub mod progress;
 
 pub mod clock;
 
+pub mod lock;
+
+pub mod login;
+
 pub mod client;
 
 pub mod topics;

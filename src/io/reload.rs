@@ -225,7 +225,7 @@ impl Reloader {
             tracing::debug!("the first stage has ended already");
         }
         let needed = retention::needed(&set.rules, settings);
-        topics::retention::warn(&self.config, needed);
+        topics::retention::warn(&self.config, &self.health, needed);
         self.set = set;
         Ok(Outcome::Changed(changes, plan))
     }

@@ -186,6 +186,7 @@ impl std::fmt::Display for Deviation {
 /// for good, if it is known; `needed` as for [`wanted`].
 pub fn check(
     config: &Config,
+    health: &Health,
     existing: &BTreeMap<String, u32>,
     fixed: Option<u32>,
     needed: Second,
@@ -224,7 +225,7 @@ pub fn check(
         .iter()
         .filter(|topic| existing.contains_key(&*topic.name))
         .collect();
-    match properties(config, present.iter().map(|topic| &*topic.name)) {
+    match properties(config, health, present.iter().map(|topic| &*topic.name)) {
         Ok(found) => {
             deviations.extend(deviating(&present, &found));
             deviations.extend(sizes::too_small(config, &present, &found));
@@ -270,13 +271,14 @@ fn deviating(wanted: &[&Wanted], found: &[ConfigResource]) -> Vec<Deviation> {
 
 pub(super) fn properties<'t>(
     config: &Config,
+    health: &Health,
     topics: impl Iterator<Item = &'t str>,
 ) -> Result<Vec<ConfigResource>> {
     let topics: Vec<_> = topics.map(ResourceSpecifier::Topic).collect();
     if topics.is_empty() {
         return Ok(Vec::new());
     }
-    let admin = admin(config)?;
+    let admin = admin(config, health)?;
     let options = AdminOptions::new().request_timeout(Some(ADMIN_TIMEOUT));
     let found = wait(admin.describe_configs(&topics, &options))??;
     let describe = |code| anyhow!("their properties cannot be read: {code}");
@@ -312,7 +314,7 @@ pub fn create(
     if new.is_empty() {
         return Ok(Vec::new());
     }
-    let admin = admin(config)?;
+    let admin = admin(config, health)?;
     let options = AdminOptions::new()
         .request_timeout(Some(ADMIN_TIMEOUT))
         .operation_timeout(Some(ADMIN_TIMEOUT));
@@ -374,12 +376,15 @@ fn new_topic(topic: &Wanted, replication: i32) -> NewTopic<'_> {
     new
 }
 
-fn admin(config: &Config) -> Result<AdminClient<DefaultClientContext>> {
+/// A client for one question: it is not looked after, so it has its one token from the beginning.
+fn admin(config: &Config, health: &Health) -> Result<AdminClient<DefaultClientContext>> {
     let mut settings = client::settings(config);
     client::configured(&mut settings, config);
-    settings
+    let admin: AdminClient<DefaultClientContext> = settings
         .create()
-        .map_err(|error| client::cannot_create(&error))
+        .map_err(|error| client::cannot_create(&error))?;
+    client::log_in(admin.inner(), health)?;
+    Ok(admin)
 }
 
 fn wait<F: Future>(future: F) -> Result<F::Output> {

@@ -102,7 +102,7 @@ pub fn run_until<S: Future<Output = &'static str>>(
         (Err(problems), OnBrokenRules::Stop) => return Err(Failure::Input(problems)),
         (set, _) => set,
     };
-    let health = Health::new(config.kafka.brokers());
+    let health = Health::of(config);
     let starting = {
         let (config, health) = (config.clone(), Arc::clone(&health));
         runtime.spawn_blocking(move || start(&config, &health, properties, set, (ask, asked)))
@@ -153,7 +153,7 @@ fn start(
     };
     let matches = prepare::matches_partitions(config, health, &existing)?;
     if properties == Properties::Checked {
-        prepare::check_properties(config, &existing, matches, &set)?;
+        prepare::check_properties(config, health, &existing, matches, &set)?;
     }
     let (store, id) = prepare::state(config, health)?;
     let config = &prepare::member(config, &id);

@@ -23,7 +23,7 @@ use rdkafka::message::{Headers, Message as _};
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
-pub use broker::{Broker, PASSWORD, USER};
+pub use broker::{Broker, Listener, PASSWORD, USER};
 
 /// The longest that a broker may take for anything a test asks of it.
 const PATIENCE: Duration = Duration::from_secs(120);

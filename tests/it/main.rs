@@ -26,6 +26,7 @@ mod golden;
 mod incidents;
 mod kafka;
 mod life;
+mod login;
 mod long;
 mod measure;
 mod much;

@@ -20,6 +20,9 @@ pub fn is_transient_code(code: Code) -> bool {
             | Code::TimedOutQueue
             | Code::Resolve
             | Code::SSL
+            // Whether a refused login ends the process, its callback has decided.
+            | Code::Authentication
+            | Code::SaslAuthenticationFailed
             | Code::WaitCache
             | Code::WaitingForCoordinator
             | Code::InProgress

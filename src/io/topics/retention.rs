@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rdkafka::admin::ConfigResource;
 
-use super::super::client;
+use super::super::client::{self, Health};
 use super::{Deviation, Names, Wanted, Weight, properties, wanted};
 use crate::config::Config;
 use crate::time::Second;
@@ -86,10 +86,10 @@ fn in_words(millis: u128) -> String {
 
 /// Warns if the matches topic forgets too early for rules that need so many seconds of event
 /// time. Brokers that do not tell are believed.
-pub fn warn(config: &Config, needed: Second) {
+pub fn warn(config: &Config, health: &Health, needed: Second) {
     let wanted = wanted(config, needed);
     let topics: Vec<&Wanted> = wanted.iter().collect();
-    match properties(config, topics.iter().map(|topic| &*topic.name)) {
+    match properties(config, health, topics.iter().map(|topic| &*topic.name)) {
         Ok(found) => {
             for deviation in short_lived(config, needed, &topics, &found) {
                 tracing::warn!("{deviation}");

@@ -91,13 +91,14 @@ pub fn matches_partitions(
 /// All that is wrong at once.
 pub fn check_properties(
     config: &Config,
+    health: &Health,
     existing: &BTreeMap<String, u32>,
     matches: u32,
     set: &RuleSet,
 ) -> Result<()> {
     let mut problems = Vec::new();
     let needed = retention::needed(&set.rules, config.settings);
-    for deviation in topics::check(config, existing, Some(matches), needed)? {
+    for deviation in topics::check(config, health, existing, Some(matches), needed)? {
         match deviation.weight {
             Weight::Fatal => problems.push(deviation.to_string()),
             Weight::Risk => tracing::warn!("{deviation}"),

@@ -17,6 +17,17 @@ pub struct Broker {
     login_bootstrap: String,
 }
 
+/// Where a broker listens besides, and with which protocol.
+#[derive(Clone, Copy)]
+pub struct Listener {
+    /// Its name, in upper case.
+    pub name: &'static str,
+    /// A free port.
+    pub port: u16,
+    /// Such as `SASL_SSL`.
+    pub protocol: &'static str,
+}
+
 #[derive(Clone, Copy)]
 struct Ports {
     plain: u16,
@@ -32,13 +43,18 @@ impl Broker {
 
     /// The same with more lines of configuration, which stand over the usual ones.
     pub fn start_with(more: &str) -> Broker {
-        let mut broker = Broker::prepare(more);
+        Broker::start_listening(&[], more)
+    }
+
+    /// The same with more listeners.
+    pub fn start_listening(listeners: &[Listener], more: &str) -> Broker {
+        let mut broker = Broker::prepare(listeners, more);
         // A port can be taken between its choice and its use; then Kafka ends at once.
         for _ in 0..2 {
             if broker.launch() {
                 return broker;
             }
-            broker = Broker::prepare(more);
+            broker = Broker::prepare(listeners, more);
         }
         assert!(
             broker.launch(),
@@ -78,7 +94,7 @@ impl Broker {
     }
 
     /// Makes what a broker needs on disk, and picks its ports.
-    fn prepare(more: &str) -> Broker {
+    fn prepare(listeners: &[Listener], more: &str) -> Broker {
         let free = free_ports(3);
         let ports = Ports {
             plain: free[0],
@@ -89,29 +105,36 @@ impl Broker {
             bootstrap: format!("127.0.0.1:{}", ports.plain),
             login_bootstrap: format!("127.0.0.1:{}", ports.login),
             node: Node::prepare(vec![ports.plain, ports.login], |dir| {
-                properties(dir, ports) + more
+                properties(dir, ports, listeners) + more
             }),
         }
     }
 }
 
 /// The broker's configuration: one node, no copies, no waiting that only production needs.
-fn properties(dir: &Path, ports: Ports) -> String {
+fn properties(dir: &Path, ports: Ports, more: &[Listener]) -> String {
     let Ports {
         plain,
         login,
         controller,
     } = ports;
     let data = dir.join("data");
+    let addresses = more
+        .iter()
+        .map(|l| format!(",{}://127.0.0.1:{}", l.name, l.port));
+    let addresses: String = addresses.collect();
+    let protocols = more.iter().map(|l| format!(",{}:{}", l.name, l.protocol));
+    let protocols: String = protocols.collect();
     format!(
         r#"
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller}
 controller.listener.names=CONTROLLER
-listeners=PLAIN://127.0.0.1:{plain},LOGIN://127.0.0.1:{login},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAIN://127.0.0.1:{plain},LOGIN://127.0.0.1:{login}
-listener.security.protocol.map=PLAIN:PLAINTEXT,LOGIN:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT
+listeners=PLAIN://127.0.0.1:{plain},LOGIN://127.0.0.1:{login},\
+    CONTROLLER://127.0.0.1:{controller}{addresses}
+advertised.listeners=PLAIN://127.0.0.1:{plain},LOGIN://127.0.0.1:{login}{addresses}
+listener.security.protocol.map=PLAIN:PLAINTEXT,LOGIN:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT{protocols}
 inter.broker.listener.name=PLAIN
 sasl.enabled.mechanisms=PLAIN
 listener.name.login.plain.sasl.jaas.config=\

@@ -24,7 +24,7 @@ fn a_slow_broker_is_waited_for_until_it_says_which_cluster_it_is() {
         memory_limit: None,
     });
     let config = config.unwrap();
-    let health = Health::new(config.kafka.brokers());
+    let health = Health::of(&config);
     let known = owner(&config, &health).unwrap();
     assert!(known.cluster.is_some());
     // A new connection takes two of these before it has its first answer: longer than a call.
