@@ -1,5 +1,6 @@
 //! Byte forms with a version in front: of matches on their way, and of the state.
 
+use postcard::ser_flavors::Flavor;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -15,7 +16,28 @@ pub fn to_bytes(version: u8, value: &impl Serialize) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(USUAL_BYTES);
     bytes.push(version);
     // Writing to a vector cannot fail, and no type of ours refuses to be written.
-    postcard::to_extend(value, bytes).unwrap_or_default()
+    postcard::serialize_with_flavor(value, Bytes(bytes)).unwrap_or_default()
+}
+
+/// What is written so far.
+struct Bytes(Vec<u8>);
+
+impl Flavor for Bytes {
+    type Output = Vec<u8>;
+
+    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
+        self.0.push(byte);
+        Ok(())
+    }
+
+    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn finalize(self) -> postcard::Result<Vec<u8>> {
+        Ok(self.0)
+    }
 }
 
 /// The reverse of [`to_bytes`].

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bounded;
 use crate::bytes::{self, Unreadable};
-use crate::record::{Hash, Position};
+use crate::record::{Hash, Parts, Position};
 use crate::time::Millis;
 
 /// The version byte that begins every message.
@@ -163,23 +163,21 @@ pub fn partition_of(fingerprint: Hash, key: &[Option<String>], partitions: u32) 
 
 /// The hash of a rule's fingerprint and the values of a join key: the key's name in the state.
 pub fn key_hash(fingerprint: Hash, key: &[Option<String>]) -> Hash {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(&fingerprint.0);
-    hash_values(&mut hasher, key);
-    Hash::finish(&hasher)
+    let mut parts = Parts::default();
+    parts.add(&fingerprint.0);
+    add_values(&mut parts, key);
+    parts.hash()
 }
 
 /// Adds values so that no two different lists give the same bytes.
-pub fn hash_values(hasher: &mut blake3::Hasher, values: &[Option<String>]) {
+pub fn add_values(parts: &mut Parts, values: &[Option<String>]) {
     for value in values {
         match value {
-            None => {
-                hasher.update(&[0]);
-            }
+            None => parts.add(&[0]),
             Some(text) => {
-                hasher.update(&[1]);
-                hasher.update(&(text.len() as u64).to_be_bytes());
-                hasher.update(text.as_bytes());
+                parts.add(&[1]);
+                parts.add(&(text.len() as u64).to_be_bytes());
+                parts.add(text.as_bytes());
             }
         }
     }

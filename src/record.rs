@@ -2,26 +2,27 @@
 
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use smallvec::SmallVec;
 
 /// A BLAKE3 hash, its first 128 bits.
 ///
 /// JSON shows it as 32 hexadecimal digits, compact formats as 16 bytes.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Hash(pub [u8; 16]);
 
 impl Hash {
     /// The hash of `bytes`.
     pub fn of(bytes: &[u8]) -> Hash {
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(bytes);
-        Hash::finish(&hasher)
+        Hash::first_of(blake3::hash(bytes))
     }
 
     /// The hash of what `hasher` was given.
     pub fn finish(hasher: &blake3::Hasher) -> Hash {
-        let mut first = [0; 16];
-        hasher.finalize_xof().fill(&mut first);
-        Hash(first)
+        Hash::first_of(hasher.finalize())
+    }
+
+    fn first_of(hash: blake3::Hash) -> Hash {
+        Hash(hash.as_bytes().first_chunk().copied().unwrap_or_default())
     }
 
     /// The first 64 bits, as a number.
@@ -46,6 +47,40 @@ impl Hash {
             *byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
         }
         Some(hash)
+    }
+}
+
+/// Most of what is hashed in parts fits into so many bytes.
+const PARTS_BYTES: usize = 256;
+
+/// A few short parts that are hashed together: faster than a hasher that is ready for gigabytes.
+#[derive(Debug, Default)]
+pub struct Parts {
+    bytes: SmallVec<[u8; PARTS_BYTES]>,
+}
+
+impl Parts {
+    /// Adds a part.
+    pub fn add(&mut self, part: &[u8]) {
+        self.bytes.extend_from_slice(part);
+    }
+
+    /// The hash of all.
+    pub fn hash(&self) -> Hash {
+        Hash::of(&self.bytes)
+    }
+}
+
+/// In the order of its bytes, compared as one number.
+impl Ord for Hash {
+    fn cmp(&self, other: &Hash) -> std::cmp::Ordering {
+        u128::from_be_bytes(self.0).cmp(&u128::from_be_bytes(other.0))
+    }
+}
+
+impl PartialOrd for Hash {
+    fn partial_cmp(&self, other: &Hash) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
     }
 }
 

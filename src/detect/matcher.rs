@@ -9,7 +9,7 @@ use crate::event::{Attribute, AttributeId, Attributes, Event, Value};
 use crate::matches::{self, Input, Match, MatchedRecord, PatternMatch};
 use crate::normalise;
 use crate::plan::Plan;
-use crate::record::{Hash, Position};
+use crate::record::{Hash, Parts, Position};
 use crate::rule::filter::Look;
 use crate::rule::{self, Aggregate, Function, New, Pattern, Rule};
 use crate::time::{FUTURE_MAX, Millis};
@@ -236,9 +236,9 @@ fn combination(new: &New, event: &Event<'_>) -> Hash {
         .iter()
         .map(|id| key_value(event.get(*id)))
         .collect();
-    let mut hasher = blake3::Hasher::new();
-    matches::hash_values(&mut hasher, &values);
-    Hash::finish(&hasher)
+    let mut parts = Parts::default();
+    matches::add_values(&mut parts, &values);
+    parts.hash()
 }
 
 /// What an aggregate reads of an event.

@@ -35,6 +35,8 @@ pub struct Moment {
     pub before: Option<Second>,
     /// The watermark after it.
     pub after: Option<Second>,
+    /// What it says was said before, and is not asked for.
+    pub silent: bool,
 }
 
 impl<'a> Context<'a> {

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use crate::fold::condition::{self, Horizon, Sight};
 use crate::fold::context::{Context, Moment};
-use crate::fold::episode::{late, say, settle};
+use crate::fold::episode::say::{self, Sayings};
+use crate::fold::episode::{late, settle};
 use crate::fold::key::pane::{Event, Mark};
 use crate::fold::key::{Alive, KeyId};
-use crate::fold::window::{Ranges, Timeline};
-use crate::incident::Incident;
+use crate::fold::window::{Ranges, Seconds};
 use crate::matches::Match;
 use crate::plan::LoadedRule;
 use crate::time::{Millis, Second, second_of};
@@ -36,7 +36,7 @@ pub struct Added<'r> {
 #[derive(Debug, Default)]
 pub struct Evaluated {
     /// What is news, by id and revision.
-    pub said: Vec<Incident>,
+    pub said: Sayings,
     /// Tests of windows that held more different values than are counted exactly.
     pub capped: u64,
 }
@@ -57,7 +57,7 @@ pub fn fold(
     };
     let mut changed = condition::update(key, rule, horizon);
     let touched = !arrived.on_time.is_empty() || !arrived.late.is_empty();
-    let mut said = Vec::new();
+    let mut said = Sayings::new();
     if touched || !changed.is_empty() || is_over(key, context, moment) {
         if key.stored.head.since != since {
             key.stored.head.since = since;
@@ -79,7 +79,7 @@ pub fn fold(
 }
 
 /// Closes what is open of a key whose rule is no longer in force.
-pub fn close(key: &mut Alive, context: Context<'_>, moment: Moment) -> Vec<Incident> {
+pub fn close(key: &mut Alive, context: Context<'_>, moment: Moment) -> Sayings {
     settle::catch_up(key, context.rule, moment.before);
     say::close_all(key, context, moment)
 }
@@ -95,17 +95,17 @@ fn news(
     changed: Ranges,
     arrived: &Arrived,
     moment: Moment,
-) -> Vec<Incident> {
+) -> Sayings {
     let Alive {
         stored,
         derived: Some(derived),
     } = key
     else {
-        return Vec::new();
+        return Sayings::new();
     };
     let rule = context.rule;
     let reached = 2 * rule.rule.window - 1;
-    let shown = arrived.on_time.seconds().map(|p| p..=p + reached);
+    let shown = arrived.on_time.iter().map(|p| p..=p + reached);
     let mut changed = changed.with(&Ranges::union(shown));
     if stored.head.entry != rule.entry {
         changed = Ranges::all();
@@ -122,8 +122,8 @@ fn news(
 /// The seconds of a message's matches of one key.
 #[derive(Default)]
 struct Arrived {
-    on_time: Timeline<()>,
-    late: Timeline<()>,
+    on_time: Seconds,
+    late: Seconds,
 }
 
 /// Whether a match is further behind the watermark before its message than is on time.
@@ -142,12 +142,12 @@ fn add(key: &mut Alive, rule: &LoadedRule, added: &[Added<'_>], before: Option<S
         let event = Event::of(rule, mark);
         match before.filter(|_| is_late(rule, mark.time, before)) {
             None => {
-                arrived.on_time.insert(key.add(rule, event, found), ());
+                arrived.on_time.insert(key.add(rule, event, found));
             }
             Some(before) => {
                 let hour = late::hour(before);
                 let second = key.stored.add_late(rule, event, found, hour);
-                arrived.late.insert(second, ());
+                arrived.late.insert(second);
             }
         }
     }

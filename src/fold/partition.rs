@@ -382,7 +382,7 @@ impl Partition {
             ..note.clone()
         };
         CommitPoint {
-            publications: taken.into_iter().map(|said| said.incident).collect(),
+            publications: taken.into_iter().map(|said| *said.incident).collect(),
             place,
             metadata: note.to_string(),
         }

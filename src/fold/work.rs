@@ -11,14 +11,17 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use crate::canary::{self, Canary};
 use crate::fold::context::Moment;
+use crate::fold::episode::say::Sayings;
 use crate::fold::evaluate::{self, Accepted, Evaluated, is_late};
 use crate::fold::key::KeyId;
 use crate::fold::key::pane::{Mark, Origin};
 use crate::fold::place::{Cursor, Place, Portion};
 use crate::fold::sources::Hearing;
-use crate::fold::state::State;
+use crate::fold::state::{Counts, Evaluation, State};
 use crate::incident::Incident;
 use crate::matches::{self, LogMessage, MatchedRecord};
 use crate::plan::{LoadedRule, Plan};
@@ -93,6 +96,14 @@ impl Run {
         adds
     }
 
+    /// When a message of the run is folded.
+    fn moment(&self, step: &Step) -> Moment {
+        Moment {
+            silent: step.moment.offset < self.silent_before.offset,
+            ..step.moment
+        }
+    }
+
     fn added(&self, add: &Add) -> Option<evaluate::Added<'_>> {
         let accepted = self.steps.get(add.step)?.matches.get(add.accepted)?;
         let (_, found) = accepted.found.get(add.found)?;
@@ -161,6 +172,7 @@ pub fn advance(state: &mut State, plan: &Arc<Plan>, log: LogMessage) -> Run {
         offset,
         before,
         after: state.watermark(),
+        silent: false,
     };
     let step = Step { moment, matches };
     Run {
@@ -180,7 +192,7 @@ pub struct Publication {
     /// Publications of the same key and message that come before.
     pub number: u32,
     /// What is said.
-    pub incident: Incident,
+    pub incident: Box<Incident>,
 }
 
 impl Publication {
@@ -197,13 +209,13 @@ impl Publication {
 struct News {
     offset: i64,
     key: KeyId,
-    said: Vec<Incident>,
+    said: Sayings,
 }
 
 impl News {
     /// Notes what is said, as far as it is asked for.
-    fn note(self, state: &mut State, run: &Run, all: &mut Vec<Publication>) {
-        state.counts.publish(&self.said);
+    fn note(self, counts: &mut Counts, run: &Run, all: &mut Vec<Publication>) {
+        counts.publish(&self.said);
         let News { offset, key, said } = self;
         let said = (0..).zip(said).map(|(number, incident)| Publication {
             offset,
@@ -263,7 +275,12 @@ pub(crate) fn fold_key(
         close_key(state, id, rule, run, all);
         return;
     }
-    let Some(mut key) = state.take_key(id) else {
+    let Some(Evaluation {
+        key,
+        context,
+        counts,
+    }) = state.evaluation(id)
+    else {
         return;
     };
     let mut adds = adds.chunk_by(|one, next| one.step == next.step).peekable();
@@ -275,22 +292,22 @@ pub(crate) fn fold_key(
             break;
         };
         let now = adds.next_if(|_| matched == Some(at)).unwrap_or_default();
-        if let (Some(step), Some(context)) = (run.steps.get(at), state.context(id)) {
+        if let Some(step) = run.steps.get(at) {
             let added = now.iter().filter_map(|add| run.added(add));
-            let added: Vec<evaluate::Added<'_>> = added.collect();
-            let Evaluated { said, capped } = evaluate::fold(&mut key, context, &added, step.moment);
-            state.counts.capped += capped;
-            let offset = step.moment.offset;
+            let added: SmallVec<[evaluate::Added<'_>; 4]> = added.collect();
+            let moment = run.moment(step);
+            let Evaluated { said, capped } = evaluate::fold(key, context, &added, moment);
+            counts.capped += capped;
             let news = News {
-                offset,
+                offset: moment.offset,
                 key: id,
                 said,
             };
-            news.note(state, run, all);
+            news.note(counts, run, all);
         }
         next = at + 1;
     }
-    state.put_key(id, key);
+    state.changed(id);
 }
 
 /// Closes the incidents of a key whose rule is no longer in force, and forgets it.
@@ -301,15 +318,22 @@ fn close_key(
     run: &Run,
     all: &mut Vec<Publication>,
 ) {
-    let (Some(first), Some(mut key)) = (run.steps.first(), state.forget_key(id)) else {
+    let (Some(first), Some(evaluation)) = (run.steps.first(), state.last_evaluation(id, rule))
+    else {
         return;
     };
-    let context = state.context_of(id, rule, 0);
-    let said = evaluate::close(&mut key, context, first.moment);
+    let Evaluation {
+        key,
+        context,
+        counts,
+    } = evaluation;
+    let said = evaluate::close(key, context, run.moment(first));
+    key.forget();
     let news = News {
         offset: first.moment.offset,
         key: id,
         said,
     };
-    news.note(state, run, all);
+    news.note(counts, run, all);
+    state.changed(id);
 }

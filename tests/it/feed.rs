@@ -141,7 +141,7 @@ impl Feed {
             }
         }
         let said = said.into_iter();
-        said.map(|publication| publication.incident).collect()
+        said.map(|publication| *publication.incident).collect()
     }
 
     fn load(&mut self, read: &Read) {

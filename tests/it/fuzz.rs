@@ -121,8 +121,9 @@ type Panes = Vec<(i64, Pane)>;
 
 /// The first row of a key, which says nothing of its others.
 fn first_row(stored: &mut Stored) -> Option<Bytes> {
-    let rows = stored.changes();
-    rows.into_iter().find(|(suffix, _)| suffix.is_empty())?.1
+    let mut rows = Vec::new();
+    stored.changes(&[], &mut rows);
+    rows.into_iter().find(|(name, _)| name.is_empty())?.1
 }
 
 /// What the checks need, made once.

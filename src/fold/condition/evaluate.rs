@@ -1,11 +1,13 @@
 //! Keeps a key's triggers up with its panes and with the watermark.
 
+use smallvec::SmallVec;
+
 use super::{Clears, Horizon, Sight};
 use crate::fold::key::Alive;
 use crate::fold::key::derived::Derived;
 use crate::fold::key::inner::{self, Triggers};
 use crate::fold::key::stored::{Stored, Trigger};
-use crate::fold::window::{self, EVER, Ranges, Timeline};
+use crate::fold::window::{self, EVER, Ranges, Seconds};
 use crate::plan::LoadedRule;
 use crate::rule::reach::{Reach, is_falsifiable, wait};
 use crate::rule::{Condition, ConditionOperator};
@@ -37,7 +39,7 @@ pub fn update(key: &mut Alive, loaded: &LoadedRule, horizon: Horizon) -> Ranges 
     changes.relink(stored, derived);
     derived.evaluated = Some(horizon.watermark);
     derived.since = horizon.since;
-    let held = changes.touched.iter().flat_map(Timeline::seconds);
+    let held = changes.touched.iter().flat_map(Seconds::iter);
     let held = Ranges::union(held.map(|t| t..=t)).widened(0, loaded.rule.window - 1);
     held.with(&moved)
 }
@@ -48,7 +50,7 @@ fn touched(
     stored: &Stored,
     loaded: &LoadedRule,
     watermark: Option<Second>,
-) -> Vec<Timeline<()>> {
+) -> SmallVec<[Seconds; 1]> {
     let mut touched = derived.retest(stored, loaded);
     let patience = loaded.settings.patience;
     let Some(now) = watermark.filter(|now| derived.evaluated.flatten() != Some(*now)) else {
@@ -63,7 +65,7 @@ fn touched(
     for ((pattern, view), touched) in patterns.zip(&mut touched) {
         if is_falsifiable(pattern) && before < certain {
             for (t, _) in view.held.range(before..=certain - 1) {
-                touched.insert(t, ());
+                touched.insert(t);
             }
         }
     }
@@ -74,7 +76,7 @@ fn touched(
 struct Changes<'a> {
     loaded: &'a LoadedRule,
     /// By pattern, panes at which what holds differs.
-    touched: Vec<Timeline<()>>,
+    touched: SmallVec<[Seconds; 1]>,
     /// The watermark then.
     before: Option<Second>,
     /// The watermark now.
@@ -89,7 +91,7 @@ impl Changes<'_> {
         let (left, operator, right) = match condition {
             Condition::Pattern(place) => {
                 let touched = self.touched.get(*place).into_iter();
-                let touched = touched.flat_map(Timeline::seconds);
+                let touched = touched.flat_map(Seconds::iter);
                 return Ranges::union(touched.map(|t| t..=t));
             }
             Condition::Operation(left, operator, right) => {
@@ -221,7 +223,7 @@ impl Changes<'_> {
     fn relink(&self, stored: &Stored, derived: &mut Derived) {
         let clear = self.loaded.rule.clear;
         let touched = clear.and_then(|place| self.touched.get(place));
-        for c in touched.into_iter().flat_map(Timeline::seconds) {
+        for c in touched.into_iter().flat_map(Seconds::iter) {
             let Neighbours { before, after } = neighbours(stored, derived, c);
             let at = derived.triggers.contains(c).then_some(c);
             if let (Some(before), Some(after)) = (at.or(before), after) {

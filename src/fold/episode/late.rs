@@ -6,13 +6,14 @@ use std::ops::RangeInclusive;
 
 use crate::fold::condition::{self, Horizon, Sight};
 use crate::fold::context::{Context, Moment};
-use crate::fold::episode::{self, Start, say};
+use crate::fold::episode::say::{self, Sayings};
+use crate::fold::episode::{self, Start};
 use crate::fold::key::Alive;
 use crate::fold::key::derived::{Derived, NewAt};
 use crate::fold::key::group::PatternAt;
-use crate::fold::key::pane::{GroupPane, Pane};
+use crate::fold::key::pane::{GroupPane, Panes};
 use crate::fold::key::stored::{Facts, Seen, Stored};
-use crate::fold::window::{self, Timeline};
+use crate::fold::window::{self, Seconds, Timeline};
 use crate::incident::{CloseReason, Incident, Status};
 use crate::plan::LoadedRule;
 use crate::record::Hash;
@@ -29,15 +30,10 @@ pub fn hour(watermark: Second) -> Second {
 
 /// The incidents that the late matches of a message at `seconds` make, with those that came late
 /// before and with what else is known, and that would not be without late matches.
-pub fn news(
-    stored: &Stored,
-    seconds: &Timeline<()>,
-    context: Context<'_>,
-    moment: Moment,
-) -> Vec<Incident> {
+pub fn news(stored: &Stored, seconds: &Seconds, context: Context<'_>, moment: Moment) -> Sayings {
     let loaded = &**context.rule;
-    let Some(before) = moment.before else {
-        return Vec::new();
+    let Some(before) = moment.before.filter(|_| !moment.silent) else {
+        return Sayings::new();
     };
     let horizon = Horizon {
         watermark: moment.after,
@@ -65,7 +61,7 @@ fn told(
     found: &Complete,
     context: Context<'_>,
     moment: Moment,
-) -> [Incident; 2] {
+) -> [Box<Incident>; 2] {
     let loaded = &**context.rule;
     let start = Start {
         first: found.facts.first,
@@ -86,20 +82,20 @@ fn told(
         close_reason: Some(found.over),
         ..late
     };
-    [opened, closed]
+    [opened, closed].map(Box::new)
 }
 
 /// Whether an incident of these facts holds one of some seconds.
-fn holds(facts: &Facts, loaded: &LoadedRule, seconds: &Timeline<()>) -> bool {
+fn holds(facts: &Facts, loaded: &LoadedRule, seconds: &Seconds) -> bool {
     let within = facts.first - loaded.rule.window + 1..=facts.last;
-    seconds.range(within).next().is_some()
+    seconds.any_in(within)
 }
 
 /// What is new, found by a look at all that is known. What is seen for the first time, and what
 /// ends an incident, may depend on what is far away.
 fn everywhere(
     stored: &Stored,
-    seconds: &Timeline<()>,
+    seconds: &Seconds,
     loaded: &LoadedRule,
     before: Second,
     horizon: Horizon,
@@ -118,13 +114,13 @@ fn everywhere(
 /// that hold them come to, however much else there is.
 fn around(
     stored: &Stored,
-    seconds: &Timeline<()>,
+    seconds: &Seconds,
     loaded: &LoadedRule,
     horizon: Horizon,
 ) -> Vec<Complete> {
     let mut all: Vec<Complete> = Vec::new();
-    for second in seconds.seconds() {
-        let here = Timeline::from_iter([(second, ())]);
+    for second in seconds.iter() {
+        let here = Seconds::from_iter([second]);
         if !all.iter().any(|found| holds(&found.facts, loaded, &here)) {
             all.extend(holding(stored, second, loaded, horizon));
         }
@@ -136,7 +132,7 @@ fn around(
 
 /// The incidents that hold a second, of all that is known.
 fn holding(stored: &Stored, p: Second, loaded: &LoadedRule, horizon: Horizon) -> Vec<Complete> {
-    let here = Timeline::from_iter([(p, ())]);
+    let here = Seconds::from_iter([p]);
     let quiet = loaded.rule.quiet;
     let mut margin = quiet.max(loaded.rule.window) + 1;
     loop {
@@ -167,7 +163,7 @@ fn begins_alone(stored: &Stored, first: Second, loaded: &LoadedRule, horizon: Ho
     let slot = window::slot_start(first, quiet)..=window::slot_end(first, quiet) - 1;
     let region = slot.start() - quiet - 1..=*slot.end();
     let panes = stored.panes.range(needed(&region, loaded));
-    let panes: Timeline<Pane> = panes.map(|(second, pane)| (second, pane.clone())).collect();
+    let panes: Panes = panes.map(|(second, pane)| (second, pane.clone())).collect();
     if panes.is_empty() {
         return false;
     }
@@ -184,16 +180,12 @@ fn needed(region: &RangeInclusive<Second>, loaded: &LoadedRule) -> RangeInclusiv
 }
 
 /// What is known of some seconds, late or not.
-fn known_within(
-    stored: &Stored,
-    seconds: RangeInclusive<Second>,
-    loaded: &LoadedRule,
-) -> Timeline<Pane> {
+fn known_within(stored: &Stored, seconds: RangeInclusive<Second>, loaded: &LoadedRule) -> Panes {
     let panes = stored.panes.range(seconds.clone());
-    let mut known: Timeline<Pane> = panes.map(|(second, pane)| (second, pane.clone())).collect();
+    let mut known: Panes = panes.map(|(second, pane)| (second, pane.clone())).collect();
     let late = stored.late.iter();
     for (second, pane) in late.flat_map(|(_, panes)| panes.range(seconds.clone())) {
-        if let Some(known) = known.get_or_insert_with(second, Pane::default) {
+        if let Some(known) = known.get_or_insert_with(second, Box::default) {
             known.merge(pane, loaded);
         }
     }
@@ -225,9 +217,9 @@ fn found_within(
 
 /// All that is known of a key, as if nothing of it had come late.
 fn together(stored: &Stored, loaded: &LoadedRule, before: Second) -> Alive {
-    let mut late: Timeline<Pane> = Timeline::default();
+    let mut late: Panes = Timeline::default();
     for (second, pane) in stored.late.iter().flat_map(|(_, panes)| panes.iter()) {
-        if let Some(known) = late.get_or_insert_with(second, Pane::default) {
+        if let Some(known) = late.get_or_insert_with(second, Box::default) {
             known.merge(pane, loaded);
         }
     }
@@ -236,7 +228,7 @@ fn together(stored: &Stored, loaded: &LoadedRule, before: Second) -> Alive {
     let known_new = asks_for_new.then(|| known_new(stored, &late, loaded, before));
     let mut panes = stored.panes.clone();
     for (second, pane) in late.iter() {
-        if let Some(known) = panes.get_or_insert_with(second, Pane::default) {
+        if let Some(known) = panes.get_or_insert_with(second, Box::default) {
             known.merge(pane, loaded);
         }
     }
@@ -251,7 +243,7 @@ fn together(stored: &Stored, loaded: &LoadedRule, before: Second) -> Alive {
 /// values are if none came late with them in the period before it, and none on time since.
 fn known_new(
     stored: &Stored,
-    late: &Timeline<Pane>,
+    late: &Panes,
     loaded: &LoadedRule,
     before: Second,
 ) -> BTreeSet<NewAt> {
@@ -289,11 +281,7 @@ fn known_new(
 }
 
 /// Where the groups of a pattern in these panes pass `test`.
-fn new_at(
-    panes: &Timeline<Pane>,
-    place: usize,
-    test: impl Fn(Second, &GroupPane) -> bool,
-) -> Vec<NewAt> {
+fn new_at(panes: &Panes, place: usize, test: impl Fn(Second, &GroupPane) -> bool) -> Vec<NewAt> {
     let mut all = Vec::new();
     for (second, pane) in panes.iter() {
         let share = pane.patterns.get(&(place as u32));

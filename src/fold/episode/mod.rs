@@ -13,9 +13,9 @@ use crate::fold::key::pane::Mark;
 use crate::fold::key::stored::{Facts, Tally};
 use crate::fold::window;
 use crate::incident::{CloseReason, Evidence, Incident, Status};
-use crate::matches::hash_values;
+use crate::matches::add_values;
 use crate::plan::LoadedRule;
-use crate::record::Hash;
+use crate::record::{Hash, Parts};
 use crate::rule::{self, shown::Shown};
 use crate::time::{Second, day_start};
 
@@ -59,16 +59,16 @@ pub struct Start {
 /// slot as long as `quiet`.
 pub fn incident_id(rule: Hash, values: &[Option<String>], start: Start, quiet: Second) -> Hash {
     let day = day_start(start.first);
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(&rule.0);
-    hasher.update(&day.to_be_bytes());
-    hasher.update(&((start.first - day) / quiet).to_be_bytes());
-    hasher.update(&start.clear.to_be_bytes());
+    let mut parts = Parts::default();
+    parts.add(&rule.0);
+    parts.add(&day.to_be_bytes());
+    parts.add(&((start.first - day) / quiet).to_be_bytes());
+    parts.add(&start.clear.to_be_bytes());
     if start.late {
-        hasher.update(b"late");
+        parts.add(b"late");
     }
-    hash_values(&mut hasher, values);
-    Hash::finish(&hasher)
+    add_values(&mut parts, values);
+    parts.hash()
 }
 
 /// What the triggers from `first` through `last` come to, which belong together.

@@ -1,5 +1,7 @@
 //! What to say: the difference between a key's incidents and what was said of them.
 
+use smallvec::SmallVec;
+
 use crate::fold::condition::{self, Sight};
 use crate::fold::context::{Context, Moment};
 use crate::fold::episode::{self, settle, tally};
@@ -8,12 +10,15 @@ use crate::fold::key::Alive;
 use crate::fold::key::derived::Derived;
 use crate::fold::key::rows::Row;
 use crate::fold::key::stored::{Facts, Said, Stored};
-use crate::fold::window::{Ranges, Timeline};
+use crate::fold::window::{Ranges, Seconds};
 use crate::incident::{CloseReason, Incident, Status};
 use crate::plan::LoadedRule;
 use crate::record::Hash;
 use crate::rule::shown::Shown;
-use crate::time::{Second, second_of};
+use crate::time::Second;
+
+/// What is said of a key's incidents.
+pub type Sayings = SmallVec<[Box<Incident>; 2]>;
 
 /// An incident as it stands now.
 struct Standing {
@@ -29,10 +34,44 @@ struct Standing {
     replaces: Vec<Hash>,
 }
 
-/// An incident with what it rests on.
+/// What an incident rests on, and what it shows as far as that was asked for.
 struct Described {
     facts: Facts,
-    incident: Incident,
+    severity: u8,
+    incident: Option<Box<Incident>>,
+}
+
+impl Described {
+    /// That of facts. All that an incident shows is made only if its severity or an exception of
+    /// `rules` depends on it. `None`: an exception covers it.
+    fn of(id: Hash, facts: Facts, rules: &LoadedRule, context: Context<'_>) -> Option<Described> {
+        let severity = &context.rule.rule.severity;
+        let is_shown = !severity.cases.is_empty() || !rules.rule.exceptions.is_empty();
+        let incident =
+            is_shown.then(|| Box::new(episode::describe(id, context.rule, &facts, context.topics)));
+        if incident
+            .as_ref()
+            .is_some_and(|incident| excepted(rules, incident))
+        {
+            return None;
+        }
+        Some(Described {
+            severity: incident.as_ref().map_or(severity.otherwise, |i| i.severity),
+            facts,
+            incident,
+        })
+    }
+
+    /// The incident, of no revision.
+    fn incident(&mut self, id: Hash, context: Context<'_>) -> Box<Incident> {
+        match self.incident.take() {
+            Some(mut incident) => {
+                incident.fit(context.rule.incident_bytes());
+                incident
+            }
+            None => fitted(id, &self.facts, context.rule, context),
+        }
+    }
 }
 
 impl Standing {
@@ -52,12 +91,12 @@ pub fn news(
     changed: &Ranges,
     context: Context<'_>,
     moment: Moment,
-) -> Vec<Incident> {
+) -> Sayings {
     let sight = context.sight(stored, derived, moment.after);
     let Concerned { firsts, mut gone } = concerned(sight, changed);
     let mut standing = standing(sight, &firsts, context);
     gone.retain(|known| standing.get(known).is_none());
-    let mut said = Vec::new();
+    let mut said = Sayings::new();
     for id in gone {
         said.extend(retract(stored, derived, id, &mut standing, context, moment));
     }
@@ -71,7 +110,7 @@ pub fn news(
 /// What a change concerns.
 struct Concerned {
     /// First triggers of the incidents that are there.
-    firsts: Timeline<()>,
+    firsts: Seconds,
     /// Ids of those that were said, and are perhaps no longer there.
     gone: Vec<Hash>,
 }
@@ -81,7 +120,7 @@ fn concerned(sight: Sight<'_>, changed: &Ranges) -> Concerned {
     let spans = &sight.derived.spans;
     let around = changed.widened(quiet, quiet);
     let touching = around.iter().flat_map(|range| spans.touching(range));
-    let mut firsts: Timeline<()> = touching.map(|(first, _)| (first, ())).collect();
+    let mut firsts: Seconds = touching.map(|(first, _)| first).collect();
     let begins = |second: Second| around.iter().any(|range| range.contains(&second));
     let mut gone = Vec::new();
     for (known, last) in sight.stored.said.iter() {
@@ -92,7 +131,7 @@ fn concerned(sight: Sight<'_>, changed: &Ranges) -> Concerned {
         let open = last.status != Status::Closed;
         let over = |last| episode::over(sight, last).is_some();
         if spans.last_of(first).is_some_and(|last| over(last) == open) {
-            firsts.insert(first, ());
+            firsts.insert(first);
         }
     }
     Concerned { firsts, gone }
@@ -107,13 +146,14 @@ pub fn is_over(sight: Sight<'_>) -> bool {
 }
 
 /// Closes what is open of a key, whose rule is no longer in force.
-pub fn close_all(key: &Alive, context: Context<'_>, moment: Moment) -> Vec<Incident> {
-    let Some(sight) = Sight::of(key, context.rule, moment.before) else {
-        return Vec::new();
+pub fn close_all(key: &Alive, context: Context<'_>, moment: Moment) -> Sayings {
+    let sight = Sight::of(key, context.rule, moment.before);
+    let Some(sight) = sight.filter(|_| !moment.silent) else {
+        return Sayings::new();
     };
     let open = sight.stored.said.values();
     let open = open.filter(|last| last.status != Status::Closed);
-    let firsts: Timeline<()> = open.map(|last| (last.facts.first, ())).collect();
+    let firsts: Seconds = open.map(|last| last.facts.first).collect();
     let close = |first: Second| {
         let last = sight.derived.spans.last_of(first)?;
         let facts = episode::tally(sight, first, last).facts;
@@ -121,15 +161,15 @@ pub fn close_all(key: &Alive, context: Context<'_>, moment: Moment) -> Vec<Incid
         let incident = fitted(id, &facts, context.rule, context);
         Some(closed(incident, CloseReason::RuleRemoved, moment))
     };
-    let mut said: Vec<Incident> = firsts.seconds().filter_map(close).collect();
+    let mut said: Sayings = firsts.iter().filter_map(close).collect();
     said.sort_by_key(|incident| incident.incident_id);
     said
 }
 
 /// The incidents with these first triggers that are to be told of, by id.
-fn standing(sight: Sight<'_>, firsts: &Timeline<()>, context: Context<'_>) -> Few<Hash, Standing> {
+fn standing(sight: Sight<'_>, firsts: &Seconds, context: Context<'_>) -> Few<Hash, Standing> {
     let mut standing = Few::None;
-    for first in firsts.seconds() {
+    for first in firsts.iter() {
         let Some(last) = sight.derived.spans.last_of(first) else {
             continue;
         };
@@ -147,12 +187,10 @@ fn standing(sight: Sight<'_>, firsts: &Timeline<()>, context: Context<'_>) -> Fe
         let is_as_said = |last| rules.rule.exceptions.is_empty() && is_as_said(last, &now, sight);
         if !known.is_some_and(is_as_said) {
             let facts = episode::tally(sight, first, last).facts;
-            let mut incident = episode::describe(id, context.rule, &facts, context.topics);
-            if excepted(rules, &incident) {
+            let Some(described) = Described::of(id, facts, rules, context) else {
                 continue;
-            }
-            incident.fit(context.rule.incident_bytes());
-            now.shown = Some(Described { facts, incident });
+            };
+            now.shown = Some(described);
         }
         standing.insert(id, now);
     }
@@ -179,22 +217,26 @@ fn retract(
     standing: &mut Few<Hash, Standing>,
     context: Context<'_>,
     moment: Moment,
-) -> Option<Incident> {
+) -> Option<Box<Incident>> {
     let last = stored.said.remove(&id)?;
     stored.touch(Row::Said(id));
     if derived.spans.last_of(last.facts.first).is_some() {
         // An exception of an older text covers it. What is in use now is asked next time.
         stored.head.entry = Hash::default();
     }
-    let mut incident = fitted(id, &last.facts, said_with(&last, context), context);
     let heir = standing
         .iter_mut()
         .filter(|(_, now)| now.triggers_within(derived, last.facts.first, last.facts.last))
         .min_by_key(|(_, now)| now.first);
-    if let Some((heir, now)) = heir {
-        incident.replaced_by = Some(*heir);
+    let replaced_by = heir.map(|(heir, now)| {
         now.replaces.push(id);
+        *heir
+    });
+    if moment.silent {
+        return None;
     }
+    let mut incident = fitted(id, &last.facts, said_with(&last, context), context);
+    incident.replaced_by = replaced_by;
     Some(opened(incident, Status::Retracted, moment))
 }
 
@@ -205,24 +247,20 @@ fn say(
     now: &mut Standing,
     context: Context<'_>,
     moment: Moment,
-    said: &mut Vec<Incident>,
+    said: &mut Sayings,
 ) {
-    let Some(Described {
-        facts,
-        mut incident,
-    }) = now.shown.take()
-    else {
+    let Some(mut described) = now.shown.take() else {
         return;
     };
     let last = stored.said.get(&id);
     let news: &[Status] = match (last, now.over) {
         (None, None) => &[Status::Open],
         (None, Some(_)) => &[Status::Open, Status::Closed],
-        (Some(last), None) if last.status == Status::Closed || moved(last, &incident) => {
+        (Some(last), None) if last.status == Status::Closed || moved(last, &described) => {
             &[Status::Updated]
         }
         (Some(last), Some(_))
-            if last.status != Status::Closed || !shows(last, &facts, &incident, context) =>
+            if last.status != Status::Closed || !shows(last, id, &described, context) =>
         {
             &[Status::Closed]
         }
@@ -231,28 +269,32 @@ fn say(
     let Some((last_status, before)) = news.split_last() else {
         return;
     };
+    let exceptions = last.map_or(context.rule.entry, |last| last.exceptions);
+    if !moment.silent {
+        let mut incident = described.incident(id, context);
+        if !now.replaces.is_empty() {
+            incident.replaces = std::mem::take(&mut now.replaces);
+            incident.fit(context.rule.incident_bytes());
+        }
+        for status in before {
+            said.push(told(incident.clone(), *status, now.over, moment));
+        }
+        said.push(told(incident, *last_status, now.over, moment));
+    }
     let remembered = Said {
         status: *last_status,
-        facts,
-        severity: incident.severity,
+        severity: described.severity,
+        facts: described.facts,
         entry: context.rule.entry,
-        exceptions: last.map_or(context.rule.entry, |last| last.exceptions),
+        exceptions,
     };
     stored.said.insert(id, remembered);
     stored.touch(Row::Said(id));
-    if !now.replaces.is_empty() {
-        incident.replaces = std::mem::take(&mut now.replaces);
-        incident.fit(context.rule.incident_bytes());
-    }
-    for status in before {
-        said.push(told(incident.clone(), *status, now.over, moment));
-    }
-    said.push(told(incident, *last_status, now.over, moment));
 }
 
 /// What was said of an incident, as it was shown, of no revision.
-fn fitted(id: Hash, facts: &Facts, rule: &LoadedRule, context: Context<'_>) -> Incident {
-    let mut incident = episode::describe(id, rule, facts, context.topics);
+fn fitted(id: Hash, facts: &Facts, rule: &LoadedRule, context: Context<'_>) -> Box<Incident> {
+    let mut incident = Box::new(episode::describe(id, rule, facts, context.topics));
     incident.fit(rule.incident_bytes());
     incident
 }
@@ -263,29 +305,33 @@ fn said_with<'a>(last: &Said, context: Context<'a>) -> &'a LoadedRule {
 }
 
 /// Whether what was last said shows what an incident shows now.
-fn shows(last: &Said, facts: &Facts, incident: &Incident, context: Context<'_>) -> bool {
-    let is_same = last.entry == context.rule.entry && last.facts == *facts;
-    let before = || {
-        let rule = said_with(last, context);
-        fitted(incident.incident_id, &last.facts, rule, context)
-    };
-    is_same || before() == *incident
+fn shows(last: &Said, id: Hash, now: &Described, context: Context<'_>) -> bool {
+    let is_same = last.entry == context.rule.entry && last.facts == now.facts;
+    is_same || {
+        let before = fitted(id, &last.facts, said_with(last, context), context);
+        before == fitted(id, &now.facts, context.rule, context)
+    }
 }
 
-fn told(incident: Incident, status: Status, over: Option<CloseReason>, moment: Moment) -> Incident {
+fn told(
+    incident: Box<Incident>,
+    status: Status,
+    over: Option<CloseReason>,
+    moment: Moment,
+) -> Box<Incident> {
     match over {
         Some(reason) if status == Status::Closed => closed(incident, reason, moment),
         Some(_) | None => opened(incident, status, moment),
     }
 }
 
-fn opened(mut incident: Incident, status: Status, moment: Moment) -> Incident {
+fn opened(mut incident: Box<Incident>, status: Status, moment: Moment) -> Box<Incident> {
     incident.status = status;
     incident.revision = 2 * moment.offset;
     incident
 }
 
-fn closed(mut incident: Incident, reason: CloseReason, moment: Moment) -> Incident {
+fn closed(mut incident: Box<Incident>, reason: CloseReason, moment: Moment) -> Box<Incident> {
     incident.status = Status::Closed;
     incident.close_reason = Some(reason);
     incident.revision = 2 * moment.offset + 1;
@@ -293,9 +339,9 @@ fn closed(mut incident: Incident, reason: CloseReason, moment: Moment) -> Incide
 }
 
 /// What is worth an update while an incident is open.
-fn moved(last: &Said, now: &Incident) -> bool {
-    last.facts.first != second_of(now.first_seen)
-        || last.facts.windows != now.trigger_count
+fn moved(last: &Said, now: &Described) -> bool {
+    last.facts.first != now.facts.first
+        || last.facts.windows != now.facts.windows
         || last.severity != now.severity
 }
 

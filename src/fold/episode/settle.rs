@@ -9,7 +9,7 @@ use crate::fold::key::Alive;
 use crate::fold::key::derived::Derived;
 use crate::fold::key::rows::{Combination, Row, chunk_of};
 use crate::fold::key::stored::Stored;
-use crate::fold::window;
+use crate::fold::window::{self, Seconds};
 use crate::plan::LoadedRule;
 use crate::rule::reach::{Reach, is_lasting};
 use crate::time::{Second, second_of};
@@ -116,9 +116,12 @@ fn sum_up(
 /// Forgets the incidents that nothing can join any more.
 fn forget_incidents(stored: &mut Stored, derived: &mut Derived, loaded: &LoadedRule, end: Second) {
     let is_over = |last: Second| window::episode_end(last, loaded.rule.quiet).0 < end;
-    let over = derived.spans.iter().filter(|(_, last)| is_over(*last));
-    let over: Vec<Second> = over.map(|(first, _)| first).collect();
-    for first in over {
+    let over = derived.spans.iter().take_while(|(_, last)| is_over(*last));
+    let over: Seconds = over.map(|(first, _)| first).collect();
+    if over.is_empty() {
+        return;
+    }
+    for first in over.iter() {
         derived.spans.remove(first);
         if stored.tallies.remove(first).is_some() {
             stored.touch(Row::Tally(first));

@@ -4,14 +4,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
+use smallvec::SmallVec;
+
 use crate::fold::aggregate::{Accumulator, Rank};
 use crate::fold::few::Few;
 use crate::fold::key::group::{GroupAt, GroupView, PatternAt};
 use crate::fold::key::inner::{Inner, Triggers};
-use crate::fold::key::pane::{Group, GroupPane, Instants, Pane};
+use crate::fold::key::pane::{Group, GroupPane, Instants, Pane, Panes};
 use crate::fold::key::rows::Combination;
 use crate::fold::key::stored::{Seen, Stored};
-use crate::fold::window::{self, Blocks, Part, Ranges, Spans, Timeline};
+use crate::fold::window::{self, Blocks, Part, Ranges, Seconds, Spans, Timeline};
 use crate::matches::{Match, PatternMatch};
 use crate::plan::LoadedRule;
 use crate::record::Hash;
@@ -71,7 +73,7 @@ pub struct PatternView {
 
 impl Derived {
     /// What follows from panes, without triggers.
-    pub fn new(panes: &Timeline<Pane>, loaded: &LoadedRule) -> Derived {
+    pub fn new(panes: &Panes, loaded: &LoadedRule) -> Derived {
         let rule = &loaded.rule;
         let patterns = rule.patterns.iter().map(|_| PatternView::default());
         let mut derived = Derived {
@@ -113,7 +115,7 @@ impl Derived {
     }
 
     /// Has blocks kept where there are panes enough.
-    fn begin_blocks(&mut self, panes: &Timeline<Pane>, loaded: &LoadedRule) {
+    fn begin_blocks(&mut self, panes: &Panes, loaded: &LoadedRule) {
         self.begin_events(panes);
         for (place, view) in self.patterns.iter_mut().enumerate() {
             let Some(at) = PatternAt::of(loaded, place) else {
@@ -126,7 +128,7 @@ impl Derived {
     }
 
     /// Adds one record's match, which the panes have already. `rank`: the record's.
-    pub fn add(&mut self, loaded: &LoadedRule, panes: &Timeline<Pane>, found: &Match, rank: Rank) {
+    pub fn add(&mut self, loaded: &LoadedRule, panes: &Panes, found: &Match, rank: Rank) {
         let rule = &loaded.rule;
         let second = second_of(rank.order);
         let mut counts = false;
@@ -147,7 +149,7 @@ impl Derived {
 
     /// Has blocks kept of all events, if there are panes enough and that has not begun; whether it
     /// began.
-    fn begin_events(&mut self, panes: &Timeline<Pane>) -> bool {
+    fn begin_events(&mut self, panes: &Panes) -> bool {
         let begins = self.events.begin(panes.len());
         for (second, pane) in panes.iter().filter(|_| begins) {
             self.events
@@ -168,7 +170,7 @@ impl Derived {
     }
 
     /// Distinct events in `range`.
-    pub fn events(&self, panes: &Timeline<Pane>, range: RangeInclusive<Second>) -> u64 {
+    pub fn events(&self, panes: &Panes, range: RangeInclusive<Second>) -> u64 {
         let mut events = 0;
         self.events.over(range, |part| match part {
             Part::Panes(range) => {
@@ -180,7 +182,7 @@ impl Derived {
     }
 
     /// Tests anew what additions have changed; by pattern, the panes at which what holds differs.
-    pub fn retest(&mut self, stored: &Stored, loaded: &LoadedRule) -> Vec<Timeline<()>> {
+    pub fn retest(&mut self, stored: &Stored, loaded: &LoadedRule) -> SmallVec<[Seconds; 1]> {
         let known_new = self.known_new.as_ref();
         let patterns = self.patterns.iter_mut().enumerate();
         patterns
@@ -190,7 +192,7 @@ impl Derived {
                     at,
                     known_new,
                 }),
-                None => Timeline::default(),
+                None => Seconds::default(),
             })
             .collect()
     }
@@ -212,7 +214,7 @@ impl PatternView {
         self.groups.get_or_insert_with(group, || GroupView::new(at))
     }
 
-    fn add(&mut self, at: PatternAt<'_>, panes: &Timeline<Pane>, part: &PatternMatch, rank: Rank) {
+    fn add(&mut self, at: PatternAt<'_>, panes: &Panes, part: &PatternMatch, rank: Rank) {
         let second = second_of(rank.order);
         self.seconds.insert(second, ());
         let mut next = None;
@@ -230,7 +232,7 @@ impl PatternView {
         view.add_match(at, panes, part, rank);
         // What comes next of the same combination is perhaps no longer new.
         if let Some(next) = next {
-            view.again.insert(next, ());
+            view.again.insert(next);
         }
     }
 
@@ -247,19 +249,19 @@ impl PatternView {
         });
     }
 
-    fn retest(&mut self, retest: Retest<'_>) -> Timeline<()> {
-        let mut changed = Timeline::default();
+    fn retest(&mut self, retest: Retest<'_>) -> Seconds {
+        let mut changed = Seconds::default();
         for (group, ()) in std::mem::take(&mut self.fresh).iter() {
             self.retest_group(retest, group, &mut changed);
             if let Some(view) = self.groups.get_mut(group) {
-                view.fresh = Timeline::default();
-                view.again = Timeline::default();
+                view.fresh = Seconds::default();
+                view.again = Seconds::default();
             }
         }
         changed
     }
 
-    fn retest_group(&mut self, retest: Retest<'_>, group: &Group, changed: &mut Timeline<()>) {
+    fn retest_group(&mut self, retest: Retest<'_>, group: &Group, changed: &mut Seconds) {
         let PatternView {
             groups,
             held,
@@ -273,9 +275,9 @@ impl PatternView {
         let Retest { stored, at, .. } = retest;
         let PatternAt { loaded, place, .. } = at;
         let lasting = is_monotone(at.pattern);
-        let reached = view.fresh.seconds();
+        let reached = view.fresh.iter();
         let reached = reached.map(|p| window::reached_by(p, loaded.rule.window));
-        let ranges = Ranges::union(reached.chain(view.again.seconds().map(|p| p..=p)));
+        let ranges = Ranges::union(reached.chain(view.again.iter().map(|p| p..=p)));
         let seconds = ranges.iter().flat_map(|range| view.seconds.range(range));
         for (second, ()) in seconds {
             let known = held.get(second).and_then(|held| held.get(group)).copied();
@@ -301,7 +303,7 @@ impl PatternView {
             *capped += u64::from(group_at.capped.get());
             let now = holds.then_some(found.instants);
             if known != now {
-                changed.insert(second, ());
+                changed.insert(second);
                 hold(held, second, group, now);
             }
         }

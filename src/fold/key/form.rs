@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bytes::{Unreadable, from_bytes, to_bytes};
 use crate::fold::few::Few;
-use crate::fold::key::pane::Pane;
+use crate::fold::key::pane::{Pane, Panes};
 use crate::fold::key::rows::{Apart, Combination, Row, chunk_of, seconds_of};
 use crate::fold::key::stored::{Head, Said, Seen, Stored, Tally};
 use crate::fold::window::Timeline;
@@ -35,8 +35,8 @@ const USUAL_BYTES: usize = 1_500;
 struct FirstRow<'a> {
     head: &'a Head,
     apart: Apart,
-    panes: Option<&'a Timeline<Pane>>,
-    late: Option<&'a Timeline<Timeline<Pane>>>,
+    panes: Option<&'a Panes>,
+    late: Option<&'a Timeline<Panes>>,
     seen: Option<BTreeMap<Combination, Millis>>,
     said: Option<&'a Few<Hash, Said>>,
     tallies: Option<&'a Timeline<Tally>>,
@@ -47,8 +47,8 @@ struct FirstRow<'a> {
 struct FirstRead {
     head: Head,
     apart: Apart,
-    panes: Option<Timeline<Pane>>,
-    late: Option<Timeline<Timeline<Pane>>>,
+    panes: Option<Panes>,
+    late: Option<Timeline<Panes>>,
     seen: Option<BTreeMap<Combination, Millis>>,
     said: Option<Few<Hash, Said>>,
     tallies: Option<Timeline<Tally>>,
@@ -119,8 +119,8 @@ impl Stored {
     }
 
     /// The panes of a row. What they take in memory follows from what they take there.
-    fn read_panes(&mut self, value: &[u8]) -> Result<Vec<(Second, Pane)>, Unreadable> {
-        let mut panes: Vec<(Second, Pane)> = from_bytes(FORMAT, value)?;
+    fn read_panes(&mut self, value: &[u8]) -> Result<Vec<(Second, Box<Pane>)>, Unreadable> {
+        let mut panes: Vec<(Second, Box<Pane>)> = from_bytes(FORMAT, value)?;
         let each = value.len() / panes.len().max(1);
         let extra = (each * GROWTH).saturating_sub(USUAL_BYTES);
         for (_, pane) in &mut panes {
@@ -156,18 +156,17 @@ impl Stored {
         }
     }
 
-    /// The rows that changed since the last call, by their suffix; without a value where they are
-    /// to be deleted. The first row is always among them.
-    pub fn changes(&mut self) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
+    /// The rows that changed since the last call, without a value where they are to be deleted;
+    /// the first row, whose name is `name`, is always among them.
+    pub fn changes(&mut self, name: &[u8], changes: &mut Vec<(Vec<u8>, Option<Vec<u8>>)>) {
         self.set_apart();
         let mut touched = std::mem::take(&mut self.touched);
         touched.sort_unstable();
         touched.dedup();
         let rows = touched.iter().filter(|row| self.apart.has(row));
-        let mut changes: Vec<_> = rows.map(|row| (row.suffix(), self.row(row))).collect();
+        changes.extend(rows.map(|row| (row.name(name), self.row(row))));
         self.rejoin();
-        changes.push((Vec::new(), self.first_row()));
-        changes
+        changes.push((name.to_vec(), self.first_row()));
     }
 
     /// Gives parts that have grown rows of their own, all of which are then to be written.
@@ -220,7 +219,7 @@ impl Stored {
     }
 }
 
-fn chunk_bytes(panes: &Timeline<Pane>, chunk: Second) -> Option<Vec<u8>> {
-    let panes: Vec<(Second, &Pane)> = panes.range(seconds_of(chunk)).collect();
+fn chunk_bytes(panes: &Panes, chunk: Second) -> Option<Vec<u8>> {
+    let panes: Vec<(Second, &Box<Pane>)> = panes.range(seconds_of(chunk)).collect();
     (!panes.is_empty()).then(|| to_bytes(FORMAT, &panes))
 }

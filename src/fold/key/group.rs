@@ -5,9 +5,9 @@ use std::ops::RangeInclusive;
 
 use crate::fold::aggregate::{Accumulator, Rank};
 use crate::fold::key::moving::Moving;
-use crate::fold::key::pane::{Group, Pane, empty_accumulators};
+use crate::fold::key::pane::{Accumulators, Group, Panes, empty_accumulators};
 use crate::fold::key::stored::Stored;
-use crate::fold::window::{self, Blocks, Part, Timeline};
+use crate::fold::window::{self, Blocks, Part, Seconds, Timeline};
 use crate::matches::PatternMatch;
 use crate::plan::LoadedRule;
 use crate::rule::{Function, Pattern};
@@ -47,14 +47,14 @@ pub struct GroupView {
     /// Panes in which it has a match.
     pub seconds: Timeline<()>,
     /// Merged, but for COUNT(DISTINCT): the union of many sets costs what they hold.
-    blocks: Blocks<Box<[Accumulator]>>,
+    blocks: Blocks<Accumulators>,
     /// For each COUNT(DISTINCT) among the aggregates: its values, where they were last asked for.
     /// Empty where there is none.
     distinct: Vec<Option<RefCell<Moving>>>,
     /// Panes with matches that are new to this view.
-    pub fresh: Timeline<()>,
+    pub fresh: Seconds,
     /// Panes to be tested again, though nothing was added to them.
-    pub again: Timeline<()>,
+    pub again: Seconds,
 }
 
 impl GroupView {
@@ -75,34 +75,28 @@ impl GroupView {
             seconds: Timeline::default(),
             blocks: Blocks::new(at.loaded.rule.window),
             distinct,
-            fresh: Timeline::default(),
-            again: Timeline::default(),
+            fresh: Seconds::default(),
+            again: Seconds::default(),
         }
     }
 
     /// A pane has something of it that is new to this view.
     pub fn touch(&mut self, second: Second) {
         self.seconds.insert(second, ());
-        self.fresh.insert(second, ());
+        self.fresh.insert(second);
         for moving in self.distinct.iter_mut().flatten() {
             moving.get_mut().changed(second);
         }
     }
 
     /// Adds a match, which the panes have already.
-    pub fn add_match(
-        &mut self,
-        at: PatternAt<'_>,
-        panes: &Timeline<Pane>,
-        part: &PatternMatch,
-        rank: Rank,
-    ) {
+    pub fn add_match(&mut self, at: PatternAt<'_>, panes: &Panes, part: &PatternMatch, rank: Rank) {
         let second = second_of(rank.order);
         self.touch(second);
         if self.begin_blocks(at, &part.group, panes) {
             return;
         }
-        let add = |accumulators: &mut Box<[Accumulator]>| {
+        let add = |accumulators: &mut Accumulators| {
             let accumulators = accumulators.iter_mut().zip(&part.inputs).zip(at.caps());
             for ((accumulator, input), cap) in
                 accumulators.filter(|((accumulator, _), _)| is_in_blocks(accumulator))
@@ -115,12 +109,7 @@ impl GroupView {
     }
 
     /// Has blocks kept of all panes, if there are enough and that has not begun; whether it began.
-    pub fn begin_blocks(
-        &mut self,
-        at: PatternAt<'_>,
-        group: &Group,
-        panes: &Timeline<Pane>,
-    ) -> bool {
+    pub fn begin_blocks(&mut self, at: PatternAt<'_>, group: &Group, panes: &Panes) -> bool {
         if !self.blocks.begin(self.seconds.len()) {
             return false;
         }
@@ -129,7 +118,7 @@ impl GroupView {
             let Some(more) = pane.and_then(|pane| pane.group(at.place, group)) else {
                 continue;
             };
-            let merge = |accumulators: &mut Box<[Accumulator]>| {
+            let merge = |accumulators: &mut Accumulators| {
                 let accumulators = accumulators
                     .iter_mut()
                     .zip(&more.accumulators)

@@ -13,9 +13,8 @@ pub mod stored;
 use serde::{Deserialize, Serialize};
 
 use crate::fold::key::derived::Derived;
-use crate::fold::key::pane::{Event, Pane};
+use crate::fold::key::pane::{Event, Panes};
 use crate::fold::key::stored::Stored;
-use crate::fold::window::Timeline;
 use crate::matches::Match;
 use crate::plan::LoadedRule;
 use crate::record::Hash;
@@ -54,7 +53,7 @@ impl Alive {
     }
 
     /// One of these values that has seen nothing but these panes.
-    pub fn of_panes(values: &[Option<String>], panes: Timeline<Pane>) -> Alive {
+    pub fn of_panes(values: &[Option<String>], panes: Panes) -> Alive {
         let mut alive = Alive::new(values);
         alive.stored.panes = panes;
         alive
@@ -75,6 +74,12 @@ impl Alive {
         if self.stored.panes.len() <= RESTING_PANES {
             self.derived = None;
         }
+    }
+
+    /// Forgets everything.
+    pub fn forget(&mut self) {
+        self.stored.forget();
+        self.derived = None;
     }
 
     /// Bytes of memory that it takes, about.

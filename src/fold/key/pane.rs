@@ -3,17 +3,22 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 
 use crate::fold::aggregate::{Accumulator, Rank};
 use crate::fold::few::Few;
+use crate::fold::window::Timeline;
 use crate::matches::{Input, Match, MatchedRecord, PatternMatch};
 use crate::plan::LoadedRule;
-use crate::record::{Hash, Position};
+use crate::record::{Hash, Parts, Position};
 use crate::rule::Pattern;
 use crate::time::Millis;
 
 /// Group-by values of a pattern beyond the join key, in lower case; `None`: absent.
 pub type Group = Vec<Option<String>>;
+
+/// What many seconds have seen. What lies between them is looked at without looking at them.
+pub type Panes = Timeline<Box<Pane>>;
 
 /// What one second of event time has seen.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -50,14 +55,17 @@ pub struct PatternPane {
     pub groups: Few<Group, GroupPane>,
     /// The first events, at most as many as an incident names; none where the pattern gives no
     /// evidence.
-    pub marks: Vec<Arc<Mark>>,
+    pub marks: SmallVec<[Arc<Mark>; 1]>,
 }
+
+/// One for each aggregate of a pattern; most have one.
+pub type Accumulators = SmallVec<[Accumulator; 1]>;
 
 /// One group's share of a pane.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GroupPane {
     /// One for each aggregate of the pattern.
-    pub accumulators: Box<[Accumulator]>,
+    pub accumulators: Accumulators,
     /// Earliest and latest match.
     pub instants: Instants,
     /// Of each combination that `new` asks for: its earliest and its latest match.
@@ -249,9 +257,6 @@ impl PatternPane {
             return;
         }
         if let Err(place) = self.marks.binary_search(mark) {
-            if self.marks.is_empty() {
-                self.marks.reserve_exact(1);
-            }
             self.marks.insert(place, Arc::clone(mark));
             self.marks.truncate(max as usize);
         }
@@ -305,7 +310,7 @@ impl GroupPane {
 }
 
 /// The accumulators of a pattern's aggregates that have seen nothing.
-pub fn empty_accumulators(pattern: &Pattern) -> Box<[Accumulator]> {
+pub fn empty_accumulators(pattern: &Pattern) -> Accumulators {
     let aggregates = pattern.aggregates.iter();
     aggregates.map(|a| Accumulator::empty(a.function)).collect()
 }
@@ -317,15 +322,15 @@ pub fn rank(mark: &Mark) -> Rank {
         offset,
         index,
     } = mark.position;
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(&mark.partition.to_be_bytes());
-    hasher.update(&epoch.to_be_bytes());
-    hasher.update(&offset.to_be_bytes());
-    hasher.update(&index.to_be_bytes());
-    hasher.update(&mark.hash.0);
+    let mut parts = Parts::default();
+    parts.add(&mark.partition.to_be_bytes());
+    parts.add(&epoch.to_be_bytes());
+    parts.add(&offset.to_be_bytes());
+    parts.add(&index.to_be_bytes());
+    parts.add(&mark.hash.0);
     Rank {
         order: mark.time,
         tie: mark.hash,
-        event: Hash::finish(&hasher).first_bytes(),
+        event: parts.hash().first_bytes(),
     }
 }

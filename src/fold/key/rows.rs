@@ -92,20 +92,20 @@ impl Apart {
 }
 
 impl Row {
-    /// What follows the key's name.
-    pub fn suffix(&self) -> Vec<u8> {
+    /// Its name: that of the key's first row, `first`, and a suffix.
+    pub fn name(&self, first: &[u8]) -> Vec<u8> {
         match self {
-            Row::Panes(chunk) => [b"p".as_slice(), &ordered(*chunk)].concat(),
-            Row::Late(hour, chunk) => [b"l".as_slice(), &ordered(*hour), &ordered(*chunk)].concat(),
+            Row::Panes(chunk) => [first, b"p", &ordered(*chunk)].concat(),
+            Row::Late(hour, chunk) => [first, b"l", &ordered(*hour), &ordered(*chunk)].concat(),
             Row::Seen(Combination { pattern, values }) => {
-                [b"s".as_slice(), &pattern.to_be_bytes(), &values.0].concat()
+                [first, b"s", &pattern.to_be_bytes(), &values.0].concat()
             }
-            Row::Said(id) => [b"i".as_slice(), &id.0].concat(),
-            Row::Tally(first) => [b"t".as_slice(), &ordered(*first)].concat(),
+            Row::Said(id) => [first, b"i", &id.0].concat(),
+            Row::Tally(start) => [first, b"t", &ordered(*start)].concat(),
         }
     }
 
-    /// The reverse.
+    /// The row of a suffix.
     ///
     /// # Errors
     ///

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::canary::{self, Canary};
 use crate::fold::few::Few;
-use crate::fold::key::pane::{Event, Group, Mark, Pane};
+use crate::fold::key::pane::{Event, Group, Mark, Pane, Panes};
 use crate::fold::key::rows::{Apart, Combination, Row, chunk_of};
 use crate::fold::window::{Ranges, Timeline};
 use crate::incident::{AttributeValue, Status};
@@ -34,7 +34,7 @@ pub struct Stored {
     /// All but the parts.
     pub head: Head,
     /// What matched, by second of event time.
-    pub panes: Timeline<Pane>,
+    pub panes: Panes,
     /// Incidents that have final triggers and may still be told of, as far as they are final, by
     /// their first trigger.
     pub tallies: Timeline<Tally>,
@@ -43,7 +43,7 @@ pub struct Stored {
     /// Combinations that `new` patterns ask for, as last seen before the panes that are kept.
     pub seen: Seen,
     /// Matches that came too late, by the hour of the watermark at which they came.
-    pub late: Timeline<Timeline<Pane>>,
+    pub late: Timeline<Panes>,
     /// Bytes of memory that panes take beyond those of usual ones, about.
     pub(super) extra: usize,
     /// Which of these have rows of their own.
@@ -212,7 +212,7 @@ impl Stored {
     /// Adds one record's match; the second that it lies in.
     pub fn add(&mut self, loaded: &LoadedRule, event: Event<'_>, found: &Match) -> Second {
         let second = second_of(event.mark.time);
-        if let Some(pane) = self.panes.get_or_insert_with(second, Pane::default) {
+        if let Some(pane) = self.panes.get_or_insert_with(second, Box::default) {
             let before = pane.extra.0;
             pane.add(loaded, event, found);
             self.extra += (pane.extra.0 - before) as usize;
@@ -231,7 +231,7 @@ impl Stored {
     ) -> Second {
         let second = second_of(event.mark.time);
         let panes = self.late.get_or_insert_with(hour, Timeline::default);
-        let pane = panes.and_then(|panes| panes.get_or_insert_with(second, Pane::default));
+        let pane = panes.and_then(|panes| panes.get_or_insert_with(second, Box::default));
         if let Some(pane) = pane {
             let before = pane.extra.0;
             pane.add(loaded, event, found);

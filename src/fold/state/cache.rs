@@ -28,6 +28,14 @@ pub struct Cached {
     used: u64,
 }
 
+impl Cached {
+    /// Looks anew at what the key takes; what it took before.
+    fn weigh(&mut self) -> usize {
+        let bytes = PLACES_BYTES + self.key.bytes();
+        std::mem::replace(&mut self.bytes, bytes)
+    }
+}
+
 /// The keys in memory.
 #[derive(Debug)]
 pub struct Cache {
@@ -121,40 +129,51 @@ impl Cache {
     /// Adds a key as the store has it.
     pub fn load(&mut self, id: KeyId, key: Box<Alive>) {
         self.timers.extend(key.due().map(|due| (due, id)));
-        let cached = Cached {
+        let mut cached = Cached {
             stored_due: key.due(),
             timer: key.due(),
             key,
+            used: self.round,
             ..Cached::default()
         };
+        cached.weigh();
+        self.bytes += cached.bytes;
         self.keys.insert(id, cached);
-        self.weigh(id);
-        self.touch(id);
+        self.by_use.push_back((self.round, id));
+        self.trim_by_use();
     }
 
-    /// Takes a key's value out; a new one is empty. [`Cache::put`] must follow.
-    pub fn take(&mut self, id: KeyId) -> Box<Alive> {
-        std::mem::take(&mut self.keys.entry(id).or_default().key)
+    /// A key, to be changed; a new one is empty. [`Cache::changed`] must follow.
+    pub fn open(&mut self, id: KeyId) -> &mut Alive {
+        &mut self.keys.entry(id).or_default().key
     }
 
-    /// Puts a key back, changed.
-    pub fn put(&mut self, id: KeyId, key: Box<Alive>) {
-        let cached = self.keys.entry(id).or_default();
-        if cached.timer != key.due() {
+    /// A key has changed.
+    pub fn changed(&mut self, id: KeyId) {
+        let Some(cached) = self.keys.get_mut(&id) else {
+            return;
+        };
+        let due = cached.key.due();
+        if cached.timer != due {
             if let Some(due) = cached.timer {
                 self.timers.remove(&(due, id));
             }
-            self.timers.extend(key.due().map(|due| (due, id)));
-            cached.timer = key.due();
+            self.timers.extend(due.map(|due| (due, id)));
+            cached.timer = due;
         }
-        cached.key = key;
+        let before = cached.weigh();
+        self.bytes = self.bytes + cached.bytes - before;
+        let dirty_before = if cached.dirty { before } else { 0 };
+        self.dirty_bytes = self.dirty_bytes + cached.bytes - dirty_before;
         if !cached.dirty {
             cached.dirty = true;
-            self.dirty_bytes += cached.bytes;
             self.dirty.push(id);
         }
-        self.touch(id);
-        self.weigh(id);
+        if cached.used != self.round {
+            cached.used = self.round;
+            self.by_use.push_back((self.round, id));
+            self.trim_by_use();
+        }
     }
 
     /// The keys that are due before `watermark`, the longest due first.
@@ -169,15 +188,6 @@ impl Cache {
     /// The keys from `first` to `last`.
     pub fn range(&self, first: KeyId, last: KeyId) -> impl Iterator<Item = KeyId> {
         self.keys.range(first..=last).map(|(id, _)| *id)
-    }
-
-    /// Empties a key; gives it.
-    pub fn empty(&mut self, id: KeyId) -> Box<Alive> {
-        let key = self.take(id);
-        let mut empty = Alive::from(key.stored.clone());
-        empty.stored.forget();
-        self.put(id, Box::new(empty));
-        key
     }
 
     /// The keys that differ from what the store has; from here on they do not.
@@ -201,11 +211,10 @@ impl Cache {
         let Some(cached) = self.keys.get_mut(&id) else {
             return;
         };
-        let bytes = PLACES_BYTES + cached.key.bytes();
-        let before = std::mem::replace(&mut cached.bytes, bytes);
-        self.bytes = self.bytes + bytes - before;
+        let before = cached.weigh();
+        self.bytes = self.bytes + cached.bytes - before;
         if cached.dirty {
-            self.dirty_bytes = self.dirty_bytes + bytes - before;
+            self.dirty_bytes = self.dirty_bytes + cached.bytes - before;
         }
     }
 
@@ -252,14 +261,7 @@ impl Cache {
         self.round += 1;
     }
 
-    fn touch(&mut self, id: KeyId) {
-        let Some(cached) = self.keys.get_mut(&id) else {
-            return;
-        };
-        if cached.used != self.round {
-            cached.used = self.round;
-            self.by_use.push_back((self.round, id));
-        }
+    fn trim_by_use(&mut self) {
         if self.by_use.len() > 4 * self.keys.len() + ENTRIES_MIN {
             let keys = &self.keys;
             let is_last =

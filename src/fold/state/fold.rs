@@ -3,12 +3,22 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::{InForce, State};
+use super::{Counts, InForce, State};
 use crate::fold::context::Context;
 use crate::fold::key::{Alive, KeyId};
 use crate::matches::LogMessage;
 use crate::plan::{LoadedRule, Plan};
 use crate::time::Second;
+
+/// A key that is evaluated, with what that needs.
+pub(crate) struct Evaluation<'s> {
+    /// The key.
+    pub key: &'s mut Alive,
+    /// What it is evaluated with.
+    pub context: Context<'s>,
+    /// What is met on the way.
+    pub counts: &'s mut Counts,
+}
 
 impl State {
     /// The plan of a counting message is in use: its rules are in force.
@@ -71,44 +81,46 @@ impl State {
         self.applied = offset + 1;
     }
 
-    /// Takes a key out, to be put back; a new one is empty. `None`: its rule is not in force.
-    pub(crate) fn take_key(&mut self, id: KeyId) -> Option<Box<Alive>> {
-        let is_in_force = self.rules.contains_key(&id.rule);
-        is_in_force.then(|| self.keys.take(id))
-    }
-
-    /// What a key is evaluated with; `None`: its rule is not in force.
-    pub(crate) fn context(&self, id: KeyId) -> Option<Context<'_>> {
+    /// A key, a new one empty, to be changed; [`State::changed`] must follow. `None`: its rule is
+    /// not in force.
+    pub(crate) fn evaluation(&mut self, id: KeyId) -> Option<Evaluation<'_>> {
         let known = self.rules.get(&id.rule)?;
         let rule = self.versions.get(&known.entry)?;
-        Some(self.context_of(id, rule, known.since))
+        Some(Evaluation {
+            key: self.keys.open(id),
+            context: Context {
+                id,
+                rule,
+                since: known.since,
+                versions: &self.versions,
+                topics: self.sources.topics(),
+            },
+            counts: &mut self.counts,
+        })
     }
 
-    /// The same with this rule.
-    pub(crate) fn context_of<'a>(
-        &'a self,
+    /// The same of a key whose rule is no longer in force; `None`: there is no such key.
+    pub(crate) fn last_evaluation<'s>(
+        &'s mut self,
         id: KeyId,
-        rule: &'a Arc<LoadedRule>,
-        since: Second,
-    ) -> Context<'a> {
-        Context {
-            id,
-            rule,
-            since,
-            versions: &self.versions,
-            topics: self.sources.topics(),
-        }
+        rule: &'s Arc<LoadedRule>,
+    ) -> Option<Evaluation<'s>> {
+        Some(Evaluation {
+            key: &mut self.keys.get_mut(id)?.key,
+            context: Context {
+                id,
+                rule,
+                since: 0,
+                versions: &self.versions,
+                topics: self.sources.topics(),
+            },
+            counts: &mut self.counts,
+        })
     }
 
-    /// Puts a key back.
-    pub(crate) fn put_key(&mut self, id: KeyId, key: Box<Alive>) {
-        self.keys.put(id, key);
-    }
-
-    /// Forgets a key whose rule is no longer in force; gives it. `None`: there is none.
-    pub(crate) fn forget_key(&mut self, id: KeyId) -> Option<Box<Alive>> {
-        self.keys.get(id)?;
-        Some(self.keys.empty(id))
+    /// A key has changed.
+    pub(crate) fn changed(&mut self, id: KeyId) {
+        self.keys.changed(id);
     }
 
     /// The watermark after a message of the latest plan.

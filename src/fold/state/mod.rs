@@ -39,6 +39,7 @@ use crate::plan::{Catalogue, LoadedRule, Plan, Unusable};
 use crate::record::Hash;
 use crate::time::{Millis, Second};
 use cache::Cache;
+pub(crate) use fold::Evaluation;
 use hours::Hours;
 pub use rows::{Change, Read};
 use rows::{key_id, key_row, timer_row};
@@ -102,8 +103,8 @@ impl Counts {
     }
 
     /// Counts what is said of incidents.
-    pub(crate) fn publish(&mut self, said: &[Incident]) {
-        let count = |holds: fn(&&Incident) -> bool| said.iter().filter(holds).count() as u64;
+    pub(crate) fn publish(&mut self, said: &[Box<Incident>]) {
+        let count = |holds: fn(&&Box<Incident>) -> bool| said.iter().filter(holds).count() as u64;
         self.published += said.len() as u64;
         self.evidence_full += count(|one| (one.evidence.len() as u64) < one.event_count);
         self.truncated += count(|one| one.truncated);
@@ -375,10 +376,7 @@ impl State {
             cached.stored_due = due;
         }
         let is_empty = cached.key.stored.is_empty();
-        let name = key_row(id);
-        for (suffix, value) in cached.key.stored.changes() {
-            changes.push(([name.as_slice(), &suffix].concat(), value));
-        }
+        cached.key.stored.changes(&key_row(id), changes);
         cached.key.rest();
         self.keys.weigh(id);
         if is_empty {

@@ -2,6 +2,7 @@
 
 mod blocks;
 mod ranges;
+mod seconds;
 mod spans;
 #[cfg(test)]
 mod tests;
@@ -11,6 +12,7 @@ use std::ops::RangeInclusive;
 
 pub use blocks::{Blocks, Part};
 pub use ranges::{EVER, Ranges};
+pub use seconds::Seconds;
 pub use spans::Spans;
 pub use timeline::Timeline;
 

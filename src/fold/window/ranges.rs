@@ -3,14 +3,18 @@
 use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 
 use crate::time::Second;
 
 /// Disjoint ranges that do not touch, ascending.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ranges {
-    ranges: Vec<(Second, Second)>,
+    ranges: List,
 }
+
+/// First and last second of each; mostly there are one or two.
+type List = SmallVec<[(Second, Second); 2]>;
 
 /// Before all and after all seconds, with room to add to.
 pub const EVER: Second = Second::MAX / 4;
@@ -23,18 +27,20 @@ impl Ranges {
 
     /// The union of `all`; empty ones are left out.
     pub fn union(all: impl IntoIterator<Item = RangeInclusive<Second>>) -> Ranges {
-        let mut all: Vec<(Second, Second)> = all
+        let mut ranges: List = all
             .into_iter()
             .filter(|range| !range.is_empty())
             .map(RangeInclusive::into_inner)
             .collect();
-        all.sort_unstable();
-        let mut ranges: Vec<(Second, Second)> = Vec::with_capacity(all.len().min(16));
-        for (start, end) in all {
-            match ranges.last_mut() {
-                Some((_, last)) if start <= *last + 1 => *last = end.max(*last),
-                Some(_) | None => ranges.push((start, end)),
-            }
+        if ranges.len() > 1 {
+            ranges.sort_unstable();
+            ranges.dedup_by(|(start, end), (_, last)| {
+                let is_joined = *start <= *last + 1;
+                if is_joined {
+                    *last = (*end).max(*last);
+                }
+                is_joined
+            });
         }
         Ranges { ranges }
     }
@@ -62,7 +68,7 @@ impl Ranges {
 
     /// What of them does not lie in `other`.
     pub fn without(&self, other: &Ranges) -> Ranges {
-        let mut left = Vec::new();
+        let mut left: SmallVec<[RangeInclusive<Second>; 2]> = SmallVec::new();
         for range in self.iter() {
             let (mut start, end) = range.into_inner();
             for (from, to) in &other.ranges {
@@ -79,7 +85,11 @@ impl Ranges {
 
     /// Both together.
     pub fn with(&self, other: &Ranges) -> Ranges {
-        Ranges::union(self.iter().chain(other.iter()))
+        match (self.is_empty(), other.is_empty()) {
+            (_, true) => self.clone(),
+            (true, false) => other.clone(),
+            (false, false) => Ranges::union(self.iter().chain(other.iter())),
+        }
     }
 
     /// There are none.

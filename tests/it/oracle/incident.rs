@@ -6,7 +6,6 @@ use std::collections::BTreeSet;
 
 use watchfire::event::Value;
 use watchfire::incident::{AttributeValue, CloseReason, Evidence, Incident, Status};
-use watchfire::matches::hash_values;
 use watchfire::plan::LoadedRule;
 use watchfire::record::Hash;
 use watchfire::rule::{Filter, IncidentValue};
@@ -83,7 +82,18 @@ impl Episode {
         if late {
             hasher.update(b"late");
         }
-        hash_values(&mut hasher, set.key);
+        for value in set.key {
+            match value {
+                None => {
+                    hasher.update(&[0]);
+                }
+                Some(text) => {
+                    hasher.update(&[1]);
+                    hasher.update(&(text.len() as u64).to_be_bytes());
+                    hasher.update(text.as_bytes());
+                }
+            }
+        }
         Hash::finish(&hasher)
     }
 }
