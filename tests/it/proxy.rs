@@ -208,7 +208,11 @@ impl Connection<'_> {
             if deed == Some(Deed::LoseAnswer) {
                 return Ok(());
             }
-            let changed = request.answer(&frame).and_then(|mut answer| {
+            let answer = match deed.is_some() || request.is_about_brokers() {
+                true => request.answer(&frame),
+                false => None,
+            };
+            let changed = answer.and_then(|mut answer| {
                 let is_changed = self.change(&request, &mut answer, deed);
                 is_changed.then_some(answer)
             });

@@ -9,6 +9,7 @@ use watchfire::config::Delivery;
 use super::rules::Version;
 use super::stream;
 use crate::kafka::{create_topic, unique};
+use crate::proxy::dialect::Speaker;
 
 /// Partitions of the matches topic.
 pub const MATCHES_PARTITIONS: i32 = 6;
@@ -27,6 +28,7 @@ pub struct Application {
     pub delivery: Delivery,
     /// A worker that is back soon has its partitions again.
     static_membership: bool,
+    speaker: Speaker,
     dir: tempfile::TempDir,
 }
 
@@ -40,6 +42,7 @@ impl Application {
             name,
             delivery,
             static_membership,
+            speaker: Speaker::Kafka,
             dir: tempfile::tempdir().unwrap(),
         };
         let partitions = i32::try_from(stream::PARTITIONS).unwrap();
@@ -53,6 +56,12 @@ impl Application {
         let said = String::from_utf8_lossy(&made.stderr);
         assert!(made.status.success(), "{said}");
         application
+    }
+
+    /// The same on brokers that speak so: what a worker sets by itself where it knows that its
+    /// brokers are Event Hubs is in its configuration.
+    pub fn on(self, speaker: Speaker) -> Application {
+        Application { speaker, ..self }
     }
 
     /// One of its own topics, or groups.
@@ -80,14 +89,18 @@ impl Application {
             Delivery::ExactlyOnce => "exactly_once",
             Delivery::AtLeastOnce => "at_least_once",
         };
+        let (interval, session) = match self.speaker {
+            Speaker::Kafka => (60, 3000),
+            Speaker::Standard | Speaker::Premium => (300, 6000),
+        };
         let text = format!(
             "app = \"{}\"\nsources = [\"{}\"]\nrules = [\"{}\"]\nstate_dir = \"{}\"\n\
              delivery = \"{delivery}\"\nstatic_membership = {}\n\
              matches_partitions = {MATCHES_PARTITIONS}\n\
-             incidents_partitions = {INCIDENTS_PARTITIONS}\ncommit_interval = \"60ms\"\n\
+             incidents_partitions = {INCIDENTS_PARTITIONS}\ncommit_interval = \"{interval}ms\"\n\
              watermark_interval = \"500ms\"\npatience = \"2s\"\nlateness = \"2m\"\n\
              broker_timeout = \"2m\"\n\
-             [kafka]\n\"bootstrap.servers\" = \"{bootstrap}\"\n\"session.timeout.ms\" = 3000\n\
+             [kafka]\n\"bootstrap.servers\" = \"{bootstrap}\"\n\"session.timeout.ms\" = {session}\n\
              \"heartbeat.interval.ms\" = 500\n\"max.poll.interval.ms\" = 60000\n",
             self.name,
             self.source,

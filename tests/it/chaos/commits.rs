@@ -48,6 +48,7 @@ impl Run {
         change: impl FnOnce(String) -> String,
     ) -> Run {
         let application = Application::create(bootstrap(), delivery, false);
+        let application = application.on(dialect.speaker);
         let orders = Orders::speaking(dialect);
         let proxy = Proxy::before(bootstrap(), &orders);
         let config = application.prepare_with("a", &proxy.bootstrap(), change);

@@ -42,6 +42,8 @@ enum Act {
     Continue(usize),
     Heal(usize, usize),
     FreeDisk(usize),
+    /// A worker is answered as the brokers do again.
+    TakeBack(usize),
     Rules(usize, Version),
     Kill(usize),
     /// The broker that is away comes back.
@@ -155,6 +157,7 @@ impl<'a> Field<'a> {
                 }
             }
             Act::Heal(slot, node) => self.cluster.set_way(slot, node, Way::Open),
+            Act::TakeBack(slot) => self.cluster.orders(slot).clear(),
             Act::FreeDisk(slot) => self.slots[slot].free_disk(),
             Act::Rules(slot, version) => {
                 self.application.write_rules(self.slots[slot].name, version);

@@ -2,9 +2,13 @@
 
 use std::fmt;
 
+use kafka_protocol::messages::ApiKey;
+
 use super::rules::Version;
+use super::wrong::Wrong;
 use crate::kafka::cluster::{NODES, SLOTS};
 use crate::kafka::proxy::Way;
+use crate::proxy::orders::Deed;
 use crate::rng::Rng;
 
 /// The names of the workers. The last one comes and goes.
@@ -43,6 +47,13 @@ pub enum Fault {
         slot: usize,
         node: Option<usize>,
         way: Way,
+        ms: u64,
+    },
+    /// Brokers answer a worker wrongly.
+    Answers {
+        slot: usize,
+        wrong: Wrong,
+        orders: Vec<(ApiKey, Deed)>,
         ms: u64,
     },
     /// The disk with a worker's state is full.
@@ -92,6 +103,27 @@ pub fn schedule(seed: u64, seconds: u64) -> Vec<(u64, Fault)> {
     while at < seconds * 1000 {
         faults.push((at, draw(&mut random, &mut version)));
         at += 1000 + random.below(3000);
+    }
+    faults.extend(answers(seed, seconds));
+    faults.sort_by_key(|(at, _)| *at);
+    faults
+}
+
+/// The wrong answers among them.
+fn answers(seed: u64, seconds: u64) -> Vec<(u64, Fault)> {
+    let mut random = Rng::new(!seed);
+    let mut faults = Vec::new();
+    let mut at = 1000 + random.below(4000);
+    while at < seconds * 1000 {
+        let wrong = *random.choose(&Wrong::ALL);
+        let fault = Fault::Answers {
+            slot: random.index(SLOTS),
+            wrong,
+            orders: wrong.orders(&mut random),
+            ms: 300 + random.below(3000),
+        };
+        faults.push((at, fault));
+        at += 2500 + random.below(4000);
     }
     faults
 }
@@ -191,6 +223,7 @@ impl Fault {
             Fault::Broker { .. }
             | Fault::Starve { .. }
             | Fault::Throttle { .. }
+            | Fault::Answers { .. }
             | Fault::Network { .. } => true,
             Fault::Kill { .. }
             | Fault::Restart { .. }
@@ -222,6 +255,7 @@ impl Fault {
                 Way::Deaf => "answers lost",
                 Way::Slow | Way::Open => "slow network",
             },
+            Fault::Answers { wrong, .. } => wrong.kind(),
             Fault::DiskFull { .. } => "disk full",
             Fault::Rules { .. } => "rules",
             Fault::Grow { .. } => "more partitions",
@@ -254,6 +288,13 @@ impl fmt::Display for Fault {
             Fault::Starve { topic, ms } => write!(f, " of {topic}, {ms} ms"),
             Fault::Throttle { ms } => write!(f, ", {ms} ms"),
             Fault::Grow { by } => write!(f, ", {by}"),
+            Fault::Answers {
+                slot, orders, ms, ..
+            } => {
+                write!(f, " for {}, {ms} ms", NAMES[*slot])?;
+                let mut orders = orders.iter();
+                orders.try_for_each(|(api, deed)| write!(f, ", {api:?}: {deed:?}"))
+            }
             Fault::Network { slot, node, ms, .. } => {
                 let to = node.map_or("all brokers".to_owned(), |node| format!("broker {node}"));
                 write!(f, " {} to {to}, {ms} ms", NAMES[*slot])
@@ -280,5 +321,15 @@ impl fmt::Display for Which {
                 write!(f, "with the transactions of {stage} in {name}")
             }
         }
+    }
+}
+
+/// Ten minutes hold enough of each kind of wrong answer.
+#[test]
+fn every_wrong_answer_is_among_the_faults() {
+    for wrong in Wrong::ALL {
+        let faults = (1..=10).flat_map(|seed| schedule(seed, 60));
+        let kinds = faults.filter(|(_, fault)| fault.kind() == wrong.kind());
+        assert!(kinds.count() >= 5, "{wrong:?}");
     }
 }

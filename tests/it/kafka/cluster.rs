@@ -2,6 +2,7 @@
 //! its own to each broker, which can be disturbed.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
@@ -9,6 +10,9 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use super::config;
 use super::node::{Node, free_ports};
 use super::proxy::{Link, Way};
+use crate::proxy::Proxy;
+use crate::proxy::dialect::{Dialect, Speaker};
+use crate::proxy::orders::Orders;
 
 /// How many brokers there are.
 pub const NODES: usize = 3;
@@ -27,6 +31,9 @@ pub struct Cluster {
     bootstrap: String,
     /// By client and broker.
     links: Vec<Vec<Link>>,
+    /// Behind the links, and what they are to do to each client.
+    _proxies: Vec<Proxy>,
+    orders: Vec<Arc<Orders>>,
 }
 
 impl Cluster {
@@ -46,9 +53,15 @@ impl Cluster {
     fn prepare() -> Cluster {
         let free = free_ports(NODES * PORTS);
         let ports: Vec<&[u16]> = free.chunks(PORTS).collect();
-        let links: Vec<Vec<Link>> = (0..SLOTS)
-            .map(|slot| ports.iter().map(|of| Link::to(of[2 + slot])).collect())
-            .collect();
+        let orders: Vec<Arc<Orders>> = (0..SLOTS).map(|_| Arc::default()).collect();
+        let (mut links, mut proxies) = (Vec::new(), Vec::new());
+        for (slot, orders) in orders.iter().enumerate() {
+            let ways = ports.iter().map(|of| Proxy::to(of[2 + slot], orders));
+            let ways: Vec<Proxy> = ways.collect();
+            let links_of: Vec<Link> = ways.iter().map(|way| Link::to(way.port())).collect();
+            links.push(links_of);
+            proxies.extend(ways);
+        }
         let voters: Vec<String> = ports
             .iter()
             .zip(1..)
@@ -72,6 +85,8 @@ impl Cluster {
             nodes,
             bootstrap: bootstrap(ports.iter().map(|of| of[0])),
             links,
+            _proxies: proxies,
+            orders,
         }
     }
 
@@ -88,6 +103,19 @@ impl Cluster {
     /// Makes the way of a client to a broker so.
     pub fn set_way(&self, slot: usize, node: usize, way: Way) {
         self.links[slot][node].set(way);
+    }
+
+    /// Has the brokers speak so, to all clients behind a way.
+    pub fn speak(&self, speaker: Speaker) {
+        for orders in &self.orders {
+            orders.clear();
+            orders.speak(Dialect::of(speaker));
+        }
+    }
+
+    /// What is to be done to the requests of a client.
+    pub fn orders(&self, slot: usize) -> &Orders {
+        &self.orders[slot]
     }
 
     /// The process of a broker.

@@ -216,14 +216,6 @@ pub fn readdress(answer: &mut ResponseKind, target: u16, port: u16) -> bool {
             let coordinators = answer.coordinators.iter_mut();
             coordinators.for_each(|c| change(&mut c.port));
         }
-        ResponseKind::Produce(answer) => {
-            let nodes = answer.node_endpoints.iter_mut();
-            nodes.for_each(|node| change(&mut node.port));
-        }
-        ResponseKind::Fetch(answer) => {
-            let nodes = answer.node_endpoints.iter_mut();
-            nodes.for_each(|node| change(&mut node.port));
-        }
         _ => (),
     }
     changed

@@ -77,7 +77,7 @@ pub enum Speaker {
 /// How a broker speaks.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Dialect {
-    speaker: Speaker,
+    pub speaker: Speaker,
     /// A connection ends when nothing was said on it for so long.
     pub idle: Option<Duration>,
 }
@@ -90,11 +90,11 @@ pub struct Limits {
 }
 
 impl Dialect {
-    /// Event Hubs in a tier.
-    pub fn event_hubs(speaker: Speaker) -> Dialect {
+    /// How this one speaks.
+    pub fn of(speaker: Speaker) -> Dialect {
         Dialect {
             speaker,
-            idle: Some(IDLE),
+            idle: (speaker != Speaker::Kafka).then_some(IDLE),
         }
     }
 

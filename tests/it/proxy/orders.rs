@@ -45,12 +45,12 @@ pub struct Order {
 /// The orders for the requests of one client, to all brokers.
 #[derive(Default)]
 pub struct Orders {
-    dialect: Dialect,
     state: Mutex<State>,
 }
 
 #[derive(Default)]
 struct State {
+    dialect: Dialect,
     orders: Vec<Order>,
     boundaries: Option<Boundaries>,
     limits: Limits,
@@ -61,15 +61,19 @@ struct State {
 impl Orders {
     /// None, for a broker that speaks so.
     pub fn speaking(dialect: Dialect) -> Arc<Orders> {
-        Arc::new(Orders {
-            dialect,
-            state: Mutex::default(),
-        })
+        let orders = Orders::default();
+        orders.speak(dialect);
+        Arc::new(orders)
     }
 
     /// How the broker speaks.
     pub fn dialect(&self) -> Dialect {
-        self.dialect
+        self.state.lock().unwrap().dialect
+    }
+
+    /// Has the broker speak so, on connections that are made from now on.
+    pub fn speak(&self, dialect: Dialect) {
+        self.state.lock().unwrap().dialect = dialect;
     }
 
     /// Gives an order besides those that there are; the first one that fits is done.
@@ -122,6 +126,7 @@ impl Orders {
     pub fn decide(&self, request: &Request) -> Option<Deed> {
         let mut state = self.state.lock().unwrap();
         let State {
+            dialect,
             orders,
             boundaries,
             limits,
@@ -132,7 +137,7 @@ impl Orders {
         let at_boundary = boundaries.as_mut().and_then(|b| b.decide(request));
         let deed = at_boundary
             .or_else(|| decide(orders, request.api))
-            .or_else(|| self.dialect.decide(limits, request))?;
+            .or_else(|| dialect.decide(limits, request))?;
         *done
             .entry(format!("{:?} {deed:?}", request.api))
             .or_insert(0) += 1;

@@ -74,6 +74,14 @@ impl Request {
         !matches!(&self.kind, RequestKind::Produce(produce) if produce.acks == 0)
     }
 
+    /// Whether its answer may be changed though nothing is to be done to it.
+    pub fn is_about_brokers(&self) -> bool {
+        matches!(
+            self.api,
+            ApiKey::ApiVersions | ApiKey::Metadata | ApiKey::FindCoordinator
+        )
+    }
+
     /// The answer to it in a frame; `None`: nobody here can read it.
     pub fn answer(&self, frame: &[u8]) -> Option<ResponseKind> {
         let mut bytes = frame.to_vec().into();

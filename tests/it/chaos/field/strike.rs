@@ -7,6 +7,7 @@ use super::{Act, Field};
 use crate::chaos::application::Application;
 use crate::chaos::schedule::{Fault, How, STAGES, Which};
 use crate::chaos::slot::Phase;
+use crate::chaos::wrong::Wrong;
 use crate::kafka::add_partitions;
 use crate::kafka::cluster::{NODES, SLOTS};
 
@@ -72,6 +73,21 @@ impl Field<'_> {
                     self.later(*ms, Act::Heal(*slot, node));
                 }
                 self.slots[*slot].phase != Phase::Gone
+            }
+            Fault::Answers {
+                slot,
+                wrong,
+                orders,
+                ms,
+            } => {
+                for (api, deed) in orders {
+                    self.cluster.orders(*slot).give(*api, *deed, None);
+                }
+                self.later(*ms, Act::TakeBack(*slot));
+                match wrong {
+                    Wrong::Leaving => self.restart(*slot, 0, false),
+                    _ => self.slots[*slot].phase != Phase::Gone,
+                }
             }
             Fault::DiskFull { slot, ms } => {
                 let place = &mut self.slots[*slot];
