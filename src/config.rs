@@ -142,6 +142,63 @@ pub struct Input<'a> {
     pub memory_limit: Option<u64>,
 }
 
+impl Input<'_> {
+    /// What the file says, and the environment over it.
+    fn written(
+        &self,
+        warnings: &mut Vec<String>,
+        problems: &mut Vec<String>,
+    ) -> Result<Written, Vec<String>> {
+        let mut written = Written::default();
+        if let Some((file, text)) = self.file {
+            written = Written::from_file(file, text).map_err(|problem| vec![problem])?;
+        }
+        Ok(environment::layer(self.environment, warnings, problems).over(written))
+    }
+}
+
+/// What of a configuration rules are looked at with; brokers need not be known for that.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ForRules {
+    /// What applies to rules that do not say it themselves.
+    pub settings: Settings,
+    /// Topics to read.
+    pub sources: Vec<String>,
+}
+
+impl ForRules {
+    /// What `input` writes.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with it, one line each.
+    pub fn build(input: &Input<'_>) -> Result<ForRules, Vec<String>> {
+        let mut problems = Vec::new();
+        let written = input.written(&mut Vec::new(), &mut problems)?;
+        let settings = settings(&written);
+        if settings.lateness < settings.patience {
+            problems.push(LATENESS.to_owned());
+        }
+        match problems.is_empty() {
+            true => Ok(ForRules {
+                settings,
+                sources: written.sources.unwrap_or_default(),
+            }),
+            false => Err(problems),
+        }
+    }
+}
+
+const LATENESS: &str = "lateness: must be at least patience";
+
+fn settings(written: &Written) -> Settings {
+    Settings {
+        patience: seconds(time(written.patience, "15m")),
+        lateness: seconds(time(written.lateness, "2h")),
+        limits: written.limits.limits(),
+    }
+}
+
 impl Config {
     /// The configuration that `input` writes.
     ///
@@ -151,11 +208,7 @@ impl Config {
     pub fn build(input: Input<'_>) -> Result<Config, Vec<String>> {
         let mut problems = Vec::new();
         let mut warnings = Vec::new();
-        let mut written = Written::default();
-        if let Some((file, text)) = input.file {
-            written = Written::from_file(file, text).map_err(|problem| vec![problem])?;
-        }
-        written = environment::layer(input.environment, &mut warnings, &mut problems).over(written);
+        let mut written = input.written(&mut warnings, &mut problems)?;
         let mut flags = input.flags;
         let flag = flags.take_brokers();
         written = flags.over(written);
@@ -197,7 +250,7 @@ impl Config {
     ) -> Config {
         let memory = Memory::within(memory_limit);
         let commit_interval = time(written.commit_interval, "100ms");
-        let limits = written.limits.limits();
+        let settings = settings(&written);
         Config {
             app: written.app.unwrap_or_else(|| "watchfire".to_owned()),
             sources: written.sources.unwrap_or_default(),
@@ -206,11 +259,7 @@ impl Config {
                 .state_dir
                 .unwrap_or_else(|| "/var/lib/watchfire".to_owned()),
             delivery: written.delivery,
-            settings: Settings {
-                patience: seconds(time(written.patience, "15m")),
-                lateness: seconds(time(written.lateness, "2h")),
-                limits,
-            },
+            settings,
             decoding: written.limits.decoding(),
             start: written.start.unwrap_or(Start::Earliest),
             commit_interval: if kafka.event_hubs {
@@ -225,7 +274,7 @@ impl Config {
             on_broken_rules: written.on_broken_rules.unwrap_or(OnBrokenRules::LastGood),
             rule_tests: written.rule_tests.unwrap_or(RuleTests::Ignore),
             rolling_change: time(written.rolling_change, "10m"),
-            message_bytes_max: limits.message_bytes as usize,
+            message_bytes_max: settings.limits.message_bytes as usize,
             block_cache_bytes: written
                 .state
                 .block_cache
@@ -275,10 +324,7 @@ impl Config {
             "rules, state_dir: one holds a connection string; set EVENTHUBS_CONNECTION_STRING",
         );
         let settings = self.settings;
-        require(
-            settings.lateness >= settings.patience,
-            "lateness: must be at least patience",
-        );
+        require(settings.lateness >= settings.patience, LATENESS);
         require(
             self.block_cache_bytes >= 8 << 20
                 && self.keys_bytes >= 8 << 20

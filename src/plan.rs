@@ -20,7 +20,11 @@ pub mod retention;
 
 pub mod history;
 
+pub mod hubs;
+
 pub mod others;
+
+pub mod tiers;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

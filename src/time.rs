@@ -3,6 +3,16 @@
 //! Timestamps are read in every layout that Azure services were seen to write, and written in
 //! one. The calendar is the proleptic Gregorian one, in plain arithmetic.
 
+/// A span as `5d 3h`, rounded up.
+pub fn hours(seconds: Second) -> String {
+    let hours = (seconds + 3599) / 3600;
+    match (hours / 24, hours % 24) {
+        (0, hours) => format!("{hours}h"),
+        (days, 0) => format!("{days}d"),
+        (days, hours) => format!("{days}d {hours}h"),
+    }
+}
+
 #[cfg(test)]
 mod tests;
 

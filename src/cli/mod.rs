@@ -92,6 +92,10 @@ struct Check {
     /// Refuse rules whose own tests fail, too.
     #[arg(long)]
     run_tests: bool,
+    /// The configuration with which they are to be used (TOML): what is said of them then goes by
+    /// its patience, lateness and sources. Brokers are not asked.
+    #[arg(long, short, value_name = "FILE")]
+    config: Option<PathBuf>,
 }
 
 #[derive(clap::Args, Debug)]
@@ -137,7 +141,8 @@ pub fn main() -> ExitCode {
                 (false, false) => rules_check::Form::Text,
             };
             let run_tests = args.run_tests;
-            rules_check::run(&args.rules.paths, rules_check::Style { form, run_tests })
+            let style = rules_check::Style { form, run_tests };
+            rules_check::run(&args.rules.paths, args.config, style)
         }
         Command::Rules(Rules::Show(args)) => rules_show::run(&args),
         Command::Rules(Rules::Test(args)) => {

@@ -9,10 +9,12 @@ use serde_json::json;
 
 use super::backtest::rules::SETTINGS;
 use super::screen;
+use super::settings::{Settings, USAGE};
+use crate::config::ForRules;
 use crate::escape;
 use crate::event::Attributes;
 use crate::io::rule_files;
-use crate::plan::retention;
+use crate::plan::{hubs, retention};
 use crate::rehearsal::{self, Failure};
 use crate::rule::lists::{List, Lists};
 use crate::rule::{Rule, RuleError, Texts};
@@ -43,8 +45,22 @@ pub struct Style {
 /// # Errors
 ///
 /// The files cannot be read, or standard output not written.
-pub fn run(paths: &[PathBuf], style: Style) -> Result<ExitCode> {
-    let (text, valid) = report(&rule_files::load(paths)?, style);
+pub fn run(paths: &[PathBuf], config: Option<PathBuf>, style: Style) -> Result<ExitCode> {
+    let mut with = ForRules {
+        settings: SETTINGS,
+        sources: Vec::new(),
+    };
+    if config.is_some() {
+        let built = Settings::of(config, None).build(|input| ForRules::build(&input));
+        with = match built {
+            Ok(with) => with,
+            Err(problems) => {
+                screen::errors(&problems);
+                return Ok(ExitCode::from(USAGE));
+            }
+        };
+    }
+    let (text, valid) = report(&rule_files::load(paths)?, &with, style);
     screen::out(format_args!("{text}"))?;
     Ok(if valid {
         ExitCode::SUCCESS
@@ -54,12 +70,13 @@ pub fn run(paths: &[PathBuf], style: Style) -> Result<ExitCode> {
 }
 
 /// What to write, and whether the rules are valid.
-fn report(texts: &Texts, Style { form, run_tests }: Style) -> (String, bool) {
+fn report(texts: &Texts, with: &ForRules, style: Style) -> (String, bool) {
+    let Style { form, run_tests } = style;
     let mut attributes = Attributes::default();
     let found = texts.parse(&mut attributes);
     let files = texts.rules.len();
     if let (Ok((rules, _)), true) = (&found, run_tests) {
-        let failures = rehearsal::failures(rules, SETTINGS);
+        let failures = rehearsal::failures(rules, with.settings);
         if !failures.is_empty() {
             let text = match form {
                 Form::Text | Form::Rules => failures_as_text(tests(rules), &failures),
@@ -70,7 +87,7 @@ fn report(texts: &Texts, Style { form, run_tests }: Style) -> (String, bool) {
     }
     let text = match &found {
         Ok((rules, lists)) => {
-            let advice = advice(rules, &attributes);
+            let advice = advice(rules, with, &attributes);
             match form {
                 Form::Text => valid_as_text(files, rules, lists, &advice),
                 Form::Json => valid_as_json(files, rules, lists, &advice),
@@ -101,10 +118,12 @@ struct Advice<'r> {
     text: String,
 }
 
-fn advice<'r>(rules: &'r [Rule], attributes: &Attributes) -> Vec<Advice<'r>> {
+fn advice<'r>(rules: &'r [Rule], with: &ForRules, attributes: &Attributes) -> Vec<Advice<'r>> {
     let of_rule = |rule: &'r Rule| {
         let tests = rule.advice(attributes).into_iter();
-        let all = tests.chain(retention::advice(rule, SETTINGS));
+        let all = tests.chain(retention::advice(rule, with.settings));
+        let missing = hubs::missing([rule], &with.sources).into_iter();
+        let all = all.chain(missing.map(|missing| missing.text));
         all.map(|text| Advice {
             rule: &rule.id,
             text,
@@ -220,7 +239,7 @@ fn errors_as_json(files: usize, errors: &[RuleError]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Form, Style, report};
+    use super::{ForRules, Form, SETTINGS, Style, report};
     use crate::event::Attributes;
     use crate::rule::Texts;
 
@@ -228,7 +247,7 @@ mod tests {
     fn the_rules_shipped_are_valid() {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/rules");
         let texts = crate::io::rule_files::load(&[folder.into()]).unwrap();
-        let (text, valid) = report(&texts, plain(Form::Text));
+        let (text, valid) = report(&texts, &usual(), plain(Form::Text));
         assert!(valid && text.ends_with(" files: valid\n"), "{text}");
     }
 
@@ -241,6 +260,13 @@ mod tests {
     /// What is said of rule files `0.yaml`, `1.yaml`, .. and a list.
     fn check(rules: &[&str], list: &str, form: Form, expected: &str, valid: bool) {
         check_with(rules, list, plain(form), expected, valid);
+    }
+
+    fn usual() -> ForRules {
+        ForRules {
+            settings: SETTINGS,
+            sources: Vec::new(),
+        }
     }
 
     fn plain(form: Form) -> Style {
@@ -256,7 +282,10 @@ mod tests {
                 .collect(),
             lists: vec![("lists/Admins.csv".to_string(), list.to_string())],
         };
-        assert_eq!(report(&texts, style), (expected.to_string(), valid));
+        assert_eq!(
+            report(&texts, &usual(), style),
+            (expected.to_string(), valid)
+        );
     }
 
     #[test]
@@ -276,6 +305,24 @@ mod tests {
              \"rules\":[\"R2\"],\"tests\":0,\"valid\":true}}\n"
         );
         check(&[NEW], list, Form::Json, &text, true);
+    }
+
+    #[test]
+    fn the_configuration_decides_what_is_said() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/rules");
+        let texts = crate::io::rule_files::load(&[folder.into()]).unwrap();
+        let mut with = usual();
+        with.settings.lateness = 3 * 86_400;
+        with.sources = vec!["insights-activity-logs".to_owned()];
+        let (text, _) = report(&texts, &with, plain(Form::Text));
+        for said in [
+            "WATCHFIRE_AZURE_DELETION_NEW_TO_USER: the matches topic must keep 9d 2h and the \
+             longest outage (matches_retention, else 3d), the sources 8d 1h (more than the 7d",
+            "WATCHFIRE_AZURE_PASSWORD_GUESSED: needs sign-ins, which Azure exports to the event \
+             hub insights-logs-signinlogs: it is not among the sources",
+        ] {
+            assert!(text.contains(said), "{text}");
+        }
     }
 
     #[test]
@@ -312,12 +359,15 @@ mod tests {
     fn prints_rules_that_read_as_themselves() {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/rules");
         let texts = crate::io::rule_files::load(&[folder.into()]).unwrap();
-        let (printed, _) = report(&texts, plain(Form::Rules));
+        let (printed, _) = report(&texts, &usual(), plain(Form::Rules));
         let again = Texts {
             rules: vec![("printed".to_string(), printed.clone())],
             lists: texts.lists.clone(),
         };
-        assert_eq!(report(&again, plain(Form::Rules)), (printed, true));
+        assert_eq!(
+            report(&again, &usual(), plain(Form::Rules)),
+            (printed, true)
+        );
         let (mut first, mut second) = (Attributes::default(), Attributes::default());
         let (rules, _) = texts.parse(&mut first).unwrap();
         let (again, _) = again.parse(&mut second).unwrap();

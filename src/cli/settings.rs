@@ -84,6 +84,18 @@ impl Settings {
     ///
     /// Every problem of it.
     pub fn read(&self) -> Result<Config, Vec<String>> {
+        self.build(Config::build)
+    }
+
+    /// What is built from the configuration.
+    ///
+    /// # Errors
+    ///
+    /// Every problem of it.
+    pub fn build<T>(
+        &self,
+        build: impl FnOnce(Input<'_>) -> Result<T, Vec<String>>,
+    ) -> Result<T, Vec<String>> {
         let mut file = None;
         if let Some(path) = &self.config {
             let name = path.display().to_string();
@@ -99,7 +111,7 @@ impl Settings {
             file = Some((name, text));
         }
         let environment = environment()?;
-        Config::build(Input {
+        build(Input {
             file: file
                 .as_ref()
                 .map(|(name, text)| (name.as_str(), text.as_str())),

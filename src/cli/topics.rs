@@ -3,16 +3,17 @@
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
+use clap::ValueEnum;
 
 use super::settings::{Settings, USAGE};
 use super::{log, screen};
 use crate::config::Config;
 use crate::escape;
 use crate::io::client::{Health, START_PATIENCE};
-use crate::io::topics::{Deviation, Names};
+use crate::io::topics::{Creation, Deviation, Names, Wanted, azure};
 use crate::io::{rule_set, rules_topic, topics};
-use crate::plan::retention;
-use crate::time::Second;
+use crate::plan::retention::Needs;
+use crate::rule::Rule;
 
 /// The commands about topics.
 #[derive(clap::Subcommand, Debug)]
@@ -20,6 +21,7 @@ pub enum Command {
     /// Make the topics that do not exist yet.
     Create(Create),
     /// Say everything about the topics that is not as it must be; exits 1 if there is anything.
+    /// Notes say what to know besides, such as the tier of Event Hubs that is needed.
     Check(Check),
     /// Say that a source topic was made anew, so that its offsets count from the start again.
     /// Stop all workers before, and start them afterwards.
@@ -34,6 +36,18 @@ pub struct Create {
     /// Copies of each partition; -1: as many as the brokers make by default.
     #[arg(long, default_value_t = -1, allow_negative_numbers = true)]
     replication_factor: i32,
+    /// Print how all of them are made on Event Hubs, where clients may not, and ask no broker.
+    #[arg(long, value_name = "FORM")]
+    print: Option<Print>,
+}
+
+/// How topics are made by other means.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Print {
+    /// Commands for Azure's command line.
+    Az,
+    /// A Bicep file.
+    Bicep,
 }
 
 /// The flags of `topics check`.
@@ -41,7 +55,7 @@ pub struct Create {
 pub struct Check {
     #[command(flatten)]
     settings: Settings,
-    /// Write JSON.
+    /// Write JSON: what is not as it must be.
     #[arg(long)]
     json: bool,
 }
@@ -68,25 +82,22 @@ pub fn run(command: &Command) -> Result<ExitCode> {
     };
     log::start(false)?;
     match command {
-        Command::Create(args) => with_needed(&config, |needed| {
-            create(&config, needed, args.replication_factor)
-        }),
-        Command::Check(args) => with_needed(&config, |needed| check(&config, needed, args.json)),
+        Command::Create(args) => with_rules(&config, |rules| create(&config, rules, args)),
+        Command::Check(args) => with_rules(&config, |rules| check(&config, rules, args.json)),
         Command::Reset(args) => reset(&config, &args.topic),
     }
 }
 
-/// Runs a command with the seconds of event time that the state of the configured rules depends
-/// on; 0: none are configured. Rules with errors are refused.
-fn with_needed(
+/// Runs a command with the configured rules, if there are any. Rules with errors are refused.
+fn with_rules(
     config: &Config,
-    command: impl FnOnce(Second) -> Result<ExitCode>,
+    command: impl FnOnce(&[Rule]) -> Result<ExitCode>,
 ) -> Result<ExitCode> {
     if config.rules.is_empty() {
-        return command(0);
+        return command(&[]);
     }
     match rule_set::parse(rule_set::content(&config.rules)) {
-        Ok(set) => command(retention::needed(&set.rules, config.settings)),
+        Ok(set) => command(&set.rules),
         Err(problems) => {
             screen::errors(&problems);
             Ok(ExitCode::from(USAGE))
@@ -94,9 +105,28 @@ fn with_needed(
     }
 }
 
-fn create(config: &Config, needed: Second, replication: i32) -> Result<ExitCode> {
+fn create(config: &Config, rules: &[Rule], args: &Create) -> Result<ExitCode> {
+    let needed = Needs::of(rules, config.settings).seconds();
+    if let Some(form) = args.print {
+        let wanted = topics::wanted(config, needed);
+        print(config, form, &wanted.iter().collect::<Vec<_>>())?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let health = Health::of(config);
-    let made = topics::create(config, &health, needed, replication)?;
+    let made = match topics::create(config, &health, needed, args.replication_factor)? {
+        Creation::Made(made) => made,
+        Creation::Refused(missing) => {
+            screen::err(format_args!(
+                "error: the brokers do not let clients make topics. These commands, or this \
+                 Bicep file, make them\n"
+            ));
+            let missing: Vec<&Wanted> = missing.iter().collect();
+            print(config, Print::Az, &missing)?;
+            screen::out(format_args!("\n"))?;
+            print(config, Print::Bicep, &missing)?;
+            return Ok(ExitCode::FAILURE);
+        }
+    };
     for topic in topics::wanted(config, needed) {
         let done = if made.iter().any(|made| **made == *topic.name) {
             "created"
@@ -108,26 +138,44 @@ fn create(config: &Config, needed: Second, replication: i32) -> Result<ExitCode>
     Ok(ExitCode::SUCCESS)
 }
 
-fn check(config: &Config, needed: Second, json: bool) -> Result<ExitCode> {
+/// Prints how topics are made by other means.
+fn print(config: &Config, form: Print, wanted: &[&Wanted]) -> Result<()> {
+    let text = match form {
+        Print::Az => azure::az(wanted, config.kafka.namespace()),
+        Print::Bicep => azure::bicep(wanted),
+    };
+    screen::out(format_args!("{text}"))?;
+    Ok(())
+}
+
+fn check(config: &Config, rules: &[Rule], json: bool) -> Result<ExitCode> {
     let health = Health::of(config);
     let existing = topics::partitions(config, &health, START_PATIENCE)?;
-    let rules = Names::of(&config.app).rules;
-    let fixed = match existing.contains_key(&*rules) {
+    let rules_topic = Names::of(&config.app).rules;
+    let fixed = match existing.contains_key(&*rules_topic) {
         true => rules_topic::read(config, &health)?
             .catalogue
             .matches_partitions(),
         false => None,
     };
-    let deviations = topics::check(config, &health, &existing, fixed, needed)?;
+    let needs = Needs::of(rules, config.settings);
+    let checked = topics::check(config, &health, &existing, fixed, &needs)?;
+    let deviations = &checked.deviations;
     if json {
         let list: Vec<_> = deviations.iter().map(as_json).collect();
         screen::out(format_args!("{}\n", serde_json::Value::from(list)))?;
     } else if deviations.is_empty() {
         screen::out(format_args!("all topics are as they must be\n"))?;
     } else {
-        for deviation in &deviations {
+        for deviation in deviations {
             let deviation = deviation.to_string();
             screen::out(format_args!("{}\n", escape::value(&deviation)))?;
+        }
+    }
+    if !json {
+        let advice = topics::advice(config, &existing, rules);
+        for note in checked.notes.iter().chain(&advice) {
+            screen::out(format_args!("note: {}\n", escape::value(note)))?;
         }
     }
     Ok(if deviations.is_empty() {

@@ -287,6 +287,12 @@ impl Kafka {
         host.to_ascii_lowercase()
     }
 
+    /// The Event Hubs namespace that the brokers are, if its name tells.
+    pub fn namespace(&self) -> Option<&str> {
+        let (name, rest) = self.brokers().split_once('.')?;
+        rest.starts_with("servicebus.").then_some(name)
+    }
+
     fn mechanism(&self) -> Option<&str> {
         let names = ["sasl.mechanism", "sasl.mechanisms"];
         let found = names.iter().find_map(|name| self.properties.get(*name));

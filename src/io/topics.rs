@@ -1,8 +1,12 @@
 //! The topics that belong to an application: their names, how they must be, making them.
 
+pub mod azure;
+
 pub mod retention;
 
 mod sizes;
+
+mod sources;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,7 +22,11 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 
 use super::client::{self, CALL, Health};
 use super::clock;
-use crate::config::Config;
+use crate::config::{Config, Delivery};
+use crate::plan::hubs::{self, Missing};
+use crate::plan::retention::{Need, Needs};
+use crate::plan::tiers::{self, Hub, Kept};
+use crate::rule::Rule;
 use crate::time::Second;
 
 const ADMIN_TIMEOUT: Duration = Duration::from_secs(20);
@@ -180,18 +188,91 @@ impl std::fmt::Display for Deviation {
     }
 }
 
+/// How the topics are.
+#[derive(Clone, Debug, Default)]
+pub struct Checked {
+    /// What is not as it must be.
+    pub deviations: Vec<Deviation>,
+    /// What may be so, and has consequences.
+    pub notes: Vec<String>,
+}
+
 /// All deviations of the application's topics and the sources. Brokers that do not tell the
 /// properties of topics are believed, and that is logged.
 /// `existing` as from [`partitions`]; `fixed`: the number of partitions that the matches topic has
-/// for good, if it is known; `needed` as for [`wanted`].
+/// for good, if it is known.
 pub fn check(
     config: &Config,
     health: &Health,
     existing: &BTreeMap<String, u32>,
     fixed: Option<u32>,
-    needed: Second,
-) -> Result<Vec<Deviation>> {
-    let wanted = wanted(config, needed);
+    needs: &Needs,
+) -> Result<Checked> {
+    let wanted = wanted(config, needs.seconds());
+    let mut checked = Checked {
+        deviations: numbers(config, existing, fixed, &wanted),
+        notes: Vec::new(),
+    };
+    let deviations = &mut checked.deviations;
+    let present: Vec<&Wanted> = wanted
+        .iter()
+        .filter(|topic| existing.contains_key(&*topic.name))
+        .collect();
+    match properties(config, health, present.iter().map(|topic| &*topic.name)) {
+        Ok(found) => {
+            deviations.extend(deviating(&present, &found));
+            deviations.extend(sizes::too_small(config, &present, &found));
+            let needed = needs.seconds();
+            deviations.extend(retention::short_lived(config, needed, &present, &found));
+        }
+        Err(error) => tracing::warn!(
+            error = client::chain(&error),
+            "the brokers do not tell the properties of topics; make sure that messages of {} \
+             have the broker's timestamps (LogAppendTime)",
+            Names::of(&config.app).matches
+        ),
+    }
+    look_at_sources(config, health, existing, needs, &mut checked);
+    Ok(checked)
+}
+
+/// Brokers that do not tell how the sources are made are believed: workers need not be allowed to
+/// ask.
+fn look_at_sources(
+    config: &Config,
+    health: &Health,
+    existing: &BTreeMap<String, u32>,
+    needs: &Needs,
+    checked: &mut Checked,
+) {
+    let present = config.sources.iter().map(String::as_str);
+    let present: Vec<&str> = present
+        .filter(|name| existing.contains_key(*name))
+        .collect();
+    match properties(config, health, present.iter().copied()) {
+        Ok(found) => {
+            for (topic, found) in present.iter().zip(&found) {
+                let need = needs.sources.as_ref();
+                let short_lived = sources::short_lived(topic, found, need);
+                checked.deviations.extend(short_lived);
+                let note = sources::dated_by_producers(config, topic, found);
+                checked.notes.extend(note);
+            }
+        }
+        Err(error) => tracing::debug!(
+            error = client::chain(&error),
+            "the brokers do not tell the properties of the sources"
+        ),
+    }
+}
+
+/// Topics that are not there, or have another number of partitions.
+fn numbers(
+    config: &Config,
+    existing: &BTreeMap<String, u32>,
+    fixed: Option<u32>,
+    wanted: &[Wanted],
+) -> Vec<Deviation> {
     let Names { matches, rules, .. } = Names::of(&config.app);
     let mut deviations = Vec::new();
     let sources = config.sources.iter().map(|source| (source.as_str(), None));
@@ -221,24 +302,7 @@ pub fn check(
             (Some(_), Some(_) | None) => (),
         }
     }
-    let present: Vec<&Wanted> = wanted
-        .iter()
-        .filter(|topic| existing.contains_key(&*topic.name))
-        .collect();
-    match properties(config, health, present.iter().map(|topic| &*topic.name)) {
-        Ok(found) => {
-            deviations.extend(deviating(&present, &found));
-            deviations.extend(sizes::too_small(config, &present, &found));
-            deviations.extend(retention::short_lived(config, needed, &present, &found));
-        }
-        Err(error) => tracing::warn!(
-            error = client::chain(&error),
-            "the brokers do not tell the properties of topics; make sure that messages of {} \
-             have the broker's timestamps (LogAppendTime)",
-            Names::of(&config.app).matches
-        ),
-    }
-    Ok(deviations)
+    deviations
 }
 
 /// Why a matches topic that has got another number of partitions cannot be used.
@@ -293,14 +357,23 @@ pub(super) fn properties<'t>(
     Ok(found)
 }
 
-/// Makes the topics that do not exist; returns their names. `needed` as for [`wanted`];
-/// `replication`: -1 leaves it to the broker.
+/// What became of topics that were to be made.
+#[derive(Clone, Debug)]
+pub enum Creation {
+    /// These were made.
+    Made(Vec<String>),
+    /// The brokers do not let clients make topics: these are missing.
+    Refused(Vec<Wanted>),
+}
+
+/// Makes the topics that do not exist. `needed` as for [`wanted`]; `replication`: -1 leaves it to
+/// the broker.
 pub fn create(
     config: &Config,
     health: &Arc<Health>,
     needed: Second,
     replication: i32,
-) -> Result<Vec<String>> {
+) -> Result<Creation> {
     let existing = partitions(config, health, client::START_PATIENCE)?;
     let wanted = wanted(config, needed);
     let missing: Vec<&Wanted> = wanted
@@ -312,35 +385,109 @@ pub fn create(
         .map(|topic| new_topic(topic, replication))
         .collect();
     if new.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Creation::Made(Vec::new()));
     }
+    let refused = || Creation::Refused(missing.iter().map(|topic| (*topic).clone()).collect());
     let admin = admin(config, health)?;
     let options = AdminOptions::new()
         .request_timeout(Some(ADMIN_TIMEOUT))
         .operation_timeout(Some(ADMIN_TIMEOUT));
     let mut made = Vec::new();
-    let results = wait(admin.create_topics(&new, &options))?.map_err(|error| {
-        if error == KafkaError::AdminOp(Code::UnsupportedFeature) {
-            anyhow!(
-                "the brokers do not let clients make topics. Make them yourself; `watchfire \
-                 topics check` says which, and how they must be"
-            )
-        } else {
-            anyhow!("the topics could not be made: {}", client::words(&error))
-        }
-    })?;
+    let results = match wait(admin.create_topics(&new, &options))? {
+        Ok(results) => results,
+        Err(KafkaError::AdminOp(Code::UnsupportedFeature)) => return Ok(refused()),
+        Err(error) => bail!("the topics could not be made: {}", client::words(&error)),
+    };
     for result in results {
         match result {
             Ok(topic) => made.push(topic),
             Err((_, Code::TopicAlreadyExists)) => (),
+            Err((topic, code)) if config.kafka.event_hubs || is_refusal(code) => {
+                tracing::warn!(topic, error = %code, "the brokers did not make a topic");
+                return Ok(refused());
+            }
             Err((topic, code)) => bail!(
                 "topic {topic} could not be made: {code}. Where brokers do not let clients make \
-                 topics, make it yourself; `watchfire topics check` says how it must be"
+                 topics, make it yourself; `watchfire topics create --print az`, or `bicep`, says \
+                 how it must be"
             ),
         }
     }
     wait_until_shown(config, health, &missing)?;
-    Ok(made)
+    Ok(Creation::Made(made))
+}
+
+/// Whether brokers say so that they make no topics for clients, whatever is asked of them.
+fn is_refusal(code: Code) -> bool {
+    matches!(
+        code,
+        Code::InvalidRequest | Code::UnsupportedVersion | Code::UnsupportedFeature
+    )
+}
+
+/// What to know about the configuration before anything goes wrong: which tier of Event Hubs it
+/// needs, and which event hubs the rules need that are not among the sources.
+pub fn advice(config: &Config, existing: &BTreeMap<String, u32>, rules: &[Rule]) -> Vec<String> {
+    let missing = hubs::missing(rules, &config.sources);
+    let mut advice: Vec<String> = missing
+        .iter()
+        .map(|Missing { rule, text }| format!("{rule} {text}"))
+        .collect();
+    if config.kafka.event_hubs {
+        let needs = Needs::of(rules, config.settings);
+        advice.push(tier_needs(config, existing, &needs).tier());
+        if config.delivery.is_none() {
+            advice.push(
+                "delivery is exactly_once where the namespace runs transactions (Premium, \
+                 Dedicated), else at_least_once"
+                    .to_owned(),
+            );
+        }
+    }
+    advice
+}
+
+/// What the application asks of a tier of Event Hubs.
+fn tier_needs(config: &Config, existing: &BTreeMap<String, u32>, needs: &Needs) -> tiers::Needs {
+    let matches = Names::of(&config.app).matches;
+    let kept = |need: Option<&Need>, more: Second| {
+        let Need { rule, seconds } = need?;
+        Some(Kept {
+            seconds: seconds + more,
+            by: rule.clone(),
+        })
+    };
+    let outage = Second::try_from(config.topics.longest_outage.as_secs()).unwrap_or(Second::MAX);
+    let chosen = config.topics.matches_retention.map(|chosen| Kept {
+        seconds: Second::try_from(chosen.as_secs()).unwrap_or(Second::MAX),
+        by: "matches_retention".to_owned(),
+    });
+    let sources = config.sources.iter().map(|source| Hub {
+        name: source.clone(),
+        partitions: existing.get(source).copied().unwrap_or(1),
+        kept: kept(needs.sources.as_ref(), 0),
+    });
+    let ours = wanted(config, needs.seconds())
+        .into_iter()
+        .map(|topic| Hub {
+            partitions: existing.get(&*topic.name).copied().unwrap_or(topic.created),
+            kept: match topic.name == matches {
+                true => chosen
+                    .clone()
+                    .or_else(|| kept(needs.matches.as_ref(), outage)),
+                false => None,
+            },
+            name: topic.name.to_string(),
+        });
+    let compression = ["compression.type", "compression.codec"];
+    let compression = compression
+        .iter()
+        .find_map(|key| config.kafka.properties.get(*key));
+    tiers::Needs {
+        hubs: sources.chain(ours).collect(),
+        transactions: config.delivery == Some(Delivery::ExactlyOnce),
+        compression: compression.cloned(),
+    }
 }
 
 /// Brokers answer that a topic is made before all of them know of it: a worker that starts at once

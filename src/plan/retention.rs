@@ -1,26 +1,80 @@
 //! How long topics must keep what the results of rules rest on.
 
 use super::Settings;
+use super::tiers::STANDARD;
 use crate::rule::Rule;
 use crate::rule::reach::Reach;
-use crate::time::{DAY, Second};
+use crate::time::{DAY, Second, hours};
 
 /// The log is entered at an hour of event time.
 const HOUR: Second = 3600;
 
-/// What Event Hubs keeps at most in its Standard tier.
-const STANDARD_MAX: Second = 7 * DAY;
-
 /// The matches topic's retention where the configuration sets none.
 const MATCHES_DEFAULT: Second = 3 * DAY;
 
-/// Seconds of event time before the watermark that the state of these rules may depend on, at
-/// most. `default` applies to rules that set no patience or lateness of their own.
+/// What a rule needs a topic to keep.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Need {
+    /// The rule's id.
+    pub rule: String,
+    /// Seconds of event time.
+    pub seconds: Second,
+}
+
+/// What rules need topics to keep; `None` where there are no rules.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// The matches topic, and for which rule.
+    pub matches: Option<Need>,
+    /// The sources, and for which rule.
+    pub sources: Option<Need>,
+}
+
+impl Needs {
+    /// What these rules need. `default` applies to rules that set no patience or lateness of
+    /// their own.
+    pub fn of(rules: &[Rule], default: Settings) -> Needs {
+        Needs {
+            matches: of_matches(rules, default),
+            sources: of_sources(rules, default),
+        }
+    }
+
+    /// Seconds of event time before the watermark that the state depends on; 0: that is not known.
+    pub fn seconds(&self) -> Second {
+        self.matches.as_ref().map_or(0, |need| need.seconds)
+    }
+}
+
+impl Need {
+    fn most<'r>(
+        rules: impl IntoIterator<Item = &'r Rule>,
+        seconds: impl Fn(&Rule) -> Second,
+    ) -> Option<Need> {
+        let needs = rules.into_iter().map(|rule| Need {
+            rule: rule.id.clone(),
+            seconds: seconds(rule),
+        });
+        needs.max_by_key(|need| need.seconds)
+    }
+}
+
+/// The rule whose state depends on the longest time before the watermark, and how long it is.
+/// `default` applies to rules that set no patience or lateness of their own.
 ///
 /// Recovery begins before the UTC day of the oldest incident that can still change, hence the day.
+fn of_matches<'r>(rules: impl IntoIterator<Item = &'r Rule>, default: Settings) -> Option<Need> {
+    Need::most(rules, |rule| of_rule(rule, default) + DAY + HOUR)
+}
+
+/// The rule that looks back the longest in the sources when it is first used, and how far.
+fn of_sources<'r>(rules: impl IntoIterator<Item = &'r Rule>, default: Settings) -> Option<Need> {
+    Need::most(rules, |rule| of_trigger(rule, default))
+}
+
+/// The seconds of [`of_matches`]; 0: there are no rules.
 pub fn needed<'r>(rules: impl IntoIterator<Item = &'r Rule>, default: Settings) -> Second {
-    let rules = rules.into_iter().map(|rule| of_rule(rule, default));
-    rules.max().map_or(0, |most| most + DAY + HOUR)
+    of_matches(rules, default).map_or(0, |need| need.seconds)
 }
 
 /// Lateness, the wait for what must be absent, the quiet period, how far back a trigger looks,
@@ -47,7 +101,7 @@ pub fn advice(rule: &Rule, default: Settings) -> Option<String> {
     if Reach::of(rule).new_period == 0 && matches <= MATCHES_DEFAULT {
         return None;
     }
-    let beyond = if source > STANDARD_MAX {
+    let beyond = if source > STANDARD.retention {
         "more than the 7d that Event Hubs Standard keeps: take another tier or a shorter period"
     } else {
         "Event Hubs Standard keeps at most 7d"
@@ -60,16 +114,6 @@ pub fn advice(rule: &Rule, default: Settings) -> Option<String> {
         hours(MATCHES_DEFAULT),
         hours(source),
     ))
-}
-
-/// `5d 3h`, rounded up.
-fn hours(seconds: Second) -> String {
-    let hours = (seconds + 3599) / 3600;
-    match (hours / 24, hours % 24) {
-        (0, hours) => format!("{hours}h"),
-        (days, 0) => format!("{days}d"),
-        (days, hours) => format!("{days}d {hours}h"),
-    }
 }
 
 #[cfg(test)]

@@ -17,7 +17,8 @@ use crate::io::store::{Budget, Owner, Store};
 use crate::io::topics::{self, Names, Weight};
 use crate::io::{identity, rules_topic, state_dir};
 use crate::plan::changes::Changes;
-use crate::plan::{Catalogue, Plan, Source, retention};
+use crate::plan::retention::Needs;
+use crate::plan::{Catalogue, Plan, Source};
 
 /// Whether all topics are there.
 ///
@@ -97,8 +98,12 @@ pub fn check_properties(
     set: &RuleSet,
 ) -> Result<()> {
     let mut problems = Vec::new();
-    let needed = retention::needed(&set.rules, config.settings);
-    for deviation in topics::check(config, health, existing, Some(matches), needed)? {
+    let needs = Needs::of(&set.rules, config.settings);
+    let checked = topics::check(config, health, existing, Some(matches), &needs)?;
+    for note in &checked.notes {
+        tracing::warn!("{note}");
+    }
+    for deviation in checked.deviations {
         match deviation.weight {
             Weight::Fatal => problems.push(deviation.to_string()),
             Weight::Risk => tracing::warn!("{deviation}"),

