@@ -24,12 +24,18 @@ pub enum Canary {
     ClearForgotten,
     /// Whoever goes on within a message says one publication again.
     CursorOffByOne,
+    /// A key may be forgotten while its changes are on their way to the store.
+    LeavingForgotten,
+    /// A key that was emptied is forgotten while the store still has its rows.
+    EmptiedForgotten,
+    /// What a key has changed while its changes were on their way counts as kept.
+    ChangedAgainLost,
 }
 
 #[cfg(feature = "canary")]
 impl Canary {
     /// All of them.
-    pub const ALL: [Canary; 10] = [
+    pub const ALL: [Canary; 13] = [
         Canary::DedupOff,
         Canary::WindowEdge,
         Canary::ExpireEarly,
@@ -40,6 +46,9 @@ impl Canary {
         Canary::RulesFromFiles,
         Canary::ClearForgotten,
         Canary::CursorOffByOne,
+        Canary::LeavingForgotten,
+        Canary::EmptiedForgotten,
+        Canary::ChangedAgainLost,
     ];
 }
 

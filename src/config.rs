@@ -47,7 +47,7 @@ pub struct Config {
     pub decoding: decode::Limits,
     /// Where source partitions without a committed offset start.
     pub start: Start,
-    /// Between two commits, at least.
+    /// From the beginning of one commit to that of the next, while there is more to be read.
     pub commit_interval: Duration,
     /// Between two looks at how far time has come.
     pub watermark_interval: Duration,

@@ -3,9 +3,9 @@
 //!
 //! Who drives it hands it messages ([`Partition::push`]), has it go on ([`Partition::step`]), loads
 //! the rows that it asks for ([`Partition::load`]), commits what it says
-//! ([`Partition::commit_point`], [`Partition::committed`]), and writes what has changed
-//! ([`Partition::keep`], [`Partition::kept`]). How much goes into a step and into a commit changes
-//! nothing of what is said.
+//! ([`Partition::commit_point`], [`Partition::committed`]), and then writes what has changed
+//! ([`Partition::kept`]). While that is on its way the fold may go on. How much goes into a step
+//! and into a commit changes nothing of what is said.
 
 mod admit;
 mod gather;
@@ -66,6 +66,8 @@ pub struct Partition {
     outbox: Outbox,
     /// The state is to be kept before more is folded.
     keep_first: bool,
+    /// Changes are on their way to the store.
+    leaving: bool,
     told: Told,
 }
 
@@ -213,6 +215,7 @@ impl Partition {
             working: None,
             outbox: Outbox::default(),
             keep_first: false,
+            leaving: false,
             told: Told::default(),
         }
     }
@@ -350,7 +353,7 @@ impl Partition {
     fn hold_memory(&mut self, budget: &Budget) {
         let most = self.bytes_max(budget);
         if self.shrink(most) {
-            self.keep_first = self.state.changed_bytes() > most / 2;
+            self.keep_first = self.state.differing_bytes() > most / 2;
         }
     }
 
@@ -364,18 +367,21 @@ impl Partition {
         is_over
     }
 
-    /// The next part of what was said, within `limit`, and the place that it comes to. It is
-    /// committed, or everything since the last commit is lost.
+    /// The next part of what was said, within `limit`, the place that it comes to, and what is to
+    /// be kept with that. It is committed, and then kept, or everything since the last commit is
+    /// lost. Before the next one [`Partition::kept`] must be called.
     pub fn commit_point(&mut self, limit: Limit) -> CommitPoint {
         if !self.is_live() {
             return CommitPoint {
                 publications: Vec::new(),
                 place: self.live_from,
                 metadata: self.commit.metadata.clone(),
+                changes: Vec::new(),
             };
         }
         let taken = self.outbox.take(limit);
         let partial = taken.last().and_then(|last| self.outbox.place_after(last));
+        let is_all = partial.is_none() || canary::is(Canary::StateBeforeKafka);
         let (place, note) = partial.unwrap_or((self.reached, &self.note));
         let note = Note {
             cursor: place.cursor,
@@ -385,6 +391,10 @@ impl Partition {
             publications: taken.into_iter().map(|said| *said.incident).collect(),
             place,
             metadata: note.to_string(),
+            changes: match is_all && self.is_whole() {
+                true => self.changes(),
+                false => Vec::new(),
+            },
         }
     }
 
@@ -397,35 +407,50 @@ impl Partition {
         };
     }
 
-    /// Whether the store would not come to be beyond what is committed.
+    /// Whether the state could be kept at once: the store would not come to be beyond what is
+    /// committed, and nothing is on its way to it.
     fn may_keep(&self) -> bool {
         let is_committed = self.outbox.is_empty() && self.reached <= self.live_from
             || canary::is(Canary::StateBeforeKafka);
-        let is_whole = match &self.working {
+        is_committed && !self.leaving && self.is_whole()
+    }
+
+    /// Whether the state is that of a place in the log.
+    fn is_whole(&self) -> bool {
+        match &self.working {
             Some(working) => working.alone.is_some(),
             None => self.gathered.is_none() && self.reached.cursor.is_none(),
-        };
-        is_committed && is_whole
+        }
     }
 
     /// What has changed since it was last kept: to be written in one batch. Nothing, while the
     /// store would come to be beyond what is committed.
     pub fn keep(&mut self) -> Vec<Change> {
-        if !self.may_keep() {
-            return Vec::new();
-        }
-        match &self.working {
-            None => self.state.changes(),
-            Some(Working { work, span, alone }) => match (work.beyond(), alone) {
-                (Some(key), Some(meta)) => self.state.changes_within(span.first, key, meta),
-                (_, _) => Vec::new(),
-            },
+        match self.may_keep() {
+            true => self.changes(),
+            false => Vec::new(),
         }
     }
 
-    /// What [`Partition::keep`] gave is written.
+    /// What has changed since it was last kept. It is on its way to the store until it is kept.
+    fn changes(&mut self) -> Vec<Change> {
+        let changes = match &self.working {
+            None => self.state.changes(),
+            Some(Working { work, span, alone }) => match (work.beyond(), alone) {
+                (Some(key), Some(meta)) => self.state.changes_within(span.first, key, meta),
+                (_, _) => return Vec::new(),
+            },
+        };
+        self.leaving = true;
+        changes
+    }
+
+    /// The changes that were given last are written.
     pub fn kept(&mut self, budget: &Budget) {
-        self.keep_first &= self.state.changed_bytes() > 0;
+        if std::mem::take(&mut self.leaving) {
+            self.state.kept();
+            self.keep_first = false;
+        }
         self.shrink(self.bytes_max(budget));
     }
 

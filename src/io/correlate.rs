@@ -4,6 +4,9 @@
 //! the store. So the store is never ahead of the offsets, and whatever happens in between, a
 //! partition is opened in one way only ([`open`]): from what the store has, folding in silence
 //! up to the committed offset.
+//!
+//! While a commit is on its way the loop reads and folds on. If it does not come about, what was
+//! folded after it goes, too. The group and the end of the process wait for it.
 
 mod commit;
 mod ends;
@@ -12,6 +15,7 @@ mod open;
 mod pace;
 mod plans;
 mod report;
+mod writer;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -20,17 +24,18 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use rdkafka::message::{BorrowedMessage, Message as _, Timestamp};
 
+use super::beside::Beside;
 use super::client::{Health, lock};
 use super::clock;
 use super::ends::{Ends, Found};
 use super::group::{self, Event, Group, Member, Revoked, list_of};
+use super::identity::Identity;
 use super::rules_topic::Known;
-use super::sink::Sink;
+use super::sink::{self, Ended, Rhythm, Sink};
 use super::status::Status;
 use super::store::Store;
 use super::topics::Names;
-use crate::config::Config;
-use crate::encode::Encoding;
+use crate::config::{Config, Delivery};
 use crate::fold::partition::Partition;
 use crate::fold::state::Counts;
 use crate::plan::others::Others;
@@ -39,9 +44,13 @@ use folding::{Folding, Surroundings, fold_all};
 use pace::{MEMORY_FACTOR, processors};
 use plans::Warned;
 use report::{Recovery, Refused};
+use writer::Batch;
 
 /// The longest wait for a message: other things are due.
 const WAIT: Duration = Duration::from_millis(100);
+
+/// The shortest: what comes together is folded together.
+const WAIT_MIN: Duration = Duration::from_millis(1);
 
 /// What was read is folded when it is this much, however early.
 const INBOX_BYTES_MAX: usize = 4 << 20;
@@ -65,6 +74,7 @@ enum Next<'g> {
     Ends(Found),
     Fold,
     Commit,
+    Committed(Ended),
     Wait,
 }
 
@@ -74,10 +84,11 @@ pub struct Stage {
     health: Arc<Health>,
     status: Arc<Status>,
     known: Known,
-    incidents: Arc<str>,
-    encoding: Encoding,
-    store: Store,
-    sink: Sink,
+    identity: Arc<Identity>,
+    delivery: Delivery,
+    store: Arc<Store>,
+    writer: Beside<Batch, Ended>,
+    rhythm: Rhythm,
     folding: BTreeMap<i32, Folding>,
     ends: Ends,
     last_look: Instant,
@@ -89,13 +100,14 @@ pub struct Stage {
     waiting: BTreeSet<i32>,
     /// Bytes of the messages that were read and not folded since.
     inbox_bytes: usize,
-    /// Bytes of incidents that no commit has written yet.
+    /// Bytes of incidents that no commit has taken yet.
     outbox_bytes: usize,
     /// Partitions have more to fold, though nothing was read since they last did.
     unfinished: bool,
-    /// Something was read or folded since the last commit.
+    /// Something was read or folded since the last commit began.
     moved: bool,
-    last_commit: Instant,
+    /// When it did.
+    begun: Instant,
     total: Counts,
     refused: Refused,
     others: Others,
@@ -119,16 +131,18 @@ impl Stage {
         ready: Box<dyn FnOnce() + Send>,
     ) -> Result<Stage> {
         lock(&status.reloading).entries_refused = known.refused;
+        let store = Arc::new(store);
         Ok(Stage {
+            identity: Arc::clone(sink.identity()),
+            delivery: sink.delivery(),
+            rhythm: sink.rhythm(),
+            writer: writer::start(config, sink, &store)?,
             ends: Ends::start(config, health)?,
             config: config.clone(),
             health: Arc::clone(health),
             status: Arc::clone(status),
             known,
-            incidents: Names::of(&config.app).incidents,
-            encoding: Encoding::Avro,
             store,
-            sink,
             folding: BTreeMap::new(),
             last_look: clock::instant(),
             looked: None,
@@ -138,7 +152,7 @@ impl Stage {
             outbox_bytes: 0,
             unfinished: false,
             moved: false,
-            last_commit: clock::instant(),
+            begun: clock::instant(),
             total: Counts::default(),
             refused: Refused::default(),
             others: Others::default(),
@@ -150,21 +164,33 @@ impl Stage {
 
     /// Folds until the process is to stop; then commits what it has and leaves the group.
     pub fn run(mut self) -> Result<()> {
+        let ended = self.work();
+        // The store and the client are closed before the process ends.
+        ended.and(self.writer.end())
+    }
+
+    fn work(&mut self) -> Result<()> {
         let matches = [Names::of(&self.config.app).matches.to_string()];
-        let mut member = Member::new(&self.config, self.sink.identity(), "correlate", &matches);
+        let mut member = Member::new(&self.config, &self.identity, "correlate", &matches);
         let mut group = member.join()?;
         while !self.health.stopping() {
             if let Err(error) = self.turn(&group) {
+                self.abandon();
                 group = member.join_again(group, error)?;
-                self.close_all();
-                self.waiting.clear();
             }
         }
-        self.commit(&group)
+        self.commit(&group).map(|_| ())
+    }
+
+    /// Forgets everything, once nothing is on its way any more.
+    fn abandon(&mut self) {
+        sink::wait_out(&mut self.writer);
+        self.close_all();
+        self.waiting.clear();
     }
 
     /// Does what is next.
-    fn turn(&mut self, group: &Group) -> Result<()> {
+    fn turn(&mut self, group: &Arc<Group>) -> Result<()> {
         match self.next(group)? {
             Next::Message(message) => self.read(&message),
             Next::AskForEnds => self.ask_for_ends()?,
@@ -175,18 +201,24 @@ impl Stage {
             }
             Next::Assigned(partitions) => self.assign(group, &partitions)?,
             Next::Revoked(revoked) => self.revoke(group, &revoked)?,
-            Next::Commit => self.commit(group)?,
+            Next::Commit => {
+                self.begin(group)?;
+                self.pace_recovery(group)?;
+            }
+            Next::Committed(ended) => match self.take(ended)? {
+                true => self.pace_recovery(group)?,
+                false => self.fold_again(group)?,
+            },
             Next::Wait => (),
         }
         Ok(())
     }
 
     fn next<'g>(&mut self, group: &'g Group) -> Result<Next<'g>> {
-        let since_commit = self.last_commit.elapsed();
-        if self.moved && since_commit >= self.sink.interval()
-            || self.outbox_bytes > self.sink.batch_bytes()
-            || self.folding.values().any(|folding| folding.commits_first)
-        {
+        if let Some(ended) = self.writer.answer()? {
+            return Ok(Next::Committed(ended));
+        }
+        if self.must_commit() {
             return Ok(Next::Commit);
         }
         if let Some(found) = self.ends.answer()? {
@@ -195,31 +227,75 @@ impl Stage {
         if self.last_look.elapsed() >= self.config.watermark_interval {
             return Ok(Next::AskForEnds);
         }
-        let inbox_max = match self.recovery {
-            _ if self.unfinished => UNFINISHED_INBOX_BYTES_MAX,
-            Some(_) => RECOVERY_INBOX_BYTES_MAX.min(self.config.recovery_bytes / MEMORY_FACTOR / 4),
-            None => self.sink.batch_bytes().min(INBOX_BYTES_MAX),
-        };
-        if self.inbox_bytes > inbox_max {
-            return Ok(Next::Fold);
+        if self.inbox_bytes > self.inbox_max() {
+            return self.fold_or_wait();
         }
-        let least = Duration::from_millis(1);
-        let wait = match self.moved {
-            _ if self.unfinished => Duration::ZERO,
-            true => self
-                .sink
-                .interval()
-                .saturating_sub(since_commit)
-                .clamp(least, WAIT),
-            false => WAIT,
-        };
-        Ok(match group.next(wait)? {
+        Ok(match group.next(self.patience())? {
             Event::Message(message) => Next::Message(message),
             Event::Assigned(partitions) => Next::Assigned(partitions),
             Event::Revoked(revoked) => Next::Revoked(revoked),
-            Event::Nothing if self.inbox_bytes > 0 || self.unfinished => Next::Fold,
+            Event::Nothing if self.can_go_on() => Next::Fold,
+            Event::Nothing if self.may_commit() => Next::Commit,
             Event::Nothing => Next::Wait,
         })
+    }
+
+    /// A commit is to begin before anything else is done.
+    fn must_commit(&self) -> bool {
+        let is_due = self.moved && self.begun.elapsed() >= self.rhythm.latest
+            || self.outbox_bytes > self.rhythm.batch_bytes
+            || self.folding.values().any(|folding| folding.commits_first);
+        is_due && !self.writer.is_busy()
+    }
+
+    /// A commit may begin, since there is something to say and nothing else to be done.
+    fn may_commit(&self) -> bool {
+        self.outbox_bytes > 0
+            && self.begun.elapsed() >= self.rhythm.soonest
+            && !self.writer.is_busy()
+    }
+
+    /// There is something to fold, and it need not wait for a commit.
+    fn can_go_on(&self) -> bool {
+        self.folding.values().any(Folding::can_go_on)
+    }
+
+    /// Enough is read: it is folded, or what is on its way is waited for.
+    fn fold_or_wait(&mut self) -> Result<Next<'static>> {
+        if !self.writer.is_busy() || self.can_go_on() {
+            return Ok(Next::Fold);
+        }
+        let ended = self.writer.answer_within(WAIT)?;
+        Ok(ended.map_or(Next::Wait, Next::Committed))
+    }
+
+    /// So many bytes of messages are read before they are folded.
+    fn inbox_max(&self) -> usize {
+        match self.recovery {
+            _ if self.unfinished => UNFINISHED_INBOX_BYTES_MAX,
+            Some(_) => RECOVERY_INBOX_BYTES_MAX.min(self.config.recovery_bytes / MEMORY_FACTOR / 4),
+            None => self.rhythm.batch_bytes.min(INBOX_BYTES_MAX),
+        }
+    }
+
+    /// How long a message may be waited for.
+    fn patience(&self) -> Duration {
+        if self.unfinished && self.can_go_on() {
+            return Duration::ZERO;
+        }
+        if self.inbox_bytes > 0 || self.moved && self.writer.is_busy() {
+            return WAIT_MIN;
+        }
+        let next_commit = match self.outbox_bytes > 0 {
+            true => self.rhythm.soonest,
+            false => self.rhythm.latest,
+        };
+        match self.moved {
+            true => next_commit
+                .saturating_sub(self.begun.elapsed())
+                .clamp(WAIT_MIN, WAIT),
+            false => WAIT,
+        }
     }
 
     /// Reads one message of the log.
@@ -288,11 +364,14 @@ impl Stage {
         }
     }
 
-    fn assign(&mut self, group: &Group, partitions: &[group::Partition]) -> Result<()> {
+    fn assign(&mut self, group: &Arc<Group>, partitions: &[group::Partition]) -> Result<()> {
         tracing::info!(
             partitions = list_of(partitions),
             "matches partitions assigned"
         );
+        if !self.wait()? {
+            self.fold_again(group)?;
+        }
         let offsets = self.open(group, partitions)?;
         group.assign(&offsets)?;
         group.resume(partitions)?;
@@ -304,19 +383,21 @@ impl Stage {
     }
 
     /// Finishes what has begun, and gives partitions back.
-    fn revoke(&mut self, group: &Group, revoked: &Revoked) -> Result<()> {
+    fn revoke(&mut self, group: &Arc<Group>, revoked: &Revoked) -> Result<()> {
         let Revoked { partitions, lost } = revoked;
         tracing::info!(
             partitions = list_of(partitions),
             lost,
             "matches partitions revoked"
         );
-        let finished = !lost && (!self.moved || self.write(group)?);
+        let finished = self.wait()? && !lost && self.commit(group)?;
         for (_, number) in partitions {
             if let Some(folding) = self.folding.remove(number) {
                 Recovery::remove(&mut self.recovery, folding.partition.left());
             }
         }
+        let left = self.folding.values().map(|f| f.partition.inbox_bytes());
+        self.inbox_bytes = self.inbox_bytes.min(left.sum());
         group.unassign(partitions)?;
         if !finished {
             self.fold_again(group)?;
@@ -346,10 +427,7 @@ impl Stage {
         Ok(offsets)
     }
 
-    fn commit(&mut self, group: &Group) -> Result<()> {
-        if self.moved && !self.write(group)? {
-            self.fold_again(group)?;
-        }
+    fn pace_recovery(&mut self, group: &Group) -> Result<()> {
         match self.recovery.is_some() || !self.waiting.is_empty() {
             true => self.pace(group),
             false => Ok(()),
@@ -375,7 +453,7 @@ impl Stage {
     /// Goes back to where the last commit ended. The group has the word before the next commit:
     /// what it says may be why the last one failed.
     fn fold_again(&mut self, group: &Group) -> Result<()> {
-        self.last_commit = clock::instant();
+        self.begun = clock::instant();
         let partitions = self.close_all();
         let offsets = self.open(group, &partitions)?;
         group.seek(offsets)

@@ -1,5 +1,9 @@
 //! The first stage's loop: reads the sources, writes what matched, and how far time has come.
+//!
+//! While a commit is on its way the loop reads on. If it does not come about, what was read after
+//! it goes, too. The group, a change of plan and the end of the process wait for it.
 
+mod commit;
 mod open;
 mod refused;
 mod unread;
@@ -11,22 +15,28 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use rdkafka::message::{BorrowedMessage, Message as _};
 
+use super::beside::Beside;
 use super::client::{Health, lock};
 use super::clock;
 use super::ends::{Ends, Found, Question};
 use super::group::{Event, Group, Member, Partition, Revoked, list_of};
+use super::identity::Identity;
 use super::reload::{Ask, Plans};
-use super::sink::{Message, Outcome, Progress, Sink};
+use super::sink::{self, Ended, Rhythm, Sink};
 use super::status::Status;
 use super::topics::Names;
 use crate::config::Config;
-use crate::detect::{Counts, DeadLetter, Detector, Output, SourcePartition};
+use crate::detect::{Detector, SourcePartition};
 use crate::plan::InUse;
+use commit::{Batch, OnItsWay};
 use refused::Refused;
 use unread::Unread;
 
 /// The longest wait for a message: other things are due.
 const WAIT: Duration = Duration::from_millis(100);
+
+/// The shortest while there is something to commit.
+const WAIT_MIN: Duration = Duration::from_millis(1);
 
 /// A source partition that is being read.
 #[derive(Debug)]
@@ -40,6 +50,13 @@ struct Reading {
     end: i64,
 }
 
+impl Reading {
+    /// Of what stood in it at the last look: what is still to be read.
+    fn lag(&self) -> i64 {
+        (self.end - self.next).max(0)
+    }
+}
+
 /// What the loop does next.
 enum Next<'g> {
     Message(BorrowedMessage<'g>),
@@ -50,6 +67,7 @@ enum Next<'g> {
     Ends(Found),
     Switch(InUse),
     Commit,
+    Committed(Ended),
     Wait,
 }
 
@@ -63,16 +81,20 @@ pub struct Stage {
     matches: Arc<str>,
     dead_letters: Arc<str>,
     detector: Detector,
-    sink: Sink,
+    identity: Arc<Identity>,
+    writer: Beside<Batch, Ended>,
+    on_its_way: OnItsWay,
+    rhythm: Rhythm,
     ends: Ends,
     /// When the ends were looked for that the readings have.
     looked: Option<Instant>,
     unread: Unread,
     refused: Refused,
     readings: BTreeMap<Partition, Reading>,
-    /// Offsets have moved since the last commit.
+    /// Offsets have moved since the last commit began.
     moved: bool,
-    last_commit: Instant,
+    /// When it did.
+    begun: Instant,
     last_mark: Instant,
     /// Called when the group has answered for the first time.
     ready: Option<Box<dyn FnOnce() + Send>>,
@@ -113,10 +135,13 @@ impl Stage {
             matches_partitions,
             matches,
             dead_letters,
-            sink,
+            identity: Arc::clone(sink.identity()),
+            rhythm: sink.rhythm(),
+            writer: commit::start(sink)?,
+            on_its_way: OnItsWay::default(),
             readings: BTreeMap::new(),
             moved: false,
-            last_commit: clock::instant(),
+            begun: clock::instant(),
             last_mark: clock::instant(),
             ready: Some(ready),
         })
@@ -124,24 +149,31 @@ impl Stage {
 
     /// Reads until the process is to stop; then commits what it has and leaves the group.
     pub fn run(mut self) -> Result<()> {
-        let mut member = Member::new(
-            &self.config,
-            self.sink.identity(),
-            "detect",
-            &self.config.sources,
-        );
+        let ended = self.work();
+        // The client is closed before the process ends.
+        ended.and(self.writer.end())
+    }
+
+    fn work(&mut self) -> Result<()> {
+        let mut member = Member::new(&self.config, &self.identity, "detect", &self.config.sources);
         let mut group = member.join()?;
         while !self.health.stopping() {
             if let Err(error) = self.turn(&group) {
+                self.abandon();
                 group = member.join_again(group, error)?;
-                self.close_all();
             }
         }
-        self.commit(&group)
+        self.commit(&group).map(|_| ())
+    }
+
+    /// Forgets everything, once nothing is on its way any more.
+    fn abandon(&mut self) {
+        sink::wait_out(&mut self.writer);
+        self.close_all();
     }
 
     /// Does what is next.
-    fn turn(&mut self, group: &Group) -> Result<()> {
+    fn turn(&mut self, group: &Arc<Group>) -> Result<()> {
         match self.next(group)? {
             Next::Message(message) => self.read(&message),
             Next::Assigned(partitions) => self.assign(group, &partitions)?,
@@ -150,7 +182,12 @@ impl Stage {
             Next::LookForUnread => self.look_for_unread(group)?,
             Next::Ends(found) => self.mark(&found),
             Next::Switch(newer) => self.switch(group, newer)?,
-            Next::Commit => self.commit(group)?,
+            Next::Commit => self.begin(group)?,
+            Next::Committed(ended) => {
+                if !self.take(ended)? {
+                    self.read_again(group)?;
+                }
+            }
             Next::Wait => (),
         }
         Ok(())
@@ -160,10 +197,15 @@ impl Stage {
         if let Ok(newer) = self.plans.newer.try_recv() {
             return Ok(Next::Switch(newer));
         }
-        let since_commit = self.last_commit.elapsed();
-        if since_commit >= self.sink.interval() && self.has_work()
-            || self.detector.pending_bytes() > self.sink.batch_bytes()
-        {
+        if let Some(ended) = self.writer.answer()? {
+            return Ok(Next::Committed(ended));
+        }
+        let is_full = self.detector.pending_bytes() > self.rhythm.batch_bytes;
+        if is_full && self.writer.is_busy() {
+            let ended = self.writer.answer_within(WAIT)?;
+            return Ok(ended.map_or(Next::Wait, Next::Committed));
+        }
+        if is_full || self.has_work() && self.may_commit(self.rhythm.latest) {
             return Ok(Next::Commit);
         }
         if let Some(found) = self.ends.answer()? {
@@ -175,16 +217,44 @@ impl Stage {
         if self.unread.is_due() {
             return Ok(Next::LookForUnread);
         }
-        let wait = match self.has_work() {
-            true => self.sink.interval().saturating_sub(since_commit).min(WAIT),
-            false => WAIT.min(self.config.watermark_interval),
-        };
-        Ok(match group.next(wait.max(Duration::from_millis(1)))? {
+        Ok(match group.next(self.patience())? {
             Event::Message(message) => Next::Message(message),
             Event::Assigned(partitions) => Next::Assigned(partitions),
             Event::Revoked(revoked) => Next::Revoked(revoked),
+            Event::Nothing if self.has_matches() && self.may_commit(self.rhythm.soonest) => {
+                Next::Commit
+            }
             Event::Nothing => Next::Wait,
         })
+    }
+
+    /// None is on its way, and the last one began this long ago.
+    fn may_commit(&self, interval: Duration) -> bool {
+        !self.writer.is_busy() && self.begun.elapsed() >= interval
+    }
+
+    /// How long a message may be waited for.
+    fn patience(&self) -> Duration {
+        let longest = WAIT.min(self.config.watermark_interval);
+        if !self.has_work() {
+            return longest;
+        }
+        if self.writer.is_busy() {
+            return WAIT_MIN;
+        }
+        let next_commit = match self.has_matches() {
+            true => self.rhythm.soonest,
+            false => self.rhythm.latest,
+        };
+        next_commit
+            .saturating_sub(self.begun.elapsed())
+            .min(longest)
+            .max(WAIT_MIN)
+    }
+
+    /// Something is to be written.
+    fn has_matches(&self) -> bool {
+        self.detector.pending_bytes() > 0
     }
 
     fn has_work(&self) -> bool {
@@ -262,10 +332,12 @@ impl Stage {
 
     /// Says under the old plan all that it has found, and how far time has come; then goes on
     /// under a newer one where it stands.
-    fn switch(&mut self, group: &Group, newer: InUse) -> Result<()> {
+    fn switch(&mut self, group: &Arc<Group>, newer: InUse) -> Result<()> {
         self.detector.mark(&[]);
         self.moved |= !self.readings.is_empty();
-        self.commit(group)?;
+        if !self.commit(group)? {
+            self.read_again(group)?;
+        }
         self.detector = Detector::new(
             Arc::clone(&newer.plan),
             self.matches_partitions,
@@ -281,11 +353,14 @@ impl Stage {
         Ok(())
     }
 
-    fn assign(&mut self, group: &Group, partitions: &[Partition]) -> Result<()> {
+    fn assign(&mut self, group: &Arc<Group>, partitions: &[Partition]) -> Result<()> {
         tracing::info!(
             partitions = list_of(partitions),
             "source partitions assigned"
         );
+        if !self.wait()? {
+            self.read_again(group)?;
+        }
         self.wait_for_plan(group, partitions)?;
         let offsets = self.open(group, partitions)?;
         group.assign(&offsets)?;
@@ -296,14 +371,14 @@ impl Stage {
     }
 
     /// Finishes what has begun, and gives partitions back.
-    fn revoke(&mut self, group: &Group, revoked: &Revoked) -> Result<()> {
+    fn revoke(&mut self, group: &Arc<Group>, revoked: &Revoked) -> Result<()> {
         let Revoked { partitions, lost } = revoked;
         tracing::info!(
             partitions = list_of(partitions),
             lost,
             "source partitions revoked"
         );
-        let finished = !lost && (!self.has_work() || self.write(group)?);
+        let finished = self.wait()? && !lost && self.commit(group)?;
         self.close(partitions);
         group.unassign(partitions)?;
         match finished {
@@ -312,91 +387,12 @@ impl Stage {
         }
     }
 
-    fn commit(&mut self, group: &Group) -> Result<()> {
-        match !self.has_work() || self.write(group)? {
-            true => Ok(()),
-            false => self.read_again(group),
-        }
-    }
-
     /// Goes back to where the last commit ended. The group has the word before the next commit:
     /// what it says may be why the last one failed.
     fn read_again(&mut self, group: &Group) -> Result<()> {
-        self.last_commit = clock::instant();
+        self.begun = clock::instant();
         let partitions = self.close_all();
         let offsets = self.open(group, &partitions)?;
         group.seek(offsets)
-    }
-
-    /// Writes and commits; false: it has to be done again from the committed offsets.
-    fn write(&mut self, group: &Group) -> Result<bool> {
-        let Output {
-            messages,
-            dead_letters,
-            counts,
-        } = self.detector.take();
-        let refused = refused::by_reason(&dead_letters);
-        let messages = self.messages(messages, dead_letters);
-        let outcome = self.sink.commit(group, &messages, &self.progress())?;
-        // From its end on: where commits take longer than that, there is still time to read.
-        self.last_commit = clock::instant();
-        self.moved = false;
-        match outcome {
-            Outcome::Committed => {
-                lock(&self.status.detecting).commits += 1;
-                self.report(counts);
-                self.say_refused(&refused);
-                Ok(true)
-            }
-            Outcome::Undone(undone) => {
-                undone.log("messages read since the last commit are read again");
-                lock(&self.status.detecting).recoveries += 1;
-                Ok(false)
-            }
-        }
-    }
-
-    fn progress(&self) -> Vec<Progress> {
-        let progress = self.readings.iter().map(|(partition, reading)| Progress {
-            partition: partition.clone(),
-            offset: reading.next,
-            metadata: self.epoch(&partition.0).to_string(),
-        });
-        progress.collect()
-    }
-
-    fn messages(&self, matches: Vec<(u32, Vec<u8>)>, dead: Vec<DeadLetter>) -> Vec<Message> {
-        let matches = matches.into_iter().map(|(partition, payload)| Message {
-            topic: Arc::clone(&self.matches),
-            partition: i32::try_from(partition).ok(),
-            payload,
-            ..Message::default()
-        });
-        let dead = dead.into_iter().map(|letter| self.dead_letter(letter));
-        matches.chain(dead).collect()
-    }
-
-    fn dead_letter(&self, letter: DeadLetter) -> Message {
-        let source = self.sources().get(letter.source.source as usize);
-        let topic = source.map_or("", |source| &source.topic);
-        Message {
-            topic: Arc::clone(&self.dead_letters),
-            headers: letter.headers(topic),
-            payload: letter.bytes,
-            ..Message::default()
-        }
-    }
-
-    /// Tells the status how far everything has come that is committed.
-    fn report(&self, counts: Counts) {
-        let mut detecting = lock(&self.status.detecting);
-        detecting.partitions = self.readings.len();
-        let lags = self.readings.values().map(|r| (r.end - r.next).max(0));
-        let lag = lags.sum();
-        detecting.lag = Some(lag);
-        detecting.counts.add(&counts);
-        if let (0, Some(looked)) = (lag, self.looked) {
-            lock(&self.status.behind).detected(looked, self.last_commit);
-        }
     }
 }

@@ -6,6 +6,7 @@
 
 mod list;
 mod member;
+mod membership;
 mod seek;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -18,9 +19,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use rdkafka::bindings::{rd_kafka_mem_free, rd_kafka_memberid};
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::{
-    BaseConsumer, CommitMode, Consumer, ConsumerContext, ConsumerGroupMetadata,
-};
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode as Code};
 use rdkafka::message::BorrowedMessage;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
@@ -30,6 +29,7 @@ use super::client::{self, CALL, Health, lock};
 pub use list::list_of;
 use list::{list, names, starts};
 pub use member::Member;
+pub use membership::Membership;
 use seek::Seeking;
 
 /// A partition of a topic.
@@ -244,7 +244,7 @@ impl Group {
     }
 
     /// Whether the brokers may have given our partitions to others.
-    pub fn is_lost(&self) -> bool {
+    fn is_lost(&self) -> bool {
         self.consumer.assignment_lost() || lock(&self.member).is_none()
     }
 
@@ -252,18 +252,6 @@ impl Group {
     pub fn is_fenced(&self) -> bool {
         let fatal = self.consumer.client().fatal_error();
         matches!(fatal, Some((Code::FencedInstanceId, _)))
-    }
-
-    /// Our membership; `None`: we may have been out of the group since it last decided. Brokers
-    /// accept any transaction from an outsider, and one from a member whatever it was before: that
-    /// our id is still the same is all that tells a worker woken from a long stop that others have
-    /// not taken its place. The generation alone may be newer. While a group moves its partitions
-    /// one by one, whoever has a partition keeps it until it has been asked for it.
-    pub fn membership(&self) -> Option<ConsumerGroupMetadata> {
-        let known = lock(&self.member).clone()?;
-        let is_known = || member_id(&self.consumer).is_some_and(|id| id == known);
-        let membership = is_known().then(|| self.consumer.group_metadata())?;
-        membership.filter(|_| is_known())
     }
 
     /// Begins to read these partitions at these offsets, besides those that are read already.
@@ -353,11 +341,6 @@ impl Group {
             (partition, (low, high))
         });
         Ok(bounds.collect())
-    }
-
-    /// Commits offsets without a transaction.
-    pub fn commit(&self, offsets: &TopicPartitionList) -> KafkaResult<()> {
-        self.consumer.commit(offsets, CommitMode::Sync)
     }
 }
 

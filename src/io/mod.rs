@@ -22,6 +22,8 @@ pub mod lock;
 
 pub mod login;
 
+pub mod beside;
+
 pub mod client;
 
 pub mod topics;

@@ -16,14 +16,16 @@ use anyhow::{Result, anyhow};
 use rdkafka::error::KafkaResult;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
+use super::beside::Beside;
 use super::client::{self, Health, START_PATIENCE};
 use super::clock;
-use super::group::{Group, Partition};
+use super::group::{Membership, Partition};
 use super::identity::Identity;
 use super::producer::{Producer, lacks_idempotence, plain};
 use super::transactions::Transactions;
 use crate::config::{Config, Delivery};
-use batch::{BATCH_MAX, next_batch, next_interval};
+pub use batch::Rhythm;
+use batch::next_batch;
 pub use undone::Undone;
 
 /// Before work that was dropped is done again.
@@ -82,6 +84,25 @@ enum Writer {
     Plain(Producer),
 }
 
+/// A commit that has ended.
+pub struct Ended {
+    /// What became of it.
+    pub outcome: Result<Outcome>,
+    /// How much is to be committed at once from here on, and how often.
+    pub rhythm: Rhythm,
+}
+
+/// Waits until no commit is on its way any more, whatever comes of it.
+pub fn wait_out<Batch: Send + 'static>(writer: &mut Beside<Batch, Ended>) {
+    let ended = writer.wait().transpose();
+    if let Some(Err(error)) = ended.map(|ended| ended.and_then(|ended| ended.outcome)) {
+        tracing::info!(
+            error = client::chain(&error),
+            "the commit that was on its way has failed, too"
+        );
+    }
+}
+
 /// The writer of one stage.
 pub struct Sink {
     config: Config,
@@ -91,10 +112,7 @@ pub struct Sink {
     writer: Writer,
     /// Since when no commit has succeeded.
     failing: Option<Instant>,
-    /// What one commit should write at most, in bytes.
-    batch_bytes: usize,
-    /// What the last commit took.
-    took: Duration,
+    rhythm: Rhythm,
 }
 
 impl Sink {
@@ -144,8 +162,7 @@ impl Sink {
             transactional_id,
             writer,
             failing: None,
-            batch_bytes: BATCH_MAX,
-            took: Duration::ZERO,
+            rhythm: Rhythm::new(config.commit_interval, config.kafka.event_hubs),
         })
     }
 
@@ -162,39 +179,36 @@ impl Sink {
         }
     }
 
-    /// How much may wait for the next commit, in bytes: less where brokers take it slowly, since a
-    /// transaction that takes too long is aborted, however often it is tried.
-    pub fn batch_bytes(&self) -> usize {
-        self.batch_bytes
-    }
-
-    /// How long to wait after a commit with the next, while there is something to write.
-    pub fn interval(&self) -> Duration {
-        next_interval(self.config.commit_interval, self.took)
+    /// How much is to be committed at once, and how often.
+    pub fn rhythm(&self) -> Rhythm {
+        self.rhythm
     }
 
     /// Writes `messages` and commits `progress`, which must name all partitions assigned, also
     /// those where nothing has moved: that is what stops a worker that others have replaced.
+    /// `membership`: that under which all this was read.
     pub fn commit(
         &mut self,
-        group: &Group,
+        membership: &Membership,
         messages: &[Message],
         progress: &[Progress],
     ) -> Result<Outcome> {
-        if group.is_lost() {
+        if membership.is_lost() {
             let reason = "the group has given our partitions to others".to_owned();
             return Ok(Outcome::Undone(Undone::Failed(reason)));
         }
         let start = clock::instant();
         let done = match &self.writer {
             Writer::Transactional(transactions) => {
-                self.transact(transactions, group, messages, progress)
+                self.transact(transactions, membership, messages, progress)
             }
-            Writer::Plain(producer) => self.write_then_commit(producer, group, messages, progress),
+            Writer::Plain(producer) => {
+                self.write_then_commit(producer, membership, messages, progress)
+            }
         };
         let bytes = messages.iter().map(|message| message.payload.len()).sum();
-        self.took = start.elapsed();
-        self.batch_bytes = next_batch(self.batch_bytes, bytes, self.took);
+        let batch_bytes = &mut self.rhythm.batch_bytes;
+        *batch_bytes = next_batch(*batch_bytes, bytes, start.elapsed());
         let fault = match done {
             Ok(()) => {
                 self.failing = None;

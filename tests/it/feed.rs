@@ -183,6 +183,7 @@ impl Feed {
             }
             Disk::RocksDb(store) => store.write(&[(0, changes)]).expect("writable store"),
         }
+        self.state.kept();
         self.state.shrink(bytes_max);
     }
 }

@@ -158,6 +158,7 @@ fn fold_rows(log: &Log, from: usize, to: usize, rows: &Rows) -> (Rows, Vec<Vec<u
                 None => rows.remove(&row),
             };
         }
+        state.kept();
         state.shrink(0);
     }
     (rows, said)

@@ -168,7 +168,8 @@ impl Driven {
                 Next::Load(wanted) => wanted.iter().for_each(|read| self.load(read)),
                 Next::Keep => {
                     self.keeps += 1;
-                    self.keep();
+                    let changes = self.partition.keep();
+                    self.keep(changes);
                 }
                 Next::Slice => (),
                 Next::Commit | Next::Read => return,
@@ -197,11 +198,10 @@ impl Driven {
             metadata: point.metadata.clone(),
         };
         self.partition.committed(point.place, point.metadata);
-        self.keep();
+        self.keep(point.changes);
     }
 
-    fn keep(&mut self) {
-        let changes: Vec<Change> = self.partition.keep();
+    fn keep(&mut self, changes: Vec<Change>) {
         for (row, value) in changes {
             match value {
                 Some(value) => self.rows.insert(row, value),

@@ -9,6 +9,7 @@ mod strangers;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+#[cfg(feature = "canary")]
 use watchfire::canary::{self, Canary};
 use watchfire::encode::Encoding;
 use watchfire::fold::partition::{Budget, Limit};
@@ -111,6 +112,8 @@ fn wanted() -> impl Iterator<Item = String> {
         "strangers",
         "slices",
         "cursors",
+        "folded beside a commit",
+        "a commit is dropped",
     ];
     wanted.into_iter().map(str::to_owned)
 }
@@ -229,6 +232,8 @@ struct Sim {
     rng: Rng,
     /// Decides what those do who are no workers; they change nothing of what workers do.
     strangers: Rng,
+    /// Decides how far commits come before something else happens.
+    commits: Rng,
     world: World,
     rules: Vec<Written>,
     plans: Vec<Arc<Plan>>,
@@ -265,6 +270,7 @@ fn run(seed: u64) -> BTreeSet<String> {
     let mut sim = Sim {
         rng,
         strangers: Rng::new(seed ^ 0x5742_9e11),
+        commits: Rng::new(seed ^ 0x00c0_3317),
         world,
         rules: Vec::new(),
         plans: Vec::new(),
@@ -294,7 +300,7 @@ fn pace(rng: &mut Rng) -> Pace {
     if rng.one_in(4) {
         return Pace::NONE;
     }
-    let bytes = *rng.choose(&[1, 50_000, 1 << 20]);
+    let bytes = *rng.choose(&[1, 5_000, 10_000, 20_000, 50_000, 1 << 20]);
     Pace {
         budget: Budget {
             live_bytes: bytes,
@@ -521,6 +527,11 @@ impl Sim {
     fn detect_commit(&mut self) {
         let worker = self.rng.index(self.detect.len());
         let restart = self.rng.one_in(4);
+        if !restart && self.commits.one_in(2) {
+            // It is on its way while more is read.
+            self.detect[worker].begin();
+            return;
+        }
         if restart && self.rng.one_in(2) {
             // The crash comes before anything is written.
         } else {
@@ -546,6 +557,9 @@ impl Sim {
             .position(|w| w.assigned().contains(&partition));
         let Some(owner) = owner else { return };
         let heir = self.rng.index(self.detect.len());
+        for worker in [owner, heir] {
+            self.detect[worker].end(&mut self.world, true);
+        }
         if self.nature.resends && self.rng.one_in(2) {
             // A worker that does not know yet that it lost the partition writes once more.
             self.detect[heir].assign(&self.world, partition);
@@ -577,6 +591,9 @@ impl Sim {
         let partition = self.rng.index(self.world.logs.len());
         for worker in &mut self.correlate {
             let messages = 1 + self.rng.below(4) as usize;
+            if worker.is_committing(partition) {
+                self.covered.insert("folded beside a commit".to_owned());
+            }
             worker.read(&self.world, partition, messages);
         }
     }
@@ -586,24 +603,19 @@ impl Sim {
         let assigned = self.correlate[worker].assigned();
         let (crash, forget) = (self.rng.one_in(6), self.rng.one_in(2));
         let worker = &mut self.correlate[worker];
-        if canary::is(Canary::StateBeforeKafka) {
+        // From its beginning to its end a commit has four steps.
+        for _ in 0..1 + self.commits.below(5) {
             for partition in &assigned {
-                worker.commit_disk(*partition, forget && !crash);
+                worker.go_on_committing(&mut self.world, *partition, forget);
             }
-            if crash {
-                worker.restart(&self.world);
-            }
-        }
-        for partition in &assigned {
-            worker.commit_kafka(&mut self.world, *partition);
         }
         if crash {
-            // The crash comes between the two halves.
+            // Or the commit has failed, or nobody knows: it is all the same.
+            let mut assigned = assigned.iter();
+            if assigned.any(|partition| worker.is_committing(*partition)) {
+                self.covered.insert("a commit is dropped".to_owned());
+            }
             worker.restart(&self.world);
-            return;
-        }
-        for partition in assigned {
-            worker.commit_disk(partition, forget);
         }
     }
 
@@ -770,7 +782,11 @@ impl Sim {
     fn fold_all(&mut self) {
         for worker in &mut self.correlate {
             for partition in worker.assigned() {
-                worker.finish(&mut self.world, partition, true);
+                while !worker.is_done(&self.world, partition) {
+                    let (messages, forget) = (1 + self.commits.index(4), self.commits.one_in(2));
+                    worker.read(&self.world, partition, messages);
+                    worker.go_on_committing(&mut self.world, partition, forget);
+                }
             }
         }
     }

@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use watchfire::canary::{self, Canary};
-use watchfire::detect::{Detector, SourcePartition};
+use watchfire::detect::{Detector, Output, SourcePartition};
 use watchfire::event::Attributes;
 use watchfire::fold::admission::{Refusal, admit};
 use watchfire::fold::key::pane::Origin;
 use watchfire::fold::partition::note::Note;
-use watchfire::fold::partition::{Budget, Commit, Found, Limit, Next, Partition};
+use watchfire::fold::partition::{Budget, Commit, CommitPoint, Found, Limit, Next, Partition};
 use watchfire::fold::state::{Change, Counts, Read, State};
 use watchfire::incident::{Incident, Status};
 use watchfire::matches::{self, LogMessage, Match, MatchedRecord, Message, Section};
@@ -274,6 +274,8 @@ pub struct DetectWorker {
     pub plan: Arc<Plan>,
     detector: Detector,
     next: BTreeMap<u32, i64>,
+    /// What a commit writes that is on its way, and how far everything was read when it began.
+    on_its_way: Option<(Output, BTreeMap<u32, i64>)>,
 }
 
 fn place(partition: u32) -> SourcePartition {
@@ -291,6 +293,7 @@ impl DetectWorker {
             plan,
             detector,
             next: BTreeMap::new(),
+            on_its_way: None,
         }
     }
 
@@ -305,6 +308,7 @@ impl DetectWorker {
     }
 
     pub fn revoke(&mut self, partition: u32) {
+        assert!(self.on_its_way.is_none(), "a revocation waits for it");
         self.detector.revoke(place(partition));
         self.next.remove(&partition);
     }
@@ -335,20 +339,37 @@ impl DetectWorker {
         self.detector.mark(&at_end);
     }
 
-    /// Writes what waits to the matches logs, and with `offsets` commits how far it has read.
-    /// Without, the messages are written all the same: a broker without transactions, or a
-    /// worker that no longer owns its partitions. How many records were refused.
-    pub fn commit(&mut self, world: &mut World, offsets: bool) -> u64 {
-        let output = self.detector.take();
+    /// Begins to commit what waits, unless a commit is on its way.
+    pub fn begin(&mut self) {
+        let next = &self.next;
+        self.on_its_way
+            .get_or_insert_with(|| (self.detector.take(), next.clone()));
+    }
+
+    /// The commit that is on its way, if one is, comes about: writes to the matches logs, and with
+    /// `offsets` commits how far was read when it began. Without, the messages are written all the
+    /// same: a broker without transactions, or a worker that no longer owns its partitions. How
+    /// many records were refused.
+    pub fn end(&mut self, world: &mut World, offsets: bool) -> u64 {
+        let Some((output, next)) = self.on_its_way.take() else {
+            return 0;
+        };
         for (partition, bytes) in output.messages {
             world.logs[partition as usize].push((world.clock, bytes));
         }
         if offsets {
-            for (partition, next) in &self.next {
-                world.read[*partition as usize] = *next;
+            for (partition, next) in next {
+                world.read[partition as usize] = next;
             }
         }
         output.counts.rejected
+    }
+
+    /// Commits all that there is.
+    pub fn commit(&mut self, world: &mut World, offsets: bool) -> u64 {
+        let refused = self.end(world, offsets);
+        self.begin();
+        refused + self.end(world, offsets)
     }
 
     /// Loses what is not committed and begins again where the commits say.
@@ -387,6 +408,24 @@ impl Default for CorrelateWorker {
 struct Open {
     partition: Partition,
     delayed: Delayed,
+    on_its_way: Option<OnItsWay>,
+}
+
+/// A commit that is on its way.
+struct OnItsWay {
+    point: CommitPoint,
+    come: Come,
+}
+
+/// How far a commit has come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Come {
+    /// The brokers are still to have it.
+    Begun,
+    /// They have it.
+    Committed,
+    /// The disk has it, too. The fold is still to learn of it.
+    Written,
 }
 
 /// Watermark entries that are kept back to the end of a batch: a fault on purpose.
@@ -422,6 +461,7 @@ impl CorrelateWorker {
             Open {
                 partition: opened.partition,
                 delayed: Delayed::default(),
+                on_its_way: None,
             },
         );
     }
@@ -455,43 +495,100 @@ impl CorrelateWorker {
         self.slices += open.fold(world, disk, self.pace);
     }
 
-    /// Folds, commits and keeps all that there is of a partition. With `forget` loaded keys are
-    /// dropped.
-    pub fn finish(&mut self, world: &mut World, partition: usize, forget: bool) {
-        loop {
-            self.read(world, partition, usize::MAX);
-            self.commit_kafka(world, partition);
-            self.commit_disk(partition, forget);
-            let open = self.open.get(&partition);
-            if open.is_none_or(|o| !o.partition.is_busy() && o.partition.outbox_len() == 0) {
-                return;
-            }
+    /// All that there is of a partition is folded, committed and kept.
+    pub fn is_done(&self, world: &World, partition: usize) -> bool {
+        let Some(open) = self.open.get(&partition) else {
+            return true;
+        };
+        let committed = open.partition.commit().offset;
+        committed == world.logs[partition].len() as i64 && open.on_its_way.is_none()
+    }
+
+    /// A commit of a partition is on its way.
+    pub fn is_committing(&self, partition: usize) -> bool {
+        let open = self.open.get(&partition);
+        open.is_some_and(|open| open.on_its_way.is_some())
+    }
+
+    /// Begins a commit, or goes on with the one that is on its way.
+    pub fn go_on_committing(&mut self, world: &mut World, partition: usize, forget: bool) {
+        let Some(open) = self.open.get(&partition) else {
+            return;
+        };
+        match open.on_its_way.as_ref().map(|on_its_way| on_its_way.come) {
+            None => self.begin(partition),
+            Some(Come::Begun) => self.commit_kafka(world, partition),
+            Some(Come::Committed) => self.write(partition),
+            Some(Come::Written) => self.learn(partition, forget),
         }
     }
 
-    /// First half of a commit: incidents and offsets, in one Kafka transaction.
-    pub fn commit_kafka(&mut self, world: &mut World, partition: usize) {
+    fn begin(&mut self, partition: usize) {
         let Some(open) = self.open.get_mut(&partition) else {
             return;
         };
-        let point = open.partition.commit_point(self.pace.commit);
+        let mut point = open.partition.commit_point(self.pace.commit);
+        if canary::is(Canary::StateBeforeKafka) {
+            let disk = self.disk.entry(partition).or_default();
+            write(disk, std::mem::take(&mut point.changes));
+        }
+        let come = Come::Begun;
+        open.on_its_way = Some(OnItsWay { point, come });
+        open.delayed.batch_ended = true;
+    }
+
+    /// First half of a commit, which is begun if none is: incidents and offsets, in one Kafka
+    /// transaction.
+    pub fn commit_kafka(&mut self, world: &mut World, partition: usize) {
+        if !self.is_committing(partition) {
+            self.begin(partition);
+        }
+        let open = self.open.get_mut(&partition);
+        let Some(OnItsWay { point, come }) = open.and_then(|open| open.on_its_way.as_mut()) else {
+            return;
+        };
+        if *come != Come::Begun {
+            return;
+        }
         self.cursors += usize::from(point.place.cursor.is_some());
-        world.incidents[partition].extend(point.publications);
+        world.incidents[partition].append(&mut point.publications);
         world.commits[partition] = Some(Commit {
             offset: point.place.offset,
             metadata: point.metadata.clone(),
         });
-        open.partition.committed(point.place, point.metadata);
-        open.delayed.batch_ended = true;
+        *come = Come::Committed;
     }
 
     /// Second half: the state, in one batch. With `forget` loaded keys are dropped.
     pub fn commit_disk(&mut self, partition: usize, forget: bool) {
+        self.write(partition);
+        self.learn(partition, forget);
+    }
+
+    fn write(&mut self, partition: usize) {
+        let open = self.open.get_mut(&partition);
+        let Some(OnItsWay { point, come }) = open.and_then(|open| open.on_its_way.as_mut()) else {
+            return;
+        };
+        if *come == Come::Committed {
+            let disk = self.disk.entry(partition).or_default();
+            write(disk, std::mem::take(&mut point.changes));
+            *come = Come::Written;
+        }
+    }
+
+    /// The fold learns what has come of its commit.
+    fn learn(&mut self, partition: usize, forget: bool) {
         let Some(open) = self.open.get_mut(&partition) else {
             return;
         };
-        let disk = self.disk.entry(partition).or_default();
-        write(disk, open.partition.keep());
+        let Some(OnItsWay { point, .. }) = open
+            .on_its_way
+            .take_if(|on_its_way| on_its_way.come == Come::Written)
+        else {
+            return;
+        };
+        open.partition.committed(point.place, point.metadata);
         let budget = match forget {
             true => Budget {
                 live_bytes: 0,

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use super::note::Note;
 use crate::fold::place::{Cursor, Place, Portion};
+use crate::fold::state::Change;
 use crate::fold::work::Publication;
 use crate::incident::Incident;
 
@@ -33,6 +34,9 @@ pub struct CommitPoint {
     pub place: Place,
     /// What is to be noted with it.
     pub metadata: String,
+    /// What is to be kept once it is committed, in one batch; nothing, while the store would come
+    /// to be beyond that.
+    pub changes: Vec<Change>,
 }
 
 /// Publications in order, each with its place.

@@ -1,8 +1,13 @@
 //! The keys that are in memory: which differ from the store, which were needed last, and what
 //! they take.
+//!
+//! What is read of the store must never be older than what was folded. So a key whose changes are
+//! on their way to the store stays here until they are written, also one that was emptied: its
+//! rows are still there.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use crate::canary::{self, Canary};
 use crate::fold::key::{Alive, KeyId};
 use crate::time::Second;
 
@@ -11,6 +16,27 @@ const PLACES_BYTES: usize = 250;
 
 /// So many entries of what was used when are never too many.
 const ENTRIES_MIN: usize = 1_024;
+
+/// Whether the store has what a key in memory holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Keeping {
+    /// It has.
+    #[default]
+    Kept,
+    /// The key has changed.
+    Changed,
+    /// Its changes are on their way.
+    Leaving,
+    /// So they are, and it has changed again.
+    ChangedAgain,
+}
+
+impl Keeping {
+    /// The key may be forgotten.
+    fn is_kept(self) -> bool {
+        self == Keeping::Kept || self == Keeping::Leaving && canary::is(Canary::LeavingForgotten)
+    }
+}
 
 /// A key in memory.
 #[derive(Debug, Default)]
@@ -22,8 +48,7 @@ pub struct Cached {
     timer: Option<Second>,
     /// Bytes that it takes in memory, about.
     bytes: usize,
-    /// It differs from what the store has.
-    dirty: bool,
+    keeping: Keeping,
     /// In which round it was last needed.
     used: u64,
 }
@@ -42,8 +67,10 @@ pub struct Cache {
     keys: BTreeMap<KeyId, Cached>,
     /// By when they are due.
     timers: BTreeSet<(Second, KeyId)>,
-    /// Those that differ from what the store has.
-    dirty: Vec<KeyId>,
+    /// Those that have changed.
+    changed: Vec<KeyId>,
+    /// Those whose changes are on their way to the store.
+    leaving: Vec<KeyId>,
     /// All of them, by the round in which they were last needed; of a key that was needed again
     /// only the last entry counts.
     by_use: VecDeque<(u64, KeyId)>,
@@ -52,7 +79,7 @@ pub struct Cache {
     /// Bytes that they take in memory, about.
     bytes: usize,
     /// Of that, those that differ from what the store has.
-    dirty_bytes: usize,
+    differing_bytes: usize,
     /// The store has none that is not here.
     whole: bool,
     /// The store has no timer before this that is not of a key that is here.
@@ -67,11 +94,12 @@ impl Cache {
         Cache {
             keys: BTreeMap::new(),
             timers: BTreeSet::new(),
-            dirty: Vec::new(),
+            changed: Vec::new(),
+            leaving: Vec::new(),
             by_use: VecDeque::new(),
             round: 1,
             bytes: 0,
-            dirty_bytes: 0,
+            differing_bytes: 0,
             whole,
             timers_known: None,
             timers_known_then: None,
@@ -98,8 +126,8 @@ impl Cache {
     }
 
     /// Bytes of those that differ from what the store has.
-    pub fn dirty_bytes(&self) -> usize {
-        self.dirty_bytes
+    pub fn differing_bytes(&self) -> usize {
+        self.differing_bytes
     }
 
     /// The time from which timers must be read to know all before `watermark`; `None`: they are
@@ -162,12 +190,22 @@ impl Cache {
             cached.timer = due;
         }
         let before = cached.weigh();
+        let differing_before = match cached.keeping {
+            Keeping::Kept => 0,
+            Keeping::Changed | Keeping::Leaving | Keeping::ChangedAgain => before,
+        };
         self.bytes = self.bytes + cached.bytes - before;
-        let dirty_before = if cached.dirty { before } else { 0 };
-        self.dirty_bytes = self.dirty_bytes + cached.bytes - dirty_before;
-        if !cached.dirty {
-            cached.dirty = true;
-            self.dirty.push(id);
+        self.differing_bytes = self.differing_bytes + cached.bytes - differing_before;
+        match cached.keeping {
+            Keeping::Kept => {
+                cached.keeping = Keeping::Changed;
+                self.changed.push(id);
+            }
+            Keeping::Leaving => {
+                cached.keeping = Keeping::ChangedAgain;
+                self.changed.push(id);
+            }
+            Keeping::Changed | Keeping::ChangedAgain => (),
         }
         if cached.used != self.round {
             cached.used = self.round;
@@ -190,16 +228,43 @@ impl Cache {
         self.keys.range(first..=last).map(|(id, _)| *id)
     }
 
-    /// The keys that differ from what the store has; from here on they do not.
-    pub fn take_dirty(&mut self) -> Vec<KeyId> {
-        let dirty = std::mem::take(&mut self.dirty);
-        for id in &dirty {
+    /// The keys that have changed; from here on their changes are on their way to the store.
+    /// [`Cache::arrived`] must have been called since the last time.
+    pub fn leave(&mut self) -> Vec<KeyId> {
+        let changed = std::mem::take(&mut self.changed);
+        for id in &changed {
             if let Some(cached) = self.keys.get_mut(id) {
-                cached.dirty = false;
+                cached.keeping = Keeping::Leaving;
             }
         }
-        self.dirty_bytes = 0;
-        dirty
+        self.leaving.clone_from(&changed);
+        changed
+    }
+
+    /// The store has what was on its way to it.
+    pub fn arrived(&mut self) {
+        let leaving = std::mem::take(&mut self.leaving);
+        if canary::is(Canary::ChangedAgainLost) {
+            self.changed.retain(|id| !leaving.contains(id));
+        }
+        for id in leaving {
+            let Some(cached) = self.keys.get_mut(&id) else {
+                continue;
+            };
+            match cached.keeping {
+                Keeping::ChangedAgain if !canary::is(Canary::ChangedAgainLost) => {
+                    cached.keeping = Keeping::Changed;
+                }
+                Keeping::Leaving | Keeping::ChangedAgain => {
+                    cached.keeping = Keeping::Kept;
+                    self.differing_bytes -= cached.bytes;
+                    if cached.key.stored.is_empty() {
+                        self.remove(id);
+                    }
+                }
+                Keeping::Kept | Keeping::Changed => (),
+            }
+        }
     }
 
     pub fn get_mut(&mut self, id: KeyId) -> Option<&mut Cached> {
@@ -213,8 +278,8 @@ impl Cache {
         };
         let before = cached.weigh();
         self.bytes = self.bytes + cached.bytes - before;
-        if cached.dirty {
-            self.dirty_bytes = self.dirty_bytes + cached.bytes - before;
+        if cached.keeping != Keeping::Kept {
+            self.differing_bytes = self.differing_bytes + cached.bytes - before;
         }
     }
 
@@ -222,8 +287,8 @@ impl Cache {
     pub fn remove(&mut self, id: KeyId) {
         if let Some(cached) = self.keys.remove(&id) {
             self.bytes -= cached.bytes;
-            if cached.dirty {
-                self.dirty_bytes -= cached.bytes;
+            if cached.keeping != Keeping::Kept {
+                self.differing_bytes -= cached.bytes;
             }
             if let Some(due) = cached.timer {
                 self.timers.remove(&(due, id));
@@ -241,7 +306,7 @@ impl Cache {
             let Some(cached) = self.keys.get(&id).filter(|cached| cached.used == used) else {
                 continue;
             };
-            if cached.dirty {
+            if !cached.keeping.is_kept() {
                 kept.push_back((used, id));
                 continue;
             }

@@ -29,6 +29,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::bytes::{Unreadable, from_bytes, to_bytes};
+use crate::canary::{self, Canary};
 use crate::fold::key::form::FORMAT as KEY_FORMAT;
 use crate::fold::key::stored::Stored;
 use crate::fold::key::{Alive, KeyId};
@@ -321,7 +322,7 @@ impl State {
     }
 
     /// All changes since the last call (the meta row always among them): to be written in one
-    /// batch once the Kafka commit has succeeded.
+    /// batch once the Kafka commit has succeeded. [`State::kept`] must follow before the next call.
     pub fn changes(&mut self) -> Vec<Change> {
         let mut changes = vec![(State::META_ROW.to_vec(), Some(self.meta()))];
         if std::mem::take(&mut self.has_cursor) {
@@ -359,9 +360,14 @@ impl State {
     }
 
     fn changes_of_keys(&mut self, changes: &mut Vec<Change>) {
-        for id in self.keys.take_dirty() {
+        for id in self.keys.leave() {
             self.changes_of(id, changes);
         }
+    }
+
+    /// The changes that were given last are written.
+    pub fn kept(&mut self) {
+        self.keys.arrived();
     }
 
     fn changes_of(&mut self, id: KeyId, changes: &mut Vec<Change>) {
@@ -379,7 +385,7 @@ impl State {
         cached.key.stored.changes(&key_row(id), changes);
         cached.key.rest();
         self.keys.weigh(id);
-        if is_empty {
+        if is_empty && canary::is(Canary::EmptiedForgotten) {
             self.keys.remove(id);
         }
     }
@@ -390,8 +396,8 @@ impl State {
     }
 
     /// Bytes of those that differ from what the store has.
-    pub fn changed_bytes(&self) -> usize {
-        self.keys.dirty_bytes()
+    pub fn differing_bytes(&self) -> usize {
+        self.keys.differing_bytes()
     }
 
     /// Forgets the loaded keys that were needed longest ago, until all take no more than

@@ -1,4 +1,4 @@
-//! The two steps of a commit: incidents and offsets to the brokers, then the states to the store.
+//! Commits, as the loop sees them: one begins, the loop goes on, and learns what became of it.
 
 use std::sync::Arc;
 
@@ -6,58 +6,48 @@ use anyhow::Result;
 
 use super::Stage;
 use super::folding::Folding;
+use super::writer::Batch;
 use crate::fold::partition::{CommitPoint, Limit};
 use crate::io::client::lock;
 use crate::io::clock;
-use crate::io::group::Group;
-use crate::io::sink::{Message, Outcome, Progress};
+use crate::io::group::{Group, Membership};
+use crate::io::sink::{Ended, Outcome, Progress};
 use crate::io::topics::Names;
 
 impl Stage {
-    /// Writes and commits; false: everything since the last commit is to be done again. What is
-    /// too much for one commit is left to the next.
-    pub(super) fn write(&mut self, group: &Group) -> Result<bool> {
+    /// Begins to commit what there is, as much as fits; the rest is left to the next commit. None
+    /// may be on its way.
+    pub(super) fn begin(&mut self, group: &Arc<Group>) -> Result<()> {
         // Of what was committed before a lot is folded at once.
         self.fold(|folding| folding.partition.is_live() || folding.partition.is_read())?;
-        let (points, messages) = self.commit_points();
+        self.begun = clock::instant();
+        for folding in self.folding.values_mut() {
+            folding.commits_first = false;
+        }
         if self.folding.values().any(|f| f.partition.is_live()) {
-            let matches = Names::of(&self.config.app).matches;
-            let progress = points.iter().map(|(number, point)| Progress {
-                partition: (matches.to_string(), *number),
-                offset: point.place.offset,
-                metadata: point.metadata.clone(),
-            });
-            let progress: Vec<Progress> = progress.collect();
-            let outcome = self.sink.commit(group, &messages, &progress)?;
-            if let Outcome::Undone(undone) = outcome {
-                undone.log("messages folded since the last commit are folded again");
-                lock(&self.status.correlating).recoveries += 1;
-                return Ok(false);
-            }
+            let batch = self.batch(group)?;
+            self.writer.ask(batch)?;
+        } else {
+            self.report();
         }
-        for (number, point) in points {
-            if let Some(folding) = self.folding.get_mut(&number) {
-                folding.partition.committed(point.place, point.metadata);
-            }
-        }
-        self.keep()?;
         self.count_outbox();
         self.moved = self.outbox_bytes > 0 || self.unfinished;
-        lock(&self.status.correlating).commits += 1;
-        self.report();
-        // From its end on: where commits take longer than that, there is still time to read.
-        self.last_commit = clock::instant();
-        Ok(true)
+        Ok(())
     }
 
-    /// How far every partition is to be committed, and what is written with that. Those with
-    /// little to say say it all, the others share what is left.
-    fn commit_points(&mut self) -> (Vec<(i32, CommitPoint)>, Vec<Message>) {
+    /// What is committed next. Those with little to say say it all, the others share what is left.
+    fn batch(&mut self, group: &Arc<Group>) -> Result<Batch> {
+        let matches = Names::of(&self.config.app).matches;
+        let mut batch = Batch {
+            membership: Membership::of(group),
+            publications: Vec::new(),
+            progress: Vec::with_capacity(self.folding.len()),
+            changes: Vec::with_capacity(self.folding.len()),
+        };
         let mut left = self.commit_limit();
-        let mut foldings: Vec<(i32, &mut Folding)> =
-            self.folding.iter_mut().map(|(n, f)| (*n, f)).collect();
+        let foldings = self.folding.iter_mut();
+        let mut foldings: Vec<(i32, &mut Folding)> = foldings.map(|(n, f)| (*n, f)).collect();
         foldings.sort_by_key(|(_, folding)| folding.partition.outbox_bytes());
-        let (mut points, mut messages) = (Vec::new(), Vec::new());
         let mut sharing = foldings.len();
         for (number, folding) in foldings {
             let share = Limit {
@@ -66,42 +56,70 @@ impl Stage {
             };
             sharing -= 1;
             let before = folding.partition.outbox_bytes();
-            let mut point = folding.partition.commit_point(share);
+            let CommitPoint {
+                mut publications,
+                place,
+                metadata,
+                changes,
+            } = folding.partition.commit_point(share);
             let taken = before - folding.partition.outbox_bytes();
             left.bytes = left.bytes.saturating_sub(taken);
-            left.publications = left.publications.saturating_sub(point.publications.len());
-            let publications = std::mem::take(&mut point.publications);
-            messages.extend(publications.into_iter().map(|mut incident| {
-                incident.fit(self.config.message_bytes_max);
-                Message {
-                    topic: Arc::clone(&self.incidents),
-                    key: Some(incident.incident_id.to_string()),
-                    payload: self.encoding.encode(&incident),
-                    ..Message::default()
-                }
-            }));
-            points.push((number, point));
+            left.publications = left.publications.saturating_sub(publications.len());
+            batch.publications.append(&mut publications);
+            batch.progress.push(Progress {
+                partition: (matches.to_string(), number),
+                offset: place.offset,
+                metadata: metadata.clone(),
+            });
+            batch.changes.push((u32::try_from(number)?, changes));
+            folding.on_its_way = Some((place, metadata));
         }
-        (points, messages)
+        Ok(batch)
     }
 
-    /// Writes the states of live partitions to the store. None of them is beyond what is
-    /// committed.
-    fn keep(&mut self) -> Result<()> {
+    /// Takes what became of the commit that was on its way. If it did not come about, everything
+    /// since the one before it is to be done again: false.
+    pub(super) fn take(&mut self, ended: Ended) -> Result<bool> {
+        let Ended { outcome, rhythm } = ended;
+        self.rhythm = rhythm;
+        match outcome? {
+            Outcome::Undone(undone) => {
+                undone.log("messages folded since the last commit are folded again");
+                lock(&self.status.correlating).recoveries += 1;
+                return Ok(false);
+            }
+            Outcome::Committed => (),
+        }
         let budget = self.budget();
-        let mut changes = Vec::with_capacity(self.folding.len());
-        let mut kept = Vec::with_capacity(self.folding.len());
-        for (number, folding) in &mut self.folding {
+        for folding in self.folding.values_mut() {
             folding.commits_first = false;
-            if folding.partition.is_live() {
-                changes.push((u32::try_from(*number)?, folding.partition.keep()));
-                kept.push(&mut folding.partition);
+            if let Some((place, metadata)) = folding.on_its_way.take() {
+                folding.partition.committed(place, metadata);
+                folding.partition.kept(&budget);
             }
         }
-        self.store.write(&changes)?;
-        for partition in kept {
-            partition.kept(&budget);
+        lock(&self.status.correlating).commits += 1;
+        self.report();
+        Ok(true)
+    }
+
+    /// Waits for the commit on its way, if there is one; false as [`Stage::take`] says.
+    pub(super) fn wait(&mut self) -> Result<bool> {
+        match self.writer.wait()? {
+            Some(ended) => self.take(ended),
+            None => Ok(true),
         }
-        Ok(())
+    }
+
+    /// Commits what there is, also what is on its way; false as [`Stage::take`] says. What is too
+    /// much for one commit is left.
+    pub(super) fn commit(&mut self, group: &Arc<Group>) -> Result<bool> {
+        if !self.wait()? {
+            return Ok(false);
+        }
+        if self.moved {
+            self.begin(group)?;
+        }
+        self.wait()
     }
 }

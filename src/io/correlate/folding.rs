@@ -7,6 +7,7 @@ use std::thread;
 use anyhow::{Result, anyhow};
 
 use crate::fold::partition::{Budget, LostPlan, Next, Partition};
+use crate::fold::place::Place;
 use crate::io::client::lock;
 use crate::io::store::Store;
 use crate::plan::Plan;
@@ -20,6 +21,8 @@ pub struct Folding {
     pub end: i64,
     /// It folds nothing more before the next commit.
     pub commits_first: bool,
+    /// How far the commit comes that is on its way, and what is noted with it.
+    pub on_its_way: Option<(Place, String)>,
 }
 
 /// What folds need.
@@ -59,9 +62,16 @@ pub fn fold_all<'f>(
 }
 
 impl Folding {
-    /// Of what stood in the log at the last look: what is still to be folded.
+    /// Of what stood in the log at the last look: what is still to be folded, or to be committed.
     pub fn lag(&self) -> i64 {
-        (self.end - self.partition.reached().offset).max(0)
+        let folded = self.partition.reached().offset;
+        let done = folded.min(self.partition.commit().offset);
+        (self.end - done).max(0)
+    }
+
+    /// It has something to fold, and need not wait for a commit with that.
+    pub fn can_go_on(&self) -> bool {
+        self.partition.is_busy() && !self.commits_first
     }
 
     fn fold(&mut self, number: u32, surroundings: &Surroundings<'_>) -> Result<()> {

@@ -32,7 +32,7 @@ impl Stage {
             commit: commit.as_ref(),
             low,
             high,
-            transactions: self.sink.delivery() == Delivery::ExactlyOnce,
+            transactions: self.delivery == Delivery::ExactlyOnce,
             accept_incomplete: self.config.accept_incomplete_state,
         };
         let mut opened = Partition::open(found, &self.known.catalogue);
@@ -61,6 +61,7 @@ impl Stage {
             partition,
             end: high,
             commits_first: false,
+            on_its_way: None,
         })
     }
 

@@ -67,7 +67,7 @@ impl Stage {
     /// What one commit may write.
     pub(super) fn commit_limit(&self) -> Limit {
         Limit {
-            bytes: self.sink.batch_bytes(),
+            bytes: self.rhythm.batch_bytes,
             publications: INCIDENTS_MAX,
         }
     }

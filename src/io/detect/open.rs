@@ -1,13 +1,14 @@
 //! Where source partitions are read from.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
 
 use super::{Ask, Reading, Stage};
 use crate::config::Start;
-use crate::detect::{Counts, SourcePartition};
+use crate::detect::SourcePartition;
 use crate::io::clock;
 use crate::io::group::{Committed, Group, Partition};
 use crate::plan::Source;
@@ -48,7 +49,7 @@ impl Stage {
         }
         // The last look was not at these.
         self.looked = None;
-        self.report(Counts::default());
+        self.report_opened();
         Ok(offsets)
     }
 
@@ -71,7 +72,11 @@ impl Stage {
 
     /// Waits until the plan has `partitions`. When a source topic has grown, the group may give us
     /// its new partitions before this worker has looked.
-    pub(super) fn wait_for_plan(&mut self, group: &Group, partitions: &[Partition]) -> Result<()> {
+    pub(super) fn wait_for_plan(
+        &mut self,
+        group: &Arc<Group>,
+        partitions: &[Partition],
+    ) -> Result<()> {
         let start = clock::instant();
         while let Some((topic, _)) = partitions.iter().find(|p| self.source(p).is_none()) {
             if start.elapsed() > self.config.broker_timeout {

@@ -48,7 +48,7 @@ impl Member {
     }
 
     /// Joins the group.
-    pub fn join(&self) -> Result<Group> {
+    pub fn join(&self) -> Result<Arc<Group>> {
         let callbacks = Callbacks::new(&self.health);
         let mut settings = client::consumer_settings(&self.config, &self.group);
         settings.set("partition.assignment.strategy", "cooperative-sticky");
@@ -60,12 +60,13 @@ impl Member {
             .subscribe(&topics)
             .with_context(|| format!("could not subscribe to {}", topics.join(", ")))?;
         let patience = self.config.broker_timeout;
-        Ok(Group::new(consumer, &self.health, &self.group, patience))
+        let group = Group::new(consumer, &self.health, &self.group, patience);
+        Ok(Arc::new(group))
     }
 
     /// Joins the group again if `error` is that the membership in `group` has ended
-    /// ([`Group::is_fenced`]); else gives the error back.
-    pub fn join_again(&mut self, group: Group, error: anyhow::Error) -> Result<Group> {
+    /// ([`Group::is_fenced`]); else gives the error back. Nothing may be on its way under it.
+    pub fn join_again(&mut self, group: Arc<Group>, error: anyhow::Error) -> Result<Arc<Group>> {
         if !group.is_fenced() {
             return Err(error);
         }

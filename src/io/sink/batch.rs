@@ -5,7 +5,7 @@ use std::time::Duration;
 
 /// The bounds of what one commit writes, in bytes.
 const BATCH_MIN: usize = 64 << 10;
-pub const BATCH_MAX: usize = 8 << 20;
+const BATCH_MAX: usize = 8 << 20;
 
 /// What a commit may take: well below the time that brokers give a transaction.
 const COMMIT_TIME: Duration = Duration::from_secs(2);
@@ -23,16 +23,35 @@ pub fn next_batch(batch: usize, bytes: usize, took: Duration) -> usize {
     }
 }
 
-/// For how many times of what a commit takes there is to be work before the next one.
-const WORK: u32 = 3;
+/// How often a stage commits: after this part of the usual time where it has something to say and
+/// nothing more to read.
+const SOONER: u32 = 4;
 
-/// The longest time that work waits for a commit because commits take long.
-const INTERVAL_MAX: Duration = Duration::from_secs(1);
+/// How much is to be committed at once, and how often: from one beginning to the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rhythm {
+    /// So many bytes. Less where brokers take it slowly, since a transaction that takes too long is
+    /// aborted, however often it is tried.
+    pub batch_bytes: usize,
+    /// Where there is something to say, and nothing more to read: no sooner than this.
+    pub soonest: Duration,
+    /// Where there is anything to commit: no later than this, if the one before has ended.
+    pub latest: Duration,
+}
 
-/// How long to wait after a commit with the next, where the configuration asks for `interval` and
-/// the last one took so long: under load most of the time is to be for work, not for commits.
-pub fn next_interval(interval: Duration, took: Duration) -> Duration {
-    interval.max((took * WORK).min(INTERVAL_MAX))
+impl Rhythm {
+    /// The one where nothing is known yet of the brokers but whether they are those of Event Hubs,
+    /// which take no more commits than that.
+    pub fn new(interval: Duration, event_hubs: bool) -> Rhythm {
+        Rhythm {
+            batch_bytes: BATCH_MAX,
+            soonest: match event_hubs {
+                true => interval,
+                false => interval / SOONER,
+            },
+            latest: interval,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -40,14 +59,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn commits_leave_time_for_work() {
-        fn check(took: u64, expected: u64) {
-            let interval = next_interval(Duration::from_millis(100), Duration::from_millis(took));
-            assert_eq!(interval, Duration::from_millis(expected));
-        }
-        check(20, 100);
-        check(80, 240);
-        check(5_000, 1_000);
+    fn event_hubs_have_their_interval() {
+        let soonest = |event_hubs| Rhythm::new(Duration::from_millis(400), event_hubs).soonest;
+        assert_eq!(soonest(false), Duration::from_millis(100));
+        assert_eq!(soonest(true), Duration::from_millis(400));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::undone::is_moving;
 use super::{Fault, Message, Progress, Sink, Writer, offsets};
 use crate::io::client;
 use crate::io::clock;
-use crate::io::group::Group;
+use crate::io::group::Membership;
 use crate::io::transactions::{CALL, Transactions, is_retriable};
 
 impl Sink {
@@ -17,7 +17,7 @@ impl Sink {
     pub(super) fn transact(
         &self,
         transactions: &Transactions,
-        group: &Group,
+        membership: &Membership,
         messages: &[Message],
         progress: &[Progress],
     ) -> Result<(), Fault> {
@@ -29,7 +29,7 @@ impl Sink {
             .iter()
             .try_for_each(|message| self.send(producer, message))?;
         self.wait_for_deliveries(producer)?;
-        let Some(member) = group.membership().map(Arc::new) else {
+        let Some(member) = membership.shown().map(Arc::new) else {
             return Err(Fault::Abort("we are not in the group any more".to_owned()));
         };
         self.again(|| transactions.send_offsets(&offsets, &member))?;

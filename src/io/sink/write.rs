@@ -12,7 +12,7 @@ use super::{Fault, Message, PAUSE, Progress, Sink, offsets};
 use crate::config::Delivery;
 use crate::io::client;
 use crate::io::clock;
-use crate::io::group::Group;
+use crate::io::group::Membership;
 use crate::io::producer::Producer;
 
 /// The longest that a commit waits for the group to have decided.
@@ -23,7 +23,7 @@ impl Sink {
     pub(super) fn write_then_commit(
         &self,
         producer: &Producer,
-        group: &Group,
+        membership: &Membership,
         messages: &[Message],
         progress: &[Progress],
     ) -> Result<(), Fault> {
@@ -35,7 +35,7 @@ impl Sink {
         let offsets = offsets(progress).map_err(|error| Fault::Stop(error.into()))?;
         let start = clock::instant();
         loop {
-            let error = match group.commit(&offsets) {
+            let error = match membership.commit(&offsets) {
                 Ok(()) => return Ok(()),
                 Err(error) => error,
             };
@@ -45,7 +45,7 @@ impl Sink {
             match error.rdkafka_error_code() {
                 // The client is about to learn the group's new generation.
                 Some(Code::IllegalGeneration | Code::RebalanceInProgress)
-                    if start.elapsed() < REBALANCE && !group.is_lost() => {}
+                    if start.elapsed() < REBALANCE && !membership.is_lost() => {}
                 Some(
                     Code::IllegalGeneration
                     | Code::UnknownMemberId

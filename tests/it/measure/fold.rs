@@ -104,9 +104,10 @@ impl Folding {
         drop(changes);
         let written = Instant::now();
         let bytes_max = self.cache_bytes / 2 / self.at_once;
-        self.states
-            .values_mut()
-            .for_each(|state| state.shrink(bytes_max));
+        self.states.values_mut().for_each(|state| {
+            state.kept();
+            state.shrink(bytes_max);
+        });
         self.phases.changes += made - start;
         self.phases.write += written - made;
         self.phases.shrink += written.elapsed();

@@ -71,6 +71,7 @@ impl Log {
                         None => disk.remove(&row),
                     };
                 }
+                state.kept();
             }
         }
         published

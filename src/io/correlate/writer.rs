@@ -1,0 +1,81 @@
+//! The two steps of a commit, beside the loop: incidents and offsets to the brokers, then the
+//! states to the store.
+
+use std::sync::Arc;
+
+use anyhow::Result;
+
+use crate::config::Config;
+use crate::encode::Encoding;
+use crate::fold::state::Change;
+use crate::incident::Incident;
+use crate::io::beside::Beside;
+use crate::io::group::Membership;
+use crate::io::sink::{Ended, Message, Outcome, Progress, Sink};
+use crate::io::store::Store;
+use crate::io::topics::Names;
+
+/// What is committed at once.
+pub struct Batch {
+    /// The membership under which it was read.
+    pub membership: Membership,
+    /// What is said, in order.
+    pub publications: Vec<Incident>,
+    /// How far that comes.
+    pub progress: Vec<Progress>,
+    /// By matches partition: what the store has then. None of it is beyond what is committed.
+    pub changes: Vec<(u32, Vec<Change>)>,
+}
+
+/// Writes batches.
+struct Writer {
+    sink: Sink,
+    store: Arc<Store>,
+    incidents: Arc<str>,
+    encoding: Encoding,
+    message_bytes_max: usize,
+}
+
+/// A thread that writes batches to the brokers by `sink`, and to `store`.
+pub fn start(config: &Config, sink: Sink, store: &Arc<Store>) -> Result<Beside<Batch, Ended>> {
+    let mut writer = Writer {
+        sink,
+        store: Arc::clone(store),
+        incidents: Names::of(&config.app).incidents,
+        encoding: Encoding::Avro,
+        message_bytes_max: config.message_bytes_max,
+    };
+    Beside::start("correlate-commit", move |batch| Ended {
+        outcome: writer.write(batch),
+        rhythm: writer.sink.rhythm(),
+    })
+}
+
+impl Writer {
+    fn write(&mut self, batch: Batch) -> Result<Outcome> {
+        let Batch {
+            membership,
+            publications,
+            progress,
+            changes,
+        } = batch;
+        let messages = publications.into_iter().map(|said| self.message(said));
+        let messages: Vec<Message> = messages.collect();
+        let outcome = self.sink.commit(&membership, &messages, &progress)?;
+        match outcome {
+            Outcome::Committed => self.store.write(&changes)?,
+            Outcome::Undone(_) => (),
+        }
+        Ok(outcome)
+    }
+
+    fn message(&self, mut incident: Incident) -> Message {
+        incident.fit(self.message_bytes_max);
+        Message {
+            topic: Arc::clone(&self.incidents),
+            key: Some(incident.incident_id.to_string()),
+            payload: self.encoding.encode(&incident),
+            ..Message::default()
+        }
+    }
+}

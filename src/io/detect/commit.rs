@@ -1,0 +1,163 @@
+//! Commits, as the loop sees them: one begins, the loop goes on, and learns what became of it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::Result;
+
+use super::refused::{self, Share};
+use super::{Reading, Stage};
+use crate::detect::{Counts, DeadLetter, Output};
+use crate::io::beside::Beside;
+use crate::io::client::lock;
+use crate::io::clock;
+use crate::io::group::{Group, Membership};
+use crate::io::sink::{Ended, Message, Outcome, Progress, Sink};
+
+/// What is committed at once.
+pub struct Batch {
+    /// The membership under which it was read.
+    membership: Membership,
+    messages: Vec<Message>,
+    progress: Vec<Progress>,
+}
+
+/// What is to be told once a commit has come about.
+#[derive(Default)]
+pub struct OnItsWay {
+    counts: Counts,
+    refused: BTreeMap<&'static str, Share>,
+    /// How much was still to be read when it began.
+    lag: i64,
+    /// When the ends were looked for by which that is known.
+    looked: Option<Instant>,
+}
+
+/// A thread that writes batches by `sink`.
+pub fn start(mut sink: Sink) -> Result<Beside<Batch, Ended>> {
+    Beside::start("detect-commit", move |batch: Batch| Ended {
+        outcome: sink.commit(&batch.membership, &batch.messages, &batch.progress),
+        rhythm: sink.rhythm(),
+    })
+}
+
+impl Stage {
+    /// Begins to commit all that there is. No commit may be on its way.
+    pub(super) fn begin(&mut self, group: &Arc<Group>) -> Result<()> {
+        let Output {
+            messages,
+            dead_letters,
+            counts,
+        } = self.detector.take();
+        self.begun = clock::instant();
+        self.moved = false;
+        self.on_its_way = OnItsWay {
+            counts,
+            refused: refused::by_reason(&dead_letters),
+            lag: self.lag(),
+            looked: self.looked,
+        };
+        self.writer.ask(Batch {
+            membership: Membership::of(group),
+            messages: self.messages(messages, dead_letters),
+            progress: self.progress(),
+        })
+    }
+
+    /// Takes what became of the commit that was on its way. If it did not come about, everything
+    /// since the one before it is to be done again: false.
+    pub(super) fn take(&mut self, ended: Ended) -> Result<bool> {
+        let Ended { outcome, rhythm } = ended;
+        self.rhythm = rhythm;
+        let on_its_way = std::mem::take(&mut self.on_its_way);
+        match outcome? {
+            Outcome::Committed => {
+                lock(&self.status.detecting).commits += 1;
+                self.report(&on_its_way);
+                self.say_refused(&on_its_way.refused);
+                Ok(true)
+            }
+            Outcome::Undone(undone) => {
+                undone.log("messages read since the last commit are read again");
+                lock(&self.status.detecting).recoveries += 1;
+                Ok(false)
+            }
+        }
+    }
+
+    /// Waits for the commit on its way, if there is one; false as [`Stage::take`] says.
+    pub(super) fn wait(&mut self) -> Result<bool> {
+        match self.writer.wait()? {
+            Some(ended) => self.take(ended),
+            None => Ok(true),
+        }
+    }
+
+    /// Commits all that there is, also what is on its way; false as [`Stage::take`] says.
+    pub(super) fn commit(&mut self, group: &Arc<Group>) -> Result<bool> {
+        if !self.wait()? {
+            return Ok(false);
+        }
+        if self.has_work() {
+            self.begin(group)?;
+        }
+        self.wait()
+    }
+
+    fn progress(&self) -> Vec<Progress> {
+        let progress = self.readings.iter().map(|(partition, reading)| Progress {
+            partition: partition.clone(),
+            offset: reading.next,
+            metadata: self.epoch(&partition.0).to_string(),
+        });
+        progress.collect()
+    }
+
+    fn messages(&self, matches: Vec<(u32, Vec<u8>)>, dead: Vec<DeadLetter>) -> Vec<Message> {
+        let matches = matches.into_iter().map(|(partition, payload)| Message {
+            topic: Arc::clone(&self.matches),
+            partition: i32::try_from(partition).ok(),
+            payload,
+            ..Message::default()
+        });
+        let dead = dead.into_iter().map(|letter| self.dead_letter(letter));
+        matches.chain(dead).collect()
+    }
+
+    fn dead_letter(&self, letter: DeadLetter) -> Message {
+        let source = self.sources().get(letter.source.source as usize);
+        let topic = source.map_or("", |source| &source.topic);
+        Message {
+            topic: Arc::clone(&self.dead_letters),
+            headers: letter.headers(topic),
+            payload: letter.bytes,
+            ..Message::default()
+        }
+    }
+
+    /// How much is still to be read.
+    fn lag(&self) -> i64 {
+        self.readings.values().map(Reading::lag).sum()
+    }
+
+    /// Tells the status what is to be read of partitions that are opened.
+    pub(super) fn report_opened(&self) {
+        self.report(&OnItsWay {
+            lag: self.lag(),
+            looked: self.looked,
+            ..OnItsWay::default()
+        });
+    }
+
+    /// Tells the status how far everything has come that is committed.
+    fn report(&self, committed: &OnItsWay) {
+        let mut detecting = lock(&self.status.detecting);
+        detecting.partitions = self.readings.len();
+        detecting.lag = Some(committed.lag);
+        detecting.counts.add(&committed.counts);
+        if let (0, Some(looked)) = (committed.lag, committed.looked) {
+            lock(&self.status.behind).detected(looked, clock::instant());
+        }
+    }
+}
