@@ -76,8 +76,6 @@ pub struct Config {
     pub write_buffer_bytes: usize,
     /// What `topics create` makes.
     pub topics: Topics,
-    /// Go on where the log lacks what the state needs.
-    pub accept_incomplete_state: bool,
     /// How to reach the brokers.
     pub kafka: Kafka,
     /// Where tokens come from, if brokers are to have some.
@@ -294,7 +292,6 @@ impl Config {
                 matches_retention: written.matches_retention.map(|time| time.0),
                 longest_outage: time(written.longest_outage, "1d"),
             },
-            accept_incomplete_state: written.accept_incomplete_state.unwrap_or(false),
             kafka,
             login: None,
             warnings,

@@ -3,8 +3,9 @@
 //! The topic is compacted. Its keys are `list/<hash>`, `rule/<hash>` and `plan/<hash>`, its values
 //! JSON: a [`List`], a [`RuleEntry`] or a [`PlanEntry`]. The hash is that of the value's bytes, so
 //! an entry never changes; a plan that is taken into use again is written again, which makes it
-//! the newest. Besides them, `source/<topic>` holds a topic's epoch, and `topic/matches` the
-//! number of partitions that the matches topic has for good.
+//! the newest. Besides them, `source/<topic>` holds a topic's epoch, `topic/matches` the
+//! number of partitions that the matches topic has for good, and `loss/<topic>/<partition>` that
+//! it was accepted that messages are gone.
 
 pub mod catalogue;
 

@@ -43,9 +43,6 @@ pub struct Settings {
     /// How output is tied to offsets.
     #[arg(long)]
     delivery: Option<Delivery>,
-    /// Go on where messages that are needed have been deleted.
-    #[arg(long)]
-    accept_incomplete_state: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -134,7 +131,6 @@ impl Settings {
                 Delivery::ExactlyOnce => config::Delivery::ExactlyOnce,
                 Delivery::AtLeastOnce => config::Delivery::AtLeastOnce,
             }),
-            accept_incomplete_state: self.accept_incomplete_state.then_some(true),
             kafka: brokers
                 .map(|brokers| ("bootstrap.servers".to_owned(), toml::Value::from(brokers)))
                 .into_iter()

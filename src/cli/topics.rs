@@ -10,6 +10,7 @@ use super::{log, screen};
 use crate::config::Config;
 use crate::escape;
 use crate::io::client::{Health, START_PATIENCE};
+use crate::io::loss::{self, Loss};
 use crate::io::topics::{Creation, Deviation, Names, Wanted, azure};
 use crate::io::{rule_set, rules_topic, topics};
 use crate::plan::retention::Needs;
@@ -26,6 +27,9 @@ pub enum Command {
     /// Say that a source topic was made anew, so that its offsets count from the start again.
     /// Stop all workers before, and start them afterwards.
     Reset(Reset),
+    /// Say what topics no longer have and workers still need, and accept that once: they then go
+    /// on with what there is. Start them again afterwards.
+    AcceptLoss(AcceptLoss),
 }
 
 /// The flags of `topics create`.
@@ -69,12 +73,23 @@ pub struct Reset {
     topic: String,
 }
 
+/// The flags of `topics accept-loss`.
+#[derive(clap::Args, Debug)]
+pub struct AcceptLoss {
+    #[command(flatten)]
+    settings: Settings,
+    /// Only say what is gone.
+    #[arg(long)]
+    dry_run: bool,
+}
+
 /// Runs one of the commands.
 pub fn run(command: &Command) -> Result<ExitCode> {
     let settings = match command {
         Command::Create(Create { settings, .. })
         | Command::Check(Check { settings, .. })
-        | Command::Reset(Reset { settings, .. }) => settings,
+        | Command::Reset(Reset { settings, .. })
+        | Command::AcceptLoss(AcceptLoss { settings, .. }) => settings,
     };
     let config = match settings.load() {
         Ok(config) => config,
@@ -85,6 +100,7 @@ pub fn run(command: &Command) -> Result<ExitCode> {
         Command::Create(args) => with_rules(&config, |rules| create(&config, rules, args)),
         Command::Check(args) => with_rules(&config, |rules| check(&config, rules, args.json)),
         Command::Reset(args) => reset(&config, &args.topic),
+        Command::AcceptLoss(args) => accept_loss(&config, args.dry_run),
     }
 }
 
@@ -183,6 +199,40 @@ fn check(config: &Config, rules: &[Rule], json: bool) -> Result<ExitCode> {
     } else {
         ExitCode::FAILURE
     })
+}
+
+fn accept_loss(config: &Config, dry_run: bool) -> Result<ExitCode> {
+    let health = Health::of(config);
+    let existing = topics::partitions(config, &health, START_PATIENCE)?;
+    let losses = loss::find(config, &health, &existing)?;
+    for loss in &losses {
+        let Loss {
+            topic,
+            partition,
+            needed,
+            begins,
+            ..
+        } = loss;
+        let lost = loss.lost();
+        screen::out(format_args!(
+            "{topic}/{partition}: {lost} messages are gone: needed from offset {needed} on, and \
+             it begins at {begins}\n"
+        ))?;
+    }
+    let all: i64 = losses.iter().map(Loss::lost).sum();
+    if losses.is_empty() {
+        screen::out(format_args!("nothing is gone that workers need\n"))?;
+    } else if dry_run {
+        screen::out(format_args!(
+            "{all} messages in all; nothing was accepted\n"
+        ))?;
+    } else {
+        loss::accept(config, &health, &losses)?;
+        screen::out(format_args!(
+            "{all} messages in all, accepted as lost; start the workers again\n"
+        ))?;
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn as_json(deviation: &Deviation) -> serde_json::Value {

@@ -21,6 +21,11 @@ fn within_section(key: &str) -> &str {
 
 /// What is said of a key that is not known where it stands.
 fn unknown_key(name: &str) -> String {
+    if name == "accept_incomplete_state" {
+        return "the key accept_incomplete_state is gone: what was lost is accepted once, with \
+                `watchfire topics accept-loss`"
+            .to_owned();
+    }
     let own = KEYS.iter().find(|key| within_section(key) == name);
     if let Some(own) = own {
         return match own.split_once('.') {

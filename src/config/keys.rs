@@ -2,7 +2,7 @@
 
 /// Every key, in the order of the documentation. In the environment `a.b_c` is
 /// `WATCHFIRE_A_B_C`; properties of `[kafka]` come besides.
-pub const KEYS: [&str; 39] = [
+pub const KEYS: [&str; 38] = [
     "app",
     "sources",
     "rules",
@@ -23,7 +23,6 @@ pub const KEYS: [&str; 39] = [
     "incidents_partitions",
     "matches_retention",
     "longest_outage",
-    "accept_incomplete_state",
     "limits.evidence",
     "limits.distinct_values",
     "limits.message_bytes",

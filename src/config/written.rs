@@ -54,8 +54,6 @@ pub struct Written {
     pub matches_retention: Option<Time>,
     /// [`super::Topics::longest_outage`]
     pub longest_outage: Option<Time>,
-    /// [`super::Config::accept_incomplete_state`]
-    pub accept_incomplete_state: Option<bool>,
     /// `[limits]`
     #[serde(default)]
     pub limits: WrittenLimits,
@@ -338,7 +336,7 @@ impl Written {
             "sources" | "rules" => {
                 toml::Value::Array(value.split(',').map(|item| item.trim().into()).collect())
             }
-            "accept_incomplete_state" | "static_membership" => value
+            "static_membership" => value
                 .parse::<bool>()
                 .map_or_else(|_| value.into(), toml::Value::from),
             _ => value
@@ -394,9 +392,6 @@ impl Written {
             incidents_partitions: self.incidents_partitions.or(under.incidents_partitions),
             matches_retention: self.matches_retention.or(under.matches_retention),
             longest_outage: self.longest_outage.or(under.longest_outage),
-            accept_incomplete_state: self
-                .accept_incomplete_state
-                .or(under.accept_incomplete_state),
             limits: WrittenLimits {
                 evidence: self.limits.evidence.or(under.limits.evidence),
                 distinct_values: self.limits.distinct_values.or(under.limits.distinct_values),

@@ -219,8 +219,8 @@ impl Group {
             Some(Code::AutoOffsetReset | Code::OffsetOutOfRange) => bail!(
                 "{}: messages that were still to be read are gone from the brokers, or the topic \
                  was made anew. Was its retention shorter than the time this worker was down? \
-                 Start with --accept-incomplete-state to go on at the oldest message; for a \
-                 source topic that was made anew, run `watchfire topics reset` first",
+                 `watchfire topics accept-loss` accepts that, once; for a source topic that was \
+                 made anew, run `watchfire topics reset` first",
                 self.name
             ),
             Some(
@@ -303,44 +303,21 @@ impl Group {
     /// The committed offsets of these partitions; those that have none are left out. Waits for
     /// transactions that are under way.
     pub fn committed(&self, partitions: &[Partition]) -> Result<BTreeMap<Partition, Committed>> {
-        if partitions.is_empty() {
-            return Ok(BTreeMap::new());
-        }
-        let what = format!("read the committed offsets of {}", self.name);
-        let found = self.health.patiently(self.patience, &what, || {
-            let found = self.consumer.committed_offsets(list(partitions)?, CALL)?;
-            found
-                .elements()
-                .iter()
-                .try_for_each(|element| element.error())?;
-            Ok(found)
-        })?;
-        let elements = found.elements();
-        let committed = elements.iter().filter_map(|element| {
-            let Offset::Offset(offset) = element.offset() else {
-                return None;
-            };
-            let metadata = element.metadata().to_owned();
-            let partition = (element.topic().to_owned(), element.partition());
-            Some((partition, Committed { offset, metadata }))
-        });
-        Ok(committed.collect())
+        self.asking().committed(partitions)
     }
 
     /// The first offset and the one after the last of each of these partitions.
     pub fn bounds(&self, partitions: &[Partition]) -> Result<BTreeMap<Partition, (i64, i64)>> {
-        let what = format!("ask for the bounds of the partitions of {}", self.name);
-        let low = self.health.patiently(self.patience, &what, || {
-            look_up(&self.consumer, partitions, Offset::Beginning)
-        })?;
-        let mut high = self.health.patiently(self.patience, &what, || {
-            look_up(&self.consumer, partitions, Offset::End)
-        })?;
-        let bounds = low.into_iter().map(|(partition, low)| {
-            let high = high.remove(&partition).unwrap_or(low);
-            (partition, (low, high))
-        });
-        Ok(bounds.collect())
+        self.asking().bounds(partitions)
+    }
+
+    fn asking(&self) -> Asking<'_, Callbacks> {
+        Asking {
+            consumer: &self.consumer,
+            health: &self.health,
+            group: &self.name,
+            patience: self.patience,
+        }
     }
 }
 
@@ -375,6 +352,63 @@ fn member_id(consumer: &BaseConsumer<Callbacks>) -> Option<String> {
         id
     };
     (!id.is_empty()).then_some(id)
+}
+
+/// Questions about a group and what it reads. Whoever asks need not be a member.
+pub struct Asking<'a, C: ConsumerContext> {
+    /// A consumer with the group's name.
+    pub consumer: &'a BaseConsumer<C>,
+    /// That of its brokers.
+    pub health: &'a Health,
+    /// The group.
+    pub group: &'a str,
+    /// How long brokers may be away.
+    pub patience: Duration,
+}
+
+impl<C: ConsumerContext> Asking<'_, C> {
+    /// The committed offsets of these partitions; those that have none are left out. Waits for
+    /// transactions that are under way.
+    pub fn committed(&self, partitions: &[Partition]) -> Result<BTreeMap<Partition, Committed>> {
+        if partitions.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let what = format!("read the committed offsets of {}", self.group);
+        let found = self.health.patiently(self.patience, &what, || {
+            let found = self.consumer.committed_offsets(list(partitions)?, CALL)?;
+            found
+                .elements()
+                .iter()
+                .try_for_each(|element| element.error())?;
+            Ok(found)
+        })?;
+        let elements = found.elements();
+        let committed = elements.iter().filter_map(|element| {
+            let Offset::Offset(offset) = element.offset() else {
+                return None;
+            };
+            let metadata = element.metadata().to_owned();
+            let partition = (element.topic().to_owned(), element.partition());
+            Some((partition, Committed { offset, metadata }))
+        });
+        Ok(committed.collect())
+    }
+
+    /// The first offset and the one after the last of each of these partitions.
+    pub fn bounds(&self, partitions: &[Partition]) -> Result<BTreeMap<Partition, (i64, i64)>> {
+        let what = format!("ask for the bounds of the partitions of {}", self.group);
+        let low = self.health.patiently(self.patience, &what, || {
+            look_up(self.consumer, partitions, Offset::Beginning)
+        })?;
+        let mut high = self.health.patiently(self.patience, &what, || {
+            look_up(self.consumer, partitions, Offset::End)
+        })?;
+        let bounds = low.into_iter().map(|(partition, low)| {
+            let high = high.remove(&partition).unwrap_or(low);
+            (partition, (low, high))
+        });
+        Ok(bounds.collect())
+    }
 }
 
 /// The offsets at the beginning or the end of these partitions, as a read_committed consumer sees

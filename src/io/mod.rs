@@ -36,6 +36,8 @@ pub mod group;
 
 pub mod producer;
 
+pub mod loss;
+
 pub mod transactions;
 
 pub mod sink;

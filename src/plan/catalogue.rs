@@ -42,6 +42,9 @@ const EPOCH_MAX: u32 = 1 << 30;
 /// More seconds than any rule waits: a thousand years.
 const SPAN_MAX: Second = 1_000 * 366 * 86_400;
 
+/// No offset is as great.
+const OFFSET_END: i64 = 1 << 62;
+
 /// Seconds from which a rule can be in use.
 const TIMES: RangeInclusive<Second> = 0..=10 * SPAN_MAX;
 
@@ -56,6 +59,8 @@ pub struct Catalogue {
     order: Vec<Hash>,
     epochs: BTreeMap<String, u32>,
     matches_partitions: Option<u32>,
+    /// Losses that were accepted, by topic and partition.
+    losses: BTreeMap<String, LossEntry>,
 }
 
 /// An entry as it stands in the topic.
@@ -96,6 +101,15 @@ struct EpochEntry {
 #[derive(Serialize, Deserialize)]
 struct TopicEntry {
     partitions: u32,
+}
+
+/// An accepted loss: it holds as long as nothing was committed since.
+#[derive(Debug, Serialize, Deserialize)]
+struct LossEntry {
+    /// The offset that was committed then; 0: none was.
+    committed: i64,
+    /// The first that the log still had.
+    begins: i64,
 }
 
 /// What every entry may say, whatever else it says.
@@ -191,6 +205,7 @@ impl Catalogue {
             "rule" => self.read_rule(Hash::of(value), value),
             "plan" => self.read_plan(Hash::of(value), value),
             "source" => self.read_epoch(name, value),
+            "loss" => self.read_loss(name, value),
             "topic" if key == MATCHES => self.read_matches(value),
             _ => Ok(()),
         }
@@ -251,6 +266,37 @@ impl Catalogue {
         let known = self.epochs.entry(topic.to_owned()).or_default();
         *known = entry.epoch.max(*known);
         Ok(())
+    }
+
+    /// The last one counts.
+    fn read_loss(&mut self, place: &str, value: &[u8]) -> Result<(), String> {
+        let entry: LossEntry = serde_json::from_slice(value).map_err(|error| error.to_string())?;
+        let LossEntry { committed, begins } = entry;
+        if !(0..OFFSET_END).contains(&committed) || !(committed..OFFSET_END).contains(&begins) {
+            return Err(format!("offsets {committed} and {begins}"));
+        }
+        self.losses.insert(place.to_owned(), entry);
+        Ok(())
+    }
+
+    /// Whether it was accepted that messages of a partition are gone, while this offset was the
+    /// committed one (0: none was).
+    pub fn accepts_loss(&self, topic: &str, partition: u32, committed: i64) -> bool {
+        let entry = self.losses.get(&format!("{topic}/{partition}"));
+        entry.is_some_and(|entry| entry.committed == committed)
+    }
+
+    /// The key and value that accept that a partition begins at `begins`, while `committed` is its
+    /// committed offset.
+    pub fn accept_loss(
+        topic: &str,
+        partition: u32,
+        committed: i64,
+        begins: i64,
+    ) -> (String, Vec<u8>) {
+        let begins = begins.max(committed);
+        let value = json(&LossEntry { committed, begins });
+        (format!("loss/{topic}/{partition}"), value)
     }
 
     /// The number is for good: the first one counts.

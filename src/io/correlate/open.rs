@@ -8,7 +8,7 @@ use crate::escape;
 use crate::fold::partition::{CannotOpen, Commit, Found, Opened, Partition, Remark};
 use crate::fold::state::{self, State};
 use crate::io::group;
-use crate::plan::Unusable;
+use crate::plan::{Catalogue, Unusable};
 
 impl Stage {
     /// The fold of a partition whose log has the offsets `low..high`, ready to go on.
@@ -26,18 +26,21 @@ impl Stage {
         });
         let meta = self.store.get(number, State::META_ROW)?;
         let cursor = self.store.get(number, State::CURSOR_ROW)?;
-        let found = Found {
+        let committed = commit.as_ref().map_or(0, |commit| commit.offset);
+        let accepts = |catalogue: &Catalogue| catalogue.accepts_loss(topic, number, committed);
+        let mut found = Found {
             meta: meta.as_deref(),
             cursor: cursor.as_deref(),
             commit: commit.as_ref(),
             low,
             high,
             transactions: self.delivery == Delivery::ExactlyOnce,
-            accept_incomplete: self.config.accept_incomplete_state,
+            accept_incomplete: accepts(&self.known.catalogue),
         };
         let mut opened = Partition::open(found, &self.known.catalogue);
-        if let Err(CannotOpen::Unusable(Unusable::Missing(_))) = opened {
+        if let Err(CannotOpen::Unusable(Unusable::Missing(_)) | CannotOpen::Missing(_)) = opened {
             self.known.catch_up()?;
+            found.accept_incomplete = accepts(&self.known.catalogue);
             opened = Partition::open(found, &self.known.catalogue);
         }
         let opened = match opened {
@@ -84,9 +87,9 @@ impl Stage {
             ),
             CannotOpen::Missing(first) => format!(
                 "{topic}/{number} begins at offset {}, and the state needs it from {first}: its \
-                 retention is too short, or the worker was down too long. Start with \
-                 --accept-incomplete-state to go on with what there is; incidents may then miss \
-                 events",
+                 retention is too short, or the worker was down too long. `watchfire topics \
+                 accept-loss` accepts that, once, and the workers go on with what there is; \
+                 incidents may then miss events",
                 found.low
             ),
             CannotOpen::Unusable(Unusable::Missing(hash)) => format!(

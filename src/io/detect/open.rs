@@ -11,6 +11,7 @@ use crate::config::Start;
 use crate::detect::SourcePartition;
 use crate::io::clock;
 use crate::io::group::{Committed, Group, Partition};
+use crate::io::rules_topic;
 use crate::plan::Source;
 
 /// Between two questions for a newer plan.
@@ -134,11 +135,11 @@ impl Stage {
             ),
             Some(found) if found.offset < low => {
                 let lost = low - found.offset;
-                if !self.config.accept_incomplete_state {
+                if !self.accepts_loss(topic, *partition, found.offset)? {
                     bail!(
                         "source {topic}/{partition}: {lost} messages were deleted by its \
-                         retention before they were read. Start with --accept-incomplete-state \
-                         to go on without them"
+                         retention before they were read. `watchfire topics accept-loss` accepts \
+                         that, once; then start the workers again"
                     );
                 }
                 tracing::warn!(
@@ -151,6 +152,13 @@ impl Stage {
             }
             Some(found) => Ok(found.offset),
         }
+    }
+
+    /// Whether somebody has accepted that messages behind this offset are gone. The rules topic is
+    /// read anew: it may have been after the start.
+    fn accepts_loss(&self, topic: &str, partition: i32, committed: i64) -> Result<bool> {
+        let catalogue = rules_topic::read(&self.config, &self.health)?.catalogue;
+        Ok(catalogue.accepts_loss(topic, u32::try_from(partition)?, committed))
     }
 
     /// Whether a partition was there when the application began to read its topic.

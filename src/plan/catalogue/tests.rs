@@ -213,6 +213,35 @@ fn the_greatest_epoch_counts() {
 }
 
 #[test]
+fn an_accepted_loss_holds_for_the_offset_that_was_committed() {
+    let mut catalogue = Catalogue::default();
+    let mut take = |committed, begins| {
+        let (key, value) = Catalogue::accept_loss("s", 2, committed, begins);
+        assert_eq!(key, "loss/s/2");
+        catalogue.read(&key, Some(&value)).unwrap();
+        let accepts = |offset| catalogue.accepts_loss("s", 2, offset);
+        assert!(!catalogue.accepts_loss("s", 1, committed));
+        assert!(!catalogue.accepts_loss("t", 2, committed));
+        (accepts(7), accepts(9))
+    };
+    assert_eq!(take(7, 8), (true, false));
+    // The next loss, which takes the place of the one before.
+    assert_eq!(take(9, 12), (false, true));
+    for value in [
+        "{\"committed\":-1,\"begins\":3}",
+        "{\"committed\":3,\"begins\":2}",
+        "{\"committed\":3,\"begins\":4611686018427387904}",
+        "{\"committed\":3}",
+    ] {
+        assert!(
+            catalogue.read("loss/s/2", Some(value.as_bytes())).is_err(),
+            "{value}"
+        );
+    }
+    assert!(catalogue.accepts_loss("s", 2, 9));
+}
+
+#[test]
 fn a_rule_that_this_version_does_not_know_harms_nobody_until_it_is_named() {
     let (mut catalogue, plan) = taken("5m");
     let retired = rule_entry(|rule| rule.text = "id: R\nwhere: Whirl(user) > 7\n".to_owned());

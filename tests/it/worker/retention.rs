@@ -169,6 +169,86 @@ fn a_whole_state_is_gone_on_with_though_the_log_keeps_nothing_of_what_it_rests_o
     assert!(setup.incidents().len() > before);
 }
 
+/// Each loss must be accepted by itself: before, no worker goes on.
+#[test]
+fn what_was_deleted_unread_is_accepted_once() {
+    let setup = Setup::new("lost", "");
+    let config = setup.config("a");
+    let send = || Traffic::start(&setup, 40, Duration::from_millis(5)).finish();
+    let lose = |topic: &str, partitions| {
+        delete_before(
+            &setup.bootstrap,
+            topic,
+            &ends(&setup.bootstrap, topic, partitions),
+        );
+    };
+    let refused = |expected: &str| {
+        let (code, log) = Worker::start(&config).wait();
+        assert_eq!(code, Some(1), "{log}");
+        assert!(
+            log.contains(expected) && log.contains("topics accept-loss"),
+            "{log}"
+        );
+    };
+    let accept = |more: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_watchfire"))
+            .args(["topics", "accept-loss", "--config"])
+            .arg(&config)
+            .args(more)
+            .output()
+            .unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8_lossy(&said).into_owned();
+        assert_eq!(output.status.code(), Some(0), "{said}");
+        said
+    };
+    let run = || {
+        let worker = Worker::start(&config);
+        worker.wait_for("ready");
+        send();
+        setup.wait_until_read();
+        worker.stop()
+    };
+    run();
+    assert!(accept(&[]).contains("nothing is gone that workers need"));
+
+    for _ in 0..2 {
+        send();
+        lose(&setup.source, 3);
+        refused("messages were deleted by its retention before they were read");
+        let said = accept(&["--dry-run"]);
+        assert!(
+            said.contains("40 messages in all; nothing was accepted"),
+            "{said}"
+        );
+        refused("messages were deleted");
+        let said = accept(&[]);
+        assert!(
+            said.contains("40 messages in all, accepted as lost"),
+            "{said}"
+        );
+        let log = run();
+        assert_eq!(
+            log.matches("going on without deleted messages").count(),
+            3,
+            "{log}"
+        );
+        assert!(accept(&[]).contains("nothing is gone that workers need"));
+    }
+
+    let matches = format!("{}.matches", setup.app);
+    lose(&matches, 4);
+    setup.lose_disk("a");
+    refused("and the state needs it from");
+    let said = accept(&[]);
+    assert!(
+        said.contains("accepted as lost") && said.contains(&matches),
+        "{said}"
+    );
+    let log = run();
+    assert!(log.contains("the log lacks what the state needs"), "{log}");
+}
+
 /// A topic that takes less than the worker may write would end it with the first such message.
 #[test]
 fn what_topics_take_is_held_against_what_is_written() {
