@@ -5,6 +5,7 @@
 //! at the offsets that the brokers have. Or nothing helps: an error.
 
 mod batch;
+mod rounds;
 mod transact;
 mod undone;
 mod write;

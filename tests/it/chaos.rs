@@ -118,8 +118,8 @@ fn faults_change_nothing_that_is_published() {
     assert!(failed.is_empty(), "WATCHFIRE_CHAOS_SEED: {failed:?}");
 }
 
-/// How the brokers of a run speak: as Event Hubs does, for every third seed, in the tier that has what
-/// the mode needs.
+/// How the brokers of a run speak: for every third seed as Event Hubs does, in the tier that has
+/// what the mode needs.
 fn speaker(seed: u64, mode: Delivery) -> Speaker {
     match mode {
         _ if !seed.is_multiple_of(3) => Speaker::Kafka,

@@ -7,6 +7,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, Producer as _};
 
+use super::rounds::rounds;
 use super::undone::is_moving;
 use super::{Fault, Message, PAUSE, Progress, Sink, offsets};
 use crate::config::Delivery;
@@ -28,10 +29,12 @@ impl Sink {
         progress: &[Progress],
     ) -> Result<(), Fault> {
         producer.context().begin();
-        messages
-            .iter()
-            .try_for_each(|message| self.send(producer, message))?;
-        self.wait_for_deliveries(producer)?;
+        for round in rounds(messages) {
+            round
+                .into_iter()
+                .try_for_each(|message| self.send(producer, message))?;
+            self.wait_for_deliveries(producer)?;
+        }
         let offsets = offsets(progress).map_err(|error| Fault::Stop(error.into()))?;
         let start = clock::instant();
         loop {

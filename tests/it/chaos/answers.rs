@@ -11,9 +11,14 @@ use watchfire::config::Delivery;
 
 use super::commits::Run;
 use super::number;
-use crate::proxy::orders::Deed;
+use crate::kafka::{bootstrap, until};
+use crate::proxy::Proxy;
+use crate::proxy::dialect::{Dialect, Speaker};
+use crate::proxy::orders::{Deed, Orders};
 use crate::proxy::wrong::{COMMITS, DATA, GROUPS, TRANSACTIONS};
 use crate::rng::Rng;
+use crate::worker::process::Worker;
+use crate::worker::setup::{Setup, Traffic};
 
 /// Between two that are given.
 const PAUSE: Duration = Duration::from_millis(70);
@@ -70,4 +75,50 @@ fn wrong_answers_change_nothing_with_transactions() {
 #[test]
 fn wrong_answers_change_nothing_without_transactions() {
     wrong_answers_change_nothing(Delivery::AtLeastOnce);
+}
+
+/// Several messages are on their way to a partition, and one of them is refused for good: those
+/// behind it must not get there before it has.
+fn a_refused_message_leaves_no_gap(speaker: Speaker) {
+    let more = "delivery = \"at_least_once\"\n[limits]\nmessage_bytes = 10000\n";
+    let setup = Setup::new("gap", more);
+    let orders = Orders::speaking(Dialect::of(speaker));
+    let proxy = Proxy::before(bootstrap(), &orders);
+    let config = setup.config_with("a", |text| {
+        text.replace(bootstrap(), &proxy.bootstrap()).replace(
+            "\"session.timeout.ms\" = 3000",
+            "\"session.timeout.ms\" = 6000",
+        ) + "\"batch.num.messages\" = 1\n"
+    });
+    let worker = Worker::start(&config);
+    worker.wait_for("ready");
+    for error in [
+        ResponseError::PolicyViolation,
+        ResponseError::InvalidProducerIdMapping,
+        ResponseError::UnknownServerError,
+    ]
+    .repeat(2)
+    {
+        Traffic::start(&setup, 2_000, Duration::ZERO).finish();
+        let refused = Deed::Refuse(error);
+        // Now and then, in the midst of what a commit writes.
+        for _ in 0..3 {
+            orders.give(ApiKey::Produce, refused, Some(1));
+            until("it is refused", || orders.are_done());
+        }
+    }
+    setup.wait_until_read();
+    worker.stop();
+    setup.check_counted();
+    assert!(setup.check_at_least_once() > 0);
+}
+
+#[test]
+fn a_refused_message_leaves_no_gap_where_producers_are_idempotent() {
+    a_refused_message_leaves_no_gap(Speaker::Kafka);
+}
+
+#[test]
+fn a_refused_message_leaves_no_gap_where_they_are_not() {
+    a_refused_message_leaves_no_gap(Speaker::Standard);
 }

@@ -292,8 +292,9 @@ impl fmt::Display for Fault {
                 slot, orders, ms, ..
             } => {
                 write!(f, " for {}, {ms} ms", NAMES[*slot])?;
-                let mut orders = orders.iter();
-                orders.try_for_each(|(api, deed)| write!(f, ", {api:?}: {deed:?}"))
+                let one = orders.iter().all(|(_, deed)| *deed == orders[0].1);
+                let mut told = orders.iter().take(if one { 1 } else { orders.len() });
+                told.try_for_each(|(api, deed)| write!(f, ", {api:?}: {deed:?}"))
             }
             Fault::Network { slot, node, ms, .. } => {
                 let to = node.map_or("all brokers".to_owned(), |node| format!("broker {node}"));

@@ -93,6 +93,25 @@ impl Log {
         matched
     }
 
+    /// Where the records stand whose matches count: those beyond what the log's partition had said
+    /// of their source partition before.
+    pub fn counted(&self) -> BTreeSet<Place> {
+        let mut heard: BTreeMap<(i32, u32, u32), Position> = BTreeMap::new();
+        let mut counted = BTreeSet::new();
+        for (log_partition, log) in &self.messages {
+            for section in &log.message.sections {
+                let (source, partition) = (section.source, section.partition);
+                let place = (*log_partition, source, partition);
+                let before = heard.get(&place).copied();
+                let records = section.records.iter().map(|record| record.position);
+                let beyond = records.filter(|position| before.is_none_or(|b| *position > b));
+                counted.extend(beyond.map(|position| (source, partition, position)));
+                heard.insert(place, before.max(Some(section.position)).unwrap());
+            }
+        }
+        counted
+    }
+
     /// The plan that the last message names.
     pub fn last_plan(&self) -> Arc<Plan> {
         let plan = self.messages.last().map(|(_, log)| log.message.plan);

@@ -208,6 +208,13 @@ impl Setup {
         assert_eq!(matched, self.detected());
     }
 
+    /// Holds that of every record that matches the matches count, wherever else they stand.
+    pub fn check_counted(&self) {
+        let (counted, detected) = (self.log().counted(), self.detected());
+        let lost: Vec<&Place> = detected.difference(&counted).collect();
+        assert!(lost.is_empty(), "{} do not count: {lost:?}", lost.len());
+    }
+
     /// What was published, in the order in which it stands in the topic.
     pub fn incidents(&self) -> Vec<Incident> {
         let reader = Reader::new().unwrap();
