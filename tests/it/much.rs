@@ -153,7 +153,7 @@ impl Driven {
         self.partition.push(self.next, time, &bytes);
         self.log.push((time, bytes));
         self.next += 1;
-        while self.partition.is_busy() || self.partition.outbox_len() > 0 {
+        while self.partition.commit().offset < self.next {
             self.fold();
             self.write();
         }
@@ -189,6 +189,8 @@ impl Driven {
 
     fn write(&mut self) {
         let point = self.partition.commit_point(self.commit);
+        // While that is on its way the fold goes on.
+        self.fold();
         self.written = self.written.max(point.publications.len());
         self.commits += 1;
         self.cursors += usize::from(point.place.cursor.is_some());
