@@ -250,9 +250,12 @@ impl Stage {
 
     /// A commit may begin, since there is something to say and nothing else to be done.
     fn may_commit(&self) -> bool {
-        self.outbox_bytes > 0
-            && self.begun.elapsed() >= self.rhythm.soonest
-            && !self.writer.is_busy()
+        self.is_ready() && self.begun.elapsed() >= self.rhythm.soonest && !self.writer.is_busy()
+    }
+
+    /// There is something to say, and little was left to be read at the last look.
+    fn is_ready(&self) -> bool {
+        self.outbox_bytes > 0 && self.folding.values().all(Folding::is_near_end)
     }
 
     /// There is something to fold, and it need not wait for a commit.
@@ -286,7 +289,7 @@ impl Stage {
         if self.inbox_bytes > 0 || self.moved && self.writer.is_busy() {
             return WAIT_MIN;
         }
-        let next_commit = match self.outbox_bytes > 0 {
+        let next_commit = match self.is_ready() {
             true => self.rhythm.soonest,
             false => self.rhythm.latest,
         };

@@ -38,6 +38,9 @@ const WAIT: Duration = Duration::from_millis(100);
 /// The shortest while there is something to commit.
 const WAIT_MIN: Duration = Duration::from_millis(1);
 
+/// When no more than this seems to be left it may be the marks of transactions, that nobody reads.
+const MARKS: i64 = 2;
+
 /// A source partition that is being read.
 #[derive(Debug)]
 struct Reading {
@@ -221,7 +224,7 @@ impl Stage {
             Event::Message(message) => Next::Message(message),
             Event::Assigned(partitions) => Next::Assigned(partitions),
             Event::Revoked(revoked) => Next::Revoked(revoked),
-            Event::Nothing if self.has_matches() && self.may_commit(self.rhythm.soonest) => {
+            Event::Nothing if self.is_ready() && self.may_commit(self.rhythm.soonest) => {
                 Next::Commit
             }
             Event::Nothing => Next::Wait,
@@ -242,7 +245,7 @@ impl Stage {
         if self.writer.is_busy() {
             return WAIT_MIN;
         }
-        let next_commit = match self.has_matches() {
+        let next_commit = match self.is_ready() {
             true => self.rhythm.soonest,
             false => self.rhythm.latest,
         };
@@ -252,9 +255,9 @@ impl Stage {
             .max(WAIT_MIN)
     }
 
-    /// Something is to be written.
-    fn has_matches(&self) -> bool {
-        self.detector.pending_bytes() > 0
+    /// Something is to be written, and little was left to be read at the last look.
+    fn is_ready(&self) -> bool {
+        self.detector.pending_bytes() > 0 && self.lag() <= MARKS
     }
 
     fn has_work(&self) -> bool {

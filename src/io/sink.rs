@@ -26,7 +26,6 @@ use super::producer::{Producer, lacks_idempotence, plain};
 use super::transactions::Transactions;
 use crate::config::{Config, Delivery};
 pub use batch::Rhythm;
-use batch::next_batch;
 pub use undone::Undone;
 
 /// Before work that was dropped is done again.
@@ -208,8 +207,7 @@ impl Sink {
             }
         };
         let bytes = messages.iter().map(|message| message.payload.len()).sum();
-        let batch_bytes = &mut self.rhythm.batch_bytes;
-        *batch_bytes = next_batch(*batch_bytes, bytes, start.elapsed());
+        self.rhythm = self.rhythm.after(bytes, start.elapsed());
         let fault = match done {
             Ok(()) => {
                 self.failing = None;

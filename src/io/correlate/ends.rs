@@ -3,14 +3,11 @@
 use anyhow::Result;
 
 use super::Stage;
-use super::folding::Folding;
+use super::folding::{Folding, MARKS};
 use crate::io::client::lock;
 use crate::io::clock;
 use crate::io::ends::{Found, Question};
 use crate::io::topics::Names;
-
-/// When no more than this seems to be left it may be the marks of transactions, that nobody reads.
-const MARKS: i64 = 2;
 
 impl Stage {
     /// Has the ends looked for.

@@ -13,6 +13,9 @@ use crate::io::store::Store;
 use crate::plan::Plan;
 use crate::record::Hash;
 
+/// When no more than this seems to be left it may be the marks of transactions, that nobody reads.
+pub const MARKS: i64 = 2;
+
 /// A matches partition that is being folded.
 pub struct Folding {
     /// What was folded, and what is to be.
@@ -67,6 +70,11 @@ impl Folding {
         let folded = self.partition.reached().offset;
         let done = folded.min(self.partition.commit().offset);
         (self.end - done).max(0)
+    }
+
+    /// Of what stood in the log at the last look little is left to be read.
+    pub fn is_near_end(&self) -> bool {
+        self.end - self.partition.next() <= MARKS
     }
 
     /// It has something to fold, and need not wait for a commit with that.

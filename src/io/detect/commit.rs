@@ -137,7 +137,7 @@ impl Stage {
     }
 
     /// How much is still to be read.
-    fn lag(&self) -> i64 {
+    pub(super) fn lag(&self) -> i64 {
         self.readings.values().map(Reading::lag).sum()
     }
 
