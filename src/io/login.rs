@@ -64,11 +64,11 @@ impl std::fmt::Debug for Tokens {
 }
 
 impl Token {
-    /// What the client library is told to be the end, at `now`: a quarter of what is left before
-    /// it. It asks for another after eight tenths of that, and so before it must log in again on a
-    /// connection, which is when nine tenths of the token's time are over.
+    /// What the client library is told to be the end, at `now`: when half of what is left is over.
+    /// It asks for another after eight tenths of that, and so well before it must log in again on a
+    /// connection, which is when nine tenths of what was left are over.
     pub fn renewed_by(&self, now: Millis) -> Millis {
-        now + ((self.expires - now) / 4 * 3).max(1)
+        now + ((self.expires - now) / 2).max(1)
     }
 }
 
@@ -163,8 +163,8 @@ fn keep(login: &Login, state: &Mutex<State>, wanted: &Receiver<()>) {
     }
 }
 
-/// Keeps a token, and says when to ask for the next one: when half of its time is over. The client
-/// library asks for another later ([`Token::renewed_by`]), and then there is one.
+/// Keeps a token, and says when to ask for the next one: when a third of its time is over. The
+/// client library asks for another later ([`Token::renewed_by`]), and then there is one.
 fn take(state: &Mutex<State>, token: Token) -> Duration {
     let now = clock::now();
     let life = u64::try_from(token.expires - now).unwrap_or_default();
@@ -177,5 +177,5 @@ fn take(state: &Mutex<State>, token: Token) -> Duration {
         got: now,
         problem: None,
     };
-    Duration::from_millis(life / 2).max(FIRST_PAUSE)
+    Duration::from_millis(life / 3).max(FIRST_PAUSE)
 }

@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use super::{Endpoint, field, granted_by_platform, with_tokens};
+use super::{Answer, Endpoint, field, granted_by_platform, with_tokens};
 use crate::worker::process::Worker;
 use crate::worker::setup::{Setup, Traffic};
 
@@ -40,10 +40,34 @@ fn run(life: Duration, messages: u32, pause: Duration) {
 
 #[test]
 fn tokens_that_expire_under_traffic_leave_no_gap() {
-    run(Duration::from_secs(8), 800, Duration::from_millis(20));
+    run(Duration::from_secs(9), 800, Duration::from_millis(20));
 }
 
-/// The same with tokens of 20 s for as long as is said, at a thousand records a second.
+/// An endpoint that is away for longer than a token lives ends no worker; what waits meanwhile is
+/// read when tokens come again.
+#[test]
+fn an_endpoint_that_is_away_for_a_while_is_waited_for() {
+    let life = Duration::from_secs(4);
+    let endpoint = Endpoint::start(move |_, before| match before {
+        2..=4 => Answer::of(503, "busy"),
+        _ => granted_by_platform(life),
+    });
+    let setup = Setup::at(field().broker.bootstrap(), "away", "");
+    let config = with_tokens(&setup, &endpoint);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_watchfire"));
+    command.env("AZURE_POD_IDENTITY_AUTHORITY_HOST", &endpoint.url);
+    let worker = Worker::start_by(command, &config);
+    worker.wait_for("ready");
+    worker.wait_for("no new token to log in with: the token endpoint");
+    let traffic = Traffic::start(&setup, 300, Duration::from_millis(20));
+    worker.wait_for("tokens to log in with come again");
+    traffic.finish();
+    setup.wait_until_read();
+    worker.stop();
+    assert!(setup.check() > 0);
+}
+
+/// Tokens of 20 s for as long as is said, at a thousand records a second.
 #[test]
 fn tokens_of_twenty_seconds_leave_no_gap() {
     let Ok(seconds) = std::env::var("WATCHFIRE_TEST_LOGIN_SECONDS") else {
