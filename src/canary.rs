@@ -30,12 +30,14 @@ pub enum Canary {
     EmptiedForgotten,
     /// What a key has changed while its changes were on their way counts as kept.
     ChangedAgainLost,
+    /// A source partition that is another log is gone on with as if it were the one that was read.
+    ReplacedUnseen,
 }
 
 #[cfg(feature = "canary")]
 impl Canary {
     /// All of them.
-    pub const ALL: [Canary; 13] = [
+    pub const ALL: [Canary; 14] = [
         Canary::DedupOff,
         Canary::WindowEdge,
         Canary::ExpireEarly,
@@ -49,6 +51,7 @@ impl Canary {
         Canary::LeavingForgotten,
         Canary::EmptiedForgotten,
         Canary::ChangedAgainLost,
+        Canary::ReplacedUnseen,
     ];
 }
 

@@ -1,6 +1,7 @@
 //! The first stage: events against the rules' filters. What passes is a match; all the rest is
 //! forgotten at once.
 
+pub mod bookmark;
 mod index;
 mod matcher;
 mod outbox;
@@ -267,6 +268,6 @@ impl Detector {
         self.plan
             .sources
             .get(source.source as usize)
-            .map_or(0, |source| source.epoch)
+            .map_or(0, |topic| topic.epoch_of(source.partition))
     }
 }

@@ -3,15 +3,17 @@
 //! The topic is compacted. Its keys are `list/<hash>`, `rule/<hash>` and `plan/<hash>`, its values
 //! JSON: a [`List`], a [`RuleEntry`] or a [`PlanEntry`]. The hash is that of the value's bytes, so
 //! an entry never changes; a plan that is taken into use again is written again, which makes it
-//! the newest. Besides them, `source/<topic>` holds a topic's epoch, `topic/matches` the
-//! number of partitions that the matches topic has for good, and `loss/<topic>/<partition>` that
-//! it was accepted that messages are gone.
+//! the newest. Besides them, `source/<topic>` and `epoch/<topic>/<partition>` hold epochs,
+//! `topic/matches` the number of partitions that the matches topic has for good, and
+//! `loss/<topic>/<partition>` that it was accepted that messages are gone.
 
 pub mod catalogue;
 
 pub mod changes;
 
 pub mod claim;
+
+pub mod epochs;
 
 mod limits;
 
@@ -32,6 +34,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use epochs::BeginAt;
 pub use limits::Limits;
 pub use reading::Reading;
 
@@ -78,8 +81,19 @@ pub struct Source {
     pub topic: String,
     /// The number of its partitions.
     pub partitions: u32,
-    /// Raised each time the topic was made anew.
+    /// The epoch of its partitions: raised when they became another log.
     pub epoch: u32,
+    /// Of those partitions that are in a later one.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub epochs: BTreeMap<u32, u32>,
+}
+
+impl Source {
+    /// The epoch of a partition.
+    pub fn epoch_of(&self, partition: u32) -> u32 {
+        let own = self.epochs.get(&partition).copied();
+        own.map_or(self.epoch, |own| own.max(self.epoch))
+    }
 }
 
 /// A plan in `<app>.rules`.
@@ -188,6 +202,17 @@ pub struct InUse {
     /// By source: how many partitions it had when the application began to read it. Those above
     /// came later, so that all that is in them came while it was read.
     pub first_partitions: Vec<u32>,
+    /// By source and partition: where a partition begins that was committed in an epoch before.
+    pub begin_at: Vec<BTreeMap<u32, BeginAt>>,
+}
+
+impl InUse {
+    /// Where a partition begins that was committed in an epoch before.
+    pub fn begin_at(&self, source: u32, partition: u32) -> BeginAt {
+        let of_source = self.begin_at.get(source as usize);
+        let own = of_source.and_then(|partitions| partitions.get(&partition));
+        own.copied().unwrap_or_default()
+    }
 }
 
 /// What must be written to `<app>.rules`, in this order, before a plan may be used.

@@ -48,6 +48,7 @@ fn read_at(rule: &str, payload: &str, timestamp: Millis) -> Output {
         topic: "t".to_owned(),
         partitions: 1,
         epoch: 0,
+        epochs: std::collections::BTreeMap::new(),
     };
     let plan: Arc<Plan> = Plan::alone(&rules, &attributes, SETTINGS, vec![topic]).unwrap();
     let mut detector = Detector::new(Arc::clone(&plan), 1, 10_000);

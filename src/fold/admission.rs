@@ -85,14 +85,15 @@ fn check_section(section: &Section, source: &Source, plan: &Plan) -> Result<(), 
     let is_there = section.partition < source.partitions;
     hold(is_there, "a partition that its plan does not have")?;
     // Who has read nothing yet says the place before the first offset.
-    check_position(section.position, source, -1)?;
+    let epoch = source.epoch_of(section.partition);
+    check_position(section.position, epoch, -1)?;
     hold(
         section.time.is_none_or(time::is_usual),
         "a time that is none",
     )?;
     let mut last = None;
     for record in &section.records {
-        check_position(record.position, source, 0)?;
+        check_position(record.position, epoch, 0)?;
         let is_next = last < Some(record.position) && record.position <= section.position;
         hold(is_next, "records out of order")?;
         last = Some(record.position);
@@ -101,8 +102,8 @@ fn check_section(section: &Section, source: &Source, plan: &Plan) -> Result<(), 
     Ok(())
 }
 
-fn check_position(position: Position, source: &Source, least: i64) -> Result<(), &'static str> {
-    let is_known = position.epoch == source.epoch;
+fn check_position(position: Position, epoch: u32, least: i64) -> Result<(), &'static str> {
+    let is_known = position.epoch == epoch;
     hold(is_known, "an epoch that its plan does not have")?;
     let can_be = (least..OFFSET_MAX).contains(&position.offset);
     hold(can_be, "an offset that cannot be")

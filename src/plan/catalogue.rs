@@ -16,6 +16,7 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::epochs::{EPOCH_MAX, Epochs};
 use super::{
     Draft, InUse, LoadedRule, Plan, PlanEntry, PlannedRule, Reading, RuleEntry, Settings, Source,
     json,
@@ -36,9 +37,6 @@ const MATCHES: &str = "topic/matches";
 /// More partitions than any cluster has; a plan's are counted one by one.
 const PARTITIONS_MAX: u32 = 100_000;
 
-/// More often than any topic is made anew.
-const EPOCH_MAX: u32 = 1 << 30;
-
 /// More seconds than any rule waits: a thousand years.
 const SPAN_MAX: Second = 1_000 * 366 * 86_400;
 
@@ -57,7 +55,7 @@ pub struct Catalogue {
     plans: BTreeMap<Hash, Kept<PlanEntry, Plan>>,
     /// Plans as they stand in the topic, the newest last.
     order: Vec<Hash>,
-    epochs: BTreeMap<String, u32>,
+    epochs: Epochs,
     matches_partitions: Option<u32>,
     /// Losses that were accepted, by topic and partition.
     losses: BTreeMap<String, LossEntry>,
@@ -91,11 +89,6 @@ impl std::fmt::Display for Unusable {
             ),
         }
     }
-}
-
-#[derive(Serialize, Deserialize)]
-struct EpochEntry {
-    epoch: u32,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -204,7 +197,8 @@ impl Catalogue {
             "list" => self.read_list(Hash::of(value), value),
             "rule" => self.read_rule(Hash::of(value), value),
             "plan" => self.read_plan(Hash::of(value), value),
-            "source" => self.read_epoch(name, value),
+            "source" => self.epochs.read_topic(name, value),
+            "epoch" => self.epochs.read_partition(name, value),
             "loss" => self.read_loss(name, value),
             "topic" if key == MATCHES => self.read_matches(value),
             _ => Ok(()),
@@ -243,7 +237,8 @@ impl Catalogue {
             if entry.rules.iter().any(|r| !TIMES.contains(&r.since)) {
                 return Err("it has a rule since a time that is none".to_owned());
             }
-            let epochs = entry.sources.iter().map(|s| s.epoch);
+            let epochs = entry.sources.iter();
+            let epochs = epochs.flat_map(|s| s.epochs.values().copied().chain([s.epoch]));
             if let Some(epoch) = epochs.filter(|epoch| *epoch > EPOCH_MAX).max() {
                 return Err(format!("epoch {epoch} is more than {EPOCH_MAX}"));
             }
@@ -254,17 +249,6 @@ impl Catalogue {
         }
         self.plans.entry(hash).or_insert(kept);
         self.order.push(hash);
-        Ok(())
-    }
-
-    /// The greatest epoch counts.
-    fn read_epoch(&mut self, topic: &str, value: &[u8]) -> Result<(), String> {
-        let entry: EpochEntry = serde_json::from_slice(value).map_err(|error| error.to_string())?;
-        if entry.epoch > EPOCH_MAX {
-            return Err(format!("epoch {} is more than {EPOCH_MAX}", entry.epoch));
-        }
-        let known = self.epochs.entry(topic.to_owned()).or_default();
-        *known = entry.epoch.max(*known);
         Ok(())
     }
 
@@ -379,17 +363,9 @@ impl Catalogue {
         })
     }
 
-    /// How often `topic` was made anew (`source/<topic>` entries, written by `topics reset`).
-    pub fn epoch(&self, topic: &str) -> u32 {
-        self.epochs.get(topic).copied().unwrap_or(0)
-    }
-
-    /// The key and value that raise the epoch of `topic` by one.
-    pub fn raise_epoch(&self, topic: &str) -> (String, Vec<u8>) {
-        let entry = EpochEntry {
-            epoch: (self.epoch(topic) + 1).min(EPOCH_MAX),
-        };
-        (format!("source/{topic}"), json(&entry))
+    /// The epochs of the source partitions.
+    pub fn epochs(&self) -> &Epochs {
+        &self.epochs
     }
 
     /// The number of partitions of the matches topic, which never changes; `None`: the
@@ -418,8 +394,14 @@ impl Catalogue {
                 .min()
                 .unwrap_or(source.partitions)
         };
+        let begin_at = |source: &Source| {
+            let partitions = 0..source.partitions;
+            let begin = |number| (number, self.epochs.begin_at(&source.topic, number));
+            partitions.map(begin).collect()
+        };
         InUse {
             first_partitions: plan.sources.iter().map(first).collect(),
+            begin_at: plan.sources.iter().map(begin_at).collect(),
             plan,
         }
     }

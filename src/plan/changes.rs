@@ -155,6 +155,17 @@ fn sources(old: &[Source], new: &[Source]) -> Vec<String> {
                 "{topic} is in epoch {}, and was in {}",
                 now.epoch, before.epoch
             )),
+            Some(before) if before.epochs != now.epochs => {
+                let numbers = 0..now.partitions.max(before.partitions);
+                let changed = numbers.filter(|p| before.epoch_of(*p) != now.epoch_of(*p));
+                differences.extend(changed.map(|partition| {
+                    format!(
+                        "{topic}/{partition} is in epoch {}, and was in {}",
+                        now.epoch_of(partition),
+                        before.epoch_of(partition)
+                    )
+                }));
+            }
             Some(before) if before.partitions != now.partitions => differences.push(format!(
                 "{topic} has {} partitions, and had {}",
                 now.partitions, before.partitions
@@ -214,6 +225,7 @@ mod tests {
             topic: topic.to_owned(),
             partitions,
             epoch: 0,
+            epochs: std::collections::BTreeMap::new(),
         };
         Plan::alone(&rules, &attributes, settings, vec![source]).unwrap()
     }

@@ -77,6 +77,7 @@ fn partitions_that_came_later_are_told_apart() {
         topic: topic.to_owned(),
         partitions,
         epoch,
+        epochs: std::collections::BTreeMap::new(),
     };
     let mut catalogue = Catalogue::default();
     let mut plans = Vec::new();

@@ -53,6 +53,7 @@ pub fn plan(yaml: &str) -> Arc<Plan> {
         topic: TOPIC.to_owned(),
         partitions: 1,
         epoch: 0,
+        epochs: std::collections::BTreeMap::new(),
     }];
     let draft = catalogue.draft(&rules, &attributes, SETTINGS, sources, 0);
     for (key, value) in &draft.entries {

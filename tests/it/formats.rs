@@ -95,6 +95,7 @@ fn make() -> Log {
         topic: "activity".to_owned(),
         partitions: 2,
         epoch: 0,
+        epochs: std::collections::BTreeMap::new(),
     }];
     let mut catalogue = Catalogue::default();
     let draft = catalogue.draft(&rules, &attributes, SETTINGS, sources, 0);

@@ -105,9 +105,10 @@ const FORMS: [(char, &str); 9] = [
 ];
 
 /// Entries of the rules topic.
-const ENTRIES: [&str; 5] = [
+const ENTRIES: [&str; 6] = [
     "{\"partitions\":16}",
     "{\"epoch\":3}",
+    "{\"epoch\":4,\"begin_at\":\"last_read\"}",
     "{\"columns\":[],\"rows\":[[\"a\"]]}",
     "{\"rules\":[],\"sources\":[{\"topic\":\"s\",\"partitions\":3,\"epoch\":0}]}",
     "{\"text\":\"id: R\\nname: n\\nseverity: 5\\nwindow: 5m\\npatterns: [{name: P, where: \
@@ -172,6 +173,7 @@ impl Checks {
             topic: "t".to_owned(),
             partitions: 1,
             epoch: 0,
+            epochs: std::collections::BTreeMap::new(),
         };
         let mut catalogue = Catalogue::default();
         let draft = catalogue.draft(&rules, &names, settings, vec![source], 0);
@@ -481,7 +483,7 @@ fn fold(state: &mut State, run: Run) {
 fn catalogued(value: &[u8]) {
     let (mut catalogue, hash) = (Catalogue::default(), Hash::of(value));
     let keys = ["list", "rule", "plan"].map(|kind| format!("{kind}/{hash}"));
-    let others = ["topic/matches", "source/s"].map(str::to_owned);
+    let others = ["topic/matches", "source/s", "epoch/s/1"].map(str::to_owned);
     for key in keys.iter().chain(&others) {
         let taken = catalogue.read(key, Some(value));
         assert_eq!(catalogue.read(key, Some(value)), taken, "{key}");
@@ -492,7 +494,8 @@ fn catalogued(value: &[u8]) {
         [rule, plan]
     );
     assert_ne!(catalogue.matches_partitions(), Some(0));
-    let (key, raised) = catalogue.raise_epoch("s");
+    let begin = watchfire::plan::epochs::BeginAt::Oldest;
+    let (key, raised) = catalogue.epochs().raise_topic("s", begin);
     assert_eq!(catalogue.read(&key, Some(&raised)), Ok(()));
 }
 

@@ -3,6 +3,7 @@
 //! `WATCHFIRE_SIM_SEEDS=n` sets how many seeds are run, `WATCHFIRE_SIM_SEED=s` runs one alone.
 
 pub mod events;
+mod replaced;
 mod rules;
 mod strangers;
 
@@ -11,6 +12,7 @@ use std::sync::Arc;
 
 #[cfg(feature = "canary")]
 use watchfire::canary::{self, Canary};
+use watchfire::config::OnReplacedSource;
 use watchfire::encode::Encoding;
 use watchfire::fold::partition::{Budget, Limit};
 use watchfire::fold::slices::SliceLimit;
@@ -114,6 +116,12 @@ fn wanted() -> impl Iterator<Item = String> {
         "cursors",
         "folded beside a commit",
         "a commit is dropped",
+        "recreated",
+        "truncated",
+        "failed over",
+        "retention overrun",
+        "stopped at another log",
+        "restarted in another log",
     ];
     wanted.into_iter().map(str::to_owned)
 }
@@ -223,6 +231,8 @@ struct Nature {
     goes_on: bool,
     /// Some values are too long to be kept whole, and incidents have little room.
     long: bool,
+    /// Source partitions become other logs; what becomes of it.
+    replaced: Option<OnReplacedSource>,
     events_max: usize,
     /// How far workers of the second stage go at once.
     pace: Pace,
@@ -234,6 +244,8 @@ struct Sim {
     strangers: Rng,
     /// Decides how far commits come before something else happens.
     commits: Rng,
+    /// Decides what becomes of the sources' logs.
+    logs: Rng,
     world: World,
     rules: Vec<Written>,
     plans: Vec<Arc<Plan>>,
@@ -247,9 +259,11 @@ struct Sim {
 
 fn run(seed: u64) -> BTreeSet<String> {
     let mut rng = Rng::new(seed);
+    let replaced = replaced::nature(&mut Rng::new(seed ^ 0x4e91_aced));
     let nature = Nature {
         rules_change: rng.one_in(3),
-        resends: rng.one_in(2),
+        replaced,
+        resends: rng.one_in(2) && replaced.is_none(),
         late: rng.one_in(2),
         days: rng.one_in(2),
         goes_on: rng.one_in(3),
@@ -271,6 +285,7 @@ fn run(seed: u64) -> BTreeSet<String> {
         rng,
         strangers: Rng::new(seed ^ 0x5742_9e11),
         commits: Rng::new(seed ^ 0x00c0_3317),
+        logs: Rng::new(seed ^ 0x1065),
         world,
         rules: Vec::new(),
         plans: Vec::new(),
@@ -352,6 +367,7 @@ impl Sim {
         if self.strangers.one_in(12) {
             self.intrude();
         }
+        self.replace_sources();
         match self.rng.below(100) {
             0..30 => self.produce(),
             30..48 => self.detect_read(),
@@ -578,6 +594,7 @@ impl Sim {
 
     /// Every worker reads and writes all there is, and says the time.
     fn catch_up(&mut self) {
+        self.settle_all();
         for worker in &mut self.detect {
             for partition in worker.assigned() {
                 while worker.read(&self.world, partition) {}
@@ -846,6 +863,7 @@ impl Sim {
                 self.covered.insert(kind.to_owned());
             }
         }
+        self.check_sources();
         let mut late = 0;
         for partition in 0..self.world.logs.len() {
             let log = self.world.log(partition);

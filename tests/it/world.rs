@@ -1,10 +1,13 @@
 //! A small world around the real core: source partitions, matches logs, workers of both stages
 //! with their disks, and a clock. What happens in it is chosen by its caller; nothing is random.
 
+pub mod source_logs;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use watchfire::canary::{self, Canary};
+use watchfire::detect::bookmark::GoOn;
 use watchfire::detect::{Detector, Output, SourcePartition};
 use watchfire::event::Attributes;
 use watchfire::fold::admission::{Refusal, admit};
@@ -14,10 +17,12 @@ use watchfire::fold::partition::{Budget, Commit, CommitPoint, Found, Limit, Next
 use watchfire::fold::state::{Change, Counts, Read, State};
 use watchfire::incident::{Incident, Status};
 use watchfire::matches::{self, LogMessage, Match, MatchedRecord, Message, Section};
-use watchfire::plan::{Catalogue, Limits, LoadedRule, Plan, Settings, Source};
+use watchfire::plan::{Catalogue, Limits, LoadedRule, Plan, Settings};
 use watchfire::record::{Hash, Position};
 use watchfire::replay::Replay;
 use watchfire::rule::Texts;
+
+use source_logs::{Progress, Reading, SourceLog};
 
 pub const TOPIC: &str = "activity";
 
@@ -54,7 +59,7 @@ impl Pace {
 /// Rows of one matches partition.
 type Disk = BTreeMap<Vec<u8>, Vec<u8>>;
 
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct SourceMessage {
     pub timestamp: i64,
     pub payload: Vec<u8>,
@@ -64,6 +69,8 @@ pub struct World {
     pub clock: i64,
     pub catalogue: Catalogue,
     pub sources: Vec<Vec<SourceMessage>>,
+    /// What else there is of the source partitions.
+    pub source_logs: Vec<SourceLog>,
     /// Committed offset of each source partition.
     pub read: Vec<i64>,
     /// Timestamp and bytes of each message, by matches partition.
@@ -94,6 +101,7 @@ impl World {
             clock,
             catalogue: Catalogue::default(),
             sources: vec![Vec::new(); source_partitions],
+            source_logs: vec![SourceLog::default(); source_partitions],
             read: vec![0; source_partitions],
             logs: vec![Vec::new(); matches_partitions],
             strangers: vec![BTreeSet::new(); matches_partitions],
@@ -117,11 +125,7 @@ impl World {
         };
         let (rules, _) = texts.parse(&mut attributes).expect("valid rules");
         let partitions = self.sources.len() as u32;
-        let sources = vec![Source {
-            topic: TOPIC.to_owned(),
-            partitions,
-            epoch: 0,
-        }];
+        let sources = vec![self.catalogue.epochs().source(TOPIC, partitions)];
         let minute = self.clock.div_euclid(60_000) * 60;
         let draft = self
             .catalogue
@@ -185,32 +189,14 @@ impl World {
         &self,
         plan: &Arc<Plan>,
     ) -> Vec<(Arc<LoadedRule>, String, u32, MatchedRecord, Match)> {
-        let mut matcher = watchfire::detect::Matcher::new(plan);
         let mut all = Vec::new();
-        for (partition, messages) in (0_u32..).zip(&self.sources) {
-            for (offset, message) in (0_i64..).zip(messages) {
-                matcher.each_record(&message.payload, Some(message.timestamp), &mut |record| {
-                    let watchfire::detect::Found::Event {
-                        matched: Some(found),
-                        ..
-                    } = record.outcome
-                    else {
-                        return;
-                    };
-                    let position = Position {
-                        epoch: 0,
-                        offset,
-                        index: record.index,
-                    };
-                    let found = MatchedRecord { position, ..found };
-                    for part in &found.matches {
-                        let rule = plan.rules[part.rule as usize].0.clone();
-                        let topic = TOPIC.to_owned();
-                        all.push((rule, topic, partition, found.clone(), part.clone()));
-                    }
-                });
+        self.each_matched(plan, &mut |partition, found| {
+            for part in &found.matches {
+                let rule = plan.rules[part.rule as usize].0.clone();
+                let topic = TOPIC.to_owned();
+                all.push((rule, topic, partition, found.clone(), part.clone()));
             }
-        }
+        });
         all
     }
 
@@ -273,9 +259,13 @@ pub fn read(
 pub struct DetectWorker {
     pub plan: Arc<Plan>,
     detector: Detector,
-    next: BTreeMap<u32, i64>,
+    readings: BTreeMap<u32, Reading>,
+    /// Partitions of which it does not know whether they are the logs that were read.
+    doubted: BTreeSet<u32>,
+    /// Those that did not begin where they were committed, and how.
+    begun: BTreeMap<u32, (GoOn, Reading)>,
     /// What a commit writes that is on its way, and how far everything was read when it began.
-    on_its_way: Option<(Output, BTreeMap<u32, i64>)>,
+    on_its_way: Option<(Output, Progress)>,
 }
 
 fn place(partition: u32) -> SourcePartition {
@@ -292,48 +282,31 @@ impl DetectWorker {
         DetectWorker {
             plan,
             detector,
-            next: BTreeMap::new(),
+            readings: BTreeMap::new(),
+            doubted: BTreeSet::new(),
+            begun: BTreeMap::new(),
             on_its_way: None,
         }
     }
 
     pub fn assigned(&self) -> BTreeSet<u32> {
-        self.next.keys().copied().collect()
-    }
-
-    pub fn assign(&mut self, world: &World, partition: u32) {
-        let offset = world.read[partition as usize];
-        self.detector.assign(place(partition), offset);
-        self.next.insert(partition, offset);
+        self.readings.keys().chain(&self.doubted).copied().collect()
     }
 
     pub fn revoke(&mut self, partition: u32) {
         assert!(self.on_its_way.is_none(), "a revocation waits for it");
         self.detector.revoke(place(partition));
-        self.next.remove(&partition);
-    }
-
-    /// Reads the next message of a partition, if there is one.
-    pub fn read(&mut self, world: &World, partition: u32) -> bool {
-        let Some(next) = self.next.get_mut(&partition) else {
-            return false;
-        };
-        let Some(message) = world.sources[partition as usize].get(*next as usize) else {
-            return false;
-        };
-        let timestamp = Some(message.timestamp);
-        self.detector
-            .read(place(partition), *next, timestamp, &message.payload);
-        *next += 1;
-        true
+        self.readings.remove(&partition);
+        self.doubted.remove(&partition);
+        self.begun.remove(&partition);
     }
 
     /// Has watermark entries written; partitions at their end say the clock.
     pub fn mark(&mut self, world: &World) {
         let at_end: Vec<(SourcePartition, i64)> = self
-            .next
+            .readings
             .iter()
-            .filter(|(partition, next)| **next == world.sources[**partition as usize].len() as i64)
+            .filter(|(partition, reading)| reading.is_at_end(world, **partition))
             .map(|(partition, _)| (place(*partition), world.clock))
             .collect();
         self.detector.mark(&at_end);
@@ -341,9 +314,9 @@ impl DetectWorker {
 
     /// Begins to commit what waits, unless a commit is on its way.
     pub fn begin(&mut self) {
-        let next = &self.next;
-        self.on_its_way
-            .get_or_insert_with(|| (self.detector.take(), next.clone()));
+        if self.on_its_way.is_none() {
+            self.on_its_way = Some((self.detector.take(), self.progress()));
+        }
     }
 
     /// The commit that is on its way, if one is, comes about: writes to the matches logs, and with
@@ -351,15 +324,16 @@ impl DetectWorker {
     /// same: a broker without transactions, or a worker that no longer owns its partitions. How
     /// many records were refused.
     pub fn end(&mut self, world: &mut World, offsets: bool) -> u64 {
-        let Some((output, next)) = self.on_its_way.take() else {
+        let Some((output, progress)) = self.on_its_way.take() else {
             return 0;
         };
+        self.note_begun(world);
         for (partition, bytes) in output.messages {
             world.logs[partition as usize].push((world.clock, bytes));
         }
         if offsets {
-            for (partition, next) in next {
-                world.read[partition as usize] = next;
+            for (partition, (next, read_to)) in progress {
+                world.commit_read(partition as usize, next, read_to);
             }
         }
         output.counts.rejected

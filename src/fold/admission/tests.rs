@@ -25,6 +25,7 @@ fn plan() -> Arc<Plan> {
         topic: "s".to_owned(),
         partitions: 3,
         epoch: 2,
+        epochs: std::collections::BTreeMap::new(),
     };
     Plan::alone(&rules, &attributes, settings, vec![source]).unwrap()
 }

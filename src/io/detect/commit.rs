@@ -32,6 +32,8 @@ pub struct OnItsWay {
     lag: i64,
     /// When the ends were looked for by which that is known.
     looked: Option<Instant>,
+    /// Messages that may have been read in an epoch before.
+    perhaps_again: u64,
 }
 
 /// A thread that writes batches by `sink`.
@@ -57,6 +59,7 @@ impl Stage {
             refused: refused::by_reason(&dead_letters),
             lag: self.lag(),
             looked: self.looked,
+            perhaps_again: std::mem::take(&mut self.perhaps_again),
         };
         self.writer.ask(Batch {
             membership: Membership::of(group),
@@ -109,7 +112,7 @@ impl Stage {
         let progress = self.readings.iter().map(|(partition, reading)| Progress {
             partition: partition.clone(),
             offset: reading.next,
-            metadata: self.epoch(&partition.0).to_string(),
+            metadata: reading.read_to.to_text(),
         });
         progress.collect()
     }
@@ -156,6 +159,7 @@ impl Stage {
         detecting.partitions = self.readings.len();
         detecting.lag = Some(committed.lag);
         detecting.counts.add(&committed.counts);
+        detecting.perhaps_again += committed.perhaps_again;
         if let (0, Some(looked)) = (committed.lag, committed.looked) {
             lock(&self.status.behind).detected(looked, clock::instant());
         }

@@ -18,7 +18,7 @@ use crate::io::topics::{self, Names, Weight};
 use crate::io::{identity, rules_topic, state_dir};
 use crate::plan::changes::Changes;
 use crate::plan::retention::Needs;
-use crate::plan::{Catalogue, Plan, Source};
+use crate::plan::{Catalogue, Plan};
 
 /// Whether all topics are there.
 ///
@@ -125,10 +125,9 @@ pub fn plan(
     existing: &BTreeMap<String, u32>,
 ) -> Result<(Known, Arc<Plan>)> {
     let taken = rules_topic::take_into_use(config, health, set, &|catalogue| {
-        let source = |topic: &String| Source {
-            topic: topic.clone(),
-            partitions: existing.get(topic).copied().unwrap_or(0),
-            epoch: catalogue.epoch(topic),
+        let source = |topic: &String| {
+            let partitions = existing.get(topic).copied().unwrap_or(0);
+            catalogue.epochs().source(topic, partitions)
         };
         config.sources.iter().map(source).collect()
     })?;

@@ -1,5 +1,6 @@
 use super::{Catalogue, EPOCH_MAX, PARTITIONS_MAX, Unusable};
 use crate::event::Attributes;
+use crate::plan::epochs::BeginAt;
 use crate::plan::{Limits, PlanEntry, RuleEntry, Settings, Source, json};
 use crate::record::Hash;
 use crate::rule;
@@ -22,6 +23,7 @@ fn entries(catalogue: &Catalogue, window: &str) -> (Hash, Vec<(String, Vec<u8>)>
         topic: "s".to_owned(),
         partitions: 3,
         epoch: 0,
+        epochs: std::collections::BTreeMap::new(),
     }];
     let draft = catalogue.draft(&rules, &attributes, SETTINGS, sources, 60);
     (draft.plan, draft.entries)
@@ -58,6 +60,7 @@ fn plan_of_partitions(partitions: [u32; 2]) -> String {
         topic: "s".to_owned(),
         partitions,
         epoch: 0,
+        epochs: std::collections::BTreeMap::new(),
     };
     let entry = PlanEntry {
         rules: Vec::new(),
@@ -76,7 +79,7 @@ fn what_no_worker_writes_is_refused_and_changes_nothing() {
         assert_eq!(catalogue.newest(), Some(plan));
         assert!(catalogue.plan(plan).is_ok());
         assert_eq!(catalogue.matches_partitions(), None);
-        assert_eq!(catalogue.epoch("s"), 0);
+        assert_eq!(catalogue.epochs().source("s", 1).epoch, 0);
     };
     let no_hash = "its key is not the hash of its value";
     for kind in ["list", "rule", "plan"] {
@@ -202,14 +205,14 @@ fn the_greatest_epoch_counts() {
         let value = format!("{{\"epoch\":{epoch}}}");
         catalogue.read("source/s", Some(value.as_bytes())).unwrap();
     }
-    assert_eq!(catalogue.epoch("s"), 3);
+    assert_eq!(catalogue.epochs().source("s", 1).epoch, 3);
     let greatest = format!("{{\"epoch\":{EPOCH_MAX}}}");
     catalogue
         .read("source/s", Some(greatest.as_bytes()))
         .unwrap();
-    let (key, value) = catalogue.raise_epoch("s");
+    let (key, value) = catalogue.epochs().raise_topic("s", BeginAt::Oldest);
     catalogue.read(&key, Some(&value)).unwrap();
-    assert_eq!(catalogue.epoch("s"), EPOCH_MAX);
+    assert_eq!(catalogue.epochs().source("s", 1).epoch, EPOCH_MAX);
 }
 
 #[test]

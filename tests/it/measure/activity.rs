@@ -200,6 +200,7 @@ pub fn plan(topic: &str) -> (Arc<Plan>, Vec<(String, Vec<u8>)>) {
         topic: topic.to_owned(),
         partitions: SOURCE_PARTITIONS,
         epoch: 0,
+        epochs: std::collections::BTreeMap::new(),
     }];
     let draft = catalogue.draft(&rules, &attributes, SETTINGS, sources, 0);
     for (key, value) in &draft.entries {

@@ -113,6 +113,7 @@ fn plan(version: Version, catalogue: &mut Catalogue, dump: &mut Dump) -> Arc<Pla
         topic: "source".to_owned(),
         partitions: PARTITIONS as u32,
         epoch: 0,
+        epochs: std::collections::BTreeMap::new(),
     }];
     let draft = catalogue.draft(&rules, &attributes, settings, sources, 0);
     for (key, value) in draft.entries {

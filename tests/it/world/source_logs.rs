@@ -1,0 +1,477 @@
+//! Source partitions that become other logs, and what was read of each.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use watchfire::config::OnReplacedSource;
+use watchfire::detect::bookmark::{self, Bookmark, GoOn, Judgement, LogNow, ReadTo, There};
+use watchfire::matches::MatchedRecord;
+use watchfire::plan::epochs::{BeginAt, Epochs};
+use watchfire::plan::{Plan, PlanEntry};
+use watchfire::record::{Hash, Position};
+
+use super::{DetectWorker, SourceMessage, TOPIC, World, place};
+
+/// What is read of one log in one epoch.
+#[derive(Clone, Copy, Debug)]
+pub struct Span {
+    pub epoch: u32,
+    /// Which of the partition's logs it is.
+    pub generation: usize,
+    pub start: i64,
+    /// The next to be read, as far as that is committed.
+    pub read: i64,
+    /// Nothing before its start is as young as this.
+    not_older: Option<i64>,
+    /// What was deleted before it was read begins here.
+    lost_from: Option<i64>,
+}
+
+/// One source partition beside the messages that it has now.
+#[derive(Clone, Debug)]
+pub struct SourceLog {
+    /// The first message that it still has.
+    pub low: i64,
+    /// What stands beside its committed offset.
+    pub read_to: ReadTo,
+    /// The logs that it was before.
+    pub before: Vec<Vec<SourceMessage>>,
+    /// In the order in which they were read.
+    pub spans: Vec<Span>,
+}
+
+impl Default for SourceLog {
+    fn default() -> SourceLog {
+        SourceLog {
+            low: 0,
+            read_to: ReadTo {
+                epoch: 0,
+                bookmark: None,
+            },
+            before: Vec::new(),
+            spans: vec![Span {
+                epoch: 0,
+                generation: 0,
+                start: 0,
+                read: 0,
+                not_older: None,
+                lost_from: None,
+            }],
+        }
+    }
+}
+
+impl SourceLog {
+    /// Which log it is now.
+    pub fn generation(&self) -> usize {
+        self.before.len()
+    }
+}
+
+impl World {
+    /// The partition becomes another log.
+    pub fn replace(&mut self, partition: usize, messages: Vec<SourceMessage>) {
+        let old = std::mem::replace(&mut self.sources[partition], messages);
+        let log = &mut self.source_logs[partition];
+        log.before.push(old);
+        log.low = 0;
+    }
+
+    /// If a partition became another log, or lost messages, that would be found: the log that it
+    /// is now is the one that was read, and its last message that was is still there.
+    pub fn can_be_known_again(&self, partition: usize) -> bool {
+        let log = &self.source_logs[partition];
+        let bookmark = log.read_to.bookmark;
+        let is_known = match bookmark {
+            Some(bookmark) => bookmark.offset >= log.low,
+            None => self.read[partition] == 0,
+        };
+        let span = log.spans.last();
+        is_known && span.is_some_and(|span| span.generation == log.generation())
+    }
+
+    /// The messages of one of the logs that a partition is or was.
+    pub fn messages_of(&self, partition: usize, generation: usize) -> &[SourceMessage] {
+        let before = self.source_logs[partition].before.get(generation);
+        before.unwrap_or(&self.sources[partition])
+    }
+
+    /// What of a partition counts, also what is still to be read: epoch, log, and offsets.
+    pub fn counted(&self, partition: usize) -> Vec<(u32, usize, std::ops::Range<i64>)> {
+        let log = &self.source_logs[partition];
+        let last = log.spans.len() - 1;
+        let spans = log.spans.iter().enumerate().map(|(number, span)| {
+            let goes_on = number == last && span.generation == log.generation();
+            let end = match goes_on {
+                true => self.sources[partition].len() as i64,
+                false => span.read,
+            };
+            (span.epoch, span.generation, span.start..end)
+        });
+        spans.collect()
+    }
+
+    /// Workers have committed how far they have read.
+    pub fn commit_read(&mut self, partition: usize, next: i64, read_to: ReadTo) {
+        self.read[partition] = next;
+        let log = &mut self.source_logs[partition];
+        log.read_to = read_to;
+        if let Some(span) = log.spans.last_mut() {
+            span.read = next;
+        }
+    }
+
+    /// Takes an entry of the rules topic.
+    pub fn write_entry(&mut self, entry: (String, Vec<u8>)) {
+        let (key, value) = &entry;
+        self.catalogue
+            .read(key, Some(value))
+            .expect("readable entry");
+        self.entries.push(entry);
+    }
+
+    /// The plan with the epochs that the rules topic has now.
+    pub fn with_epochs(&mut self, plan: &Arc<Plan>) -> Arc<Plan> {
+        let partitions = plan.sources[0].partitions;
+        let source = self.catalogue.epochs().source(TOPIC, partitions);
+        if source == plan.sources[0] {
+            return Arc::clone(plan);
+        }
+        let key = format!("plan/{}", plan.hash);
+        let mut entries = self.entries.iter().rev();
+        let (_, value) = entries.find(|(known, _)| *known == key).expect("written");
+        let mut entry: PlanEntry = serde_json::from_slice(value).expect("a plan");
+        entry.sources = vec![source];
+        let value = serde_json::to_vec(&entry).expect("JSON");
+        let hash = Hash::of(&value);
+        self.write_entry((format!("plan/{hash}"), value));
+        Arc::clone(self.catalogue.plan(hash).expect("plan was written"))
+    }
+
+    /// Every record of a source that matched, in the logs in which it counts: `each` has the
+    /// partition, too.
+    pub fn each_matched(&self, plan: &Arc<Plan>, each: &mut dyn FnMut(u32, MatchedRecord)) {
+        let mut matcher = watchfire::detect::Matcher::new(plan);
+        for partition in 0..self.sources.len() {
+            for (epoch, generation, offsets) in self.counted(partition) {
+                let messages = self.messages_of(partition, generation);
+                for offset in offsets {
+                    let message = &messages[offset as usize];
+                    let timestamp = Some(message.timestamp);
+                    matcher.each_record(&message.payload, timestamp, &mut |record| {
+                        let watchfire::detect::Found::Event {
+                            matched: Some(found),
+                            ..
+                        } = record.outcome
+                        else {
+                            return;
+                        };
+                        let position = Position {
+                            epoch,
+                            offset,
+                            index: record.index,
+                        };
+                        each(partition as u32, MatchedRecord { position, ..found });
+                    });
+                }
+            }
+        }
+    }
+
+    /// Nothing of the logs that are there was passed over, but what was deleted before anybody had
+    /// read it, and what is older than all that was read before.
+    pub fn check_sources_are_read(&self) {
+        for (partition, log) in self.source_logs.iter().enumerate() {
+            let messages = &self.sources[partition];
+            let span = log.spans.last().expect("one");
+            assert_eq!(span.generation, log.generation(), "{partition} is not read");
+            assert_eq!(span.read, messages.len() as i64, "{partition} is not read");
+            let first = log.spans.iter().rev();
+            let first = first.take_while(|one| one.lost_from.is_some()).count();
+            let first = &log.spans[log.spans.len() - 1 - first];
+            let passed = &messages[..first.start as usize];
+            let lost = passed.iter().enumerate().find(|(offset, message)| {
+                let too_young = first
+                    .not_older
+                    .is_none_or(|oldest| message.timestamp >= oldest);
+                too_young && *offset as i64 >= log.low
+            });
+            assert!(lost.is_none(), "{partition}: {:?}", lost.map(|(o, _)| o));
+        }
+    }
+
+    /// All that stands in the matches logs was read where it says.
+    pub fn check_positions(&self, text: &dyn Fn(Hash) -> Option<String>) {
+        for matches in 0..self.logs.len() {
+            for message in self.log(matches) {
+                for section in &message.message.sections {
+                    for record in &section.records {
+                        self.check_position(section.partition, record, text);
+                    }
+                }
+            }
+        }
+    }
+
+    fn check_position(
+        &self,
+        partition: u32,
+        record: &MatchedRecord,
+        text: &dyn Fn(Hash) -> Option<String>,
+    ) {
+        let Position { epoch, offset, .. } = record.position;
+        let Some(text) = text(record.hash) else {
+            return;
+        };
+        let mut spans = self.source_logs[partition as usize].spans.iter();
+        let stands_there = spans.any(|span| {
+            let messages = self.messages_of(partition as usize, span.generation);
+            let message = messages.get(offset as usize);
+            let payload = message.map(|message| String::from_utf8_lossy(&message.payload));
+            span.epoch == epoch && payload.is_some_and(|payload| payload.contains(&text))
+        });
+        assert!(
+            stands_there,
+            "{partition}: {:?} is not what was read there: {text}\n{:#?}",
+            record.position, self.source_logs[partition as usize].spans
+        );
+    }
+}
+
+/// A source partition that a worker reads.
+#[derive(Clone, Copy, Debug)]
+pub struct Reading {
+    pub next: i64,
+    read_to: ReadTo,
+    /// The log that it knows.
+    generation: usize,
+}
+
+impl Reading {
+    /// It is read to the end of the log that it knows.
+    pub fn is_at_end(&self, world: &World, partition: u32) -> bool {
+        let log = &world.source_logs[partition as usize];
+        let end = world.sources[partition as usize].len() as i64;
+        self.generation == log.generation() && self.next == end
+    }
+}
+
+/// Source partitions as far as a worker has read them.
+pub type Progress = BTreeMap<u32, (i64, ReadTo)>;
+
+impl DetectWorker {
+    /// How far it has read.
+    pub(super) fn progress(&self) -> Progress {
+        let readings = self.readings.iter();
+        readings
+            .map(|(partition, reading)| (*partition, (reading.next, reading.read_to)))
+            .collect()
+    }
+
+    /// Begins to read a partition where it was committed. One that is another log, or is in a
+    /// later epoch than its plan knows, has to wait until [`DetectWorker::settle`].
+    pub fn assign(&mut self, world: &World, partition: u32) {
+        let log = &world.source_logs[partition as usize];
+        let epoch = self.plan.sources[0].epoch_of(partition);
+        let judged = judge(world, partition);
+        let is_later = epoch < log.read_to.epoch;
+        if is_later || log.read_to.epoch == epoch && is_another(judged) {
+            self.doubted.insert(partition);
+            return;
+        }
+        let (low, high) = bounds(world, partition);
+        let begin_at = world.catalogue.epochs().begin_at(TOPIC, partition);
+        let next = world.read[partition as usize];
+        let start = bookmark::go_on(next, log.read_to, epoch, begin_at, low, high);
+        let offset = match start {
+            GoOn::At(offset) | GoOn::Deleted { low: offset, .. } => offset,
+            GoOn::NotOlder(timestamp) => first_not_older(world, partition, timestamp),
+        };
+        self.read_from(world, partition, offset, epoch);
+        let known = log.spans.last().map(|span| (span.epoch, span.generation));
+        let goes_on = start == GoOn::At(next) && known == Some((epoch, log.generation()));
+        if let (false, Some(reading)) = (goes_on, self.readings.get(&partition)) {
+            self.begun.insert(partition, (start, *reading));
+        }
+    }
+
+    fn read_from(&mut self, world: &World, partition: u32, next: i64, epoch: u32) {
+        let log = &world.source_logs[partition as usize];
+        self.detector.assign(place(partition), next);
+        let bookmark = match epoch == log.read_to.epoch {
+            true => log.read_to.bookmark,
+            false => bookmark_at(world, partition, next - 1),
+        };
+        let reading = Reading {
+            next,
+            read_to: ReadTo { epoch, bookmark },
+            generation: log.generation(),
+        };
+        self.readings.insert(partition, reading);
+    }
+
+    /// Hears from the brokers of which partitions it does not know the log any more.
+    pub fn look(&mut self, world: &World) {
+        let changed = self.readings.iter().filter(|(partition, reading)| {
+            let log = &world.source_logs[**partition as usize];
+            let (low, _) = bounds(world, **partition);
+            reading.generation != log.generation() || reading.next < low
+        });
+        self.doubted
+            .extend(changed.map(|(partition, _)| *partition));
+    }
+
+    /// Reads the next message of a partition, if there is one, and its log is the one it knows.
+    pub fn read(&mut self, world: &World, partition: u32) -> bool {
+        self.look(world);
+        if self.doubted.contains(&partition) {
+            return false;
+        }
+        let Some(reading) = self.readings.get_mut(&partition) else {
+            return false;
+        };
+        let Some(message) = world.sources[partition as usize].get(reading.next as usize) else {
+            return false;
+        };
+        let timestamp = Some(message.timestamp);
+        self.detector
+            .read(place(partition), reading.next, timestamp, &message.payload);
+        let bookmark = Bookmark::of(reading.next, timestamp, &message.payload);
+        reading.read_to.bookmark = Some(bookmark);
+        reading.next += 1;
+        true
+    }
+
+    /// Commits what was read, and compares the logs of which that is not known: those that are
+    /// others begin in a new epoch, or wait for somebody. How many there were.
+    pub fn settle(&mut self, world: &mut World, on_replaced: OnReplacedSource) -> usize {
+        if self.doubted.is_empty() {
+            return 0;
+        }
+        self.commit(world, true);
+        let mut replaced = 0;
+        for partition in std::mem::take(&mut self.doubted) {
+            self.detector.revoke(place(partition));
+            self.readings.remove(&partition);
+            let log = &world.source_logs[partition as usize];
+            let epoch = world.catalogue.epochs().source(TOPIC, partition + 1);
+            let is_current = log.read_to.epoch == epoch.epoch_of(partition);
+            if is_current && is_another(judge(world, partition)) {
+                replaced += 1;
+                if on_replaced == OnReplacedSource::Stop {
+                    self.doubted.insert(partition);
+                    continue;
+                }
+                let entry = Epochs::raise_partition(TOPIC, partition, log.read_to.epoch);
+                world.write_entry(entry);
+            }
+            self.follow(world);
+            self.assign(world, partition);
+            self.note_begun(world);
+        }
+        replaced
+    }
+
+    /// Goes on with the plan of all epochs that are known: as a worker does that gets a newer one.
+    fn follow(&mut self, world: &mut World) {
+        let plan = world.with_epochs(&self.plan);
+        if plan.hash == self.plan.hash {
+            return;
+        }
+        self.commit(world, true);
+        let before = std::mem::replace(self, DetectWorker::new(world, plan));
+        self.doubted = before.doubted;
+        self.begun = before.begun;
+        for (partition, reading) in before.readings {
+            let epoch = self.plan.sources[0].epoch_of(partition);
+            if epoch == reading.read_to.epoch {
+                self.detector.assign(place(partition), reading.next);
+                self.readings.insert(partition, reading);
+            } else {
+                self.assign(world, partition);
+            }
+        }
+    }
+
+    /// The world learns what is read anew.
+    pub(super) fn note_begun(&mut self, world: &mut World) {
+        for (partition, (start, reading)) in std::mem::take(&mut self.begun) {
+            let log = &mut world.source_logs[partition as usize];
+            let last = log.spans.last().copied();
+            let lost_from = match start {
+                GoOn::Deleted { low, lost } => Some(low - lost),
+                GoOn::At(_) | GoOn::NotOlder(_) => None,
+            };
+            let last = last.filter(|last| last.epoch == reading.read_to.epoch);
+            if let (Some(last), None) = (last, lost_from) {
+                log.spans.pop();
+                if last.read == reading.next {
+                    // The same log, though not in the same place.
+                    let generation = reading.generation;
+                    log.spans.push(Span { generation, ..last });
+                    continue;
+                }
+                // It had begun, and nothing of it was committed.
+                assert_eq!(last.read, last.start);
+            }
+            log.spans.push(Span {
+                epoch: reading.read_to.epoch,
+                generation: reading.generation,
+                start: reading.next,
+                read: reading.next,
+                not_older: match start {
+                    GoOn::NotOlder(timestamp) => Some(timestamp),
+                    GoOn::At(_) | GoOn::Deleted { .. } => None,
+                },
+                lost_from,
+            });
+        }
+    }
+}
+
+fn bounds(world: &World, partition: u32) -> (i64, i64) {
+    let low = world.source_logs[partition as usize].low;
+    let end = world.sources[partition as usize].len() as i64;
+    (low.min(end), end)
+}
+
+fn judge(world: &World, partition: u32) -> Judgement {
+    let (low, high) = bounds(world, partition);
+    let bookmark = world.source_logs[partition as usize].read_to.bookmark;
+    let offset = bookmark.map_or(-1, |bookmark| bookmark.offset);
+    let there = bookmark_at(world, partition, offset).map_or(There::Unknown, There::Message);
+    let found = LogNow { low, high, there };
+    bookmark::judge(world.read[partition as usize], bookmark, found)
+}
+
+/// That of the message at an offset, if it is there.
+fn bookmark_at(world: &World, partition: u32, offset: i64) -> Option<Bookmark> {
+    let (low, _) = bounds(world, partition);
+    let place = usize::try_from(offset.max(-1)).ok();
+    let place = place.filter(|_| offset >= low)?;
+    let message = world.sources[partition as usize].get(place)?;
+    let timestamp = Some(message.timestamp);
+    Some(Bookmark::of(offset, timestamp, &message.payload))
+}
+
+/// An end too low stays so in this world.
+fn is_another(judgement: Judgement) -> bool {
+    match judgement {
+        Judgement::Another(_) | Judgement::EndTooLow => true,
+        Judgement::Same | Judgement::Incomparable(_) => false,
+    }
+}
+
+fn first_not_older(world: &World, partition: u32, timestamp: i64) -> i64 {
+    let (low, _) = bounds(world, partition);
+    let messages = (0_i64..).zip(&world.sources[partition as usize]);
+    let mut there = messages.filter(|(offset, _)| *offset >= low);
+    let first = there.find(|(_, message)| message.timestamp >= timestamp);
+    first.map_or(low, |(offset, _)| offset)
+}
+
+/// All partitions of the source begin in a new epoch, as `topics reset` has them.
+pub fn reset(world: &mut World, begin_at: BeginAt) {
+    let entry = world.catalogue.epochs().raise_topic(TOPIC, begin_at);
+    world.write_entry(entry);
+}
