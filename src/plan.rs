@@ -34,7 +34,6 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use epochs::BeginAt;
 pub use limits::Limits;
 pub use reading::Reading;
 
@@ -202,17 +201,6 @@ pub struct InUse {
     /// By source: how many partitions it had when the application began to read it. Those above
     /// came later, so that all that is in them came while it was read.
     pub first_partitions: Vec<u32>,
-    /// By source and partition: where a partition begins that was committed in an epoch before.
-    pub begin_at: Vec<BTreeMap<u32, BeginAt>>,
-}
-
-impl InUse {
-    /// Where a partition begins that was committed in an epoch before.
-    pub fn begin_at(&self, source: u32, partition: u32) -> BeginAt {
-        let of_source = self.begin_at.get(source as usize);
-        let own = of_source.and_then(|partitions| partitions.get(&partition));
-        own.copied().unwrap_or_default()
-    }
 }
 
 /// What must be written to `<app>.rules`, in this order, before a plan may be used.

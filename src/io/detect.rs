@@ -4,7 +4,6 @@
 //! it goes, too. The group, a change of plan and the end of the process wait for it.
 
 mod commit;
-mod compare;
 mod open;
 mod refused;
 mod unread;
@@ -20,17 +19,15 @@ use super::beside::Beside;
 use super::client::{Health, lock};
 use super::clock;
 use super::ends::{Ends, Found, Question};
-use super::group::{Event, Gone, Group, Member, Partition, Revoked, list_of};
+use super::group::{Event, Group, Member, Partition, Revoked, list_of};
 use super::identity::Identity;
 use super::reload::{Ask, Plans};
 use super::sink::{self, Ended, Rhythm, Sink};
 use super::status::Status;
 use super::topics::Names;
 use crate::config::Config;
-use crate::detect::bookmark::LastRead;
 use crate::detect::{Detector, SourcePartition};
 use crate::plan::InUse;
-use crate::time::Millis;
 use commit::{Batch, OnItsWay};
 use refused::Refused;
 use unread::Unread;
@@ -54,10 +51,6 @@ struct Reading {
     asked: Option<i64>,
     /// What stood in it at the last look is before this offset.
     end: i64,
-    /// Its epoch and the message read last.
-    read_to: LastRead,
-    /// What is not younger than this may have been read in the epoch before.
-    perhaps_again: Option<Millis>,
 }
 
 impl Reading {
@@ -76,7 +69,6 @@ enum Next<'g> {
     LookForUnread,
     Ends(Found),
     Switch(InUse),
-    LookAgain,
     Commit,
     Committed(Ended),
     Wait,
@@ -104,10 +96,6 @@ pub struct Stage {
     readings: BTreeMap<Partition, Reading>,
     /// Offsets have moved since the last commit began.
     moved: bool,
-    /// A source partition was found to end before what was read of it.
-    in_doubt: bool,
-    /// Messages read since the last commit began that may have been read in an epoch before.
-    perhaps_again: u64,
     /// When it did.
     begun: Instant,
     last_mark: Instant,
@@ -156,8 +144,6 @@ impl Stage {
             on_its_way: OnItsWay::default(),
             readings: BTreeMap::new(),
             moved: false,
-            in_doubt: false,
-            perhaps_again: 0,
             begun: clock::instant(),
             last_mark: clock::instant(),
             ready: Some(ready),
@@ -175,15 +161,10 @@ impl Stage {
         let mut member = Member::new(&self.config, &self.identity, "detect", &self.config.sources);
         let mut group = member.join()?;
         while !self.health.stopping() {
-            let Err(error) = self.turn(&group) else {
-                continue;
-            };
-            if error.is::<Gone>() {
-                self.look_again(&group)?;
-                continue;
+            if let Err(error) = self.turn(&group) {
+                self.abandon();
+                group = member.join_again(group, error)?;
             }
-            self.abandon();
-            group = member.join_again(group, error)?;
         }
         self.commit(&group).map(|_| ())
     }
@@ -204,7 +185,6 @@ impl Stage {
             Next::LookForUnread => self.look_for_unread(group)?,
             Next::Ends(found) => self.mark(&found),
             Next::Switch(newer) => self.switch(group, newer)?,
-            Next::LookAgain => self.look_again(group)?,
             Next::Commit => self.begin(group)?,
             Next::Committed(ended) => {
                 if !self.take(ended)? {
@@ -233,9 +213,6 @@ impl Stage {
         }
         if let Some(found) = self.ends.answer()? {
             return Ok(Next::Ends(found));
-        }
-        if std::mem::take(&mut self.in_doubt) || group.take_doubt() {
-            return Ok(Next::LookAgain);
         }
         if self.last_mark.elapsed() >= self.config.watermark_interval {
             return Ok(Next::AskForEnds);
@@ -297,13 +274,6 @@ impl Stage {
         let payload = message.payload().unwrap_or_default();
         self.detector
             .read(reading.source, offset, timestamp, payload);
-        reading.read_to.read(offset, timestamp, payload);
-        if reading
-            .perhaps_again
-            .is_some_and(|last| timestamp <= Some(last))
-        {
-            self.perhaps_again += 1;
-        }
         reading.next = offset + 1;
         self.moved = true;
     }
@@ -353,7 +323,6 @@ impl Stage {
             let Some(reading) = self.readings.get_mut(&answer.partition) else {
                 continue;
             };
-            self.in_doubt |= answer.end < answer.next && reading.next >= answer.next;
             reading.end = answer.end;
             if let Some(clock) = answer.at_end.filter(|_| reading.next >= answer.next) {
                 at_end.push((reading.source, clock));
@@ -384,12 +353,7 @@ impl Stage {
         tracing::info!(plan, "detecting with another plan");
         self.status.put_into_use(&newer.plan);
         self.plans.in_use = newer;
-        let mut readings = self.readings.iter();
-        match readings.any(|(partition, reading)| reading.read_to.epoch != self.epoch_of(partition))
-        {
-            true => self.read_again(group),
-            false => Ok(()),
-        }
+        Ok(())
     }
 
     fn assign(&mut self, group: &Arc<Group>, partitions: &[Partition]) -> Result<()> {
@@ -401,7 +365,6 @@ impl Stage {
             self.read_again(group)?;
         }
         self.wait_for_plan(group, partitions)?;
-        self.compare(group, partitions)?;
         let offsets = self.open(group, partitions)?;
         group.assign(&offsets)?;
         if let Some(ready) = self.ready.take() {
@@ -429,10 +392,9 @@ impl Stage {
 
     /// Goes back to where the last commit ended. The group has the word before the next commit:
     /// what it says may be why the last one failed.
-    fn read_again(&mut self, group: &Arc<Group>) -> Result<()> {
+    fn read_again(&mut self, group: &Group) -> Result<()> {
         self.begun = clock::instant();
         let partitions = self.close_all();
-        self.compare(group, &partitions)?;
         let offsets = self.open(group, &partitions)?;
         group.seek(offsets)
     }

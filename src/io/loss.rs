@@ -11,7 +11,6 @@ use super::group::{Asking, Committed, Partition};
 use super::rules_topic;
 use super::topics::Names;
 use crate::config::{Config, Delivery};
-use crate::detect::bookmark::ReadTo;
 use crate::fold::partition::{self as fold, CannotOpen, Commit, Found};
 use crate::plan::Catalogue;
 
@@ -153,9 +152,8 @@ impl Look {
     fn of_source(&self, catalogue: &Catalogue) -> Option<Loss> {
         let committed = self.committed.as_ref()?;
         let source = catalogue.epochs().source(&self.topic, self.partition + 1);
-        let epoch = source.epoch_of(self.partition);
-        let read_to = ReadTo::parse(&committed.metadata, epoch);
-        let counts = read_to.is_ok_and(|read_to| read_to.epoch == epoch);
+        let epoch = source.epoch_of(self.partition).to_string();
+        let counts = committed.metadata.is_empty() || committed.metadata == epoch;
         (counts && committed.offset < self.low).then(|| self.loss(committed.offset))
     }
 

@@ -34,8 +34,6 @@ pub mod identity;
 
 pub mod group;
 
-mod known_again;
-
 pub mod producer;
 
 pub mod loss;
@@ -59,8 +57,6 @@ pub mod behind;
 pub mod status;
 
 pub mod reload;
-
-pub mod replaced;
 
 pub mod worker;
 

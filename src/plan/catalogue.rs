@@ -394,14 +394,8 @@ impl Catalogue {
                 .min()
                 .unwrap_or(source.partitions)
         };
-        let begin_at = |source: &Source| {
-            let partitions = 0..source.partitions;
-            let begin = |number| (number, self.epochs.begin_at(&source.topic, number));
-            partitions.map(begin).collect()
-        };
         InUse {
             first_partitions: plan.sources.iter().map(first).collect(),
-            begin_at: plan.sources.iter().map(begin_at).collect(),
             plan,
         }
     }

@@ -12,7 +12,6 @@ use std::sync::Arc;
 
 #[cfg(feature = "canary")]
 use watchfire::canary::{self, Canary};
-use watchfire::config::OnReplacedSource;
 use watchfire::encode::Encoding;
 use watchfire::fold::partition::{Budget, Limit};
 use watchfire::fold::slices::SliceLimit;
@@ -25,6 +24,7 @@ use watchfire::rule::{Condition, ConditionOperator};
 use crate::oracle::{self, Spans};
 use crate::recorded;
 use crate::rng::Rng;
+use crate::world::source_logs::OnReplaced;
 use crate::world::{CorrelateWorker, DetectWorker, Pace, World};
 use events::{Record, event};
 use rules::Written;
@@ -232,7 +232,7 @@ struct Nature {
     /// Some values are too long to be kept whole, and incidents have little room.
     long: bool,
     /// Source partitions become other logs; what becomes of it.
-    replaced: Option<OnReplacedSource>,
+    replaced: Option<OnReplaced>,
     events_max: usize,
     /// How far workers of the second stage go at once.
     pace: Pace,

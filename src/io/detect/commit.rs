@@ -32,8 +32,6 @@ pub struct OnItsWay {
     lag: i64,
     /// When the ends were looked for by which that is known.
     looked: Option<Instant>,
-    /// Messages that may have been read in an epoch before.
-    perhaps_again: u64,
 }
 
 /// A thread that writes batches by `sink`.
@@ -59,7 +57,6 @@ impl Stage {
             refused: refused::by_reason(&dead_letters),
             lag: self.lag(),
             looked: self.looked,
-            perhaps_again: std::mem::take(&mut self.perhaps_again),
         };
         self.writer.ask(Batch {
             membership: Membership::of(group),
@@ -112,7 +109,9 @@ impl Stage {
         let progress = self.readings.iter().map(|(partition, reading)| Progress {
             partition: partition.clone(),
             offset: reading.next,
-            metadata: reading.read_to.to_text(),
+            metadata: self
+                .epoch(&partition.0, reading.source.partition)
+                .to_string(),
         });
         progress.collect()
     }
@@ -159,7 +158,6 @@ impl Stage {
         detecting.partitions = self.readings.len();
         detecting.lag = Some(committed.lag);
         detecting.counts.add(&committed.counts);
-        detecting.perhaps_again += committed.perhaps_again;
         if let (0, Some(looked)) = (committed.lag, committed.looked) {
             lock(&self.status.behind).detected(looked, clock::instant());
         }

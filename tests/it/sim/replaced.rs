@@ -1,6 +1,5 @@
 //! Sources that become other logs, and the workers that find out.
 
-use watchfire::config::OnReplacedSource;
 use watchfire::plan::epochs::BeginAt;
 use watchfire::record::Hash;
 
@@ -8,12 +7,12 @@ use super::Sim;
 use super::events::event;
 use crate::rng::Rng;
 use crate::world::SourceMessage;
-use crate::world::source_logs;
+use crate::world::source_logs::{self, OnReplaced};
 
 /// Whether sources become other logs, and what workers do then.
-pub fn nature(rng: &mut Rng) -> Option<OnReplacedSource> {
+pub fn nature(rng: &mut Rng) -> Option<OnReplaced> {
     let replaced = rng.one_in(4);
-    let what = *rng.choose(&[OnReplacedSource::Stop, OnReplacedSource::Restart]);
+    let what = *rng.choose(&[OnReplaced::Stop, OnReplaced::Restart]);
     replaced.then_some(what)
 }
 
@@ -89,7 +88,7 @@ impl Sim {
         if self.detect[worker].settle(&mut self.world, what) == 0 {
             return;
         }
-        if what == OnReplacedSource::Restart {
+        if what == OnReplaced::Restart {
             self.covered.insert("restarted in another log".to_owned());
             return;
         }

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use watchfire::config::OnReplacedSource;
 use watchfire::detect::bookmark::{self, Bookmark, GoOn, Judgement, LogNow, ReadTo, There};
 use watchfire::matches::MatchedRecord;
 use watchfire::plan::epochs::{BeginAt, Epochs};
@@ -11,6 +10,15 @@ use watchfire::plan::{Plan, PlanEntry};
 use watchfire::record::{Hash, Position};
 
 use super::{DetectWorker, SourceMessage, TOPIC, World, place};
+
+/// What workers do where a partition is another log.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum OnReplaced {
+    /// They wait for somebody.
+    Stop,
+    /// They read the new log, in an epoch of its own.
+    Restart,
+}
 
 /// What is read of one log in one epoch.
 #[derive(Clone, Copy, Debug)]
@@ -344,7 +352,7 @@ impl DetectWorker {
 
     /// Commits what was read, and compares the logs of which that is not known: those that are
     /// others begin in a new epoch, or wait for somebody. How many there were.
-    pub fn settle(&mut self, world: &mut World, on_replaced: OnReplacedSource) -> usize {
+    pub fn settle(&mut self, world: &mut World, on_replaced: OnReplaced) -> usize {
         if self.doubted.is_empty() {
             return 0;
         }
@@ -358,7 +366,7 @@ impl DetectWorker {
             let is_current = log.read_to.epoch == epoch.epoch_of(partition);
             if is_current && is_another(judge(world, partition)) {
                 replaced += 1;
-                if on_replaced == OnReplacedSource::Stop {
+                if on_replaced == OnReplaced::Stop {
                     self.doubted.insert(partition);
                     continue;
                 }
