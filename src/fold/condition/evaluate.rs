@@ -17,7 +17,7 @@ use crate::time::Second;
 /// changed that incidents may show.
 pub fn update(key: &mut Alive, loaded: &LoadedRule, horizon: Horizon) -> Ranges {
     let Alive { stored, derived } = key;
-    let derived = derived.get_or_insert_with(|| Derived::new(&stored.panes, loaded));
+    let derived = derived.get_or_insert_with(|| Box::new(Derived::new(&stored.panes, loaded)));
     let anew = derived.evaluated.is_none();
     for (first, tally) in stored.tallies.iter().filter(|_| anew) {
         derived.spans.insert(first, tally.facts.last);

@@ -37,7 +37,7 @@ impl<'a> Sight<'a> {
     ) -> Option<Sight<'a>> {
         Some(Sight {
             stored: &key.stored,
-            derived: key.derived.as_ref()?,
+            derived: key.derived.as_deref()?,
             loaded,
             watermark,
         })

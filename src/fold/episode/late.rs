@@ -235,7 +235,7 @@ fn together(stored: &Stored, loaded: &LoadedRule, before: Second) -> Alive {
     let mut derived = Derived::new(&panes, loaded);
     derived.known_new = known_new;
     let mut together = Alive::of_panes(&stored.head.values, panes);
-    together.derived = Some(derived);
+    together.derived = Some(Box::new(derived));
     together
 }
 

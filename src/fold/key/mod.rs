@@ -43,7 +43,7 @@ pub struct Alive {
     /// What is stored of it.
     pub stored: Stored,
     /// What follows from that; `None`: it was not asked for yet.
-    pub derived: Option<Derived>,
+    pub derived: Option<Box<Derived>>,
 }
 
 impl Alive {
