@@ -179,6 +179,16 @@ impl Budget {
     };
 }
 
+/// Whether what has changed is kept with a commit. Keys change again and again: the more seldom
+/// they are written, the less there is to write, and the more is folded again after a crash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// It is.
+    Now,
+    /// Only if it must be before more is folded.
+    IfItMust,
+}
+
 /// What is to be done before the fold can go on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Next {
@@ -368,9 +378,9 @@ impl Partition {
     }
 
     /// The next part of what was said, within `limit`, the place that it comes to, and what is to
-    /// be kept with that. It is committed, and then kept, or everything since the last commit is
-    /// lost. Before the next one [`Partition::kept`] must be called.
-    pub fn commit_point(&mut self, limit: Limit) -> CommitPoint {
+    /// be kept with that, as `keep` says. It is committed, and then kept, or everything since the
+    /// last commit is lost. Before the next one [`Partition::kept`] must be called.
+    pub fn commit_point(&mut self, limit: Limit, keep: Keep) -> CommitPoint {
         if !self.is_live() {
             return CommitPoint {
                 publications: Vec::new(),
@@ -382,6 +392,7 @@ impl Partition {
         let taken = self.outbox.take(limit);
         let partial = taken.last().and_then(|last| self.outbox.place_after(last));
         let is_all = partial.is_none() || canary::is(Canary::StateBeforeKafka);
+        let keeps = is_all && self.is_whole() && (keep == Keep::Now || self.keep_first);
         let (place, note) = partial.unwrap_or((self.reached, &self.note));
         let note = Note {
             cursor: place.cursor,
@@ -391,7 +402,7 @@ impl Partition {
             publications: taken.into_iter().map(|said| *said.incident).collect(),
             place,
             metadata: note.to_string(),
-            changes: match is_all && self.is_whole() {
+            changes: match keeps {
                 true => self.changes(),
                 false => Vec::new(),
             },

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use watchfire::fold::partition::{Budget, Commit, Found, Limit, Next, Partition};
+use watchfire::fold::partition::{Budget, Commit, Found, Keep, Limit, Next, Partition};
 use watchfire::fold::slices::SliceLimit;
 use watchfire::fold::state::{Change, Read};
 use watchfire::incident::{CloseReason, Incident, Status};
@@ -188,7 +188,7 @@ impl Driven {
     }
 
     fn write(&mut self) {
-        let point = self.partition.commit_point(self.commit);
+        let point = self.partition.commit_point(self.commit, Keep::Now);
         // While that is on its way the fold goes on.
         self.fold();
         self.written = self.written.max(point.publications.len());

@@ -336,6 +336,7 @@ fn pace(rng: &mut Rng) -> Pace {
             publications: 1 + rng.index(3),
         },
         slices: 1 + rng.index(3),
+        keeps: if rng.one_in(4) { 3 } else { 1 },
     }
 }
 

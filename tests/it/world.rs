@@ -13,7 +13,9 @@ use watchfire::event::Attributes;
 use watchfire::fold::admission::{Refusal, admit};
 use watchfire::fold::key::pane::Origin;
 use watchfire::fold::partition::note::Note;
-use watchfire::fold::partition::{Budget, Commit, CommitPoint, Found, Limit, Next, Partition};
+use watchfire::fold::partition::{
+    Budget, Commit, CommitPoint, Found, Keep, Limit, Next, Partition,
+};
 use watchfire::fold::state::{Change, Counts, Read, State};
 use watchfire::incident::{Incident, Status};
 use watchfire::matches::{self, LogMessage, Match, MatchedRecord, Message, Section};
@@ -45,6 +47,8 @@ pub struct Pace {
     pub commit: Limit,
     /// In one go a partition goes on so often where a message is large.
     pub slices: usize,
+    /// Its state is kept with one of so many commits.
+    pub keeps: usize,
 }
 
 impl Pace {
@@ -53,6 +57,7 @@ impl Pace {
         budget: Budget::NONE,
         commit: Limit::NONE,
         slices: usize::MAX,
+        keeps: 1,
     };
 }
 
@@ -383,6 +388,8 @@ struct Open {
     partition: Partition,
     delayed: Delayed,
     on_its_way: Option<OnItsWay>,
+    /// Commits that were begun.
+    commits: usize,
 }
 
 /// A commit that is on its way.
@@ -436,6 +443,7 @@ impl CorrelateWorker {
                 partition: opened.partition,
                 delayed: Delayed::default(),
                 on_its_way: None,
+                commits: 0,
             },
         );
     }
@@ -501,7 +509,12 @@ impl CorrelateWorker {
         let Some(open) = self.open.get_mut(&partition) else {
             return;
         };
-        let mut point = open.partition.commit_point(self.pace.commit);
+        open.commits += 1;
+        let keep = match open.commits % self.pace.keeps {
+            0 => Keep::Now,
+            _ => Keep::IfItMust,
+        };
+        let mut point = open.partition.commit_point(self.pace.commit, keep);
         if canary::is(Canary::StateBeforeKafka) {
             let disk = self.disk.entry(partition).or_default();
             write(disk, std::mem::take(&mut point.changes));

@@ -1,23 +1,50 @@
 //! Commits, as the loop sees them: one begins, the loop goes on, and learns what became of it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
 use super::Stage;
 use super::folding::Folding;
 use super::writer::Batch;
-use crate::fold::partition::{CommitPoint, Limit};
+use crate::fold::partition::{CommitPoint, Keep, Limit};
 use crate::io::client::lock;
 use crate::io::clock;
 use crate::io::group::{Group, Membership};
 use crate::io::sink::{Ended, Outcome, Progress};
 use crate::io::topics::Names;
 
+/// The states are kept so often: what was folded since is folded again after a crash.
+const KEEP_INTERVAL: Duration = Duration::from_secs(5);
+
+/// One in so many of the states is kept with one commit.
+const KEEP_SHARE: usize = 8;
+
 impl Stage {
     /// Begins to commit what there is, as much as fits; the rest is left to the next commit. None
     /// may be on its way.
     pub(super) fn begin(&mut self, group: &Arc<Group>) -> Result<()> {
+        self.begin_keeping(group, self.due_to_be_kept())
+    }
+
+    /// Those whose states are kept with the next commit: the ones that were kept longest ago, a few
+    /// at once, so that commits take equally long.
+    fn due_to_be_kept(&self) -> BTreeSet<i32> {
+        let due = self.folding.iter();
+        let due = due.filter(|(_, folding)| folding.kept.elapsed() >= KEEP_INTERVAL);
+        let mut due: Vec<(Instant, i32)> = due.map(|(n, folding)| (folding.kept, *n)).collect();
+        due.sort_unstable();
+        let most = self.folding.len().div_ceil(KEEP_SHARE);
+        due.into_iter()
+            .take(most)
+            .map(|(_, number)| number)
+            .collect()
+    }
+
+    /// Begins to commit; the states of these partitions are kept with that.
+    fn begin_keeping(&mut self, group: &Arc<Group>, keeping: BTreeSet<i32>) -> Result<()> {
         // Of what was committed before a lot is folded at once.
         self.fold(|folding| folding.partition.is_live() || folding.partition.is_read())?;
         self.begun = clock::instant();
@@ -25,7 +52,7 @@ impl Stage {
             folding.commits_first = false;
         }
         if self.folding.values().any(|f| f.partition.is_live()) {
-            let batch = self.batch(group)?;
+            let batch = self.batch(group, &keeping)?;
             self.writer.ask(batch)?;
         } else {
             self.report();
@@ -36,7 +63,7 @@ impl Stage {
     }
 
     /// What is committed next. Those with little to say say it all, the others share what is left.
-    fn batch(&mut self, group: &Arc<Group>) -> Result<Batch> {
+    fn batch(&mut self, group: &Arc<Group>, keeping: &BTreeSet<i32>) -> Result<Batch> {
         let matches = Names::of(&self.config.app).matches;
         let mut batch = Batch {
             membership: Membership::of(group),
@@ -55,13 +82,17 @@ impl Stage {
                 publications: left.publications / sharing,
             };
             sharing -= 1;
+            let keep = match keeping.contains(&number) {
+                true => Keep::Now,
+                false => Keep::IfItMust,
+            };
             let before = folding.partition.outbox_bytes();
             let CommitPoint {
                 mut publications,
                 place,
                 metadata,
                 changes,
-            } = folding.partition.commit_point(share);
+            } = folding.partition.commit_point(share, keep);
             let taken = before - folding.partition.outbox_bytes();
             left.bytes = left.bytes.saturating_sub(taken);
             left.publications = left.publications.saturating_sub(publications.len());
@@ -72,6 +103,9 @@ impl Stage {
                 metadata: metadata.clone(),
             });
             batch.changes.push((u32::try_from(number)?, changes));
+            if keep == Keep::Now {
+                folding.kept = self.begun;
+            }
             folding.on_its_way = Some((place, metadata));
         }
         Ok(batch)
@@ -111,14 +145,16 @@ impl Stage {
         }
     }
 
-    /// Commits what there is, also what is on its way; false as [`Stage::take`] says. What is too
+    /// Commits and keeps what there is, also what is on its way; false as [`Stage::take`] says. What is too
     /// much for one commit is left.
     pub(super) fn commit(&mut self, group: &Arc<Group>) -> Result<bool> {
         if !self.wait()? {
             return Ok(false);
         }
-        if self.moved {
-            self.begin(group)?;
+        let is_kept = |folding: &Folding| folding.kept >= self.begun;
+        if self.moved || !self.folding.values().all(is_kept) {
+            let all = self.folding.keys().copied().collect();
+            self.begin_keeping(group, all)?;
         }
         self.wait()
     }

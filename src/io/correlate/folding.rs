@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Instant;
 
 use anyhow::{Result, anyhow};
 
@@ -22,6 +23,8 @@ pub struct Folding {
     pub partition: Partition,
     /// What stood in the log at the last look is before this offset.
     pub end: i64,
+    /// Its state was last kept with a commit that began then.
+    pub kept: Instant,
     /// It folds nothing more before the next commit.
     pub commits_first: bool,
     /// How far the commit comes that is on its way, and what is noted with it.

@@ -7,6 +7,7 @@ use crate::config::Delivery;
 use crate::escape;
 use crate::fold::partition::{CannotOpen, Commit, Found, Opened, Partition, Remark};
 use crate::fold::state::{self, State};
+use crate::io::clock;
 use crate::io::group;
 use crate::plan::{Catalogue, Unusable};
 
@@ -63,6 +64,7 @@ impl Stage {
         Ok(Folding {
             partition,
             end: high,
+            kept: clock::instant(),
             commits_first: false,
             on_its_way: None,
         })
