@@ -215,8 +215,19 @@ pub fn write(config: &Config, health: &Arc<Health>, entries: &[(String, Vec<u8>)
         let Some(error) = try_to_write(&producer, config, health, &topic, entries)? else {
             return Ok(());
         };
-        let passes = producer::lacks_idempotence(&producer, health)
-            || error.rdkafka_error_code() == Some(Code::UnknownTopicOrPartition);
+        producer::lacks_idempotence(&producer, health);
+        // Another producer may do what this one has failed to do.
+        let passes = !matches!(
+            error.rdkafka_error_code(),
+            Some(
+                Code::TopicAuthorizationFailed
+                    | Code::ClusterAuthorizationFailed
+                    | Code::MessageSizeTooLarge
+                    | Code::InvalidMessageSize
+                    | Code::InvalidRecord
+                    | Code::InvalidTopic
+            )
+        );
         if !passes || start.elapsed() > START_PATIENCE {
             bail!("topic {topic} cannot be written: {}", client::words(&error));
         }
@@ -246,6 +257,10 @@ fn try_to_write(
     while producer.in_flight_count() > 0 {
         if let Some((error, _)) = producer.context().failure() {
             return Ok(Some(error));
+        }
+        // What such a producer has not sent it neither sends nor gives up.
+        if let Some((code, _)) = producer.client().fatal_error() {
+            return Ok(Some(KafkaError::MessageProduction(code)));
         }
         health.check(config.broker_timeout)?;
         health.check_stop("write the rules")?;

@@ -108,6 +108,10 @@ impl Sink {
             if producer.in_flight_count() == 0 {
                 return Ok(());
             }
+            // What a producer that has failed for good has not sent it neither sends nor gives up.
+            if let Some((_, why)) = producer.client().fatal_error() {
+                return Err(Fault::Renew(why));
+            }
             self.health
                 .check(self.config.broker_timeout)
                 .map_err(Fault::Stop)?;
