@@ -68,7 +68,7 @@ fn spoil(rng: &mut Rng, section: &mut Section) {
     match rng.below(6) {
         0 => section.source = 1 + rng.below(1 << 20) as u32,
         1 => section.partition = 8 + rng.below(1 << 20) as u32,
-        2 => section.position.epoch = 1,
+        2 => section.position.epoch += 1,
         3 => section.position.offset = far,
         4 => section.time = Some(far),
         _ => spoil_records(rng, section, far),
@@ -86,7 +86,10 @@ fn spoil_records(rng: &mut Rng, section: &mut Section, far: i64) {
     match rng.below(8) {
         0 => record.time = far,
         1 => record.position.offset = far,
-        2 => record.position = Position { epoch: 7, ..last },
+        2 => {
+            let epoch = last.epoch + 1;
+            record.position = Position { epoch, ..last };
+        }
         3 => found.rule = u32::MAX,
         4 => found.key.push(None),
         5 => part.pattern = 99,
