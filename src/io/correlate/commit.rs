@@ -145,8 +145,8 @@ impl Stage {
         }
     }
 
-    /// Commits and keeps what there is, also what is on its way; false as [`Stage::take`] says. What
-    /// is too much for one commit is left.
+    /// Commits and keeps what there is, also what is on its way; false as [`Stage::take`] says.
+    /// What is too much for one commit is left.
     pub(super) fn commit(&mut self, group: &Arc<Group>) -> Result<bool> {
         if !self.wait()? {
             return Ok(false);
