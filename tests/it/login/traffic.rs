@@ -47,7 +47,7 @@ fn tokens_that_expire_under_traffic_leave_no_gap() {
 /// read when tokens come again.
 #[test]
 fn an_endpoint_that_is_away_for_a_while_is_waited_for() {
-    let life = Duration::from_secs(4);
+    let life = Duration::from_secs(8);
     let endpoint = Endpoint::start(move |_, before| match before {
         2..=4 => Answer::of(503, "busy"),
         _ => granted_by_platform(life),
