@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::keys::KEYS;
-use super::login::CLIENT_SECRET;
 use super::written::Written;
 use crate::rule::nearest::nearest;
 
@@ -12,6 +11,9 @@ pub const CONNECTION: &str = "EVENTHUBS_CONNECTION_STRING";
 
 /// The variable that names a file with it.
 pub const CONNECTION_FILE: &str = "EVENTHUBS_CONNECTION_STRING_FILE";
+
+/// The variable with the secret of an application that logs in by one.
+pub const CLIENT_SECRET: &str = "WATCHFIRE_LOGIN_CLIENT_SECRET";
 
 /// Before the name of each of our variables.
 const PREFIX: &str = "WATCHFIRE_";

@@ -3,12 +3,10 @@
 
 use std::collections::BTreeMap;
 
+use super::environment::CLIENT_SECRET;
 use super::kafka::Kafka;
 use super::secret::{ReadSecret, Secret};
 use super::written::{LoginMethod, WrittenLogin};
-
-/// The variable with the secret of `client_secret`.
-pub const CLIENT_SECRET: &str = "WATCHFIRE_LOGIN_CLIENT_SECRET";
 
 /// Where a machine in Azure gets tokens of its own.
 const MACHINE: &str = "http://169.254.169.254";

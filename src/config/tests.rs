@@ -5,6 +5,31 @@ const BROKERS: &str = "[kafka]\n\"bootstrap.servers\" = \"b:9092\"\n";
 const HUB: &str =
     "Endpoint=sb://ns.servicebus.windows.net/;SharedAccessKeyName=n;SharedAccessKey=hush=";
 
+/// What follows from flags, a file's text, variables (`NAME=value`), and files that hold secrets.
+pub(super) fn built(
+    flags: Written,
+    text: &str,
+    variables: &[&str],
+    secrets: &[(&str, &str)],
+) -> Result<Config, Vec<String>> {
+    let environment = variables
+        .iter()
+        .map(|variable| variable.split_once('=').unwrap())
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+    Config::build(Input {
+        file: Some(("w.toml", text)),
+        environment: &environment,
+        flags,
+        read_secret: &|path| {
+            let found = secrets.iter().find(|(known, _)| *known == path);
+            let found = found.map(|(_, secret)| (*secret).to_owned());
+            found.ok_or_else(|| "no such file".to_owned())
+        },
+        memory_limit: None,
+    })
+}
+
 /// Builds from a file's text and variables (`NAME=value`), and shows what `show` makes of it, or
 /// the problems.
 fn check(text: &str, variables: &[&str], show: fn(&Config) -> String, expected: &str) {
@@ -19,21 +44,7 @@ fn check_flags(
     show: fn(&Config) -> String,
     expected: &str,
 ) {
-    let environment = variables
-        .iter()
-        .map(|variable| variable.split_once('=').unwrap())
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .collect();
-    let built = Config::build(Input {
-        file: Some(("w.toml", text)),
-        environment: &environment,
-        flags,
-        read_secret: &|path| match path {
-            "/run/hush" => Ok("hush\n".to_owned()),
-            _ => Err("no such file".to_owned()),
-        },
-        memory_limit: None,
-    });
+    let built = built(flags, text, variables, &[("/run/hush", "hush\n")]);
     let shown = built
         .as_ref()
         .map_or_else(|problems| problems.join("\n"), show);

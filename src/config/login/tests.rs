@@ -1,4 +1,5 @@
-use crate::config::{Config, Input, Written};
+use crate::config::Written;
+use crate::config::tests::built;
 
 const NAMESPACE: &str = "[kafka]\n\"bootstrap.servers\" = \"ns.servicebus.windows.net\"\n";
 const TENANT: &str = "AZURE_TENANT_ID=t-1";
@@ -7,22 +8,8 @@ const CLIENT: &str = "AZURE_CLIENT_ID=c-1";
 /// The login that a file's text and variables (`NAME=value`) give, or the problems; and the
 /// client's properties about it.
 fn check(text: &str, variables: &[&str], expected: &str) {
-    let environment = variables
-        .iter()
-        .map(|variable| variable.split_once('=').unwrap())
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .collect();
-    let built = Config::build(Input {
-        file: Some(("w.toml", text)),
-        environment: &environment,
-        flags: Written::default(),
-        read_secret: &|path| match path {
-            "/run/hush" => Ok("hUsh\n".to_owned()),
-            "/run/empty" => Ok("\n".to_owned()),
-            _ => Err("no such file".to_owned()),
-        },
-        memory_limit: None,
-    });
+    let secrets = [("/run/hush", "hUsh\n"), ("/run/empty", "\n")];
+    let built = built(Written::default(), text, variables, &secrets);
     let shown = match &built {
         Ok(config) => format!("{:?}", config.login.as_ref().map(|login| &login.method)),
         Err(problems) => problems.join("\n"),
