@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::fold::condition::Sight;
-use crate::fold::key::KeyId;
 use crate::fold::key::derived::Derived;
 use crate::fold::key::stored::Stored;
 use crate::plan::LoadedRule;
@@ -14,8 +13,6 @@ use crate::time::Second;
 /// What a key is evaluated with, beside the message.
 #[derive(Clone, Copy, Debug)]
 pub struct Context<'a> {
-    /// The key's name.
-    pub id: KeyId,
     /// Its rule as the latest plan has it.
     pub rule: &'a Arc<LoadedRule>,
     /// The rule's `since`.

@@ -49,7 +49,8 @@ struct Step {
 
 impl Run {
     /// Adds messages that follow. [`State::has_only`] must hold for their plan.
-    pub fn append(&mut self, mut next: Run) {
+    pub fn append(&mut self, next: Run) {
+        let mut next = next.silent_before(self.silent_before);
         self.steps.append(&mut next.steps);
     }
 
@@ -57,6 +58,9 @@ impl Run {
     #[must_use]
     pub fn silent_before(mut self, place: Place) -> Run {
         self.silent_before = place;
+        for Step { moment, .. } in &mut self.steps {
+            moment.silent = moment.offset < place.offset;
+        }
         self
     }
 
@@ -94,14 +98,6 @@ impl Run {
         }
         adds.sort_unstable_by_key(|add| (add.id, add.step, add.accepted, add.found));
         adds
-    }
-
-    /// When a message of the run is folded.
-    fn moment(&self, step: &Step) -> Moment {
-        Moment {
-            silent: step.moment.offset < self.silent_before.offset,
-            ..step.moment
-        }
     }
 
     fn added(&self, add: &Add) -> Option<evaluate::Added<'_>> {
@@ -295,11 +291,10 @@ pub(crate) fn fold_key(
         if let Some(step) = run.steps.get(at) {
             let added = now.iter().filter_map(|add| run.added(add));
             let added: SmallVec<[evaluate::Added<'_>; 4]> = added.collect();
-            let moment = run.moment(step);
-            let Evaluated { said, capped } = evaluate::fold(key, context, &added, moment);
+            let Evaluated { said, capped } = evaluate::fold(key, context, &added, step.moment);
             counts.capped += capped;
             let news = News {
-                offset: moment.offset,
+                offset: step.moment.offset,
                 key: id,
                 said,
             };
@@ -327,7 +322,7 @@ fn close_key(
         context,
         counts,
     } = evaluation;
-    let said = evaluate::close(key, context, run.moment(first));
+    let said = evaluate::close(key, context, first.moment);
     key.forget();
     let news = News {
         offset: first.moment.offset,

@@ -293,6 +293,9 @@ impl Store {
     }
 
     fn apply(&self, batch: WriteBatch) -> Result<()> {
+        if batch.is_empty() {
+            return Ok(());
+        }
         self.db
             .write_opt(batch, &WriteOptions::default())
             .map_err(|error| explain(&self.path, &error))

@@ -89,7 +89,6 @@ impl State {
         Some(Evaluation {
             key: self.keys.open(id),
             context: Context {
-                id,
                 rule,
                 since: known.since,
                 versions: &self.versions,
@@ -108,7 +107,6 @@ impl State {
         Some(Evaluation {
             key: &mut self.keys.get_mut(id)?.key,
             context: Context {
-                id,
                 rule,
                 since: 0,
                 versions: &self.versions,
