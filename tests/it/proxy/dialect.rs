@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::{ApiKey, ApiVersionsResponse, RequestKind};
+use kafka_protocol::protocol::StrBytes;
 
 use super::orders::Deed;
 use super::wire::Request;
@@ -146,33 +147,35 @@ impl Dialect {
                 ResponseError::InvalidGroupId
             }
             RequestKind::OffsetCommit(commit) => {
-                let topics = commit.topics.iter();
-                let partitions = topics.flat_map(|topic| &topic.partitions);
-                let mut notes = partitions.filter_map(|p| p.committed_metadata.as_ref());
-                if notes.any(|note| note.len() > METADATA_BYTES_MAX) {
-                    ResponseError::OffsetMetadataTooLarge
-                } else {
+                let partitions = commit.topics.iter().flat_map(|topic| &topic.partitions);
+                if !has_large(partitions.map(|p| &p.committed_metadata)) {
                     let places = commit.topics.iter().flat_map(|topic| {
                         let numbers = topic.partitions.iter().map(|p| p.partition_index);
                         numbers.map(|number| (topic.name.to_string(), number))
                     });
                     return limits.commit(&commit.group_id, places);
                 }
+                ResponseError::OffsetMetadataTooLarge
             }
             RequestKind::TxnOffsetCommit(commit) => {
-                let topics = commit.topics.iter();
-                let partitions = topics.flat_map(|topic| &topic.partitions);
-                let mut notes = partitions.filter_map(|p| p.committed_metadata.as_ref());
-                if notes.any(|note| note.len() > METADATA_BYTES_MAX) {
-                    ResponseError::OffsetMetadataTooLarge
-                } else {
+                let partitions = commit.topics.iter().flat_map(|topic| &topic.partitions);
+                if !has_large(partitions.map(|p| &p.committed_metadata)) {
                     return None;
                 }
+                ResponseError::OffsetMetadataTooLarge
             }
             _ => return None,
         };
         Some(Deed::Refuse(error))
     }
+}
+
+/// Whether one of the notes at committed offsets is larger than this broker takes.
+fn has_large<'n>(mut notes: impl Iterator<Item = &'n Option<StrBytes>>) -> bool {
+    notes.any(|note| {
+        note.as_ref()
+            .is_some_and(|note| note.len() > METADATA_BYTES_MAX)
+    })
 }
 
 impl Limits {
