@@ -245,6 +245,7 @@ impl Health {
                 "the brokers at {} deny a permission: {reason}. Grant this user what it needs",
                 self.brokers
             )),
+            Some(Code::PartitionEOF) => (),
             Some(Code::AllBrokersDown) if self.stopping() => (),
             Some(Code::AllBrokersDown) => {
                 let mut down = lock(&self.down);
@@ -270,10 +271,12 @@ impl Health {
         lock(&self.refused).get_or_insert(why);
     }
 
-    /// Repeats `call` while the brokers are away, at most for `patience`. `what` completes "could
-    /// not ..".
-    pub fn patiently<T>(
+    /// Repeats `call` of `client` while the brokers are away, at most for `patience`. `what`
+    /// completes "could not ..". Meanwhile nobody polls the client, so that it cannot ask for its
+    /// next token; it is given one.
+    pub fn patiently<C: ClientContext, T>(
         &self,
+        client: &Client<C>,
         patience: Duration,
         what: &str,
         mut call: impl FnMut() -> KafkaResult<T>,
@@ -299,6 +302,9 @@ impl Health {
             }
             self.check_stop(what)?;
             std::thread::sleep(PAUSE);
+            if let Err(error) = log_in(client, self) {
+                tracing::debug!(error = chain(&error), "a client waits for its token");
+            }
         }
     }
 
@@ -315,8 +321,8 @@ impl Health {
     }
 }
 
-/// Gives a client its first token, where it logs in with one. It asks for others by itself, when
-/// it is looked after.
+/// Gives a client a token, where it logs in with one. It asks for the next ones by itself, while it
+/// is polled.
 #[expect(unsafe_code, reason = "the client library's safe interface lacks it")]
 pub fn log_in<C: ClientContext>(client: &Client<C>, health: &Health) -> Result<()> {
     if health.tokens.is_none() {
@@ -527,8 +533,11 @@ mod tests {
     #[test]
     fn the_reason_is_in_the_final_error() {
         let health = Health::with("b:9092", None);
+        let callbacks = Callbacks(Arc::clone(&health));
+        let client: BaseConsumer<Callbacks> =
+            ClientConfig::new().create_with_context(callbacks).unwrap();
         let fails = || Err::<(), _>(KafkaError::MetadataFetch(Code::BrokerTransportFailure));
-        let ask = || health.patiently(Duration::ZERO, "ask the brokers", fails);
+        let ask = || health.patiently(client.client(), Duration::ZERO, "ask the brokers", fails);
         let said = ask().unwrap_err().to_string();
         assert_eq!(
             said,

@@ -143,11 +143,17 @@ fn answer(
 ) -> Result<Vec<Answer>> {
     let partitions: Vec<Partition> = questions.iter().map(|q| q.partition.clone()).collect();
     let mut clock = clock::now();
-    let ends = health.patiently(patience, "ask for the ends of the partitions", || {
-        clock = clock::now();
-        client::look_after(consumer);
-        look_up(consumer, &partitions, Offset::End)
-    })?;
+    let client = consumer.client();
+    let ends = health.patiently(
+        client,
+        patience,
+        "ask for the ends of the partitions",
+        || {
+            clock = clock::now();
+            client::look_after(consumer);
+            look_up(consumer, &partitions, Offset::End)
+        },
+    )?;
     let mut answers = Vec::with_capacity(questions.len());
     for Question {
         partition,

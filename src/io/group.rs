@@ -374,14 +374,16 @@ impl<C: ConsumerContext> Asking<'_, C> {
             return Ok(BTreeMap::new());
         }
         let what = format!("read the committed offsets of {}", self.group);
-        let found = self.health.patiently(self.patience, &what, || {
-            let found = self.consumer.committed_offsets(list(partitions)?, CALL)?;
-            found
-                .elements()
-                .iter()
-                .try_for_each(|element| element.error())?;
-            Ok(found)
-        })?;
+        let found = self
+            .health
+            .patiently(self.consumer.client(), self.patience, &what, || {
+                let found = self.consumer.committed_offsets(list(partitions)?, CALL)?;
+                found
+                    .elements()
+                    .iter()
+                    .try_for_each(|element| element.error())?;
+                Ok(found)
+            })?;
         let elements = found.elements();
         let committed = elements.iter().filter_map(|element| {
             let Offset::Offset(offset) = element.offset() else {
@@ -397,12 +399,16 @@ impl<C: ConsumerContext> Asking<'_, C> {
     /// The first offset and the one after the last of each of these partitions.
     pub fn bounds(&self, partitions: &[Partition]) -> Result<BTreeMap<Partition, (i64, i64)>> {
         let what = format!("ask for the bounds of the partitions of {}", self.group);
-        let low = self.health.patiently(self.patience, &what, || {
-            look_up(self.consumer, partitions, Offset::Beginning)
-        })?;
-        let mut high = self.health.patiently(self.patience, &what, || {
-            look_up(self.consumer, partitions, Offset::End)
-        })?;
+        let low = self
+            .health
+            .patiently(self.consumer.client(), self.patience, &what, || {
+                look_up(self.consumer, partitions, Offset::Beginning)
+            })?;
+        let mut high =
+            self.health
+                .patiently(self.consumer.client(), self.patience, &what, || {
+                    look_up(self.consumer, partitions, Offset::End)
+                })?;
         let bounds = low.into_iter().map(|(partition, low)| {
             let high = high.remove(&partition).unwrap_or(low);
             (partition, (low, high))

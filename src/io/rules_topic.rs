@@ -115,9 +115,11 @@ impl Reader {
     pub fn read_on(&mut self, take: &mut Take<'_>) -> Result<u64> {
         let what = format!("read topic {}", self.topic);
         let consumer = &self.consumer;
-        let (low, end) = self.health.patiently(self.patience, &what, || {
-            consumer.fetch_watermarks(&self.topic, 0, CALL)
-        })?;
+        let (low, end) = self
+            .health
+            .patiently(consumer.client(), self.patience, &what, || {
+                consumer.fetch_watermarks(&self.topic, 0, CALL)
+            })?;
         let from = self.next.max(low);
         if from >= end {
             self.next = end;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use rdkafka::consumer::BaseConsumer;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::consumer::base_consumer::PartitionQueue;
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::message::{BorrowedMessage, Message as _};
@@ -82,9 +82,12 @@ pub fn tail(
     } else {
         Offset::End
     };
-    let starts = health.patiently(START_PATIENCE, "find the place to begin", || {
-        look_up(&reader, &partitions, place)
-    })?;
+    let starts = health.patiently(
+        reader.client(),
+        START_PATIENCE,
+        "find the place to begin",
+        || look_up(&reader, &partitions, place),
+    )?;
     group::read_from(&reader, &starts)?;
     let reading = Reading {
         topic: &topic,

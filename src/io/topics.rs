@@ -129,7 +129,7 @@ pub fn partitions(
 ) -> Result<BTreeMap<String, u32>> {
     let reader = client::reader(config, health, false)?;
     let what = format!("ask the brokers at {} for their topics", health.brokers());
-    let metadata = health.patiently(patience, &what, || {
+    let metadata = health.patiently(reader.client(), patience, &what, || {
         let metadata = reader.fetch_metadata(None, CALL);
         // Callbacks, such as that of a refused login, run when the client is polled.
         if metadata.is_err() {

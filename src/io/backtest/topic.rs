@@ -77,6 +77,7 @@ impl TopicRange {
                 Bound::At(time) => Offset::Offset(time.max(0)),
             };
             health.patiently(
+                reader.client(),
                 START_PATIENCE,
                 &format!("look up offsets of {topic}"),
                 || look_up(&reader, &partitions, place),

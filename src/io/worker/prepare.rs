@@ -227,6 +227,7 @@ fn owner(config: &Config, health: &Arc<Health>) -> Result<Owner> {
     let matches = Names::of(&config.app).matches;
     // Where an answer to this has come, what the client knows of the cluster is what there is.
     health.patiently(
+        reader.client(),
         START_PATIENCE,
         "ask the brokers which cluster they are",
         || reader.fetch_metadata(Some(&matches), client::CALL),
