@@ -23,8 +23,39 @@ use crate::worker::setup::{Setup, Traffic};
 /// Between two that are given.
 const PAUSE: Duration = Duration::from_millis(70);
 
-/// After so long without a request that is still to be answered wrongly, the group moves.
+/// So often the group moves while there are requests of it that are still to be answered wrongly.
 const STIR: Duration = Duration::from_secs(4);
+
+/// Waits until all orders are done, however long that takes: one after the other must be.
+fn answer_all(run: &mut Run) {
+    let mut stirred = Instant::now();
+    while !run.orders.are_done() {
+        let before = run.orders.left();
+        let what = format!("one more of these is done: {before:?}");
+        run.until(&what, |orders| {
+            if stirred.elapsed() > STIR {
+                stirred = Instant::now();
+                stir(orders);
+            }
+            orders.left() != before
+        });
+    }
+}
+
+/// Has workers make the requests that are still to be answered wrongly.
+fn stir(orders: &Orders) {
+    let left = orders.left();
+    let is_left = |api| left.iter().any(|order| order.api == api);
+    let of_groups = GROUPS.iter().any(|(api, _)| is_left(*api));
+    if of_groups && !is_left(ApiKey::Heartbeat) {
+        let unknown = Deed::Refuse(ResponseError::UnknownMemberId);
+        orders.give(ApiKey::Heartbeat, unknown, Some(1));
+    }
+    if is_left(ApiKey::InitProducerId) && !is_left(ApiKey::EndTxn) {
+        let fenced = Deed::Refuse(ResponseError::InvalidProducerEpoch);
+        orders.give(ApiKey::EndTxn, fenced, Some(1));
+    }
+}
 
 fn wrong_answers_change_nothing(delivery: Delivery) {
     let own: &[(ApiKey, &[Deed])] = match delivery {
@@ -43,20 +74,7 @@ fn wrong_answers_change_nothing(delivery: Delivery) {
             run.orders.give(api, deed, Some(1));
             std::thread::sleep(PAUSE);
         }
-        let mut stirred = Instant::now();
-        run.until("everything has been answered wrongly", |orders| {
-            if stirred.elapsed() > STIR {
-                stirred = Instant::now();
-                // Has workers join again, make their producers anew, and ask for offsets.
-                let unknown = Deed::Refuse(ResponseError::UnknownMemberId);
-                orders.give(ApiKey::Heartbeat, unknown, Some(1));
-                let fenced = Deed::Refuse(ResponseError::InvalidProducerEpoch);
-                if delivery == Delivery::ExactlyOnce {
-                    orders.give(ApiKey::EndTxn, fenced, Some(1));
-                }
-            }
-            orders.are_done()
-        });
+        answer_all(&mut run);
     }
     let done = run.orders.done();
     for (api, deed) in all {

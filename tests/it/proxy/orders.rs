@@ -34,7 +34,7 @@ pub enum Deed {
 }
 
 /// A deed, and the requests that it is done to.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Order {
     pub api: ApiKey,
     pub deed: Deed,
@@ -104,6 +104,11 @@ impl Orders {
     pub fn note_idle(&self) {
         let mut state = self.state.lock().unwrap();
         *state.done.entry(IDLE.to_owned()).or_insert(0) += 1;
+    }
+
+    /// The orders that are not done yet.
+    pub fn left(&self) -> Vec<Order> {
+        self.state.lock().unwrap().orders.clone()
     }
 
     /// Whether all orders are done.
