@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::bounded;
+use crate::correlation::CorrelationId;
 use crate::record::Hash;
 use crate::time::Millis;
 
@@ -103,7 +104,7 @@ pub struct Evidence {
     /// FortiSIEM's eventType; `None`: the event has none.
     pub event_type: Option<Arc<str>>,
     /// Azure's correlationId, which the records of one action share; `None`: absent.
-    pub correlation_id: Option<Arc<str>>,
+    pub correlation_id: Option<CorrelationId>,
     /// Azure resource that was acted on; `None`: absent.
     pub resource_id: Option<Arc<str>>,
     /// BLAKE3 (128 bits) of the record's bytes as received.
@@ -282,12 +283,13 @@ fn text_bytes(text: &str) -> usize {
 
 impl Evidence {
     fn bytes(&self) -> usize {
-        let texts = [&self.event_type, &self.correlation_id, &self.resource_id];
-        let texts = texts.into_iter().flatten();
+        let texts = [&self.event_type, &self.resource_id].into_iter().flatten();
+        let correlation_id = self.correlation_id.as_ref();
         EVIDENCE_BYTES
             + text_bytes(&self.pattern)
             + self.topic.len().max(TOPIC_BYTES)
             + texts.map(|text| text_bytes(text)).sum::<usize>()
+            + correlation_id.map_or(0, |id| id.len() + TEXT_BYTES)
     }
 }
 
@@ -360,12 +362,12 @@ impl Incident {
             AttributeValue::Null | AttributeValue::Number(_) => None,
         });
         let evidence = self.evidence.iter().flat_map(|evidence| {
-            let texts = [
-                &evidence.event_type,
-                &evidence.correlation_id,
-                &evidence.resource_id,
-            ];
-            texts.into_iter().flatten()
+            let correlation_id = match &evidence.correlation_id {
+                Some(CorrelationId::Text(text)) => Some(text),
+                Some(CorrelationId::Guid(_)) | None => None,
+            };
+            let texts = [&evidence.event_type, &evidence.resource_id];
+            texts.into_iter().flatten().chain(correlation_id)
         });
         attributes.into_iter().any(|text| bounded::is_cut(text))
             || evidence.into_iter().any(|text| bounded::is_cut(text))

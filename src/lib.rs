@@ -20,6 +20,8 @@ pub mod time;
 
 pub mod record;
 
+pub mod correlation;
+
 pub mod bounded;
 
 pub mod bytes;

@@ -234,6 +234,7 @@ fn evidence(evidence: &[Evidence]) -> Vec<String> {
     let mut rows = vec![titles.map(str::to_owned).to_vec()];
     for one in evidence {
         let or_none = |text: &Option<Arc<str>>| text.as_deref().unwrap_or("-").to_owned();
+        let correlation_id = one.correlation_id.as_ref();
         let Evidence {
             topic,
             partition,
@@ -247,7 +248,7 @@ fn evidence(evidence: &[Evidence]) -> Vec<String> {
             format!("{topic}/{partition}/{offset}/{index}"),
             or_none(&one.event_type),
             or_none(&one.resource_id),
-            or_none(&one.correlation_id),
+            correlation_id.map_or_else(|| "-".to_owned(), ToString::to_string),
             one.record_hash.to_string(),
         ]);
     }

@@ -9,6 +9,7 @@ pub mod container;
 pub mod read;
 
 use super::field;
+use crate::correlation::GUID_BYTES;
 use crate::incident::{AttributeValue, Evidence, Incident, SEVERITY_BANDS, Side};
 use crate::record::Hash;
 
@@ -121,13 +122,11 @@ fn evidence(out: &mut Vec<u8>, evidence: &Evidence) {
     long(out, evidence.offset);
     long(out, i64::from(evidence.index));
     long(out, evidence.time);
-    for said in [
-        &evidence.event_type,
-        &evidence.correlation_id,
-        &evidence.resource_id,
-    ] {
-        optional(out, said.as_deref(), text);
-    }
+    optional(out, evidence.event_type.as_deref(), text);
+    optional(out, evidence.correlation_id.as_ref(), |out, id| {
+        text(out, id.text(&mut [0; GUID_BYTES]));
+    });
+    optional(out, evidence.resource_id.as_deref(), text);
     hash(out, evidence.record_hash);
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::correlation::CorrelationId;
 use crate::incident::{AttributeValue, CloseReason, Evidence, Incident, SEVERITY_BANDS, Status};
 use crate::time::Millis;
 
@@ -104,7 +105,7 @@ fn evidence(evidence: &Evidence) -> Field<'_> {
         ),
         (
             "correlation_id",
-            optional(evidence.correlation_id.as_deref().map(Field::Text)),
+            optional(evidence.correlation_id.as_ref().map(correlation_id)),
         ),
         (
             "resource_id",
@@ -112,6 +113,13 @@ fn evidence(evidence: &Evidence) -> Field<'_> {
         ),
         ("record_hash", Field::Made(evidence.record_hash.to_string())),
     ])
+}
+
+fn correlation_id(id: &CorrelationId) -> Field<'_> {
+    match id {
+        CorrelationId::Text(text) => Field::Text(text),
+        CorrelationId::Guid(_) => Field::Made(id.to_string()),
+    }
 }
 
 fn attributes(incident: &Incident) -> Field<'_> {

@@ -9,6 +9,7 @@ use apache_avro::{Schema, from_value};
 use serde::Deserialize;
 
 use super::{MARK, SCHEMA, SCHEMAS};
+use crate::correlation::CorrelationId;
 use crate::incident::{AttributeValue, CloseReason, Evidence, Incident, Status};
 use crate::record::Hash;
 use crate::time::Millis;
@@ -208,7 +209,7 @@ impl WireEvidence {
             index: self.index,
             time: self.time,
             event_type: self.event_type.map(Arc::from),
-            correlation_id: self.correlation_id.map(Arc::from),
+            correlation_id: self.correlation_id.as_deref().map(CorrelationId::from),
             resource_id: self.resource_id.map(Arc::from),
             record_hash: hash(&self.record_hash)?,
         })

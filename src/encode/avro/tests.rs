@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::read::{Reader, Unreadable};
 use super::*;
+use crate::correlation::CorrelationId;
 use crate::encode::{Encoding, field};
 use crate::incident::{AttributeValue, CloseReason, Evidence, Status};
 use crate::record::Hash;
@@ -33,7 +34,8 @@ prop_compose! {
         optional in prop::array::uniform3(prop::option::of(text())),
         record_hash in hash(),
     ) -> Evidence {
-        let [event_type, correlation_id, resource_id] = optional.map(|text| text.map(Arc::from));
+        let correlation_id = optional[1].as_deref().map(CorrelationId::from);
+        let [event_type, _, resource_id] = optional.map(|text| text.map(Arc::from));
         let shared = |text: String| Arc::from(text);
         let (pattern, topic) = names;
         let (partition, offset, index, time) = place;

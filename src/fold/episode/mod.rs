@@ -160,7 +160,7 @@ fn title(template: &str, incident: &Incident) -> String {
 
 fn evidence(facts: &Facts, loaded: &LoadedRule, topics: &[Arc<str>]) -> Vec<Evidence> {
     let patterns = loaded.labels.patterns.iter().zip(&facts.evidence);
-    let mut evidence = Vec::with_capacity(facts.evidence.iter().map(Vec::len).sum());
+    let mut evidence = Vec::with_capacity(facts.evidence.iter().map(|marks| marks.len()).sum());
     for (pattern, marks) in patterns {
         evidence.extend(marks.iter().map(|mark| shown(mark, pattern, topics)));
     }

@@ -4,11 +4,13 @@
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
+use smallvec::smallvec;
+
 use crate::fold::aggregate::Shown;
 use crate::fold::condition::{self, Sight};
 use crate::fold::key::group::PatternAt;
 use crate::fold::key::inner::Triggers;
-use crate::fold::key::pane::Group;
+use crate::fold::key::pane::{Group, Marks};
 use crate::fold::key::stored::{Facts, Tally, Trigger};
 use crate::fold::window::{self, Ranges};
 use crate::incident::AttributeValue;
@@ -38,7 +40,7 @@ impl Tally {
             clear,
             windows: 0,
             events: 0,
-            evidence: vec![Vec::new(); rule.patterns.len()],
+            evidence: smallvec![Marks::new(); rule.patterns.len()],
             values: Vec::new(),
         };
         let mut tally = Tally {
@@ -109,7 +111,7 @@ impl Tally {
             if !sight.loaded.rule.is_positive(place) {
                 continue;
             }
-            let mut found = Vec::new();
+            let mut found = Marks::new();
             let seconds = fresh.iter().flat_map(|range| view.seconds.range(range));
             for (second, ()) in seconds {
                 if found.len() >= most {

@@ -153,7 +153,7 @@ impl Derived {
         let begins = self.events.begin(panes.len());
         for (second, pane) in panes.iter().filter(|_| begins) {
             self.events
-                .add(second, || 0, |events| *events += pane.events);
+                .add(second, || 0, |events| *events += u64::from(pane.events));
         }
         begins
     }
@@ -174,7 +174,10 @@ impl Derived {
         let mut events = 0;
         self.events.over(range, |part| match part {
             Part::Panes(range) => {
-                events += panes.range(range).map(|(_, pane)| pane.events).sum::<u64>();
+                events += panes
+                    .range(range)
+                    .map(|(_, pane)| u64::from(pane.events))
+                    .sum::<u64>();
             }
             Part::Block(more) => events += more,
         });

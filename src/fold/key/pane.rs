@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
+use crate::correlation::CorrelationId;
 use crate::fold::aggregate::{Accumulator, Rank};
 use crate::fold::few::Few;
 use crate::fold::window::Timeline;
@@ -24,7 +25,7 @@ pub type Panes = Timeline<Box<Pane>>;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Pane {
     /// Distinct events that match a pattern of the condition that is not negated.
-    pub events: u64,
+    pub events: u32,
     /// By the pattern's place in the rule.
     pub patterns: Few<u32, PatternPane>,
     /// Bytes of memory that it takes beyond those of a usual pane, about.
@@ -55,8 +56,11 @@ pub struct PatternPane {
     pub groups: Few<Group, GroupPane>,
     /// The first events, at most as many as an incident names; none where the pattern gives no
     /// evidence.
-    pub marks: SmallVec<[Arc<Mark>; 1]>,
+    pub marks: Marks,
 }
+
+/// The first events of a pattern, ascending.
+pub type Marks = SmallVec<[Arc<Mark>; 1]>;
 
 /// One for each aggregate of a pattern; most have one.
 pub type Accumulators = SmallVec<[Accumulator; 1]>;
@@ -115,7 +119,7 @@ pub struct Mark {
     /// `eventType`.
     pub event_type: Option<Arc<str>>,
     /// `correlationId`.
-    pub correlation_id: Option<Arc<str>>,
+    pub correlation_id: Option<CorrelationId>,
     /// `resourceId`.
     pub resource_id: Option<Arc<str>>,
 }
@@ -170,7 +174,7 @@ impl Mark {
             position: record.position,
             event_type,
             // The records of one action share it, and no others.
-            correlation_id: record.correlation_id.as_deref().map(Arc::from),
+            correlation_id: record.correlation_id.as_deref().map(CorrelationId::from),
             resource_id,
         }
     }
@@ -209,12 +213,12 @@ impl Pane {
             let more = usize::from(is_more) * GROUP_BYTES + kept_bytes(part);
             self.extra.0 = self.extra.0.saturating_add(more as u32);
         }
-        self.events += u64::from(counts);
+        self.events = self.events.saturating_add(u32::from(counts));
     }
 
     /// Adds all that `other` has seen.
     pub fn merge(&mut self, other: &Pane, loaded: &LoadedRule) {
-        self.events += other.events;
+        self.events = self.events.saturating_add(other.events);
         self.extra.0 = self.extra.0.saturating_add(other.extra.0);
         for (place, theirs) in other.patterns.iter() {
             let ours = self

@@ -1,13 +1,13 @@
 //! A key as it is stored: what the log has said of it and time has not yet taken.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 
 use crate::canary::{self, Canary};
 use crate::fold::few::Few;
-use crate::fold::key::pane::{Event, Group, Mark, Pane, Panes};
+use crate::fold::key::pane::{Event, Group, Marks, Pane, Panes};
 use crate::fold::key::rows::{Apart, Combination, Row, chunk_of};
 use crate::fold::window::{Ranges, Timeline};
 use crate::incident::{AttributeValue, Status};
@@ -106,7 +106,7 @@ pub struct Facts {
     /// Distinct events.
     pub events: u64,
     /// By pattern: the first events.
-    pub evidence: Vec<Vec<Arc<Mark>>>,
+    pub evidence: SmallVec<[Marks; 1]>,
     /// By incident attribute: its value, for aggregates at the last trigger; none where a later
     /// trigger follows for certain.
     pub values: Vec<AttributeValue>,

@@ -47,7 +47,8 @@ pub fn has_cut(incident: &Incident, title: &str) -> bool {
         AttributeValue::Null | AttributeValue::Number(_) => false,
     });
     let evidence = incident.evidence.iter().flat_map(|e| {
-        [&e.event_type, &e.correlation_id, &e.resource_id]
+        let correlation_id = e.correlation_id.as_ref().map(|id| id.to_string().into());
+        [&e.event_type, &correlation_id, &e.resource_id]
             .map(|text| text.as_ref().is_some_and(|text| is_cut(text)))
     });
     values.chain(evidence).any(|cut| cut) || title.chars().count() > 1000
@@ -108,7 +109,8 @@ fn bytes(incident: &Incident) -> usize {
             ..
         } = evidence;
         bytes += 96 + text(pattern) + topic.len().max(249);
-        bytes += optional(event_type) + optional(correlation_id) + optional(resource_id);
+        let correlation_id = correlation_id.as_ref().map(|id| id.to_string().into());
+        bytes += optional(event_type) + optional(&correlation_id) + optional(resource_id);
     }
     bytes
 }

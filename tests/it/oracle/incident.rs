@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use std::collections::BTreeSet;
 
+use watchfire::correlation::CorrelationId;
 use watchfire::event::Value;
 use watchfire::incident::{AttributeValue, CloseReason, Evidence, Incident, Status};
 use watchfire::plan::LoadedRule;
@@ -273,7 +274,11 @@ fn evidence(seen: &Seen, pattern: &str) -> Evidence {
         index: seen.record.position.index,
         time: seen.record.time,
         event_type: seen.record.event_type.as_deref().map(Arc::from),
-        correlation_id: seen.record.correlation_id.as_deref().map(Arc::from),
+        correlation_id: seen
+            .record
+            .correlation_id
+            .as_deref()
+            .map(CorrelationId::from),
         resource_id: seen.record.resource_id.as_deref().map(Arc::from),
         record_hash: seen.record.hash,
     }
