@@ -137,7 +137,7 @@ fn add(key: &mut Alive, rule: &LoadedRule, added: &[Added<'_>], before: Option<S
     for Added { accepted, found } in added {
         let mark = &accepted.mark;
         if key.stored.is_empty() {
-            key.stored.head.values.clone_from(&found.key);
+            key.stored.head.values = found.key.to_vec();
         }
         let event = Event::of(rule, mark);
         match before.filter(|_| is_late(rule, mark.time, before)) {

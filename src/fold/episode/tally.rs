@@ -148,9 +148,10 @@ impl Tally {
             }
         };
         let attributes = rule.attributes.iter();
-        attributes
-            .map(|(_, from)| value(from).unwrap_or(AttributeValue::Null))
-            .collect()
+        let shown = attributes.map(|(_, from)| value(from).unwrap_or(AttributeValue::Null));
+        let mut values = Vec::with_capacity(rule.attributes.len());
+        values.extend(shown);
+        values
     }
 
     fn group_value(

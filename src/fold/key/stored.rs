@@ -258,9 +258,10 @@ impl Stored {
             + self.extra
     }
 
-    /// Notes that a row differs from what was written.
+    /// Notes that a row differs from what was written; what lies in the first row is written with
+    /// that.
     pub fn touch(&mut self, row: Row) {
-        if self.touched.last() != Some(&row) {
+        if self.apart.has(&row) && self.touched.last() != Some(&row) {
             self.touched.push(row);
         }
     }
@@ -274,6 +275,7 @@ impl Stored {
             && self.late.is_empty()
             && (self.head.settled_clear.is_none() || canary::is(Canary::ClearForgotten))
     }
+
     /// Forgets everything, and all rows.
     pub fn forget(&mut self) {
         let panes = self
