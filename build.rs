@@ -1,7 +1,11 @@
-//! Tells the program which commit it is built from.
+//! Tells the program which commit it is built from, and makes the tables of attributes out of
+//! schemas/attributes/.
 //!
 //! Whoever builds may say it as `WATCHFIRE_COMMIT`; else git says it or, in an archive that git
 //! made, a file does. Only builds for release ask: others would be built anew at each commit.
+
+#[path = "build/attributes.rs"]
+mod attributes;
 
 use std::process::Command;
 
@@ -14,6 +18,7 @@ const ARCHIVED: &str = ".git_archival.txt";
 )]
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
+    attributes::write();
     println!("cargo::rerun-if-env-changed=WATCHFIRE_COMMIT");
     let version = env!("CARGO_PKG_VERSION");
     let is_release = std::env::var_os("PROFILE").is_some_and(|profile| profile == "release");

@@ -1,7 +1,8 @@
 //! Raw values of a record to attributes under their FortiSIEM names.
 //!
-//! Each named attribute has a list of places in the record, in the order of trust, and one way to
-//! make its value. The first place that gives one counts. Keys are compared without regard to
+//! Each named attribute has steps, in the order of trust: places in the record, and a way to make
+//! the value. The first that gives one counts. Steps are data (schemas/attributes/), by families
+//! of categories. Keys are compared without regard to
 //! ASCII case, so the spellings of diagnostic settings (`callerIpAddress`), Log Analytics rows
 //! (`CallerIpAddress`) and lower-casing pipelines (`calleripaddress`) are one place.
 
@@ -13,54 +14,13 @@ mod tests;
 
 use std::borrow::Cow;
 
-use crate::decode::{Recipe, Slots};
+use crate::decode::{Compiled, Slots};
 use crate::escape;
 use crate::event::{Attribute, Attributes, Value};
 use crate::time::{self, Millis};
 
-pub(crate) use table::TIMES;
-
-/// An attribute that has a FortiSIEM name.
-#[derive(Debug)]
-pub struct KnownAttribute {
-    /// In its canonical spelling.
-    pub name: &'static str,
-    /// What it says of an event.
-    pub meaning: &'static str,
-    /// Where in a record it is looked for, in this order. `{claims}` stands for the places where
-    /// the claims of a token are kept.
-    pub sources: &'static [&'static str],
-    pub(crate) derivation: Derivation,
-}
-
-/// How a raw value becomes an attribute.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Derivation {
-    /// As it stands.
-    AsIs,
-    /// The text of the whole record.
-    Record,
-    /// A text without outer blanks, unless it is empty.
-    Text,
-    /// An operation's name as an event type.
-    EventType,
-    /// An IP address, without a port.
-    Address,
-    /// A whole number, also from a string.
-    Integer,
-    /// A category of the activity log; the verbs of old records are `Administrative`.
-    EventCategory,
-    /// `Success` or `Failure`; a phase that is neither gives nothing.
-    Outcome,
-    /// A level by its word, also from its number.
-    Level,
-    /// FortiSIEM's severity, 1 to 10, for a level.
-    Severity,
-    /// The last segment of a resource's id.
-    ResourceName,
-    /// A text as it stands; from the last `ids` sources, the segment after `before` of an id.
-    Segment { before: &'static str, ids: usize },
-}
+pub(crate) use table::{Derivation, Step, TIMES, of_category};
+pub use table::{Family, KnownAttribute};
 
 /// Every attribute that has a FortiSIEM name.
 pub fn known() -> &'static [KnownAttribute] {
@@ -98,20 +58,38 @@ pub fn is_single(attribute: &Attribute) -> bool {
         Attribute::Named(name) => find(name),
         Attribute::Path(_) => None,
     };
-    known.is_some_and(|known| match known.derivation {
-        Derivation::EventType
-        | Derivation::EventCategory
-        | Derivation::Outcome
-        | Derivation::Level
-        | Derivation::Severity => true,
-        Derivation::AsIs
-        | Derivation::Record
-        | Derivation::Text
-        | Derivation::Address
-        | Derivation::Integer
-        | Derivation::ResourceName
-        | Derivation::Segment { .. } => false,
-    })
+    known.is_some_and(|known| known.single)
+}
+
+/// All families, the general one first.
+pub fn families() -> &'static [Family] {
+    table::FAMILIES
+}
+
+/// The steps of `attribute` in `family`, which the general ones follow unless they stand alone.
+pub(crate) fn steps(family: &Family, attribute: &str) -> Vec<&'static Step> {
+    let given = |family: &Family| {
+        let mut all = family.attributes.iter();
+        all.find(|sources| sources.attribute == attribute)
+            .map(|sources| (sources.alone, sources.steps))
+    };
+    let (alone, own) = given(family).unwrap_or((false, &[]));
+    let general = table::FAMILIES
+        .first()
+        .filter(|general| !alone && general.name != family.name)
+        .and_then(given);
+    let general = general.map_or(&[] as &[Step], |general| general.1);
+    own.iter().chain(general).collect()
+}
+
+/// The version of a named attribute's meaning, unless it is still the first.
+pub fn version(attribute: &Attribute) -> Option<u32> {
+    match attribute {
+        Attribute::Named(name) => find(name)
+            .map(|known| known.version)
+            .filter(|version| *version > 1),
+        Attribute::Path(_) => None,
+    }
 }
 
 pub(crate) fn find(name: &str) -> Option<&'static KnownAttribute> {
@@ -246,13 +224,15 @@ pub(crate) fn timestamp(millis: Option<Millis>) -> Option<Millis> {
     millis.filter(|millis| is_time(*millis))
 }
 
-/// The moment that a raw value stands for.
+/// The moment that a raw value stands for: a text, or the seconds or milliseconds since 1970.
 pub(crate) fn time(value: &Value<'_>) -> Option<Millis> {
-    match value {
-        Value::Text(text) => time::parse(text).filter(|time| is_time(*time)),
-        Value::Many(values) => values.iter().find_map(time),
-        Value::Integer(_) | Value::Float(_) | Value::Bool(_) => None,
-    }
+    let time = match value {
+        Value::Text(text) => time::parse(text).or_else(|| derive::epoch(text)),
+        Value::Integer(number) => derive::epoch_number(*number),
+        Value::Many(values) => return values.iter().find_map(time),
+        Value::Float(_) | Value::Bool(_) => None,
+    };
+    time.filter(|time| is_time(*time))
 }
 
 /// A raw value that is no time, and why, for a person: printable, and short.
@@ -263,14 +243,18 @@ pub(crate) fn no_time(value: &Value<'_>) -> String {
             let cut = text.char_indices().nth(SHOWN_MAX);
             let shown = text.get(..cut.map_or(text.len(), |(at, _)| at));
             let more = if cut.is_some() { ".." } else { "" };
-            let why = match time::parse(text) {
+            let why = match time::parse(text).or_else(|| derive::epoch(text)) {
                 Some(time) if time > LATEST => "after 9999",
                 Some(_) => "before 1971",
                 None => "no time in a layout that is read",
             };
             (escape::quoted(shown.unwrap_or_default()) + more, why)
         }
-        Value::Integer(number) => (number.to_string(), "a number"),
+        Value::Integer(number) => {
+            let is_late = derive::epoch_number(*number).is_none_or(|time| time > LATEST);
+            let why = if is_late { "after 9999" } else { "before 1971" };
+            (number.to_string(), why)
+        }
         Value::Float(number) => (number.to_string(), "a number"),
         Value::Bool(truth) => (truth.to_string(), "not a text"),
         Value::Many(values) => {
@@ -281,57 +265,113 @@ pub(crate) fn no_time(value: &Value<'_>) -> String {
     format!("{shown} ({why})")
 }
 
-/// Puts into `value`, which may hold that of the record before, what `recipe` makes of a record.
+/// Puts into `value`, which may hold that of the record before, what the steps make of a record.
 pub(crate) fn fill<'t>(
     value: &mut Option<Value<'t>>,
-    recipe: &Recipe,
+    recipe: &[Compiled],
     slots: &Slots<'t>,
     record: &'t str,
 ) {
-    if slots.is_empty() && recipe.derivation != Derivation::Record {
-        *value = None;
-        return;
-    }
-    let mut found = recipe.slots.iter().filter_map(|slot| slots.get(*slot));
-    *value = match recipe.derivation {
-        Derivation::AsIs => found.next().cloned(),
-        Derivation::Record => Some(Value::Text(Cow::Borrowed(record))),
-        Derivation::EventType => {
-            let spare = match value.take() {
-                Some(Value::Text(Cow::Owned(text))) => text,
-                Some(_) | None => String::new(),
-            };
-            found
-                .find_map(derive::text)
-                .map(|operation| Value::Text(Cow::Owned(derive::event_type(&operation, spare))))
+    let spare = match value.take() {
+        Some(Value::Text(Cow::Owned(text))) => text,
+        Some(_) | None => String::new(),
+    };
+    let Some((step, found)) = recipe.iter().find_map(|step| {
+        if step.derivation == Derivation::EventType {
+            // Made last, in memory that is there already.
+            let operation = holds(step, slots).then(|| first(step, slots, derive::text))??;
+            return Some((step, Value::Text(operation)));
         }
-        Derivation::Text => found.find_map(derive::texts),
-        Derivation::Address => found.find_map(derive::address),
-        Derivation::Integer => found.find_map(derive::integer),
-        Derivation::EventCategory => found.find_map(derive::event_category),
-        Derivation::Outcome => found.find_map(derive::outcome),
-        Derivation::Level => found
-            .find_map(derive::level)
-            .map(|level| Value::Text(Cow::Borrowed(level.word()))),
-        Derivation::Severity => found
-            .find_map(derive::level)
-            .map(|level| Value::Integer(level.severity())),
-        Derivation::ResourceName => found.find_map(derive::resource_name),
-        Derivation::Segment { before, ids } => segment(recipe, slots, before, ids),
+        Some((step, made(step, slots, record)?))
+    }) else {
+        return;
+    };
+    *value = match &found {
+        Value::Text(operation)
+            if matches!(step.derivation, Derivation::EventType | Derivation::Joined) =>
+        {
+            Some(Value::Text(Cow::Owned(derive::event_type(
+                operation, spare,
+            ))))
+        }
+        Value::Text(_) | Value::Integer(_) | Value::Float(_) | Value::Bool(_) | Value::Many(_) => {
+            Some(found)
+        }
     };
 }
 
-/// A plain text, or a segment of one of the last `ids` sources.
-fn segment<'t>(recipe: &Recipe, slots: &Slots<'t>, before: &str, ids: usize) -> Option<Value<'t>> {
-    let (plain, ids) = recipe
-        .slots
-        .split_at_checked(recipe.slots.len().checked_sub(ids)?)?;
-    let plain = plain
-        .iter()
-        .filter_map(|slot| slots.get(*slot))
-        .find_map(derive::texts);
-    plain.or_else(|| {
-        let mut ids = ids.iter().filter_map(|slot| slots.get(*slot));
-        ids.find_map(|id| derive::segment(id, before))
+/// When the record happened, as it says itself.
+pub(crate) fn own_time(recipe: &[Compiled], slots: &Slots<'_>) -> Option<Millis> {
+    let mut found = recipe.iter().filter(|step| holds(step, slots));
+    found.find_map(|step| {
+        let mut places = step.slots.iter().filter_map(|slot| slots.get(*slot));
+        places.find_map(time)
     })
+}
+
+/// Whether the step counts for the record.
+fn holds(step: &Compiled, slots: &Slots<'_>) -> bool {
+    let is_wanted = |value: &Value<'_>| {
+        derive::text(value).is_some_and(|text| {
+            step.is.is_empty() || step.is.iter().any(|is| is.eq_ignore_ascii_case(&text))
+        })
+    };
+    let mut places = step.when.iter().filter_map(|slot| slots.get(*slot));
+    step.when.is_empty() || places.any(is_wanted)
+}
+
+fn first<'t, T>(
+    step: &Compiled,
+    slots: &Slots<'t>,
+    make: impl Fn(&Value<'t>) -> Option<T>,
+) -> Option<T> {
+    let mut found = step.slots.iter().filter_map(|slot| slots.get(*slot));
+    if step.key.is_empty() {
+        found.find_map(make)
+    } else {
+        found.find_map(|list| make(&derive::of_key(list, step.key)?))
+    }
+}
+
+/// What a step makes of a record.
+fn made<'t>(step: &Compiled, slots: &Slots<'t>, record: &'t str) -> Option<Value<'t>> {
+    if !holds(step, slots) {
+        return None;
+    }
+    match step.derivation {
+        Derivation::Record => Some(Value::Text(Cow::Borrowed(record))),
+        Derivation::AsIs => first(step, slots, |value| Some(value.clone())),
+        Derivation::Text => first(step, slots, derive::texts),
+        Derivation::Principal => first(step, slots, derive::principal),
+        Derivation::Mail => first(step, slots, derive::mail),
+        Derivation::Id => first(step, slots, derive::id),
+        Derivation::DatabaseUser => first(step, slots, derive::database_user),
+        Derivation::DisplayName => first(step, slots, derive::display_name),
+        Derivation::Joined => {
+            let parts = step.slots.iter().filter_map(|slot| slots.get(*slot));
+            derive::joined(step.word, parts.filter_map(derive::text)).map(Value::Text)
+        }
+        Derivation::Address => first(step, slots, derive::address),
+        Derivation::FoundAddress => first(step, slots, derive::found_address),
+        Derivation::Number => first(step, slots, derive::number),
+        Derivation::EventCategory => first(step, slots, derive::event_category),
+        Derivation::Outcome => first(step, slots, derive::outcome),
+        Derivation::ErrorCode => first(step, slots, derive::error_code),
+        Derivation::HttpOutcome => first(step, slots, derive::http_outcome),
+        Derivation::Truth => first(step, slots, derive::truth),
+        Derivation::StorageOutcome => first(step, slots, derive::storage_outcome),
+        Derivation::Verdict => first(step, slots, derive::verdict),
+        Derivation::ActionOutcome => first(step, slots, derive::action_outcome),
+        Derivation::StatusCode => first(step, slots, derive::status_code),
+        Derivation::Level => {
+            first(step, slots, derive::level).map(|level| Value::Text(Cow::Borrowed(level.word())))
+        }
+        Derivation::Severity => {
+            first(step, slots, derive::level).map(|level| Value::Integer(level.severity()))
+        }
+        Derivation::ResourceName => first(step, slots, derive::resource_name),
+        Derivation::Segment => first(step, slots, |id| derive::segment(id, step.word)),
+        // What happened when is asked for by itself, and an event type made by its caller.
+        Derivation::Time | Derivation::EventType => None,
+    }
 }

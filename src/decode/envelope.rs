@@ -41,7 +41,13 @@ pub(super) fn read<'m>(
         slots: Slots::new(decoder.slots),
         event: Event {
             time: 0,
-            values: vec![None; decoder.recipes.len()],
+            values: vec![
+                None;
+                decoder
+                    .families
+                    .first()
+                    .map_or(0, |all| all.attributes.len())
+            ],
         },
         index: 0,
         refused: None,
@@ -327,17 +333,11 @@ impl<'t> Reader<'_, 't, '_, '_> {
         at
     }
 
-    /// When the record that was read happened, as it says itself.
-    pub(super) fn own_time(&self) -> Option<Millis> {
-        let times = self.decoder.times.iter();
-        times
-            .filter_map(|slot| self.slots.get(*slot))
-            .find_map(normalise::time)
-    }
-
     /// Hands over the record that was read, from `at` to `end`.
     pub(super) fn accept(&mut self, at: usize, end: usize) {
-        let Some(time) = self.own_time().or(self.timestamp) else {
+        let recipes = self.decoder.recipes(&self.slots);
+        let own = recipes.and_then(|recipes| normalise::own_time(&recipes.time, &self.slots));
+        let Some(time) = own.or(self.timestamp) else {
             return self.refuse(at, end, Reject::NoTime);
         };
         if self.refused.is_some() {
@@ -345,7 +345,8 @@ impl<'t> Reader<'_, 't, '_, '_> {
         }
         self.event.time = time;
         let record = self.text.get(at..end).unwrap_or_default();
-        for (recipe, value) in self.decoder.recipes.iter().zip(&mut self.event.values) {
+        let recipes = recipes.map_or(&[] as &[_], |recipes| &recipes.attributes);
+        for (recipe, value) in recipes.iter().zip(&mut self.event.values) {
             normalise::fill(value, recipe, &self.slots, record);
         }
         let bytes = self.message.get(at..end).unwrap_or_default();

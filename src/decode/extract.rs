@@ -13,74 +13,72 @@ use crate::event::Value;
 /// How many times JSON may stand in a string in JSON.
 const STRINGS_WITHIN_MAX: u32 = 4;
 
-/// What was found in a record, by slot. Emptied and used again for the next one.
+/// What was found in a record, by slot. Emptied and used again for the next one. However many
+/// slots there are, a message costs one byte pair for each: most records fill few of them.
 pub(crate) struct Slots<'s> {
-    list: Vec<Slot<'s>>,
-    touched: Vec<u16>,
+    /// For each slot, 1 more than the place of what was found; 0: nothing was.
+    places: Vec<u16>,
+    found: Vec<Slot<'s>>,
     /// Bytes looked at within texts that were read as JSON, of all records.
     pub(super) read_within: usize,
     /// Values of this record that are too deep within such a text.
     pub(super) hidden: u64,
 }
 
-#[derive(Clone)]
 struct Slot<'s> {
-    value: Option<Value<'s>>,
+    slot: u16,
+    value: Value<'s>,
     through_array: bool,
 }
 
 impl<'s> Slots<'s> {
     pub(crate) fn new(length: usize) -> Slots<'s> {
-        let empty = Slot {
-            value: None,
-            through_array: false,
-        };
         Slots {
-            list: vec![empty; length],
-            touched: Vec::with_capacity(length.min(64)),
+            places: vec![0; length],
+            found: Vec::with_capacity(length.min(64)),
             read_within: 0,
             hidden: 0,
         }
     }
 
     pub(crate) fn get(&self, slot: u16) -> Option<&Value<'s>> {
-        self.list
-            .get(usize::from(slot))
-            .and_then(|slot| slot.value.as_ref())
-    }
-
-    /// Whether nothing was found in the record.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.touched.is_empty()
+        let place = *self.places.get(usize::from(slot))?;
+        let found = self.found.get(usize::from(place.checked_sub(1)?))?;
+        Some(&found.value)
     }
 
     pub(crate) fn clear(&mut self) {
         self.hidden = 0;
-        for slot in self.touched.drain(..) {
-            if let Some(slot) = self.list.get_mut(usize::from(slot)) {
-                slot.value = None;
+        for found in self.found.drain(..) {
+            if let Some(place) = self.places.get_mut(usize::from(found.slot)) {
+                *place = 0;
             }
         }
     }
 
-    fn put(&mut self, place: u16, value: Value<'s>, through_array: bool) {
-        let Some(slot) = self.list.get_mut(usize::from(place)) else {
+    fn put(&mut self, slot: u16, value: Value<'s>, through_array: bool) {
+        let Some(place) = self.places.get_mut(usize::from(slot)) else {
             return;
         };
-        match slot.value.take() {
-            None => {
-                self.touched.push(place);
-                slot.through_array = through_array;
-                slot.value = Some(value);
+        let known = place.checked_sub(1);
+        let Some(first) = known.and_then(|known| self.found.get_mut(usize::from(known))) else {
+            self.found.push(Slot {
+                slot,
+                value,
+                through_array,
+            });
+            *place = u16::try_from(self.found.len()).unwrap_or(0);
+            return;
+        };
+        if !through_array || !first.through_array {
+            return;
+        }
+        match &mut first.value {
+            Value::Many(values) => values.push(value),
+            Value::Text(_) | Value::Integer(_) | Value::Float(_) | Value::Bool(_) => {
+                let one = std::mem::replace(&mut first.value, Value::Many(Vec::new()));
+                first.value = Value::Many(vec![one, value]);
             }
-            Some(Value::Many(mut values)) if through_array && slot.through_array => {
-                values.push(value);
-                slot.value = Some(Value::Many(values));
-            }
-            Some(first) if through_array && slot.through_array => {
-                slot.value = Some(Value::Many(vec![first, value]));
-            }
-            first @ Some(_) => slot.value = first,
         }
     }
 }

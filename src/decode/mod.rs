@@ -20,8 +20,8 @@ mod tests;
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::{Attribute, Attributes, Event};
-use crate::normalise::{self, Derivation};
+use crate::event::{Attribute, Attributes, Event, Value};
+use crate::normalise::{self, Derivation, Family, Step};
 use crate::time::Millis;
 
 pub(crate) use extract::Slots;
@@ -87,18 +87,34 @@ pub struct Decoder {
     root: trie::Node,
     /// How many values can be taken out of a record.
     slots: usize,
-    /// Where a record's time may be, in the order of trust.
+    /// Wherever a record's time may be.
     times: Vec<u16>,
+    /// Where a record's category is.
+    category: Vec<u16>,
+    /// Where a record of no known category has something that tells its family.
+    tells: Vec<(u16, usize)>,
     /// The same paths, each to its place in the list of them, whatever stands there.
     said: trie::Node,
-    /// For each attribute, in the table's order.
-    recipes: Vec<Recipe>,
+    /// By family.
+    families: Vec<Recipes>,
     limits: Limits,
 }
 
-/// How an attribute comes from what was taken out of a record.
-pub(crate) struct Recipe {
+/// What becomes of the records of one family.
+pub(crate) struct Recipes {
+    /// When they happened.
+    pub(crate) time: Vec<Compiled>,
+    /// For each attribute, in the table's order.
+    pub(crate) attributes: Vec<Vec<Compiled>>,
+}
+
+/// A step on the way to an attribute, with the slots of its places.
+pub(crate) struct Compiled {
     pub(crate) derivation: Derivation,
+    pub(crate) word: &'static str,
+    pub(crate) key: &'static str,
+    pub(crate) when: Vec<u16>,
+    pub(crate) is: &'static [&'static str],
     /// In the order of trust.
     pub(crate) slots: Vec<u16>,
 }
@@ -117,10 +133,17 @@ impl Decoder {
         };
         paths.root.at(&["records".to_owned()]).records = true;
         let times = paths.add_all(normalise::TIMES);
-        let recipes = attributes
-            .list()
+        let category = paths.add_all(&["categoryValue", "category.value", "category", "type"]);
+        let known = normalise::families();
+        let mut tells = Vec::new();
+        for (place, family) in known.iter().enumerate() {
+            let slots = paths.add_all(family.has);
+            tells.extend(slots.into_iter().map(|slot| (slot, place)));
+        }
+        let raw: Vec<Option<u16>> = attributes.list().iter().map(|a| paths.raw(a)).collect();
+        let families = known
             .iter()
-            .map(|attribute| paths.recipe(attribute))
+            .map(|family| paths.recipes(family, attributes, &raw))
             .collect();
         paths.root.seal();
         let slots = usize::from(paths.slots);
@@ -128,10 +151,28 @@ impl Decoder {
             root: paths.root,
             slots,
             times,
+            category,
+            tells,
             said: said_times(),
-            recipes,
+            families,
             limits,
         }
+    }
+
+    /// The recipes for the record whose values stand in `slots`.
+    pub(crate) fn recipes(&self, slots: &Slots<'_>) -> Option<&Recipes> {
+        let mut categories = self.category.iter().filter_map(|slot| slots.get(*slot));
+        let named = categories.find_map(|value| match value {
+            Value::Text(category) => normalise::of_category(category.trim()),
+            Value::Integer(_) | Value::Float(_) | Value::Bool(_) | Value::Many(_) => None,
+        });
+        let told = || {
+            let mut tells = self.tells.iter();
+            tells
+                .find(|(slot, _)| slots.get(*slot).is_some())
+                .map(|(_, family)| *family)
+        };
+        self.families.get(named.or_else(told).unwrap_or(0))
     }
 
     /// Calls `each` for every record of `message`, in order. `timestamp` is the message's, and
@@ -204,27 +245,82 @@ struct Paths {
 }
 
 impl Paths {
-    fn recipe(&mut self, attribute: &Attribute) -> Recipe {
+    /// The slot of a path into the raw record.
+    fn raw(&mut self, attribute: &Attribute) -> Option<u16> {
         match attribute {
-            Attribute::Named(name) => match normalise::find(name) {
-                Some(known) => Recipe {
-                    derivation: known.derivation,
-                    slots: self.add_all(known.sources),
-                },
-                None => Recipe {
-                    derivation: Derivation::AsIs,
-                    slots: Vec::new(),
-                },
-            },
+            Attribute::Named(_) => None,
             Attribute::Path(path) => {
                 let slot = self.new_slot();
                 self.root.at(path).whole.push(slot);
-                Recipe {
-                    derivation: Derivation::AsIs,
-                    slots: vec![slot],
-                }
+                Some(slot)
             }
         }
+    }
+
+    fn recipes(
+        &mut self,
+        family: &Family,
+        attributes: &Attributes,
+        raw: &[Option<u16>],
+    ) -> Recipes {
+        let all = attributes.list().iter().zip(raw);
+        let attributes = all.map(|(attribute, raw)| self.recipe(family, attribute, *raw));
+        let attributes = attributes.collect();
+        let time = normalise::steps(family, "time");
+        Recipes {
+            time: time.into_iter().map(|step| self.compiled(step)).collect(),
+            attributes,
+        }
+    }
+
+    fn recipe(
+        &mut self,
+        family: &Family,
+        attribute: &Attribute,
+        raw: Option<u16>,
+    ) -> Vec<Compiled> {
+        match attribute {
+            Attribute::Named(name) => {
+                let steps = normalise::steps(family, name);
+                steps.into_iter().map(|step| self.compiled(step)).collect()
+            }
+            Attribute::Path(_) => vec![Compiled {
+                derivation: Derivation::AsIs,
+                word: "",
+                key: "",
+                when: Vec::new(),
+                is: &[],
+                slots: raw.into_iter().collect(),
+            }],
+        }
+    }
+
+    fn compiled(&mut self, step: &'static Step) -> Compiled {
+        Compiled {
+            derivation: step.derivation,
+            word: step.word,
+            key: step.key,
+            when: self.add_all(step.when),
+            is: step.is,
+            slots: if step.key.is_empty() {
+                self.add_all(step.paths)
+            } else {
+                self.add_whole(step.paths)
+            },
+        }
+    }
+
+    /// The slots of what stands at `sources`, whole.
+    fn add_whole(&mut self, sources: &[&str]) -> Vec<u16> {
+        let mut slots = Vec::new();
+        for source in sources {
+            for path in normalise::source_paths(source) {
+                let slot = self.new_slot();
+                self.root.at(&path).whole.push(slot);
+                slots.push(slot);
+            }
+        }
+        slots
     }
 
     /// The slots of `sources`; a path that is wanted twice has one.

@@ -79,20 +79,26 @@ fn part<'t>(text: Cow<'t, str>, pick: impl Fn(&str) -> Option<&str>) -> Option<V
 }
 
 /// `MS_EvtHub_compute_virtualmachines_runcommand_action`: the operation in lower case, without a
-/// leading `microsoft.`, with `_` for slashes and blanks. Written into `spare`.
+/// leading `microsoft.` and trailing points, with `_` for slashes and blanks and `-` for all kinds
+/// of dashes. Written into `spare`.
 pub(super) fn event_type(operation: &str, mut spare: String) -> String {
     let name = match operation.split_at_checked("microsoft.".len()) {
         Some((vendor, rest)) if vendor.eq_ignore_ascii_case("microsoft.") => rest,
         Some(_) | None => operation,
     };
+    let name = name.trim_end_matches(|c: char| c == '.' || c.is_whitespace());
     spare.clear();
     spare.push_str("MS_EvtHub_");
     let prefix = spare.len();
-    spare.push_str(name);
-    if name.contains(['/', ' ', '\t', '\n', '\r']) {
-        let named = name.replace(['/', ' ', '\t', '\n', '\r'], "_");
-        spare.truncate(prefix);
-        spare.push_str(&named);
+    if name.is_ascii() && !name.contains(['/', ' ', '\t', '\n', '\r']) {
+        spare.push_str(name);
+    } else {
+        spare.extend(name.chars().map(|character| match character {
+            '/' => '_',
+            '\u{2010}'..='\u{2015}' | '\u{2212}' => '-',
+            blank if blank.is_whitespace() => '_',
+            other => other,
+        }));
     }
     if let Some(named) = spare.get_mut(prefix..) {
         named.make_ascii_lowercase();
@@ -100,27 +106,248 @@ pub(super) fn event_type(operation: &str, mut spare: String) -> String {
     spare
 }
 
-/// An IP address, without a port behind a v4 address or brackets.
-pub(super) fn address<'t>(value: &Value<'t>) -> Option<Value<'t>> {
-    part(text(value)?, |text| {
-        if text.parse::<IpAddr>().is_ok() {
-            return Some(text);
+/// `prefix` and the parts behind it, with slashes between; nothing without parts.
+pub(super) fn joined<'t>(
+    prefix: &str,
+    parts: impl Iterator<Item = Cow<'t, str>>,
+) -> Option<Cow<'t, str>> {
+    let parts: Vec<Cow<'t, str>> = parts.collect();
+    (!parts.is_empty()).then(|| Cow::Owned(format!("{prefix}/{}", parts.join("/"))))
+}
+
+/// Makes each text of `value` into another one; where there is none, it is left out.
+fn each<'t>(
+    value: &Value<'t>,
+    make: impl Fn(Cow<'t, str>) -> Option<Cow<'t, str>> + Copy,
+) -> Option<Value<'t>> {
+    match value {
+        Value::Many(values) => {
+            let made: Vec<Value<'t>> = values
+                .iter()
+                .filter_map(|value| each(value, make))
+                .collect();
+            (!made.is_empty()).then_some(Value::Many(made))
         }
-        let without_port = match text.strip_prefix('[') {
-            Some(rest) => rest.split_once(']')?.0,
-            None => text.rsplit_once(':')?.0,
-        };
-        let is_v6 = text.starts_with('[') && without_port.parse::<IpAddr>().is_ok();
-        (is_v6 || without_port.parse::<Ipv4Addr>().is_ok()).then_some(without_port)
+        Value::Text(_) | Value::Integer(_) | Value::Float(_) | Value::Bool(_) => {
+            text(value).and_then(make).map(Value::Text)
+        }
+    }
+}
+
+/// What programs write where they know nobody, in lower case.
+const NOBODY: [&str; 9] = [
+    "see actor details in properties",
+    "portal",
+    "null",
+    "none",
+    "n/a",
+    "na",
+    "-",
+    "unknown",
+    "not available",
+];
+
+fn is_nobody(name: &str) -> bool {
+    let is_service = name
+        .get(..10)
+        .is_some_and(|start| start.eq_ignore_ascii_case("microsoft."));
+    let is_zero = name.bytes().all(|byte| byte == b'0' || byte == b'-') && name.contains('0');
+    name.starts_with(['{', '['])
+        || is_zero && name.len() >= 32
+        || is_service && !name.contains('@')
+        || NOBODY
+            .iter()
+            .any(|nobody| name.eq_ignore_ascii_case(nobody))
+}
+
+/// Who acted, as all categories write it.
+pub(super) fn principal<'t>(value: &Value<'t>) -> Option<Value<'t>> {
+    each(value, principal_text)
+}
+
+fn principal_text(name: Cow<'_, str>) -> Option<Cow<'_, str>> {
+    if is_nobody(&name) {
+        return None;
+    }
+    if let Some(home) = of_guest(&name) {
+        return Some(Cow::Owned(home));
+    }
+    Some(guid(name))
+}
+
+/// The address of a guest at home: of `ana_contoso.com#EXT#@fabrikam.com` and of
+/// `live.com#ana@contoso.com` it is `ana@contoso.com`.
+fn of_guest(name: &str) -> Option<String> {
+    const MARK: &str = "#EXT#";
+    let place = name.find('#')?;
+    let (before, rest) = name.split_at_checked(place)?;
+    if rest
+        .get(..MARK.len())
+        .is_some_and(|mark| mark.eq_ignore_ascii_case(MARK))
+    {
+        let (local, domain) = before.rsplit_once('_')?;
+        return Some(format!("{local}@{domain}"));
+    }
+    let (_, address) = name.rsplit_once('#')?;
+    address.contains('@').then(|| address.to_owned())
+}
+
+/// A mail address that stands where a name may.
+pub(super) fn mail<'t>(value: &Value<'t>) -> Option<Value<'t>> {
+    each(value, |name| {
+        let is_mail = name.contains('@') && !name.contains(char::is_whitespace);
+        if is_mail { principal_text(name) } else { None }
     })
 }
 
-pub(super) fn integer<'t>(value: &Value<'t>) -> Option<Value<'t>> {
+pub(super) fn id<'t>(value: &Value<'t>) -> Option<Value<'t>> {
+    each(value, |id| (!is_nobody(&id)).then(|| guid(id)))
+}
+
+/// A GUID without dashes with them; anything else as it is.
+fn guid(id: Cow<'_, str>) -> Cow<'_, str> {
+    let is_bare = id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let part = |range: std::ops::Range<usize>| id.get(range).unwrap_or_default();
+    if is_bare {
+        let parts = [
+            part(0..8),
+            part(8..12),
+            part(12..16),
+            part(16..20),
+            part(20..32),
+        ];
+        Cow::Owned(parts.join("-"))
+    } else {
+        id
+    }
+}
+
+/// `name` of `name[name] @ host [192.0.2.1]`.
+pub(super) fn database_user<'t>(value: &Value<'t>) -> Option<Value<'t>> {
+    let name = text(value)?;
+    let (name, _) = name.split_once('[').unwrap_or((&name, ""));
+    let name = name.trim();
+    (!name.is_empty() && !is_nobody(name)).then(|| Value::Text(Cow::Owned(name.to_owned())))
+}
+
+pub(super) fn display_name<'t>(value: &Value<'t>) -> Option<Value<'t>> {
+    each(value, |name| (!is_nobody(&name)).then_some(name))
+}
+
+/// The value of `key` in a list of keys and values, which is given as JSON.
+pub(super) fn of_key<'t>(list: &Value<'_>, key: &str) -> Option<Value<'t>> {
+    match list {
+        Value::Text(text) => {
+            let read: serde_json::Value = serde_json::from_str(text).ok()?;
+            let one = std::slice::from_ref(&read);
+            let pairs = read.as_array().map_or(one, Vec::as_slice);
+            pairs.iter().find_map(|pair| value_of(pair, key))
+        }
+        Value::Many(pairs) => pairs.iter().find_map(|pair| of_key(pair, key)),
+        Value::Integer(_) | Value::Float(_) | Value::Bool(_) => None,
+    }
+}
+
+fn value_of<'t>(pair: &serde_json::Value, key: &str) -> Option<Value<'t>> {
+    let text = |name: &str| pair.get(name).and_then(serde_json::Value::as_str);
+    let named = text("key")
+        .or_else(|| text("Key"))
+        .or_else(|| text("name"))?;
+    let value = text("value").or_else(|| text("Value"))?;
+    let is_it = named.eq_ignore_ascii_case(key);
+    is_it.then(|| Value::Text(Cow::Owned(value.to_owned())))
+}
+
+/// An IP address, without a port behind a v4 address or brackets; of a list the first. An IPv4
+/// address within an IPv6 one is that.
+pub(super) fn address<'t>(value: &Value<'t>) -> Option<Value<'t>> {
+    part(text(value)?, |text| {
+        let first = text.split([',', ';']).next().unwrap_or_default().trim();
+        of_address(first)
+    })
+}
+
+/// The address in a text that is one, perhaps with a zone or a port.
+fn of_address(text: &str) -> Option<&str> {
+    let text = text.split_once('%').map_or(text, |(address, _)| address);
+    if text.parse::<IpAddr>().is_ok() {
+        return Some(unmapped(text));
+    }
+    let without_port = match text.strip_prefix('[') {
+        Some(rest) => rest.split_once(']')?.0,
+        None => text.rsplit_once(':')?.0,
+    };
+    let is_v6 = text.starts_with('[') && without_port.parse::<IpAddr>().is_ok();
+    (is_v6 || without_port.parse::<Ipv4Addr>().is_ok()).then(|| unmapped(without_port))
+}
+
+/// `192.0.2.1` of `::ffff:192.0.2.1`.
+fn unmapped(address: &str) -> &str {
+    let inner = address
+        .rsplit_once(':')
+        .map(|(before, inner)| (before.to_ascii_lowercase(), inner));
+    match inner {
+        Some((before, inner))
+            if before.ends_with("::ffff") && inner.parse::<Ipv4Addr>().is_ok() =>
+        {
+            inner
+        }
+        Some(_) | None => address,
+    }
+}
+
+/// The first address that stands in a text.
+pub(super) fn found_address<'t>(value: &Value<'t>) -> Option<Value<'t>> {
+    part(text(value)?, |text| {
+        let mut words = text.split([' ', ',', ';', '[', ']', '(', ')']);
+        words.find_map(|word| of_address(word.trim_end_matches('.')))
+    })
+}
+
+/// A number, also from a text; one with a fraction keeps it.
+pub(super) fn number<'t>(value: &Value<'t>) -> Option<Value<'t>> {
     match value {
         Value::Integer(number) => Some(Value::Integer(*number)),
-        Value::Text(text) => text.trim().parse().ok().map(Value::Integer),
-        Value::Many(values) => values.iter().find_map(integer),
-        Value::Float(_) | Value::Bool(_) => None,
+        Value::Float(number) => Some(Value::Float(*number)),
+        Value::Text(text) => {
+            let text = text.trim();
+            let float = || text.parse().ok().filter(|number: &f64| number.is_finite());
+            let integer = text.parse().ok().map(Value::Integer);
+            integer.or_else(|| float().map(Value::Float))
+        }
+        Value::Many(values) => values.iter().find_map(number),
+        Value::Bool(_) => None,
+    }
+}
+
+/// Below this a number of 1970's time is in seconds, else in milliseconds.
+const SECONDS_MAX: i64 = 100_000_000_000;
+
+/// Seconds or milliseconds since 1970.
+pub(super) fn epoch_number(number: i64) -> Option<i64> {
+    if (0..SECONDS_MAX).contains(&number) {
+        number.checked_mul(1000)
+    } else {
+        Some(number)
+    }
+}
+
+/// The same in a text, also with a fraction and as `/Date(1772355600000)/`.
+pub(super) fn epoch(text: &str) -> Option<i64> {
+    let text = text.trim();
+    if let Some(date) = text.strip_prefix("/Date(") {
+        let date = date.strip_suffix(")/")?;
+        let end = date
+            .rfind(['+', '-'])
+            .filter(|end| *end > 0)
+            .unwrap_or(date.len());
+        return date.get(..end)?.parse().ok();
+    }
+    let is_long = text.len() >= 9 && text.bytes().all(|byte| byte.is_ascii_digit());
+    if is_long {
+        epoch_number(text.parse().ok()?)
+    } else {
+        None
     }
 }
 
@@ -137,21 +364,146 @@ pub(super) fn event_category<'t>(value: &Value<'t>) -> Option<Value<'t>> {
     }))
 }
 
+const SUCCESS: &str = "Success";
+const FAILURE: &str = "Failure";
+
+fn said<'t>(success: bool) -> Value<'t> {
+    Value::Text(Cow::Borrowed(if success { SUCCESS } else { FAILURE }))
+}
+
+fn is_one_of(text: &str, words: &[&str]) -> bool {
+    words.iter().any(|word| text.eq_ignore_ascii_case(word))
+}
+
 /// Sign-ins give an error code: 0 is success, and all others have at least five digits.
 pub(super) fn outcome<'t>(value: &Value<'t>) -> Option<Value<'t>> {
     let result = text(value)?;
     let result = result.trim_end_matches('.');
-    let is = |words: [&str; 3]| words.iter().any(|word| result.eq_ignore_ascii_case(word));
-    let outcome = if is(["success", "succeeded", "0"]) {
-        "Success"
-    } else if is(["failure", "failed", "fail"])
+    if is_one_of(result, &["success", "succeeded", "successful", "0"]) {
+        Some(said(true))
+    } else if is_one_of(result, &["failure", "failed", "fail"])
         || result.parse().is_ok_and(|code: u32| code >= 10_000)
     {
-        "Failure"
+        Some(said(false))
     } else {
-        return None;
+        None
+    }
+}
+
+/// An error code: 0 is success.
+pub(super) fn error_code<'t>(value: &Value<'t>) -> Option<Value<'t>> {
+    let code: i64 = text(value)?.parse().ok()?;
+    Some(said(code == 0))
+}
+
+/// The statuses of HTTP that Azure writes in words, without blanks and in lower case.
+const STATUSES: [(&str, i64); 22] = [
+    ("ok", 200),
+    ("created", 201),
+    ("accepted", 202),
+    ("nocontent", 204),
+    ("partialcontent", 206),
+    ("notmodified", 304),
+    ("badrequest", 400),
+    ("unauthorized", 401),
+    ("forbidden", 403),
+    ("notfound", 404),
+    ("methodnotallowed", 405),
+    ("requesttimeout", 408),
+    ("conflict", 409),
+    ("gone", 410),
+    ("preconditionfailed", 412),
+    ("unprocessableentity", 422),
+    ("toomanyrequests", 429),
+    ("internalservererror", 500),
+    ("notimplemented", 501),
+    ("badgateway", 502),
+    ("serviceunavailable", 503),
+    ("gatewaytimeout", 504),
+];
+
+/// A status of HTTP, of a number or a word.
+fn http_status(value: &Value<'_>) -> Option<i64> {
+    let text = text(value)?;
+    let text = text.trim_end_matches('.').trim_end_matches(".0");
+    if let Ok(status) = text.parse() {
+        return STATUSES_RANGE.contains(&status).then_some(status);
+    }
+    let is = |word: &str| {
+        let letters = text.bytes().filter(|byte| *byte != b' ');
+        letters
+            .map(|byte| byte.to_ascii_lowercase())
+            .eq(word.bytes())
     };
-    Some(Value::Text(Cow::Borrowed(outcome)))
+    let mut known = STATUSES.iter();
+    known.find(|(word, _)| is(word)).map(|(_, status)| *status)
+}
+
+const STATUSES_RANGE: std::ops::Range<i64> = 100..600;
+
+/// What HTTP says: below 400 it went well; what is only on its way is neither.
+pub(super) fn http_outcome<'t>(value: &Value<'t>) -> Option<Value<'t>> {
+    let status = http_status(value).filter(|status| *status >= 200)?;
+    Some(said(status < 400))
+}
+
+/// A status as a number where it is one, else as it stands.
+pub(super) fn status_code<'t>(value: &Value<'t>) -> Option<Value<'t>> {
+    match http_status(value) {
+        Some(status) => Some(Value::Integer(status)),
+        None => number(value).or_else(|| texts(value)),
+    }
+}
+
+pub(super) fn truth<'t>(value: &Value<'t>) -> Option<Value<'t>> {
+    if let Value::Bool(success) = value {
+        return Some(said(*success));
+    }
+    let truth = text(value)?;
+    let is = |words: &[&str]| is_one_of(&truth, words);
+    match (is(&["true", "1", "yes"]), is(&["false", "0", "no"])) {
+        (true, _) => Some(said(true)),
+        (false, true) => Some(said(false)),
+        (false, false) => None,
+    }
+}
+
+/// `Success`, `SASSuccess`, ..; all else is an error.
+pub(super) fn storage_outcome<'t>(value: &Value<'t>) -> Option<Value<'t>> {
+    let text = text(value)?.to_ascii_lowercase();
+    Some(said(text.ends_with("success")))
+}
+
+/// What a firewall did, alone or as `Action: Deny` within a text.
+pub(super) fn verdict<'t>(value: &Value<'t>) -> Option<Value<'t>> {
+    let text = text(value)?;
+    let behind = text.split_once("Action: ").map(|(_, behind)| behind);
+    let word = behind.map_or(&*text, |behind| {
+        behind.split([' ', '.', ',']).next().unwrap_or_default()
+    });
+    let is = |words: &[&str]| is_one_of(word, words);
+    match (
+        is(&["allow", "allowed", "permit", "alert", "log", "matched"]),
+        is(&["deny", "denied", "block", "blocked", "drop", "dropped"]),
+    ) {
+        (true, _) => Some(said(true)),
+        (false, true) => Some(said(false)),
+        (false, false) => None,
+    }
+}
+
+/// The outcome at the end of an action's name: `LogonFailed`.
+pub(super) fn action_outcome<'t>(value: &Value<'t>) -> Option<Value<'t>> {
+    let action = text(value)?.to_ascii_lowercase();
+    let ends = |words: &[&str]| words.iter().any(|word| action.ends_with(word));
+    match (
+        ends(&["success", "succeeded"]),
+        ends(&["failed", "failure", "denied", "blocked"]),
+    ) {
+        (true, _) => Some(said(true)),
+        (false, true) => Some(said(false)),
+        (false, false) => None,
+    }
 }
 
 pub(super) fn level(value: &Value<'_>) -> Option<Level> {

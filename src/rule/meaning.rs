@@ -2,6 +2,7 @@
 
 use super::{Condition, IncidentValue, Pattern, Rule, print};
 use crate::event::{AttributeId, Attributes};
+use crate::normalise;
 
 impl Rule {
     /// The rule's meaning in canonical form: the same for texts that differ only in layout, in
@@ -11,7 +12,11 @@ impl Rule {
     ///
     /// Patience, lateness and limits are not in it: they may come from the configuration.
     pub fn meaning(&self, attributes: &Attributes) -> String {
-        let name = |id: AttributeId| print::name(attributes, id);
+        let name = |id: AttributeId| {
+            let attribute = attributes.list().get(usize::from(id.0));
+            let version = attribute.and_then(normalise::version);
+            versioned(print::name(attributes, id), version)
+        };
         let mut lines = vec![
             format!("id {}", self.id),
             format!("window {}", self.window),
@@ -81,6 +86,14 @@ impl Rule {
     }
 }
 
+/// An attribute's name with the version of its meaning, unless that is still the first.
+fn versioned(name: String, version: Option<u32>) -> String {
+    match version {
+        Some(version) => format!("{name}@{version}"),
+        None => name,
+    }
+}
+
 fn pattern_lines(pattern: &Pattern, name: print::NameOf<'_>) -> Vec<String> {
     let group_by: Vec<String> = pattern.group_by.iter().map(|id| name(*id)).collect();
     let having = print::having(&pattern.having, &pattern.aggregates, name);
@@ -94,4 +107,16 @@ fn pattern_lines(pattern: &Pattern, name: print::NameOf<'_>) -> Vec<String> {
         lines.push(format!(" new {}", print::new(new, name)));
     }
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::versioned;
+
+    #[test]
+    fn a_new_version_of_an_attribute_is_another_meaning() {
+        let name = || "user".to_owned();
+        assert_eq!(versioned(name(), None), "user");
+        assert_eq!(versioned(name(), Some(2)), "user@2");
+    }
 }
