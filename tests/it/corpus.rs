@@ -219,6 +219,304 @@ fn expectations(expected: &serde_json::Map<String, Json>) -> Vec<(&'static str, 
     pairs
 }
 
+/// A folder of records after public reports, the place of a record in it, and who did what from
+/// where, with what outcome and when; `-`: absent. Event types stand without `MS_EvtHub_`.
+const REPORTS: [(&str, usize, [&str; 5]); 29] = [
+    (
+        "03-durationms-fraction-text",
+        0,
+        [
+            "-",
+            "203.0.113.9",
+            "Success",
+            "apimanagement_gatewaylogs",
+            "2026-05-04T02:10:11.000Z",
+        ],
+    ),
+    (
+        "03-durationms-fraction-text",
+        1,
+        [
+            "-",
+            "203.0.113.9",
+            "Success",
+            "apimanagement_gatewaylogs",
+            "2026-05-04T02:10:12.000Z",
+        ],
+    ),
+    (
+        "04-azfw-row",
+        0,
+        [
+            "-",
+            "203.0.113.77",
+            "Failure",
+            "azfwnetworkrule",
+            "2026-10-02T10:23:00.040Z",
+        ],
+    ),
+    (
+        "05-adfs-signin",
+        0,
+        [
+            "nora.weiss@contoso.com",
+            "10.20.30.40",
+            "Failure",
+            "sign-in_activity",
+            "2026-06-01T07:58:10.100Z",
+        ],
+    ),
+    (
+        "05-adfs-signin",
+        1,
+        [
+            "no.such@contoso.com",
+            "203.0.113.4",
+            "Failure",
+            "sign-in_activity",
+            "2026-06-01T07:58:10.100Z",
+        ],
+    ),
+    (
+        "06-servicebus-operational",
+        0,
+        [
+            "-",
+            "-",
+            "Success",
+            "delete_queue",
+            "2026-05-04T02:10:11.000Z",
+        ],
+    ),
+    (
+        "06-servicebus-operational",
+        1,
+        [
+            "-",
+            "-",
+            "Success",
+            "delete_queue",
+            "2026-05-04T02:10:12.500Z",
+        ],
+    ),
+    (
+        "06-servicebus-operational",
+        2,
+        ["-", "-", "-", "put", "2026-05-04T02:10:13.000Z"],
+    ),
+    (
+        "09-audit-initiated-by-app-ip",
+        0,
+        [
+            "33333333-3333-3333-3333-333333333333",
+            "203.0.113.90",
+            "Success",
+            "add_owner_to_service_principal",
+            "2026-05-26T10:00:00.400Z",
+        ],
+    ),
+    (
+        "10-pim-additionaldetails-ip",
+        0,
+        [
+            "max.brandt@contoso.com",
+            "198.51.100.40",
+            "Success",
+            "add_member_to_role_requested_(pim_activation)",
+            "2026-09-28T13:10:28.530Z",
+        ],
+    ),
+    (
+        "14-databricks-identity-json-string",
+        0,
+        [
+            "ana@contoso.com",
+            "203.0.113.31",
+            "Failure",
+            "databricks_accounts_tokenlogin",
+            "2026-07-03T05:00:00.000Z",
+        ],
+    ),
+    (
+        "16-defender-alert-export",
+        0,
+        [
+            "CONTOSO\\svc",
+            "203.0.113.5",
+            "-",
+            "suppressed_vm_susp",
+            "2026-03-20T11:06:10.000Z",
+        ],
+    ),
+    (
+        "17-client-ip-list",
+        0,
+        [
+            "-",
+            "203.0.113.18",
+            "Success",
+            "issue_an_authorization_code",
+            "2026-03-20T11:00:00.000Z",
+        ],
+    ),
+    (
+        "17-client-ip-list",
+        1,
+        ["-", "203.0.113.18", "-", "x", "2026-03-20T11:00:01.000Z"],
+    ),
+    (
+        "17-client-ip-list",
+        2,
+        ["-", "2001:db8::5", "-", "x", "2026-03-20T11:00:02.000Z"],
+    ),
+    (
+        "17-client-ip-list",
+        3,
+        ["-", "2001:db8::5", "-", "x", "2026-03-20T11:00:03.000Z"],
+    ),
+    (
+        "17-client-ip-list",
+        4,
+        ["-", "203.0.113.9", "-", "x", "2026-03-20T11:00:04.000Z"],
+    ),
+    (
+        "17-client-ip-list",
+        5,
+        ["-", "203.0.113.9", "-", "x", "2026-03-20T11:00:05.000Z"],
+    ),
+    (
+        "17-client-ip-list",
+        6,
+        ["-", "203.0.113.9", "-", "x", "2026-03-20T11:00:06.000Z"],
+    ),
+    (
+        "19-graph-activity-status",
+        0,
+        [
+            "44444444-4444-4444-4444-444444444444",
+            "203.0.113.7",
+            "Failure",
+            "microsoft_graph_activity",
+            "2026-04-21T22:02:48.864Z",
+        ],
+    ),
+    (
+        "19-graph-activity-status",
+        1,
+        [
+            "a2",
+            "203.0.113.8",
+            "Success",
+            "aad_graph_activity",
+            "2026-04-21T22:02:49.000Z",
+        ],
+    ),
+    (
+        "48-principal-of-group",
+        0,
+        [
+            "kai@contoso.com",
+            "203.0.113.1",
+            "-",
+            "compute_virtualmachines_runcommand_action",
+            "2026-12-17T09:00:01.500Z",
+        ],
+    ),
+    (
+        "48-principal-of-group",
+        1,
+        [
+            "kai@contoso.com",
+            "-",
+            "-",
+            "compute_virtualmachines_runcommand_action",
+            "2026-12-17T09:00:02.500Z",
+        ],
+    ),
+    (
+        "48-principal-of-group",
+        2,
+        [
+            "kai@contoso.com",
+            "-",
+            "Success",
+            "sign-in_activity",
+            "2026-12-17T08:59:02.500Z",
+        ],
+    ),
+    (
+        "49-b2b-guest",
+        0,
+        [
+            "pat@outlook.com",
+            "-",
+            "Success",
+            "sign-in_activity",
+            "2026-12-17T08:59:02.500Z",
+        ],
+    ),
+    (
+        "49-b2b-guest",
+        1,
+        [
+            "pat@outlook.com",
+            "-",
+            "-",
+            "compute_virtualmachines_runcommand_action",
+            "2026-12-17T09:00:02.500Z",
+        ],
+    ),
+    (
+        "49-b2b-guest",
+        2,
+        [
+            "pat@outlook.com",
+            "-",
+            "Success",
+            "update_user",
+            "2026-12-17T09:00:03.500Z",
+        ],
+    ),
+    (
+        "64-sql-audit",
+        0,
+        [
+            "sa",
+            "203.0.113.70",
+            "Failure",
+            "database_authentication_failed",
+            "2026-03-11T09:59:59.100Z",
+        ],
+    ),
+    (
+        "65-m365d-streaming",
+        0,
+        [
+            "ida@contoso.com",
+            "203.0.113.71",
+            "Failure",
+            "logonfailed",
+            "2026-01-02T10:00:00.000Z",
+        ],
+    ),
+];
+
+#[test]
+fn reports_come_out_as_they_should() {
+    let Some(corpus) = corpus() else { return };
+    for (folder, place, expected) in REPORTS {
+        let path = corpus.join("reports").join(folder).join("in.ndjson");
+        let outcomes = decode(&fs::read_to_string(path).unwrap());
+        let event = outcomes.get(place).unwrap().as_ref().unwrap();
+        let names = ["user", "srcIpAddr", "eventOutcome", "eventType", "time"];
+        let said = names.map(|name| {
+            let value = event.get(name).map_or("-", String::as_str);
+            value.trim_start_matches("MS_EvtHub_")
+        });
+        assert_eq!(said, expected, "{folder} {place}");
+    }
+}
+
 #[test]
 fn the_rows_of_a_lab_tenant_pass_whole() {
     let Some(corpus) = corpus() else { return };
