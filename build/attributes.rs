@@ -99,8 +99,8 @@ fn tables(families: &[(String, Table)]) -> String {
         line(
             &mut made,
             &format!(
-                "Family {{ name: {name:?}, about: {:?}, source: {:?}, categories: &{:?}, has: &{:?}, \
-             attributes: &[",
+                "Family {{ name: {name:?}, about: {:?}, source: {:?}, categories: &{:?}, \
+             has: &{:?}, attributes: &[",
                 text(family, "about"),
                 text(family, "source"),
                 texts(family, "categories"),
