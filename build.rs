@@ -4,13 +4,33 @@
 //! Whoever builds may say it as `WATCHFIRE_COMMIT`; else git says it or, in an archive that git
 //! made, a file does. Only builds for release ask: others would be built anew at each commit.
 
-#[path = "build/attributes.rs"]
-mod attributes;
-
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use toml::{Table, Value};
 
 /// What git fills in when it makes an archive.
 const ARCHIVED: &str = ".git_archival.txt";
+
+/// Where attributes are described, a file for each family.
+const FOLDER: &str = "schemas/attributes";
+
+/// The ways that never give several values.
+const SINGLE: [&str; 12] = [
+    "action_outcome",
+    "error_code",
+    "event_category",
+    "event_type",
+    "http_outcome",
+    "joined",
+    "level",
+    "outcome",
+    "severity",
+    "storage_outcome",
+    "truth",
+    "verdict",
+];
 
 #[expect(
     clippy::disallowed_methods,
@@ -18,7 +38,7 @@ const ARCHIVED: &str = ".git_archival.txt";
 )]
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
-    attributes::write();
+    write_attributes();
     println!("cargo::rerun-if-env-changed=WATCHFIRE_COMMIT");
     let version = env!("CARGO_PKG_VERSION");
     let is_release = std::env::var_os("PROFILE").is_some_and(|profile| profile == "release");
@@ -57,4 +77,177 @@ fn git(arguments: &[&str]) -> Option<String> {
 
 fn is_commit(text: &str) -> bool {
     (7..=64).contains(&text.len()) && text.bytes().all(|digit| digit.is_ascii_hexdigit())
+}
+
+/// Makes Rust tables out of schemas/attributes/, data that people read, at no cost at run time:
+/// writes `attributes.rs` into the folder for what is built.
+fn write_attributes() {
+    println!("cargo::rerun-if-changed={FOLDER}");
+    let families = families();
+    let made = tables(&families);
+    let folder = std::env::var_os("OUT_DIR").map(PathBuf::from);
+    let file = folder.map(|folder| folder.join("attributes.rs"));
+    let written = file.map(|file| std::fs::write(file, made));
+    assert!(
+        matches!(written, Some(Ok(()))),
+        "the tables of attributes cannot be written: {written:?}"
+    );
+}
+
+/// Name and content of each family, the general one first.
+fn families() -> Vec<(String, Table)> {
+    let folder = std::fs::read_dir(FOLDER);
+    let folder = folder.unwrap_or_else(|error| panic!("{FOLDER}: {error}"));
+    let mut paths: Vec<PathBuf> = folder
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .collect();
+    paths.retain(|path| path.extension().is_some_and(|ending| ending == "toml"));
+    paths.sort_by_key(|path| (name(path) != "general", path.clone()));
+    let read = |path: &PathBuf| {
+        let text = std::fs::read_to_string(path);
+        let text = text.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let table = text.parse::<Table>();
+        let table = table.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        (name(path), table)
+    };
+    paths.iter().map(read).collect()
+}
+
+fn name(path: &Path) -> String {
+    let name = path.file_stem().unwrap_or_default();
+    name.to_string_lossy().into_owned()
+}
+
+/// The attributes of a family, by name.
+fn attributes(family: &Table) -> BTreeMap<&str, &Table> {
+    let given = family.get("attribute").and_then(Value::as_table);
+    let given = given.into_iter().flatten();
+    given
+        .filter_map(|(name, value)| Some((name.as_str(), value.as_table()?)))
+        .collect()
+}
+
+fn steps(attribute: &Table) -> Vec<&Table> {
+    let steps = attribute.get("steps").and_then(Value::as_array);
+    steps
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_table)
+        .collect()
+}
+
+fn text<'t>(table: &'t Table, key: &str) -> &'t str {
+    table.get(key).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn texts(table: &Table, key: &str) -> Vec<String> {
+    let list = table.get(key).and_then(Value::as_array);
+    let list = list.into_iter().flatten().filter_map(Value::as_str);
+    list.map(str::to_owned).collect()
+}
+
+fn tables(families: &[(String, Table)]) -> String {
+    let mut made = known(families);
+    let mut times: Vec<String> = Vec::new();
+    let mut categories: Vec<(String, usize)> = Vec::new();
+    made += "pub(super) const FAMILIES: &[Family] = &[\n";
+    for (place, (name, family)) in families.iter().enumerate() {
+        line(
+            &mut made,
+            &format!(
+                "Family {{ name: {name:?}, about: {:?}, source: {:?}, categories: &{:?}, \
+             has: &{:?}, attributes: &[",
+                text(family, "about"),
+                text(family, "source"),
+                texts(family, "categories"),
+                texts(family, "has")
+            ),
+        );
+        for (attribute, content) in attributes(family) {
+            let alone = content.get("alone").and_then(Value::as_bool) == Some(true);
+            line(
+                &mut made,
+                &format!("Sources {{ attribute: {attribute:?}, alone: {alone}, steps: &["),
+            );
+            for step in steps(content) {
+                made += &written(step);
+                let paths = texts(step, "paths").into_iter();
+                let new = paths.filter(|_| attribute == "time");
+                times.extend(new);
+            }
+            made += "] },\n";
+        }
+        made += "] },\n";
+        let named = texts(family, "categories").into_iter();
+        categories.extend(named.map(|category| (category.to_ascii_lowercase(), place)));
+    }
+    made += "];\n";
+    categories.sort();
+    let mut seen = std::collections::BTreeSet::new();
+    times.retain(|time| seen.insert(time.to_ascii_lowercase()));
+    line(
+        &mut made,
+        &format!("pub(super) const CATEGORIES: &[(&str, usize)] = &{categories:?};"),
+    );
+    line(
+        &mut made,
+        "/// Wherever a record of any family may say when it happened.",
+    );
+    line(
+        &mut made,
+        &format!("pub(crate) const TIMES: &[&str] = &{times:?};"),
+    );
+    made
+}
+
+fn known(families: &[(String, Table)]) -> String {
+    let mut made =
+        "/// In alphabetical order.\npub(super) const KNOWN: &[KnownAttribute] = &[\n".to_owned();
+    let general = families.first().map(|(_, general)| attributes(general));
+    let mut general: Vec<_> = general.into_iter().flatten().collect();
+    general.sort_by_key(|(name, _)| name.to_owned());
+    for (attribute, content) in general.iter().filter(|(name, _)| *name != "time") {
+        let all = families.iter().filter_map(|(_, family)| {
+            Some(
+                steps(attributes(family).get(attribute)?)
+                    .into_iter()
+                    .map(|step| text(step, "derive")),
+            )
+        });
+        let single = all.flatten().all(|derive| SINGLE.contains(&derive));
+        let version = content
+            .get("version")
+            .and_then(Value::as_integer)
+            .unwrap_or_default();
+        let meaning = text(content, "meaning");
+        line(
+            &mut made,
+            &format!(
+                "KnownAttribute {{ name: {attribute:?}, meaning: {meaning:?}, version: {version}, \
+             single: {single} }},"
+            ),
+        );
+    }
+    made + "];\n"
+}
+
+fn written(step: &Table) -> String {
+    let derive = text(step, "derive").split('_');
+    let derive: String = derive
+        .filter_map(|word| Some(word.get(..1)?.to_uppercase() + word.get(1..)?))
+        .collect();
+    let word = text(step, "after").to_owned() + text(step, "prefix");
+    format!(
+        "Step {{ derivation: Derivation::{derive}, word: {word:?}, key: {:?}, when: &{:?}, \
+         is: &{:?}, paths: &{:?} }},\n",
+        text(step, "key"),
+        texts(step, "when"),
+        texts(step, "is"),
+        texts(step, "paths")
+    )
+}
+
+fn line(made: &mut String, text: &str) {
+    made.push_str(text);
+    made.push('\n');
 }

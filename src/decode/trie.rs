@@ -9,20 +9,31 @@ pub(super) struct Node {
     pub(super) whole: Vec<u16>,
     /// Whether this is the `records` of an envelope.
     pub(super) records: bool,
-    /// By length of the key.
     children: Vec<Child>,
-    /// For each length of a key, where its children begin; one more for the end.
-    starts: Vec<u16>,
+    /// Which lengths of keys there are, a bit each.
+    lengths: u64,
+    /// Where children are: a power of two of places, at most half of them taken. 1 more than the
+    /// child's; 0: none.
+    places: Vec<u32>,
 }
 
 #[derive(Debug)]
 struct Child {
     tag: u32,
+    /// In lower case.
     key: Box<[u8]>,
+    /// For each byte of it, the bit in which its other case differs; 0: it has none.
+    cases: Box<[u8]>,
     node: Node,
 }
 
-/// Longer keys share one length.
+/// The bit in which the cases of an ASCII letter differ.
+const CASE: u8 = 0x20;
+
+/// Bytes of a key that are compared at once.
+type Word = [u8; 8];
+
+/// Longer keys share one bit.
 const LENGTH_MAX: usize = 63;
 
 impl Node {
@@ -34,11 +45,14 @@ impl Node {
         let key = first.to_ascii_lowercase().into_bytes();
         let known = self.children.iter().position(|child| *child.key == *key);
         let place = known.unwrap_or_else(|| {
-            let tag = tag(&key);
-            let key = key.into_boxed_slice();
+            let cases = key.iter().map(|byte| match byte.is_ascii_lowercase() {
+                true => CASE,
+                false => 0,
+            });
             self.children.push(Child {
-                tag,
-                key,
+                tag: tag(&key),
+                cases: cases.collect(),
+                key: key.into_boxed_slice(),
                 node: Node::default(),
             });
             self.children.len() - 1
@@ -49,16 +63,18 @@ impl Node {
 
     /// Makes the tree ready for [`Node::child`].
     pub(super) fn seal(&mut self) {
-        self.children.sort_by_key(|child| child.key.len());
-        self.starts = (0..=LENGTH_MAX + 1)
-            .map(|length| {
-                let before = self
-                    .children
-                    .partition_point(|child| child.key.len().min(LENGTH_MAX) < length);
-                u16::try_from(before).unwrap_or(u16::MAX)
-            })
-            .collect();
-        for child in &mut self.children {
+        self.places = vec![0; (2 * self.children.len()).next_power_of_two()];
+        self.lengths = 0;
+        for (number, child) in (1..).zip(&mut self.children) {
+            self.lengths |= length_bit(&child.key);
+            let mut place = place_of(child.tag, self.places.len());
+            while let Some(taken) = self.places.get_mut(place) {
+                if *taken == 0 {
+                    *taken = number;
+                    break;
+                }
+                place = next_place(place, self.places.len());
+            }
             child.node.seal();
         }
     }
@@ -66,18 +82,19 @@ impl Node {
     /// The node of `key`, compared without regard to ASCII case.
     #[inline]
     pub(super) fn child(&self, key: &[u8]) -> Option<&Node> {
-        let length = key.len().min(LENGTH_MAX);
-        let start = usize::from(*self.starts.get(length)?);
-        let end = usize::from(*self.starts.get(length + 1)?);
-        let same_length = self.children.get(start..end)?;
-        if same_length.is_empty() {
+        if self.lengths & length_bit(key) == 0 {
             return None;
         }
         let tag = tag(key);
-        same_length
-            .iter()
-            .find(|child| child.tag == tag && child.key.eq_ignore_ascii_case(key))
-            .map(|child| &child.node)
+        let mut place = place_of(tag, self.places.len());
+        loop {
+            let number = *self.places.get(place)? as usize;
+            let child = self.children.get(number.checked_sub(1)?)?;
+            if child.tag == tag && child.is(key) {
+                return Some(&child.node);
+            }
+            place = next_place(place, self.places.len());
+        }
     }
 
     /// Whether anything is wanted below.
@@ -87,12 +104,94 @@ impl Node {
     }
 }
 
-/// Tells most keys of one length apart: first, middle and last byte.
+impl Child {
+    /// Whether this is its key, without regard to ASCII case.
+    #[inline]
+    fn is(&self, key: &[u8]) -> bool {
+        if key.len() != self.key.len() {
+            return false;
+        }
+        let last = (
+            key.last_chunk(),
+            self.key.last_chunk(),
+            self.cases.last_chunk(),
+        );
+        let (Some(theirs), Some(own), Some(cases)) = last else {
+            return key.eq_ignore_ascii_case(&self.key);
+        };
+        let words = key.as_chunks().0.iter().zip(self.key.as_chunks().0);
+        let mut words = words.zip(self.cases.as_chunks().0);
+        is_same(theirs, own, cases)
+            && words.all(|((theirs, own), cases)| is_same(theirs, own, cases))
+    }
+}
+
+/// Whether bytes are equal where `cases` does not let them differ.
+#[inline]
+fn is_same(theirs: &Word, own: &Word, cases: &Word) -> bool {
+    let number = |word: &Word| u64::from_ne_bytes(*word);
+    (number(theirs) ^ number(own)) & !number(cases) == 0
+}
+
+#[inline]
+fn length_bit(key: &[u8]) -> u64 {
+    1 << key.len().min(LENGTH_MAX)
+}
+
+/// Tells most keys apart: first, middle and last byte, and the length.
 #[inline]
 fn tag(key: &[u8]) -> u32 {
     let at = |place: usize| {
-        key.get(place)
-            .map_or(0, |byte| u32::from(byte.to_ascii_lowercase()))
+        // What is no letter may look like another such byte: this only tells most apart.
+        key.get(place).map_or(0, |byte| u32::from(byte | CASE))
     };
-    at(0) | at(key.len() / 2) << 8 | at(key.len().saturating_sub(1)) << 16
+    let length = key.len() as u32;
+    at(0) | at(key.len() / 2) << 8 | at(key.len().saturating_sub(1)) << 16 | length << 24
+}
+
+/// Where to look first for a tag among so many places.
+#[inline]
+fn place_of(tag: u32, places: usize) -> usize {
+    // The multiplier of Fibonacci hashing: 2^32 over the golden ratio.
+    let mixed = tag.wrapping_mul(0x9e37_79b9);
+    (mixed >> 16) as usize & places.wrapping_sub(1)
+}
+
+#[inline]
+fn next_place(place: usize, places: usize) -> usize {
+    (place + 1) & places.wrapping_sub(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_key_is_found_in_any_case_and_no_other_is(
+            known in prop::collection::vec("[a-zA-Z@`{\\[0-9_-]{0,12}|[a-c]{60,70}", 0..40),
+            asked in prop::collection::vec("[a-zA-Z@`{\\[0-9_-]{0,12}|[a-cA-C]{60,70}", 0..40),
+        ) {
+            let mut root = Node::default();
+            for (slot, key) in known.iter().enumerate() {
+                root.at(std::slice::from_ref(key)).slots.push(slot as u16);
+            }
+            root.seal();
+            let upper = known.iter().map(|key| key.to_ascii_uppercase());
+            let turned = known.iter().map(|key| {
+                let turned = key.bytes().map(|byte| char::from((byte ^ CASE) & 0x7f));
+                turned.collect::<String>()
+            });
+            let all = asked.iter().chain(&known).cloned().chain(upper).chain(turned);
+            for key in all {
+                let same = |other: &String| other.eq_ignore_ascii_case(&key);
+                let slots = (0..).zip(&known).filter(|(_, known)| same(known));
+                let slots: Vec<u16> = slots.map(|(slot, _)| slot).collect();
+                let found = root.child(key.as_bytes());
+                prop_assert_eq!(found.map_or(&[][..], |node| &node.slots), &slots[..], "{}", key);
+            }
+        }
+    }
 }
