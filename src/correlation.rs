@@ -46,17 +46,12 @@ impl CorrelationId {
         std::str::from_utf8(room).unwrap_or_default()
     }
 
-    /// How long its text is.
-    pub fn len(&self) -> usize {
+    /// How many bytes its text has.
+    pub fn bytes(&self) -> usize {
         match self {
             CorrelationId::Guid(_) => GUID_BYTES,
             CorrelationId::Text(text) => text.len(),
         }
-    }
-
-    /// It is an empty text.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 }
 
@@ -177,7 +172,7 @@ mod tests {
             prop_assert_eq!(&text_of(a), a);
             let (a_id, b_id) = (CorrelationId::from(&**a), CorrelationId::from(&**b));
             prop_assert_eq!(a_id.cmp(&b_id), a.cmp(b));
-            prop_assert_eq!(a_id.len(), a.len());
+            prop_assert_eq!(a_id.bytes(), a.len());
             let bytes = postcard::to_stdvec(&a_id).unwrap();
             prop_assert_eq!(&bytes, &postcard::to_stdvec(a).unwrap());
             prop_assert_eq!(postcard::from_bytes::<CorrelationId>(&bytes).unwrap(), a_id);

@@ -289,7 +289,7 @@ impl Evidence {
             + text_bytes(&self.pattern)
             + self.topic.len().max(TOPIC_BYTES)
             + texts.map(|text| text_bytes(text)).sum::<usize>()
-            + correlation_id.map_or(0, |id| id.len() + TEXT_BYTES)
+            + correlation_id.map_or(0, |id| id.bytes() + TEXT_BYTES)
     }
 }
 

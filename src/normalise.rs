@@ -19,7 +19,7 @@ use crate::escape;
 use crate::event::{Attribute, Attributes, Value};
 use crate::time::{self, Millis};
 
-pub(crate) use table::{Derivation, Step, TIMES, of_category};
+pub(crate) use table::{AS_IS, Derivation, Step, TIMES, of_category};
 pub use table::{Family, KnownAttribute};
 
 /// Every attribute that has a FortiSIEM name.
@@ -277,7 +277,7 @@ pub(crate) fn fill<'t>(
         Some(_) | None => String::new(),
     };
     let Some((step, found)) = recipe.iter().find_map(|step| {
-        if step.derivation == Derivation::EventType {
+        if step.given.derivation == Derivation::EventType {
             // Made last, in memory that is there already.
             let operation = holds(step, slots).then(|| first(step, slots, derive::text))??;
             return Some((step, Value::Text(operation)));
@@ -288,7 +288,10 @@ pub(crate) fn fill<'t>(
     };
     *value = match &found {
         Value::Text(operation)
-            if matches!(step.derivation, Derivation::EventType | Derivation::Joined) =>
+            if matches!(
+                step.given.derivation,
+                Derivation::EventType | Derivation::Joined
+            ) =>
         {
             Some(Value::Text(Cow::Owned(derive::event_type(
                 operation, spare,
@@ -313,7 +316,12 @@ pub(crate) fn own_time(recipe: &[Compiled], slots: &Slots<'_>) -> Option<Millis>
 fn holds(step: &Compiled, slots: &Slots<'_>) -> bool {
     let is_wanted = |value: &Value<'_>| {
         derive::text(value).is_some_and(|text| {
-            step.is.is_empty() || step.is.iter().any(|is| is.eq_ignore_ascii_case(&text))
+            step.given.is.is_empty()
+                || step
+                    .given
+                    .is
+                    .iter()
+                    .any(|is| is.eq_ignore_ascii_case(&text))
         })
     };
     let mut places = step.when.iter().filter_map(|slot| slots.get(*slot));
@@ -326,10 +334,10 @@ fn first<'t, T>(
     make: impl Fn(&Value<'t>) -> Option<T>,
 ) -> Option<T> {
     let mut found = step.slots.iter().filter_map(|slot| slots.get(*slot));
-    if step.key.is_empty() {
+    if step.given.key.is_empty() {
         found.find_map(make)
     } else {
-        found.find_map(|list| make(&derive::of_key(list, step.key)?))
+        found.find_map(|list| make(&derive::of_key(list, step.given.key)?))
     }
 }
 
@@ -338,7 +346,7 @@ fn made<'t>(step: &Compiled, slots: &Slots<'t>, record: &'t str) -> Option<Value
     if !holds(step, slots) {
         return None;
     }
-    match step.derivation {
+    match step.given.derivation {
         Derivation::Record => Some(Value::Text(Cow::Borrowed(record))),
         Derivation::AsIs => first(step, slots, |value| Some(value.clone())),
         Derivation::Text => first(step, slots, derive::texts),
@@ -349,7 +357,7 @@ fn made<'t>(step: &Compiled, slots: &Slots<'t>, record: &'t str) -> Option<Value
         Derivation::DisplayName => first(step, slots, derive::display_name),
         Derivation::Joined => {
             let parts = step.slots.iter().filter_map(|slot| slots.get(*slot));
-            derive::joined(step.word, parts.filter_map(derive::text)).map(Value::Text)
+            derive::joined(step.given.word, parts.filter_map(derive::text)).map(Value::Text)
         }
         Derivation::Address => first(step, slots, derive::address),
         Derivation::FoundAddress => first(step, slots, derive::found_address),
@@ -370,7 +378,7 @@ fn made<'t>(step: &Compiled, slots: &Slots<'t>, record: &'t str) -> Option<Value
             first(step, slots, derive::level).map(|level| Value::Integer(level.severity()))
         }
         Derivation::ResourceName => first(step, slots, derive::resource_name),
-        Derivation::Segment => first(step, slots, |id| derive::segment(id, step.word)),
+        Derivation::Segment => first(step, slots, |id| derive::segment(id, step.given.word)),
         // What happened when is asked for by itself, and an event type made by its caller.
         Derivation::Time | Derivation::EventType => None,
     }

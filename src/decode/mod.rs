@@ -21,7 +21,7 @@ mod tests;
 use serde::{Deserialize, Serialize};
 
 use crate::event::{Attribute, Attributes, Event, Value};
-use crate::normalise::{self, Derivation, Family, Step};
+use crate::normalise::{self, Family, Step};
 use crate::time::Millis;
 
 pub(crate) use extract::Slots;
@@ -110,11 +110,8 @@ pub(crate) struct Recipes {
 
 /// A step on the way to an attribute, with the slots of its places.
 pub(crate) struct Compiled {
-    pub(crate) derivation: Derivation,
-    pub(crate) word: &'static str,
-    pub(crate) key: &'static str,
+    pub(crate) given: &'static Step,
     pub(crate) when: Vec<u16>,
-    pub(crate) is: &'static [&'static str],
     /// In the order of trust.
     pub(crate) slots: Vec<u16>,
 }
@@ -285,11 +282,8 @@ impl Paths {
                 steps.into_iter().map(|step| self.compiled(step)).collect()
             }
             Attribute::Path(_) => vec![Compiled {
-                derivation: Derivation::AsIs,
-                word: "",
-                key: "",
+                given: &normalise::AS_IS,
                 when: Vec::new(),
-                is: &[],
                 slots: raw.into_iter().collect(),
             }],
         }
@@ -297,11 +291,8 @@ impl Paths {
 
     fn compiled(&mut self, step: &'static Step) -> Compiled {
         Compiled {
-            derivation: step.derivation,
-            word: step.word,
-            key: step.key,
+            given: step,
             when: self.add_all(step.when),
-            is: step.is,
             slots: if step.key.is_empty() {
                 self.add_all(step.paths)
             } else {

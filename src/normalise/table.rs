@@ -56,6 +56,16 @@ pub(crate) struct Step {
     pub(crate) paths: &'static [&'static str],
 }
 
+/// A value as it stands, wherever that is.
+pub(crate) const AS_IS: Step = Step {
+    derivation: Derivation::AsIs,
+    word: "",
+    key: "",
+    when: &[],
+    is: &[],
+    paths: &[],
+};
+
 /// How a raw value becomes an attribute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Derivation {
