@@ -53,15 +53,18 @@ pub enum CloseReason {
     EndOfDay,
     /// No trigger for the rule's quiet time.
     Quiet,
+    /// A version to which rules mean something else has begun anew.
+    BegunAnew,
 }
 
 impl CloseReason {
     /// All, in the order of the schema's symbols.
-    pub const ALL: [CloseReason; 4] = [
+    pub const ALL: [CloseReason; 5] = [
         CloseReason::RuleRemoved,
         CloseReason::Clear,
         CloseReason::EndOfDay,
         CloseReason::Quiet,
+        CloseReason::BegunAnew,
     ];
 
     /// Its symbol in the schema.
@@ -71,6 +74,7 @@ impl CloseReason {
             CloseReason::Clear => "CLEAR",
             CloseReason::EndOfDay => "END_OF_DAY",
             CloseReason::Quiet => "QUIET",
+            CloseReason::BegunAnew => "BEGUN_ANEW",
         }
     }
 }

@@ -4,7 +4,7 @@
 //!
 //! One message carries what one worker has to say to one matches partition: for each source
 //! partition it read, how far it got, perhaps the time reached, and what matched on the way.
-//! A message is the format's version byte, 1, and a [`Message`] in postcard's encoding
+//! A message is the format's version byte, 2, and a [`Message`] in postcard's encoding
 //! (<https://postcard.jamesmunns.com/wire-format>): integers as LEB128 varints, signed ones
 //! zig-zagged, strings and lists with their length before them, options behind a byte 0 or 1,
 //! fields in the order in which they are declared here. Texts are bounded ([`bounded`]); those that
@@ -18,7 +18,11 @@ use crate::record::{Hash, Parts, Position};
 use crate::time::Millis;
 
 /// The version byte that begins every message.
-pub const FORMAT: u8 = 1;
+pub const FORMAT: u8 = 2;
+
+/// The least version byte that is read. Such messages are of the same form, and name plans of an
+/// earlier meaning.
+pub const FORMAT_FIRST: u8 = 1;
 
 /// What one message of the matches topic says.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -199,7 +203,8 @@ pub fn encode(message: &Message) -> Vec<u8> {
 ///
 /// The bytes are of another version or damaged, or there are more.
 pub fn decode(bytes: &[u8]) -> Result<Message, Unreadable> {
-    let mut message: Message = bytes::from_bytes(FORMAT, bytes)?;
+    let format = bytes.first().filter(|format| **format == FORMAT_FIRST);
+    let mut message: Message = bytes::from_bytes(*format.unwrap_or(&FORMAT), bytes)?;
     let records = message.sections.iter_mut();
     let mut records = records.flat_map(|section| &mut section.records);
     records

@@ -47,6 +47,13 @@ use crate::rule::{self, Function, Pattern, Rule};
 use crate::time::Second;
 pub use catalogue::{Catalogue, Unusable};
 
+/// What rules mean, as a number: it is raised when the same rule and the same events come to other
+/// incidents. It is part of every fingerprint, so that state and ids of two meanings never meet.
+pub const MEANING: u32 = 2;
+
+/// The meaning of rules whose entries do not say one.
+const MEANING_FIRST: u32 = 1;
+
 /// What a rule is worth beyond its text: the configuration's values where it has none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Settings {
@@ -71,6 +78,13 @@ pub struct RuleEntry {
     /// The hashes of the lists that it names.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub lists: BTreeMap<String, Hash>,
+    /// What rules meant to whoever wrote it: [`MEANING`].
+    #[serde(default = "first_meaning")]
+    pub meaning: u32,
+}
+
+fn first_meaning() -> u32 {
+    MEANING_FIRST
 }
 
 /// A source topic in a plan.
@@ -98,6 +112,9 @@ impl Source {
 /// A plan in `<app>.rules`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PlanEntry {
+    /// [`FORMAT`]; entries of the first one do not say it.
+    #[serde(default = "first_format")]
+    pub format: u32,
     /// Its rules, in the order in which messages number them.
     pub rules: Vec<PlannedRule>,
     /// Its source topics, in the order in which messages number them.
@@ -105,6 +122,14 @@ pub struct PlanEntry {
     /// How much their messages may ask for.
     #[serde(default, skip_serializing_if = "reading::is_usual")]
     pub decoding: decode::Limits,
+}
+
+/// The format of plans, and of the messages of those who detect with them. A version that knows
+/// only earlier ones leaves both alone.
+pub const FORMAT: u32 = 2;
+
+fn first_format() -> u32 {
+    1
 }
 
 /// A rule's place in a plan.
@@ -123,6 +148,8 @@ pub struct LoadedRule {
     pub entry: Hash,
     /// Hash of its meaning: what state belongs to.
     pub fingerprint: Hash,
+    /// What rules meant to whoever wrote its entry.
+    pub meaning: u32,
     /// The settings that apply to it.
     pub settings: Settings,
     /// The rule itself. Its attribute places are its own, not those of a table in use.
@@ -185,6 +212,8 @@ impl Labels {
 pub struct Plan {
     /// Hash of its entry.
     pub hash: Hash,
+    /// The format of its entry, and of the messages that name it.
+    pub format: u32,
     /// Its rules with `since`, in the order in which messages number them.
     pub rules: Vec<(Arc<LoadedRule>, Second)>,
     /// Its source topics, in the order in which messages number them.
@@ -245,7 +274,8 @@ impl RuleEntry {
             limits: default.limits,
         };
         let meaning = format!(
-            "{}\npatience {patience}\nlateness {lateness}\nevidence {}\ndistinct values {}\n",
+            "meaning {MEANING}\n{}\npatience {patience}\nlateness {lateness}\nevidence {}\n\
+             distinct values {}\n",
             rule.meaning(attributes),
             settings.limits.evidence,
             settings.limits.distinct_values,
@@ -259,6 +289,7 @@ impl RuleEntry {
                 .iter()
                 .map(|(name, list)| (name.to_owned(), Hash::of(&list.to_json())))
                 .collect(),
+            meaning: MEANING,
         }
     }
 }
@@ -289,6 +320,7 @@ impl LoadedRule {
         Ok(LoadedRule {
             entry: entry_hash,
             fingerprint: entry.fingerprint,
+            meaning: entry.meaning,
             settings: entry.settings,
             caps: rule
                 .patterns

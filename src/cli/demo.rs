@@ -20,7 +20,7 @@ use crate::io::client::Health;
 use crate::io::clock;
 use crate::io::demo::{Brokers, play};
 use crate::io::tail::{self, Range};
-use crate::io::worker::{self, Failure, Properties};
+use crate::io::worker::{self, Beginning, Failure, Properties};
 use crate::matches::MatchedRecord;
 use crate::record::Position;
 use crate::replay::Replay;
@@ -116,7 +116,11 @@ fn spawn_worker(
     stopped: tokio::sync::oneshot::Receiver<()>,
 ) -> JoinHandle<Result<(), Failure>> {
     std::thread::spawn(move || {
-        worker::run_until(&config, Properties::Trusted, |_| {
+        let beginning = Beginning {
+            properties: Properties::Trusted,
+            anew: false,
+        };
+        worker::run_until(&config, beginning, |_| {
             Ok(async {
                 // An error says that the sender is gone: the demo is over, too.
                 match stopped.await {

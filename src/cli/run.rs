@@ -19,6 +19,10 @@ pub struct Args {
     /// Write the log as JSON, one object a line.
     #[arg(long)]
     log_json: bool,
+    /// Begin anew where the application was begun by a version to which rules mean something else:
+    /// its open incidents are closed, and all rules start empty.
+    #[arg(long)]
+    begin_anew: bool,
 }
 
 /// Runs the worker. Exit codes: 0 asked to stop, 1 something failed, 2 the configuration or the
@@ -28,7 +32,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     let commit = version::COMMIT.unwrap_or("unknown");
     tracing::info!(version = version::VERSION, commit, "watchfire");
     let ended = match args.settings.read() {
-        Ok(config) => worker::run(&config),
+        Ok(config) => worker::run(&config, args.begin_anew),
         Err(problems) => Err(Failure::Input(problems)),
     };
     match ended {

@@ -21,7 +21,7 @@ pub const SCHEMA: &str = include_str!("../../schemas/incident.avsc");
 ///
 /// They are written down since the Avro library leaves braces around types whose logical type it
 /// strips, and so computes fingerprints that no other library knows.
-pub const SCHEMAS: [([u8; 8], &str); 2] = [
+pub const SCHEMAS: [([u8; 8], &str); 3] = [
     (
         [0xE7, 0x11, 0x81, 0x14, 0x97, 0xA3, 0x19, 0x0B],
         include_str!("../../schemas/history/1.avsc"),
@@ -29,6 +29,10 @@ pub const SCHEMAS: [([u8; 8], &str); 2] = [
     (
         [0x91, 0xC3, 0x00, 0xE4, 0xAD, 0x55, 0x8D, 0x0F],
         include_str!("../../schemas/history/2.avsc"),
+    ),
+    (
+        [0x72, 0x68, 0x71, 0x94, 0x3E, 0x29, 0xA1, 0xA0],
+        include_str!("../../schemas/history/3.avsc"),
     ),
 ];
 

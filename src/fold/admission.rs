@@ -23,8 +23,13 @@ pub enum Refusal {
     Short,
     /// The rules topic, read to its end, does not have its plan.
     UnknownPlan(Hash),
-    /// Its plan is one of this format, and it is of this other one.
-    Format(u8),
+    /// It is of another format than its plan.
+    Format {
+        /// Its own.
+        found: u8,
+        /// That of its plan.
+        plan: u32,
+    },
     /// It cannot be read, or goes on after its end.
     Damaged,
     /// It says what cannot be.
@@ -41,11 +46,9 @@ impl std::fmt::Display for Refusal {
                     "it names plan {plan}, which the rules topic does not have"
                 )
             }
-            Refusal::Format(format) => write!(
-                f,
-                "it is of format {format}, its plan of format {}",
-                matches::FORMAT
-            ),
+            Refusal::Format { found, plan } => {
+                write!(f, "it is of format {found}, its plan of format {plan}")
+            }
             Refusal::Damaged => write!(f, "it cannot be read"),
             Refusal::Impossible(what) => write!(f, "it has {what}"),
         }
@@ -59,7 +62,12 @@ impl std::fmt::Display for Refusal {
 /// No worker has written it.
 pub fn admit(bytes: &[u8], timestamp: Millis, plan: &Plan) -> Result<Message, Refusal> {
     match bytes.first() {
-        Some(format) if *format != matches::FORMAT => return Err(Refusal::Format(*format)),
+        Some(format) if u32::from(*format) != plan.format => {
+            return Err(Refusal::Format {
+                found: *format,
+                plan: plan.format,
+            });
+        }
         Some(_) | None => (),
     }
     let message = matches::decode(bytes).map_err(|_| Refusal::Damaged)?;

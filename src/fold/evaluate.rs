@@ -10,6 +10,7 @@ use crate::fold::episode::{late, settle};
 use crate::fold::key::pane::{Event, Mark};
 use crate::fold::key::{Alive, KeyId};
 use crate::fold::window::{Ranges, Seconds};
+use crate::incident::CloseReason;
 use crate::matches::Match;
 use crate::plan::LoadedRule;
 use crate::time::{Millis, Second, second_of};
@@ -79,9 +80,14 @@ pub fn fold(
 }
 
 /// Closes what is open of a key whose rule is no longer in force.
-pub fn close(key: &mut Alive, context: Context<'_>, moment: Moment) -> Sayings {
+pub fn close(
+    key: &mut Alive,
+    context: Context<'_>,
+    reason: CloseReason,
+    moment: Moment,
+) -> Sayings {
     settle::catch_up(key, context.rule, moment.before);
-    say::close_all(key, context, moment)
+    say::close_all(key, context, reason, moment)
 }
 
 fn is_over(key: &Alive, context: Context<'_>, moment: Moment) -> bool {

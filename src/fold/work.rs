@@ -21,10 +21,10 @@ use crate::fold::key::KeyId;
 use crate::fold::key::pane::{Mark, Origin};
 use crate::fold::place::{Cursor, Place, Portion};
 use crate::fold::sources::Hearing;
-use crate::fold::state::{Counts, Evaluation, State};
+use crate::fold::state::{Counts, Evaluation, Outgoing, State};
 use crate::incident::Incident;
 use crate::matches::{self, LogMessage, MatchedRecord};
-use crate::plan::{LoadedRule, Plan};
+use crate::plan::Plan;
 use crate::record::Hash;
 use crate::time::{FUTURE_MAX, Millis, Second, second_of};
 
@@ -35,7 +35,7 @@ pub struct Run {
     /// Never empty, in the order of the log.
     steps: Vec<Step>,
     /// Rules that are no longer in force with the first message.
-    out: Vec<Arc<LoadedRule>>,
+    out: Vec<Outgoing>,
     /// What is said before this place is not asked for.
     silent_before: Place,
 }
@@ -71,7 +71,7 @@ impl Run {
 
     /// The rules that are no longer in force, by their fingerprints.
     pub(crate) fn out(&self) -> impl Iterator<Item = Hash> {
-        self.out.iter().map(|rule| rule.fingerprint)
+        self.out.iter().map(|out| out.rule.fingerprint)
     }
 
     /// The place of the first message, from `from` on, after which the watermark has passed `due`.
@@ -267,8 +267,9 @@ pub(crate) fn fold_key(
     run: &Run,
     all: &mut Vec<Publication>,
 ) {
-    if let Some(rule) = run.out.iter().find(|rule| rule.fingerprint == id.rule) {
-        close_key(state, id, rule, run, all);
+    let mut outgoing = run.out.iter();
+    if let Some(out) = outgoing.find(|out| out.rule.fingerprint == id.rule) {
+        close_key(state, id, out, run, all);
         return;
     }
     let Some(Evaluation {
@@ -306,14 +307,8 @@ pub(crate) fn fold_key(
 }
 
 /// Closes the incidents of a key whose rule is no longer in force, and forgets it.
-fn close_key(
-    state: &mut State,
-    id: KeyId,
-    rule: &Arc<LoadedRule>,
-    run: &Run,
-    all: &mut Vec<Publication>,
-) {
-    let (Some(first), Some(evaluation)) = (run.steps.first(), state.last_evaluation(id, rule))
+fn close_key(state: &mut State, id: KeyId, out: &Outgoing, run: &Run, all: &mut Vec<Publication>) {
+    let (Some(first), Some(evaluation)) = (run.steps.first(), state.last_evaluation(id, &out.rule))
     else {
         return;
     };
@@ -322,7 +317,7 @@ fn close_key(
         context,
         counts,
     } = evaluation;
-    let said = evaluate::close(key, context, first.moment);
+    let said = evaluate::close(key, context, out.reason, first.moment);
     key.forget();
     let news = News {
         offset: first.moment.offset,

@@ -46,13 +46,17 @@ enum Report {
 }
 
 /// Runs a worker until SIGTERM or SIGINT. It reads its rules again when they change, and at
-/// SIGHUP.
+/// SIGHUP. With `begin_anew` an application whose rules mean something else is begun anew.
 ///
 /// # Errors
 ///
 /// As [`run_until`] says.
-pub fn run(config: &Config) -> Result<(), Failure> {
-    run_until(config, Properties::Checked, |reload| {
+pub fn run(config: &Config, begin_anew: bool) -> Result<(), Failure> {
+    let beginning = Beginning {
+        properties: Properties::Checked,
+        anew: begin_anew,
+    };
+    run_until(config, beginning, |reload| {
         let mut signals = Signals::new(reload)?;
         Ok(async move { signals.received().await })
     })
@@ -67,6 +71,15 @@ pub enum Properties {
     Trusted,
 }
 
+/// How a worker starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Beginning {
+    /// Whether the properties of topics are checked.
+    pub properties: Properties,
+    /// An application whose rules mean something else to those who wrote them is begun anew.
+    pub anew: bool,
+}
+
 /// Runs a worker until what `stop` gives says why it should end. `stop` is called first of all,
 /// so that a signal is noticed from the beginning, and with what asks for the rules to be read
 /// again; they are also read when they change.
@@ -77,7 +90,7 @@ pub enum Properties {
 /// done again by the next worker.
 pub fn run_until<S: Future<Output = &'static str>>(
     config: &Config,
-    properties: Properties,
+    beginning: Beginning,
     stop: impl FnOnce(Sender<Ask>) -> Result<S>,
 ) -> Result<(), Failure> {
     for warning in &config.warnings {
@@ -105,7 +118,7 @@ pub fn run_until<S: Future<Output = &'static str>>(
     let health = Health::of(config);
     let starting = {
         let (config, health) = (config.clone(), Arc::clone(&health));
-        runtime.spawn_blocking(move || start(&config, &health, properties, set, (ask, asked)))
+        runtime.spawn_blocking(move || start(&config, &health, beginning, set, (ask, asked)))
     };
     let ended = runtime.block_on(async {
         let mut stop = std::pin::pin!(stop);
@@ -135,12 +148,13 @@ struct Started {
 fn start(
     config: &Config,
     health: &Arc<Health>,
-    properties: Properties,
+    beginning: Beginning,
     set: Result<RuleSet, Vec<String>>,
     (ask, asked): (Sender<Ask>, Receiver<Ask>),
 ) -> Result<Started, Failure> {
     let existing = topics::partitions(config, health, START_PATIENCE)?;
     prepare::check_existence(config, &existing)?;
+    prepare::check_meaning(config, health, beginning.anew)?;
     let status = Arc::new(Status::default());
     let set = match set {
         Ok(set) => set,
@@ -152,7 +166,7 @@ fn start(
         }
     };
     let matches = prepare::matches_partitions(config, health, &existing)?;
-    if properties == Properties::Checked {
+    if beginning.properties == Properties::Checked {
         prepare::check_properties(config, health, &existing, matches, &set)?;
     }
     let (store, id) = prepare::state(config, health)?;

@@ -18,18 +18,14 @@ use serde::{Deserialize, Serialize};
 
 use super::epochs::{EPOCH_MAX, Epochs};
 use super::{
-    Draft, InUse, LoadedRule, Plan, PlanEntry, PlannedRule, Reading, RuleEntry, Settings, Source,
-    json,
+    Draft, FORMAT, InUse, LoadedRule, MEANING, Plan, PlanEntry, PlannedRule, Reading, RuleEntry,
+    Settings, Source, json,
 };
 use crate::event::Attributes;
 use crate::record::Hash;
 use crate::rule::Rule;
 use crate::rule::lists::{List, Lists};
 use crate::time::Second;
-
-/// The format of entries that say none. A later one says its number in `format`; a version whose
-/// messages in the matches topic an older one cannot read must give its plans a later one.
-const FORMAT: u32 = 1;
 
 /// The key of the entry that holds the matches topic's number of partitions.
 const MATCHES: &str = "topic/matches";
@@ -49,8 +45,8 @@ const TIMES: RangeInclusive<Second> = 0..=10 * SPAN_MAX;
 /// Everything that `<app>.rules` holds, as far as it was read.
 #[derive(Debug, Default)]
 pub struct Catalogue {
-    /// `Err`: a later version has written it, in this format.
-    lists: BTreeMap<Hash, Result<Arc<List>, u32>>,
+    /// `Err`: a later version has written it.
+    lists: BTreeMap<Hash, Result<Arc<List>, Later>>,
     rules: BTreeMap<Hash, Kept<RuleEntry, LoadedRule>>,
     plans: BTreeMap<Hash, Kept<PlanEntry, Plan>>,
     /// Plans as they stand in the topic, the newest last.
@@ -64,8 +60,8 @@ pub struct Catalogue {
 /// An entry as it stands in the topic.
 #[derive(Debug)]
 struct Kept<E, L> {
-    /// `Err`: a later version has written it, in this format.
-    entry: Result<E, u32>,
+    /// `Err`: a later version has written it.
+    entry: Result<E, Later>,
     /// What it is loaded as, or why this version cannot; empty until somebody asks.
     loaded: OnceCell<Result<Arc<L>, String>>,
 }
@@ -110,6 +106,26 @@ struct LossEntry {
 struct Head {
     #[serde(default)]
     format: Option<u32>,
+    #[serde(default)]
+    meaning: Option<u32>,
+}
+
+/// What a version does not know of an entry that a later one has written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Later {
+    /// Its format.
+    Format(u32),
+    /// What rules mean to that version.
+    Meaning(u32),
+}
+
+/// An application whose rules mean something else than to this version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OtherMeaning {
+    /// They were written by a version to which they mean what they meant before, by its number.
+    Earlier(u32),
+    /// They were written by a later version.
+    Later(u32),
 }
 
 impl<E: DeserializeOwned, L> Kept<E, L> {
@@ -136,7 +152,7 @@ impl<E, L> Kept<E, L> {
         if self.loaded.get().is_none() {
             let loaded = match &self.entry {
                 Ok(entry) => load(entry),
-                Err(later) => Err(of_later_format(*later)),
+                Err(later) => Err(unknown(*later)),
             };
             let loaded = match loaded {
                 Ok(loaded) => Ok(Arc::new(loaded)),
@@ -153,16 +169,24 @@ impl<E, L> Kept<E, L> {
     }
 }
 
-fn of_later_format(later: u32) -> Unusable {
-    Unusable::Unreadable(format!(
-        "it is of format {later}, and this version knows none after {FORMAT}"
-    ))
+fn unknown(later: Later) -> Unusable {
+    Unusable::Unreadable(match later {
+        Later::Format(later) => {
+            format!("it is of format {later}, and this version knows none after {FORMAT}")
+        }
+        Later::Meaning(later) => {
+            format!("its rules are of meaning {later}, and this version knows none after {MEANING}")
+        }
+    })
 }
 
-/// The format that an entry says, if it is one that this version does not know.
-fn later(value: &[u8]) -> Result<Option<u32>, String> {
+/// What an entry says that this version does not know.
+fn later(value: &[u8]) -> Result<Option<Later>, String> {
     let head: Head = serde_json::from_slice(value).map_err(|error| error.to_string())?;
-    Ok(head.format.filter(|format| *format > FORMAT))
+    let format = head.format.filter(|format| *format > FORMAT);
+    let meaning = head.meaning.filter(|meaning| *meaning > MEANING);
+    let meaning = meaning.map(Later::Meaning);
+    Ok(format.map(Later::Format).or(meaning))
 }
 
 /// The kind and the name of an entry of the topic with this key.
@@ -310,6 +334,7 @@ impl Catalogue {
             let rules = rules.map(|planned| Ok((self.rule(planned.entry)?.clone(), planned.since)));
             Ok(Plan {
                 hash,
+                format: entry.format,
                 rules: rules.collect::<Result<_, Unusable>>()?,
                 sources: entry.sources.clone(),
                 decoding: entry.decoding,
@@ -335,7 +360,7 @@ impl Catalogue {
 
     fn list(&self, hash: Hash) -> Result<&Arc<List>, Unusable> {
         let list = self.lists.get(&hash).ok_or(Unusable::Missing(hash))?;
-        list.as_ref().map_err(|later| of_later_format(*later))
+        list.as_ref().map_err(|later| unknown(*later))
     }
 
     /// The plan that was taken into use last, of those of which all is there; `None`: the
@@ -343,6 +368,18 @@ impl Catalogue {
     pub fn newest(&self) -> Option<Hash> {
         let newest_first = self.order.iter().rev();
         newest_first.copied().find(|plan| self.is_whole(*plan))
+    }
+
+    /// What the rules of the newest plan mean, where that is not what they mean to this version.
+    pub fn other_meaning(&self) -> Option<OtherMeaning> {
+        let newest = self.plans.get(&self.newest()?)?.entry.as_ref().ok()?;
+        let kept = newest.rules.iter().filter_map(|r| self.rules.get(&r.entry));
+        let mut others = kept.filter_map(|kept| match &kept.entry {
+            Ok(entry) => (entry.meaning < MEANING).then_some(OtherMeaning::Earlier(entry.meaning)),
+            Err(Later::Meaning(later)) => Some(OtherMeaning::Later(*later)),
+            Err(Later::Format(_)) => None,
+        });
+        others.next()
     }
 
     /// Whether all that a plan names is there.
@@ -428,6 +465,7 @@ impl Catalogue {
             }
         }
         let value = json(&PlanEntry {
+            format: FORMAT,
             rules: planned,
             sources,
             decoding,

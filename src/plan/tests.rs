@@ -142,7 +142,7 @@ fn limits_of_decoding_are_the_plans() {
         assert_eq!(found, refused, "{decoding:?}");
     }
     let usual = decode::Limits::default();
-    let entry = r#"{"rules":[],"sources":[]"#;
+    let entry = r#"{"format":2,"rules":[],"sources":[]"#;
     check(usual, &format!("{entry}}}"), 0);
     let other = |bytes: usize, records: u32, nesting: u32| decode::Limits {
         message_bytes: bytes,

@@ -1,7 +1,8 @@
 //! The bytes that lie in topics and on disks stay readable, or are known to be another version's.
 //!
 //! `tests/formats/log.<version>.txt` holds a matches log of that version with its rules topic, and
-//! what its fold says, in a schema of then; every version must still be folded to the same.
+//! what its fold says, in a schema of then; every version must still be folded, and to the same
+//! where rules mean what they meant then.
 //! `state.<version>.txt` holds the state after half of the log. The current version must be written
 //! byte for byte as it stands there and go on from it; older ones must be refused, so that the log
 //! is folded again.
@@ -18,7 +19,7 @@ use watchfire::event::Attributes;
 use watchfire::fold::state::{self, OpenError, State};
 use watchfire::fold::work::advance;
 use watchfire::matches;
-use watchfire::plan::{Catalogue, Source};
+use watchfire::plan::{Catalogue, MEANING, Source};
 use watchfire::rule;
 
 use crate::rng::Rng;
@@ -260,8 +261,10 @@ fn logs_of_every_version_are_folded_as_ever() {
         let log = read_log(&text);
         assert!(log.said.len() > 20, "version {version} says little");
         let (_, said) = fold_rows(&log, 0, log.messages.len(), &Rows::new());
+        let is_of_meaning = log.rules[0].1.contains(&format!("\"meaning\":{MEANING}"));
+        assert!(said.len() > 20, "the fold of version {version} says little");
         assert!(
-            said == log.said,
+            said == log.said || !is_of_meaning,
             "the fold of version {version} says something else"
         );
     }

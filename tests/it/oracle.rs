@@ -172,11 +172,12 @@ impl Oracle {
             .expect("plan is in the catalogue")
             .clone();
         let before = self.watermark;
-        let (counting, brought) = self.hear(log, &plan);
+        let (counting, mut brought) = self.hear(log, &plan);
         if counting {
             self.take_plan(&plan);
         }
         let mut said = self.close_rules_out(log.offset);
+        brought.retain(|name, _| self.rules.contains_key(&name.0));
         for (name, brought) in &brought {
             let key = self.keys.entry(name.clone()).or_default();
             key.seen.extend(brought.on_time.iter().cloned());
@@ -189,10 +190,9 @@ impl Oracle {
         if counting {
             self.move_watermark();
             for (rule, _) in &plan.rules {
-                self.rules
-                    .get_mut(&rule.fingerprint)
-                    .expect("in force")
-                    .named = self.watermark;
+                if let Some(known) = self.rules.get_mut(&rule.fingerprint) {
+                    known.named = self.watermark;
+                }
             }
         }
         for name in self.keys.keys().cloned().collect::<Vec<_>>() {
@@ -281,13 +281,19 @@ impl Oracle {
         let Some(watermark) = self.watermark else {
             return Vec::new();
         };
+        let meanings = self.rules.values().map(|known| known.rule.meaning);
+        let newest = meanings.max().unwrap_or(0);
         let mut said = Vec::new();
         for (fingerprint, mut known) in self.rules.clone() {
             let named = *known.named.get_or_insert(watermark);
             self.rules.get_mut(&fingerprint).expect("in force").named = Some(named);
-            if watermark <= named + known.rule.settings.patience {
+            let reason = if known.rule.meaning < newest {
+                CloseReason::BegunAnew
+            } else if watermark > named + known.rule.settings.patience {
+                CloseReason::RuleRemoved
+            } else {
                 continue;
-            }
+            };
             self.rules.remove(&fingerprint);
             let names = self.keys.keys().filter(|name| name.0 == fingerprint);
             for name in names.cloned().collect::<Vec<_>>() {
@@ -295,7 +301,7 @@ impl Oracle {
                 for incident in still_open(&known.rule, &name, &key) {
                     let incident = Incident {
                         status: Status::Closed,
-                        close_reason: Some(CloseReason::RuleRemoved),
+                        close_reason: Some(reason),
                         revision: 2 * offset + 1,
                         ..incident
                     };

@@ -17,7 +17,7 @@ use watchfire::fold::partition::{Budget, Limit};
 use watchfire::fold::slices::SliceLimit;
 use watchfire::incident::{AttributeValue, CloseReason, Incident, Status};
 use watchfire::matches::Match;
-use watchfire::plan::{LoadedRule, Plan, Settings};
+use watchfire::plan::{LoadedRule, MEANING, Plan, Settings};
 use watchfire::record::Hash;
 use watchfire::rule::{Condition, ConditionOperator};
 
@@ -84,6 +84,7 @@ fn wanted() -> impl Iterator<Item = String> {
         "Open",
         "Updated",
         "Closed RuleRemoved",
+        "Closed BegunAnew",
         "Closed Clear",
         "Closed EndOfDay",
         "Closed Quiet",
@@ -140,7 +141,8 @@ fn kinds(incident: &Incident, rule: &LoadedRule) -> Vec<String> {
     if !incident.replaces.is_empty() {
         kinds.push("replaces another".to_owned());
     }
-    if incident.close_reason == Some(CloseReason::RuleRemoved) {
+    let end = incident.close_reason;
+    if end == Some(CloseReason::RuleRemoved) || end == Some(CloseReason::BegunAnew) {
         return kinds;
     }
     let operators = operators(&rule.rule.condition);
@@ -231,6 +233,8 @@ struct Nature {
     goes_on: bool,
     /// Some values are too long to be kept whole, and incidents have little room.
     long: bool,
+    /// The application begins with a version to which rules mean something else.
+    anew: bool,
     /// Source partitions become other logs; what becomes of it.
     replaced: Option<OnReplaced>,
     events_max: usize,
@@ -268,6 +272,7 @@ fn run(seed: u64) -> BTreeSet<String> {
         days: rng.one_in(2),
         goes_on: rng.one_in(3),
         long: rng.one_in(3),
+        anew: Rng::new(seed ^ 0x000a_4e17).one_in(6),
         events_max: 20 + rng.below(120) as usize,
         pace: pace(&mut Rng::new(seed ^ 0x9ace)),
     };
@@ -280,6 +285,9 @@ fn run(seed: u64) -> BTreeSet<String> {
     if nature.long {
         world.settings.limits.message_bytes = *rng.choose(&[3_000, 10_000]);
         world.message_bytes = 60_000;
+    }
+    if nature.anew {
+        world.meaning = MEANING - 1;
     }
     let mut sim = Sim {
         rng,
@@ -298,6 +306,9 @@ fn run(seed: u64) -> BTreeSet<String> {
     sim.begin();
     while sim.records.len() < sim.nature.events_max {
         sim.step();
+        if sim.world.meaning < MEANING && 2 * sim.records.len() > sim.nature.events_max {
+            sim.begin_anew();
+        }
     }
     sim.begin_long_after_a_clear();
     if sim.nature.goes_on {
@@ -830,6 +841,19 @@ impl Sim {
         self.plans.push(plan);
     }
 
+    /// All workers are stopped, and a version is started to which rules mean something else.
+    fn begin_anew(&mut self) {
+        self.world.meaning = MEANING;
+        let plan = self.world.plan(&rules::text(&self.rules));
+        self.plans.push(plan.clone());
+        for worker in &mut self.detect {
+            worker.restart(&self.world, plan.clone());
+        }
+        for worker in &mut self.correlate {
+            worker.restart(&self.world);
+        }
+    }
+
     /// The plan with which a worker starts again: now and then a newer one, and workers with the
     /// old one stand beside it.
     fn some_plan(&mut self, now: Arc<Plan>) -> Arc<Plan> {
@@ -845,7 +869,7 @@ impl Sim {
         for turn in 0..4 {
             for worker in &mut self.detect {
                 let plan = self.plans[self.plans.len() - 1].clone();
-                if !self.nature.rules_change || turn == 0 {
+                if !self.nature.rules_change && !self.nature.anew || turn == 0 {
                     worker.restart(&self.world, plan);
                 }
             }
@@ -888,7 +912,7 @@ impl Sim {
             self.covered.extend(kinds(incident, rule));
             self.covered.extend(cut(incident, rule));
         }
-        if !self.nature.rules_change && late == 0 {
+        if !self.nature.rules_change && !self.nature.anew && late == 0 {
             self.covered.insert("all on time".to_owned());
             let plan = &self.plans[0];
             let expected = oracle::final_incidents(self.world.all_matches(plan));

@@ -19,7 +19,7 @@ use watchfire::fold::partition::{
 use watchfire::fold::state::{Change, Counts, Read, State};
 use watchfire::incident::{Incident, Status};
 use watchfire::matches::{self, LogMessage, Match, MatchedRecord, Message, Section};
-use watchfire::plan::{Catalogue, Limits, LoadedRule, Plan, Settings};
+use watchfire::plan::{Catalogue, Draft, Limits, LoadedRule, MEANING, Plan, RuleEntry, Settings};
 use watchfire::record::{Hash, Position};
 use watchfire::replay::Replay;
 use watchfire::rule::Texts;
@@ -90,6 +90,8 @@ pub struct World {
     pub entries: Vec<(String, Vec<u8>)>,
     /// The plan written last.
     newest: Option<Arc<Plan>>,
+    /// What rules mean to those who write plans.
+    pub meaning: u32,
     /// What applies to rules that do not say it themselves.
     pub settings: Settings,
     /// What one message of the matches topic may hold.
@@ -114,6 +116,7 @@ impl World {
             commits: vec![None; matches_partitions],
             entries: Vec::new(),
             newest: None,
+            meaning: MEANING,
             settings: SETTINGS,
             message_bytes: 600,
             lists: Vec::new(),
@@ -132,9 +135,12 @@ impl World {
         let partitions = self.sources.len() as u32;
         let sources = vec![self.catalogue.epochs().source(TOPIC, partitions)];
         let minute = self.clock.div_euclid(60_000) * 60;
-        let draft = self
+        let mut draft = self
             .catalogue
             .draft(&rules, &attributes, self.settings, sources, minute);
+        if self.meaning < MEANING {
+            draft = of_meaning(self.meaning, draft);
+        }
         for (key, value) in &draft.entries {
             self.catalogue
                 .read(key, Some(value))
@@ -232,6 +238,32 @@ impl World {
         standing.sort_by_key(|incident| (incident.first_seen, incident.incident_id));
         standing
     }
+}
+
+/// The same plan as a version writes it to which its rules mean something else.
+pub fn of_meaning(meaning: u32, draft: Draft) -> Draft {
+    let mut entries = Vec::new();
+    let mut renamed: Vec<(String, String)> = Vec::new();
+    for (key, value) in draft.entries {
+        let mut value = String::from_utf8(value).expect("JSON");
+        if key.starts_with("rule/") {
+            let mut entry: RuleEntry = serde_json::from_str(&value).expect("an entry");
+            let before = format!("{} of meaning {meaning}", entry.fingerprint);
+            entry.fingerprint = Hash::of(before.as_bytes());
+            entry.meaning = meaning;
+            value = serde_json::to_string(&entry).expect("JSON");
+        }
+        for (before, now) in &renamed {
+            value = value.replace(before.as_str(), now);
+        }
+        let (kind, before) = key.split_once('/').expect("a hashed entry");
+        let now = Hash::of(value.as_bytes()).to_string();
+        renamed.push((before.to_owned(), now.clone()));
+        entries.push((format!("{kind}/{now}"), value.into_bytes()));
+    }
+    let (key, _) = entries.last().expect("a new plan");
+    let plan = Hash::parse(key.trim_start_matches("plan/")).expect("a plan's entry");
+    Draft { plan, entries }
 }
 
 fn recovery(commit: Option<&Commit>) -> i64 {

@@ -148,8 +148,9 @@ fn bytes_that_are_no_message_are_refused() {
     check(b"", TIME, Refusal::Damaged);
     check(&[bytes.as_slice(), &[0]].concat(), TIME, Refusal::Damaged);
     let mut later = bytes.clone();
-    later[0] = 2;
-    check(&later, TIME, Refusal::Format(2));
+    later[0] = 3;
+    let other = Refusal::Format { found: 3, plan: 2 };
+    check(&later, TIME, other);
     let timestamp = Refusal::Impossible("a timestamp that is none");
     check(&bytes, i64::MAX, timestamp);
     check(&bytes, i64::MIN, timestamp);

@@ -146,7 +146,12 @@ pub fn is_over(sight: Sight<'_>) -> bool {
 }
 
 /// Closes what is open of a key, whose rule is no longer in force.
-pub fn close_all(key: &Alive, context: Context<'_>, moment: Moment) -> Sayings {
+pub fn close_all(
+    key: &Alive,
+    context: Context<'_>,
+    reason: CloseReason,
+    moment: Moment,
+) -> Sayings {
     let sight = Sight::of(key, context.rule, moment.before);
     let Some(sight) = sight.filter(|_| !moment.silent) else {
         return Sayings::new();
@@ -159,7 +164,7 @@ pub fn close_all(key: &Alive, context: Context<'_>, moment: Moment) -> Sayings {
         let facts = episode::tally(sight, first, last).facts;
         let id = episode::id_of(sight, first);
         let incident = fitted(id, &facts, context.rule, context);
-        Some(closed(incident, CloseReason::RuleRemoved, moment))
+        Some(closed(incident, reason, moment))
     };
     let mut said: Sayings = firsts.iter().filter_map(close).collect();
     said.sort_by_key(|incident| incident.incident_id);

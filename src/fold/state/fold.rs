@@ -6,9 +6,19 @@ use std::sync::Arc;
 use super::{Counts, InForce, State};
 use crate::fold::context::Context;
 use crate::fold::key::{Alive, KeyId};
+use crate::incident::CloseReason;
 use crate::matches::LogMessage;
 use crate::plan::{LoadedRule, Plan};
 use crate::time::Second;
+
+/// A rule that is no longer in force.
+#[derive(Clone, Debug)]
+pub(crate) struct Outgoing {
+    /// The rule.
+    pub rule: Arc<LoadedRule>,
+    /// Why its incidents are closed.
+    pub reason: CloseReason,
+}
 
 /// A key that is evaluated, with what that needs.
 pub(crate) struct Evaluation<'s> {
@@ -43,22 +53,31 @@ impl State {
         }
     }
 
-    /// Takes out of force the rules that no plan has named for patience.
-    pub(crate) fn rules_out(&mut self) -> Vec<Arc<LoadedRule>> {
+    /// Takes out of force the rules that no plan has named for patience, and at once those of an
+    /// earlier meaning than others have.
+    pub(crate) fn rules_out(&mut self) -> Vec<Outgoing> {
         let Some(watermark) = self.watermark else {
             return Vec::new();
         };
         let versions = &self.versions;
-        let out: Vec<Arc<LoadedRule>> = self
+        let meaning = versions.values().map(|rule| rule.meaning).max();
+        let out: Vec<Outgoing> = self
             .rules
             .values_mut()
             .filter_map(|known| {
                 let rule = versions.get(&known.entry)?;
                 let named = *known.named.get_or_insert(watermark);
-                (watermark > named + rule.settings.patience).then(|| Arc::clone(rule))
+                let reason = if meaning > Some(rule.meaning) {
+                    Some(CloseReason::BegunAnew)
+                } else {
+                    let is_out = watermark > named + rule.settings.patience;
+                    is_out.then_some(CloseReason::RuleRemoved)
+                };
+                let rule = Arc::clone(rule);
+                reason.map(|reason| Outgoing { rule, reason })
             })
             .collect();
-        for rule in &out {
+        for Outgoing { rule, .. } in &out {
             let known = self.rules.remove(&rule.fingerprint);
             for version in known.into_iter().flat_map(|known| known.versions) {
                 self.versions.remove(&version);

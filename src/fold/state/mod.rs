@@ -40,7 +40,7 @@ use crate::plan::{Catalogue, LoadedRule, Plan, Unusable};
 use crate::record::Hash;
 use crate::time::{Millis, Second};
 use cache::Cache;
-pub(crate) use fold::Evaluation;
+pub(crate) use fold::{Evaluation, Outgoing};
 use hours::Hours;
 pub use rows::{Change, Read};
 use rows::{key_id, key_row, timer_row};
@@ -268,6 +268,10 @@ impl State {
         let latest = self.plan.as_ref();
         latest.is_some_and(|latest| latest.hash == plan.hash)
             && self.rules.len() == plan.rules.len()
+            && plan
+                .rules
+                .iter()
+                .all(|(rule, _)| self.rules.contains_key(&rule.fingerprint))
     }
 
     /// The source partition that holds the watermark back: topic, partition and its time.

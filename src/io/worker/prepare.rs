@@ -16,9 +16,10 @@ use crate::io::rules_topic::{Known, TakenIntoUse};
 use crate::io::store::{Budget, Owner, Store};
 use crate::io::topics::{self, Names, Weight};
 use crate::io::{identity, rules_topic, state_dir};
+use crate::plan::catalogue::OtherMeaning;
 use crate::plan::changes::Changes;
 use crate::plan::retention::Needs;
-use crate::plan::{Catalogue, Plan};
+use crate::plan::{Catalogue, MEANING, Plan};
 
 /// Whether all topics are there.
 ///
@@ -54,6 +55,38 @@ pub fn check_existence(config: &Config, existing: &BTreeMap<String, u32>) -> Res
     match problems.is_empty() {
         true => Ok(()),
         false => bail!("{}", problems.join("\n")),
+    }
+}
+
+/// Whether the rules of the application mean to this version what they meant to whoever wrote them.
+///
+/// # Errors
+///
+/// They do not, and the application is not to begin anew.
+pub fn check_meaning(config: &Config, health: &Arc<Health>, anew: bool) -> Result<()> {
+    let app = &config.app;
+    match rules_topic::read(config, health)?.catalogue.other_meaning() {
+        None => Ok(()),
+        Some(OtherMeaning::Earlier(earlier)) if anew => {
+            tracing::warn!(
+                earlier,
+                meaning = MEANING,
+                "the application begins anew: what is open of it will be closed, and all rules \
+                 start empty"
+            );
+            Ok(())
+        }
+        Some(OtherMeaning::Earlier(earlier)) => bail!(
+            "application {app} was begun by a version of watchfire to which rules mean something \
+             else (meaning {earlier}, here {MEANING}): the same events would come to other \
+             incidents half-way. Give this version an application of its own (`app`), or start it \
+             once with --begin-anew, when no other worker runs: that closes what is open and lets \
+             all rules start empty. docs/upgrade.md says more"
+        ),
+        Some(OtherMeaning::Later(later)) => bail!(
+            "application {app} is in use by a later version of watchfire, to which rules mean \
+             something else (meaning {later}, here {MEANING}): use that one"
+        ),
     }
 }
 

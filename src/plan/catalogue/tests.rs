@@ -1,7 +1,7 @@
-use super::{Catalogue, EPOCH_MAX, PARTITIONS_MAX, Unusable};
+use super::{Catalogue, EPOCH_MAX, OtherMeaning, PARTITIONS_MAX, Unusable};
 use crate::event::Attributes;
 use crate::plan::epochs::BeginAt;
-use crate::plan::{Limits, PlanEntry, RuleEntry, Settings, Source, json};
+use crate::plan::{FORMAT, Limits, MEANING, PlanEntry, RuleEntry, Settings, Source, json};
 use crate::record::Hash;
 use crate::rule;
 
@@ -50,6 +50,7 @@ fn rule_entry(change: impl FnOnce(&mut RuleEntry)) -> String {
         settings: SETTINGS,
         fingerprint: Hash::default(),
         lists: std::collections::BTreeMap::new(),
+        meaning: MEANING,
     };
     change(&mut entry);
     String::from_utf8(json(&entry)).unwrap()
@@ -63,6 +64,7 @@ fn plan_of_partitions(partitions: [u32; 2]) -> String {
         epochs: std::collections::BTreeMap::new(),
     };
     let entry = PlanEntry {
+        format: FORMAT,
         rules: Vec::new(),
         sources: partitions.map(source).to_vec(),
         decoding: crate::decode::Limits::default(),
@@ -276,6 +278,34 @@ fn unusable_rule(of_plan: &str, rule: Hash) -> Unusable {
     Unusable::Unreadable(of_plan[at..].to_owned())
 }
 
+/// What an earlier version wrote is told from what is of this version's meaning, and what a later
+/// one wrote from both.
+#[test]
+fn another_meaning_is_told_by_its_number() {
+    let (mut catalogue, plan) = taken("5m");
+    assert_eq!(catalogue.other_meaning(), None);
+    let mut check = |rule: &str, found: Option<OtherMeaning>| {
+        let (key, value) = named("rule", rule);
+        catalogue.read(&key, Some(value.as_bytes())).unwrap();
+        let hash = Hash::of(value.as_bytes());
+        let text = format!("{{\"rules\":[{{\"entry\":\"{hash}\",\"since\":0}}],\"sources\":[]}}");
+        let (key, value) = named("plan", &text);
+        catalogue.read(&key, Some(value.as_bytes())).unwrap();
+        assert_eq!(catalogue.other_meaning(), found, "{rule}");
+        catalogue.plan(Hash::of(value.as_bytes())).err()
+    };
+    let mine = rule_entry(|_| ());
+    let unsaid = mine.replace(",\"meaning\":2", "");
+    assert_ne!(unsaid, mine);
+    check(&unsaid, Some(OtherMeaning::Earlier(1)));
+    check(&mine, None);
+    let later = rule_entry(|rule| rule.meaning = MEANING + 1);
+    let why = check(&later, Some(OtherMeaning::Later(MEANING + 1))).unwrap();
+    let said = "its rules are of meaning 3, and this version knows none after 2";
+    assert!(why.to_string().contains(said), "{why}");
+    assert!(catalogue.plan(plan).is_ok());
+}
+
 #[test]
 fn a_later_format_is_told_by_its_number() {
     let (mut catalogue, plan) = taken("5m");
@@ -287,7 +317,7 @@ fn a_later_format_is_told_by_its_number() {
     for found in [catalogue.rule(later).err(), catalogue.plan(later).err()] {
         let found = found.unwrap().to_string();
         assert!(
-            found.contains("it is of format 7, and this version knows none after 1"),
+            found.contains("it is of format 7, and this version knows none after 2"),
             "{found}"
         );
     }

@@ -2,8 +2,13 @@
 
 use std::time::Duration;
 
+use watchfire::plan::{Draft, MEANING};
+use watchfire::record::Hash;
+
 use super::process::Worker;
 use super::setup::{Setup, Traffic, rule};
+use crate::kafka::{read_committed, write_keyed};
+use crate::world::of_meaning;
 
 fn with_patience(setup: &Setup, name: &str, patience: &str) -> std::path::PathBuf {
     setup.config_with(name, |text| {
@@ -105,6 +110,53 @@ fn workers_whose_rules_differ_say_so() {
         plans(&other, &one),
     );
     assert!(setup.check() > 0);
+}
+
+/// The application's newest plan comes to be one of a version to which its rules meant something
+/// else.
+fn make_older(setup: &Setup) {
+    let topic = format!("{}.rules", setup.app);
+    let mut entries = Vec::new();
+    for kind in ["rule/", "plan/"] {
+        for message in read_committed(&setup.bootstrap, &topic) {
+            let key = String::from_utf8(message.key.unwrap()).unwrap();
+            if key.starts_with(kind) {
+                entries.push((key, message.value.unwrap()));
+            }
+        }
+    }
+    let plan = Hash::default();
+    let older = of_meaning(MEANING - 1, Draft { plan, entries });
+    for (key, value) in &older.entries {
+        let entry = (key.as_bytes(), Some(value.as_slice()));
+        write_keyed(&setup.bootstrap, &topic, &[entry]);
+    }
+}
+
+#[test]
+fn an_application_of_another_meaning_is_begun_anew_only_if_it_is_to_be() {
+    let setup = Setup::new("anew", "status_interval = \"1s\"\n");
+    let worker = Worker::start(&setup.config("a"));
+    worker.wait_for("ready");
+    worker.stop();
+    make_older(&setup);
+
+    let (code, log) = Worker::start(&setup.config("a")).wait();
+    assert_eq!(code, Some(1), "{log}");
+    assert!(log.contains("(meaning 1, here 2)"), "{log}");
+    assert!(log.contains("--begin-anew"), "{log}");
+
+    let worker = Worker::start_arg(&setup.config("a"), "--begin-anew");
+    worker.wait_for("ready");
+    let log = worker.log();
+    assert!(log.contains("the application begins anew"), "{log}");
+    Traffic::start(&setup, 30, Duration::from_millis(10)).finish();
+    setup.wait_until_read();
+    worker.stop_after_errors();
+    assert!(setup.check() > 0);
+    let worker = Worker::start(&setup.config("a"));
+    worker.wait_for("ready");
+    worker.stop();
 }
 
 #[test]

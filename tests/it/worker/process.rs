@@ -22,8 +22,22 @@ impl Worker {
         Worker::start_by(Command::new(env!("CARGO_BIN_EXE_watchfire")), config)
     }
 
+    /// The worker itself, with one more argument.
+    pub fn start_arg(config: &Path, more: &str) -> Worker {
+        Worker::start_with(
+            Command::new(env!("CARGO_BIN_EXE_watchfire")),
+            config,
+            &[more],
+        )
+    }
+
     /// Starts it by a command that takes its arguments and becomes it.
-    pub fn start_by(mut command: Command, config: &Path) -> Worker {
+    pub fn start_by(command: Command, config: &Path) -> Worker {
+        Worker::start_with(command, config, &[])
+    }
+
+    /// The same, with more arguments.
+    pub fn start_with(mut command: Command, config: &Path, more: &[&str]) -> Worker {
         // What tells the tests something would be warned of.
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("WATCHFIRE_CHAOS")) {
             command.env_remove(name);
@@ -31,6 +45,7 @@ impl Worker {
         let mut child = command
             .args(["run", "--config"])
             .arg(config)
+            .args(more)
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
