@@ -32,12 +32,16 @@ pub enum Canary {
     ChangedAgainLost,
     /// A source partition that is another log is gone on with as if it were the one that was read.
     ReplacedUnseen,
+    /// An event follows itself.
+    FollowsItself,
+    /// An incident shows its aggregates as they are at the last trigger.
+    NoPeak,
 }
 
 #[cfg(feature = "canary")]
 impl Canary {
     /// All of them.
-    pub const ALL: [Canary; 14] = [
+    pub const ALL: [Canary; 16] = [
         Canary::DedupOff,
         Canary::WindowEdge,
         Canary::ExpireEarly,
@@ -52,6 +56,8 @@ impl Canary {
         Canary::EmptiedForgotten,
         Canary::ChangedAgainLost,
         Canary::ReplacedUnseen,
+        Canary::FollowsItself,
+        Canary::NoPeak,
     ];
 }
 

@@ -42,6 +42,7 @@ use crate::decode;
 use crate::event::Attributes;
 use crate::record::Hash;
 use crate::rule::lists::Lists;
+use crate::rule::peak::Measure;
 use crate::rule::reach::Reach;
 use crate::rule::{self, Function, Pattern, Rule};
 use crate::time::Second;
@@ -158,7 +159,9 @@ pub struct LoadedRule {
     pub reach: Reach,
     /// By pattern: how many values each of its aggregates keeps.
     pub caps: Vec<Vec<u32>>,
-    /// An aggregate of it tells events apart by a hash of where they were read.
+    /// The aggregates that its incidents show.
+    pub measures: Vec<Measure>,
+    /// It tells events apart, by a hash of where they were read: an aggregate does, or an operator.
     pub tells_events_apart: bool,
     /// What each of its incidents says.
     pub labels: Labels,
@@ -328,7 +331,9 @@ impl LoadedRule {
                 .map(|pattern| pattern.caps(limit))
                 .collect(),
             reach: Reach::of(&rule),
-            tells_events_apart: rule.patterns.iter().any(tells_events_apart),
+            measures: rule.measures(),
+            tells_events_apart: rule.patterns.iter().any(keeps_some)
+                || rule.condition.needs_two_events(),
             labels: Labels::of(&rule),
             rule,
         })
@@ -336,7 +341,7 @@ impl LoadedRule {
 }
 
 /// Of more values than are kept, percentiles keep those of the events with the smallest hashes.
-fn tells_events_apart(pattern: &Pattern) -> bool {
+fn keeps_some(pattern: &Pattern) -> bool {
     let mut functions = pattern.aggregates.iter().map(|a| a.function);
     functions.any(|function| matches!(function, Function::Median | Function::Percentile(_)))
 }

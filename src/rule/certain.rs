@@ -127,7 +127,8 @@ impl Comparison {
 }
 
 impl Rule {
-    /// What is valid in the rule and yet says nothing: tests of its `having`s that always hold.
+    /// What is valid in the rule and perhaps not meant: tests of its `having`s that always hold,
+    /// and severities that ask for an aggregate which does not choose the peak.
     /// `attributes` are those that it was read with.
     pub fn advice(&self, attributes: &Attributes) -> Vec<String> {
         let of_pattern = |pattern: &Pattern| {
@@ -140,7 +141,8 @@ impl Rule {
             };
             found.iter().map(text).collect::<Vec<String>>()
         };
-        self.patterns.iter().flat_map(of_pattern).collect()
+        let of_patterns = self.patterns.iter().flat_map(of_pattern);
+        of_patterns.chain(self.peak_advice()).collect()
     }
 }
 

@@ -80,6 +80,32 @@ fn what_may_hold_is_none() {
 }
 
 #[test]
+fn a_severity_that_another_peak_decides_is_advised() {
+    let check = |attributes: &str, severity: &str, expected: bool| {
+        let text = format!(
+            "id: R\nname: n\nseverity: [{{when: '{severity}', value: 9}}, {{value: 5}}]\n\
+             window: 5m\npatterns: [{{name: P, where: user IS NULL}}]\n\
+             incident: {{attributes: {{{attributes}}}}}\n"
+        );
+        let mut names = Attributes::default();
+        let rules = parse("r", &text, &mut names).unwrap();
+        let found: Vec<String> = rules.iter().flat_map(|rule| rule.advice(&names)).collect();
+        assert_eq!(
+            !found.is_empty(),
+            expected,
+            "{attributes} {severity}: {found:?}"
+        );
+    };
+    let one = "n: 'P.COUNT(*)'";
+    let two = "n: 'P.COUNT(*)', u: 'P.COUNT(DISTINCT user)'";
+    check(one, "n > 3", false);
+    check(two, "n > 3", false);
+    check(two, "event_count > 3", false);
+    check(two, "u > 3", true);
+    check(two, "n > 3 OR LEN(u) > 1", true);
+}
+
+#[test]
 fn what_always_holds_is_advised() {
     let check = |having: &str, expected: &[&str]| {
         let text = format!(

@@ -176,6 +176,16 @@ impl Condition {
     }
 
     /// Whether something must be absent for it to trigger.
+    pub fn needs_two_events(&self) -> bool {
+        match self {
+            Condition::Pattern(_) => false,
+            Condition::Operation(left, operator, right) => {
+                operator.is_of_order() || left.needs_two_events() || right.needs_two_events()
+            }
+        }
+    }
+
+    /// Whether it depends on something that is missing.
     pub fn has_absence(&self) -> bool {
         match self {
             Condition::Pattern(_) => false,
@@ -259,6 +269,14 @@ impl ConditionOperator {
     }
 
     /// Whether the right side must not be there.
+    pub fn is_of_order(self) -> bool {
+        match self {
+            ConditionOperator::FollowedBy | ConditionOperator::NotFollowedBy => true,
+            ConditionOperator::And | ConditionOperator::Or | ConditionOperator::AndNot => false,
+        }
+    }
+
+    /// Whether it asks for what is missing.
     pub fn is_absence(self) -> bool {
         match self {
             ConditionOperator::And | ConditionOperator::Or | ConditionOperator::FollowedBy => false,

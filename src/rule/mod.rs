@@ -42,6 +42,8 @@ mod severity;
 
 pub mod shown;
 
+pub mod peak;
+
 mod rule_tests;
 
 mod token;

@@ -72,9 +72,3 @@ pub fn is_monotone(pattern: &Pattern) -> bool {
 pub fn is_falsifiable(pattern: &Pattern) -> bool {
     pattern.having.can_become_false(&pattern.aggregates)
 }
-
-/// Whether a trigger of the rule can never be taken back.
-pub fn is_lasting(rule: &Rule) -> bool {
-    let mut patterns = rule.patterns.iter();
-    !rule.condition.has_absence() && patterns.all(is_monotone)
-}

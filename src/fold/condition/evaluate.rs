@@ -41,7 +41,9 @@ pub fn update(key: &mut Alive, loaded: &LoadedRule, horizon: Horizon) -> Ranges 
     derived.since = horizon.since;
     let held = changes.touched.iter().flat_map(Seconds::iter);
     let held = Ranges::union(held.map(|t| t..=t)).widened(0, loaded.rule.window - 1);
-    held.with(&moved)
+    let changed = held.with(&moved);
+    derived.forget_measured(changed.iter());
+    changed
 }
 
 /// By pattern, the panes at which what holds differs, by what was added or is certain since.

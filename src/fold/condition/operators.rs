@@ -7,7 +7,7 @@ use super::certain::{certain_through, holds_through};
 use crate::fold::few::Few;
 use crate::fold::key::derived::Held;
 use crate::fold::key::inner::{self, Inner, Triggers};
-use crate::fold::key::pane::{Group, Instants};
+use crate::fold::key::pane::{Group, Order};
 use crate::fold::key::stored::Trigger;
 use crate::rule::reach::wait;
 use crate::rule::{Condition, ConditionOperator};
@@ -95,7 +95,8 @@ impl Side<'_> {
                 let (start, end) = (*range.start(), (*range.end()).min(*last));
                 let held = panes.filter(|_| start <= end);
                 let held = held.into_iter().flat_map(|panes| panes.range(start..=end));
-                held.map(|(t, groups)| (t, held_at(t, groups))).collect()
+                held.filter_map(|(t, groups)| Some((t, held_at(t, groups)?)))
+                    .collect()
             }
             Side::Inner(inner) => {
                 let inner = inner.filter(|_| !range.is_empty()).into_iter();
@@ -109,7 +110,7 @@ impl Side<'_> {
         match self {
             Side::Held { panes, last } => {
                 let groups = panes.filter(|_| t <= *last)?.get(t)?;
-                Some(held_at(t, groups))
+                held_at(t, groups)
             }
             Side::Inner(inner) => inner.as_ref()?.triggers().get(t).copied(),
         }
@@ -125,7 +126,7 @@ impl Side<'_> {
             Side::Held { panes, last } => {
                 let (start, end) = (start.max(after + 1), end.min(*last));
                 let panes = panes.filter(|_| start <= end)?;
-                let mut within = panes.range(start..=end).map(|(t, g)| held_at(t, g));
+                let mut within = panes.range(start..=end).filter_map(|(t, g)| held_at(t, g));
                 let first = within.next()?;
                 let last = within.next_back().unwrap_or(first);
                 Some(first.better(last))
@@ -147,19 +148,19 @@ impl Side<'_> {
     fn follows(&self, t: Second, x: Trigger, window: Second) -> bool {
         let end = x.first + window - 1;
         let at_once = self.at(t).filter(|_| t <= end);
-        at_once.is_some_and(|y| t <= y.first && y.latest >= x.latest)
+        at_once.is_some_and(|y| t <= y.first && x.latest.comes_before(y.latest))
             || self.best(t + 1..=end, t - 1).is_some()
     }
 }
 
-fn held_at(t: Second, groups: &Few<Group, Instants>) -> Trigger {
-    let earliest = groups.values().map(|instants| instants.earliest).min();
-    let latest = groups.values().map(|instants| instants.latest).max();
-    Trigger {
+/// The trigger of a pattern at a pane; `None`: no group of it holds there.
+fn held_at(t: Second, groups: &Few<Group, Order>) -> Option<Trigger> {
+    let order = groups.values().copied().reduce(Order::with)?;
+    Some(Trigger {
         first: t,
-        earliest: earliest.unwrap_or_default(),
-        latest: latest.unwrap_or_default(),
-    }
+        earliest: order.earliest,
+        latest: order.latest,
+    })
 }
 
 fn keep(triggers: &mut Triggers, t: Second, trigger: Trigger) {
@@ -179,8 +180,8 @@ fn with_earlier(
         let y = earlier.best(t - window + 1..=t, t - window)?;
         let both = Trigger {
             first: x.first.min(y.first),
-            earliest: x.earliest.max(y.earliest),
-            latest: x.latest.max(y.latest),
+            earliest: x.earliest.later(y.earliest),
+            latest: x.latest.later(y.latest),
         };
         (x.first > t - window).then_some((t, both))
     };
@@ -192,14 +193,14 @@ fn followed(left: &Side<'_>, t: Second, y: Trigger, window: Second) -> Option<Tr
     let earlier = left.best(t - window + 1..=y.first.min(t - 1), t - window);
     let same_pane = left
         .at(t)
-        .filter(|x| y.first == t && x.first > t - window && x.earliest <= y.latest);
+        .filter(|x| y.first == t && x.first > t - window && x.earliest.comes_before(y.latest));
     let x = match (earlier, same_pane) {
         (Some(one), Some(other)) => one.better(other),
         (one, other) => one.or(other)?,
     };
     Some(Trigger {
         first: x.first,
-        earliest: x.earliest.max(y.earliest),
+        earliest: x.earliest.later(y.earliest),
         latest: y.latest,
     })
 }

@@ -80,12 +80,11 @@ pub fn tally(sight: Sight<'_>, first: Second, last: Second) -> Tally {
     let mut tally = settled.unwrap_or_else(|| begin(sight, first));
     if !is_all {
         tally.extend(sight, last);
-        tally.take_values(sight);
     }
     tally
 }
 
-/// The tally of the first trigger of an episode, without values.
+/// The tally of the first trigger of an episode.
 pub fn begin(sight: Sight<'_>, first: Second) -> Tally {
     Tally::begin(sight, first, clear_before(sight, first))
 }

@@ -11,7 +11,7 @@ use crate::fold::key::rows::{Combination, Row, chunk_of};
 use crate::fold::key::stored::Stored;
 use crate::fold::window::{self, Seconds};
 use crate::plan::LoadedRule;
-use crate::rule::reach::{Reach, is_lasting};
+use crate::rule::reach::Reach;
 use crate::time::{Second, second_of};
 
 /// Brings a key to where it is at a watermark before anything is added to it.
@@ -73,9 +73,6 @@ fn sum_up(
     if stored.head.settled.is_some_and(|settled| settled >= end) {
         return;
     }
-    // Where no trigger can be taken back, the triggers after this one stay. An incident shows the
-    // values at its last trigger, so those at an earlier one are never shown.
-    let lasting = loaded.rule.clear.is_none() && is_lasting(&loaded.rule);
     let clear = {
         let mut from = Second::MIN;
         while let Some((t, _)) = derived.triggers.range(from..=end - 1).next() {
@@ -93,9 +90,6 @@ fn sum_up(
             };
             let mut tally = known.unwrap_or_else(|| episode::begin(sight, first));
             tally.extend(sight, last);
-            if !lasting || end_of_all == last {
-                tally.take_values(sight);
-            }
             stored.tallies.insert(first, tally);
             stored.touch(Row::Tally(first));
             from = last + 1;
@@ -111,6 +105,7 @@ fn sum_up(
     stored.head.settled_clear = clear;
     stored.head.settled = Some(end);
     derived.triggers.drop_before(end);
+    derived.drop_measured_before(end);
 }
 
 /// Forgets the incidents that nothing can join any more.

@@ -1,24 +1,28 @@
 //! What the triggers of an episode come to: windows, events, evidence and values. They are added in
 //! the order of time, the final ones once and for all.
 
+use std::cmp::Ordering;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use smallvec::smallvec;
 
+use crate::canary::{self, Canary};
 use crate::fold::aggregate::Shown;
 use crate::fold::condition::{self, Sight};
+use crate::fold::key::derived::Measured;
 use crate::fold::key::group::PatternAt;
 use crate::fold::key::inner::Triggers;
 use crate::fold::key::pane::{Group, Marks};
 use crate::fold::key::stored::{Facts, Tally, Trigger};
 use crate::fold::window::{self, Ranges};
 use crate::incident::AttributeValue;
+use crate::rule::peak::Measure;
 use crate::rule::{IncidentValue, Rule};
 use crate::time::Second;
 
 impl Tally {
-    /// The tally of one trigger whose last pane is `t`, without values. `clear`: the last clear
+    /// The tally of one trigger whose last pane is `t`. `clear`: the last clear
     /// pane that the incident's id names; 0: none.
     pub fn begin(sight: Sight<'_>, t: Second, clear: Second) -> Tally {
         let rule = &sight.loaded.rule;
@@ -27,12 +31,8 @@ impl Tally {
             .triggers
             .get(t)
             .map_or(t, |trigger| trigger.first);
-        let patterns = rule.patterns.iter().enumerate();
-        let groups = patterns
-            .map(|(place, pattern)| match pattern.group_by.len() {
-                parts if parts == rule.join_key.len() => Some(Group::new()),
-                _ => least_group(sight, place, first..=t),
-            })
+        let groups = (0..rule.patterns.len())
+            .map(|place| group_at(sight, place, first..=t))
             .collect();
         let facts = Facts {
             first: t,
@@ -49,16 +49,17 @@ impl Tally {
             counted: Ranges::default(),
             groups,
         };
+        tally.facts.values = tally.values(sight);
         tally.extend(sight, t);
         tally
     }
 
-    /// Adds the triggers after the last one that was added, through the pane `last`; without the
-    /// values there.
+    /// Adds the triggers after the last one that was added, through the pane `last`.
     pub fn extend(&mut self, sight: Sight<'_>, last: Second) {
         let rule = &sight.loaded.rule;
         let triggers = &sight.derived.triggers;
-        let from = if self.facts.windows == 0 {
+        let is_first = self.facts.windows == 0;
+        let from = if is_first {
             self.facts.first
         } else {
             self.facts.last + 1
@@ -84,13 +85,36 @@ impl Tally {
         self.add_evidence(sight, &fresh);
         self.counted = self.counted.with(&windows);
         self.facts.last = trigger;
+        if !sight.loaded.measures.is_empty() {
+            self.find_peak(sight, from..=last, is_first);
+        }
     }
 
-    /// Takes the values of the incident's attributes as they are at the last trigger, which must
-    /// still be remembered by itself.
-    pub fn take_values(&mut self, sight: Sight<'_>) {
-        let trigger = sight.derived.triggers.get(self.facts.last).copied();
-        self.facts.values = trigger.map_or_else(Vec::new, |trigger| self.values(sight, trigger));
+    /// Takes the values of the aggregates as they are at the greatest of the triggers in `range`,
+    /// if that is as great as what is known.
+    fn find_peak(&mut self, sight: Sight<'_>, range: RangeInclusive<Second>, is_first: bool) {
+        let mut is_first = is_first;
+        for (t, trigger) in sight.derived.triggers.range(range) {
+            let measured = sight.derived.measured(t, || measured(sight, t, *trigger));
+            if is_first || self.is_reached_by(sight, &measured) || canary::is(Canary::NoPeak) {
+                for (measure, value) in sight.loaded.measures.iter().zip(&*measured) {
+                    if let Some(shown) = self.facts.values.get_mut(measure.attribute) {
+                        shown.clone_from(value);
+                    }
+                }
+            }
+            is_first = false;
+        }
+    }
+
+    /// Whether values of the aggregates are as much of a peak as what is shown, or more.
+    fn is_reached_by(&self, sight: Sight<'_>, measured: &[AttributeValue]) -> bool {
+        let mut orders = sight.loaded.measures.iter().zip(measured);
+        let order = orders.find_map(|(measure, value)| {
+            let known = self.facts.values.get(measure.attribute)?;
+            Some(measure.order(value, known)).filter(|order| *order != Ordering::Equal)
+        });
+        order != Some(Ordering::Less)
     }
 
     /// Forgets which panes before `first` are counted, since no window reaches them any more;
@@ -128,24 +152,12 @@ impl Tally {
         }
     }
 
-    /// The values of the incident's attributes; aggregates over the window of `trigger`, the last.
-    fn values(&self, sight: Sight<'_>, trigger: Trigger) -> Vec<AttributeValue> {
+    /// The values of the incident's attributes, without those of aggregates.
+    fn values(&self, sight: Sight<'_>) -> Vec<AttributeValue> {
         let rule = &sight.loaded.rule;
         let value = |from: &IncidentValue| match from {
             IncidentValue::GroupBy(pattern, place) => self.group_value(sight, *pattern, *place),
-            IncidentValue::Aggregate(pattern, aggregate) => {
-                let group = self.groups.get(*pattern)?.as_ref()?;
-                let start = *window::ending_at(trigger.first, rule.window).start();
-                let view = sight.derived.patterns.get(*pattern)?;
-                let at = PatternAt::of(sight.loaded, *pattern)?;
-                let within = start..=self.facts.last;
-                let accumulated = view.accumulated(sight.stored, at, group, *aggregate, within);
-                match accumulated?.shown() {
-                    Shown::Null => None,
-                    Shown::Number(number) => Some(AttributeValue::Number(number)),
-                    Shown::Text(text) => Some(AttributeValue::Text(text)),
-                }
-            }
+            IncidentValue::Aggregate(..) => None,
         };
         let attributes = rule.attributes.iter();
         let shown = attributes.map(|(_, from)| value(from).unwrap_or(AttributeValue::Null));
@@ -169,6 +181,38 @@ impl Tally {
             }
         };
         value.clone().map(AttributeValue::Text)
+    }
+}
+
+/// The values of the aggregates that incidents show, at the trigger whose last pane is `t`.
+fn measured(sight: Sight<'_>, t: Second, trigger: Trigger) -> Measured {
+    let measures = sight.loaded.measures.iter();
+    let value = |measure: &Measure| {
+        let at = PatternAt::of(sight.loaded, measure.pattern)?;
+        let group = group_at(sight, measure.pattern, trigger.first..=t)?;
+        let start = *window::ending_at(trigger.first, sight.loaded.rule.window).start();
+        let view = sight.derived.patterns.get(measure.pattern)?;
+        let within = start..=t;
+        match view
+            .accumulated(sight.stored, at, &group, measure.aggregate, within)?
+            .shown()
+        {
+            Shown::Null => None,
+            Shown::Number(number) => Some(AttributeValue::Number(number)),
+            Shown::Text(text) => Some(AttributeValue::Text(text)),
+        }
+    };
+    let values = measures.map(|measure| value(measure).unwrap_or(AttributeValue::Null));
+    values.collect()
+}
+
+/// The group of a pattern whose values an incident shows: without finer attributes the only one,
+/// else the least that holds in `range`.
+fn group_at(sight: Sight<'_>, place: usize, range: RangeInclusive<Second>) -> Option<Group> {
+    let rule = &sight.loaded.rule;
+    match rule.patterns.get(place)?.group_by.len() {
+        parts if parts == rule.join_key.len() => Some(Group::new()),
+        _ => least_group(sight, place, range),
     }
 }
 

@@ -1,8 +1,10 @@
 //! What follows from a key's panes: where its patterns hold, where the rule triggers. Nothing of
 //! it is stored; it is made from the panes when a key is needed, and kept up with what is added.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 
 use smallvec::SmallVec;
 
@@ -10,10 +12,11 @@ use crate::fold::aggregate::{Accumulator, Rank};
 use crate::fold::few::Few;
 use crate::fold::key::group::{GroupAt, GroupView, PatternAt};
 use crate::fold::key::inner::{Inner, Triggers};
-use crate::fold::key::pane::{Group, GroupPane, Instants, Pane, Panes};
+use crate::fold::key::pane::{Group, GroupPane, Instants, Order, Pane, Panes};
 use crate::fold::key::rows::Combination;
 use crate::fold::key::stored::{Seen, Stored};
 use crate::fold::window::{self, Blocks, Part, Ranges, Seconds, Spans, Timeline};
+use crate::incident::AttributeValue;
 use crate::matches::{Match, PatternMatch};
 use crate::plan::LoadedRule;
 use crate::record::Hash;
@@ -37,6 +40,8 @@ pub struct Derived {
     pub evaluated: Option<Option<Second>>,
     /// The rule's `since` with which they were.
     pub since: Second,
+    /// The values of aggregates that incidents show at triggers, where they were asked for.
+    measured: RefCell<Timeline<Measured>>,
     /// Where the values of a group are new, if that does not follow from the panes alone.
     pub known_new: Option<BTreeSet<NewAt>>,
 }
@@ -52,8 +57,11 @@ pub struct NewAt {
     pub second: Second,
 }
 
+/// The values at one trigger, in the order of the rule's measures.
+pub type Measured = Arc<[AttributeValue]>;
+
 /// The panes at which a pattern holds: by the groups that do, their matches there.
-pub type Held = Timeline<Few<Group, Instants>>;
+pub type Held = Timeline<Few<Group, Order>>;
 
 /// What follows for one pattern.
 #[derive(Clone, Debug, Default)]
@@ -84,6 +92,7 @@ impl Derived {
             spans: Spans::default(),
             evaluated: None,
             since: 0,
+            measured: RefCell::default(),
             known_new: None,
         };
         for (second, pane) in panes.iter() {
@@ -142,6 +151,10 @@ impl Derived {
             counts |= rule.is_positive(place);
             view.add(at, panes, part, rank);
         }
+        if !loaded.measures.is_empty() {
+            let reached = second..=second + 2 * rule.window;
+            self.forget_measured(std::iter::once(reached));
+        }
         if !self.begin_events(panes) && counts {
             self.events.add(second, || 0, |events| *events += 1);
         }
@@ -156,6 +169,33 @@ impl Derived {
                 .add(second, || 0, |events| *events += u64::from(pane.events));
         }
         begins
+    }
+
+    /// What `measure` gives for the trigger at `t`; it is asked once, until something that it
+    /// depends on changes.
+    pub fn measured(&self, t: Second, measure: impl FnOnce() -> Measured) -> Measured {
+        if let Some(known) = self.measured.borrow().get(t) {
+            return Arc::clone(known);
+        }
+        let measured = measure();
+        self.measured.borrow_mut().insert(t, Arc::clone(&measured));
+        measured
+    }
+
+    /// Forgets the values at triggers in some ranges, which may differ now.
+    pub fn forget_measured(&mut self, changed: impl Iterator<Item = RangeInclusive<Second>>) {
+        let measured = self.measured.get_mut();
+        for range in changed {
+            let within: Vec<Second> = measured.range(range).map(|(t, _)| t).collect();
+            for t in within {
+                measured.remove(t);
+            }
+        }
+    }
+
+    /// Forgets the values at triggers before `first`.
+    pub fn drop_measured_before(&mut self, first: Second) {
+        self.measured.get_mut().drop_before(first);
     }
 
     /// Forgets what it knows of panes before `first`.
@@ -304,7 +344,7 @@ impl PatternView {
                 || (at.pattern.new.is_none() || is_new())
                     && group_at.holds(second, &found.accumulators, lasting);
             *capped += u64::from(group_at.capped.get());
-            let now = holds.then_some(found.instants);
+            let now = holds.then_some(found.order);
             if known != now {
                 changed.insert(second);
                 hold(held, second, group, now);
@@ -347,11 +387,11 @@ impl PatternView {
     }
 }
 
-fn hold(held: &mut Held, second: Second, group: &Group, now: Option<Instants>) {
+fn hold(held: &mut Held, second: Second, group: &Group, now: Option<Order>) {
     match now {
-        Some(instants) => {
+        Some(order) => {
             if let Some(groups) = held.get_or_insert_with(second, Few::default) {
-                groups.insert(group.clone(), instants);
+                groups.insert(group.clone(), order);
             }
         }
         None => {

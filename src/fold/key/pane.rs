@@ -1,10 +1,13 @@
 //! What one second of event time has seen.
 
+use std::cmp::Ordering;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
+use crate::canary::{self, Canary};
 use crate::correlation::CorrelationId;
 use crate::fold::aggregate::{Accumulator, Rank};
 use crate::fold::few::Few;
@@ -71,7 +74,7 @@ pub struct GroupPane {
     /// One for each aggregate of the pattern.
     pub accumulators: Accumulators,
     /// Earliest and latest match.
-    pub instants: Instants,
+    pub order: Order,
     /// Of each combination that `new` asks for: its earliest and its latest match.
     pub combinations: Few<Hash, Instants>,
 }
@@ -100,6 +103,77 @@ impl Instants {
             earliest: self.earliest.min(other.earliest),
             latest: self.latest.max(other.latest),
         }
+    }
+}
+
+/// The earliest and the latest match of a group in a pane: what orders it within a second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Order {
+    /// The earliest.
+    pub earliest: End,
+    /// The latest.
+    pub latest: End,
+}
+
+impl Order {
+    /// That of one event.
+    fn of(event: Event<'_>) -> Order {
+        let instant = End {
+            time: event.mark.time,
+            only: event.only,
+        };
+        Order {
+            earliest: instant,
+            latest: instant,
+        }
+    }
+
+    /// That of the events of both.
+    pub fn with(self, other: Order) -> Order {
+        Order {
+            earliest: self.earliest.earlier(other.earliest),
+            latest: self.latest.later(other.latest),
+        }
+    }
+}
+
+/// An end of the span of some events: a millisecond.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct End {
+    /// The millisecond.
+    pub time: Millis,
+    /// The event, where it is that of one only; `None`: of several, or nothing asks for it.
+    pub only: Option<NonZeroU64>,
+}
+
+impl End {
+    /// The earlier one of two; of two at once that of all their events.
+    pub fn earlier(self, other: End) -> End {
+        self.first(self.time.cmp(&other.time), other)
+    }
+
+    /// The later one of two; of two at once that of all their events.
+    pub fn later(self, other: End) -> End {
+        self.first(other.time.cmp(&self.time), other)
+    }
+
+    fn first(self, order: Ordering, other: End) -> End {
+        match order {
+            Ordering::Less => self,
+            Ordering::Greater => other,
+            Ordering::Equal => End {
+                only: self.only.filter(|only| Some(*only) == other.only),
+                ..self
+            },
+        }
+    }
+
+    /// Whether an event of `other` can come after one of this. At one instant either may be first,
+    /// but two events are needed.
+    pub fn comes_before(self, other: End) -> bool {
+        let is_one = self.only.is_some() && self.only == other.only;
+        self.time < other.time
+            || self.time == other.time && (!is_one || canary::is(Canary::FollowsItself))
     }
 }
 
@@ -140,6 +214,8 @@ pub struct Event<'r> {
     pub mark: &'r Arc<Mark>,
     /// Its place among all others.
     pub rank: Rank,
+    /// What tells it from all others, where the rule asks whether two events are one.
+    pub only: Option<NonZeroU64>,
 }
 
 impl<'r> Event<'r> {
@@ -153,7 +229,12 @@ impl<'r> Event<'r> {
                 event: 0,
             },
         };
-        Event { mark, rank }
+        let only = NonZeroU64::new(rank.event ^ u64::from(mark.topic));
+        Event {
+            mark,
+            rank,
+            only: only.filter(|_| loaded.tells_events_apart),
+        }
     }
 }
 
@@ -204,10 +285,10 @@ impl Pane {
             if is_positive {
                 share.mark(event.mark, loaded.settings.limits.evidence);
             }
-            let empty = || GroupPane::empty(pattern, event.mark.time);
+            let empty = || GroupPane::empty(pattern, event);
             let before = share.groups.len();
             if let Some(group) = share.groups.get_or_insert_with(&part.group, empty) {
-                group.add(event.rank, part, loaded.caps_of(place));
+                group.add(event, part, loaded.caps_of(place));
             }
             let is_more = before > 0 && share.groups.len() > before;
             let more = usize::from(is_more) * GROUP_BYTES + kept_bytes(part);
@@ -268,28 +349,28 @@ impl PatternPane {
 }
 
 impl GroupPane {
-    fn empty(pattern: &Pattern, time: Millis) -> GroupPane {
+    fn empty(pattern: &Pattern, event: Event<'_>) -> GroupPane {
         GroupPane {
             accumulators: empty_accumulators(pattern),
-            instants: Instants::at(time),
+            order: Order::of(event),
             combinations: Few::None,
         }
     }
 
-    fn add(&mut self, rank: Rank, part: &PatternMatch, caps: &[u32]) {
-        let at = Instants::at(rank.order);
-        self.instants = self.instants.with(at);
+    fn add(&mut self, event: Event<'_>, part: &PatternMatch, caps: &[u32]) {
+        let rank = event.rank;
+        self.order = self.order.with(Order::of(event));
         let accumulators = self.accumulators.iter_mut().zip(&part.inputs).zip(caps);
         for ((accumulator, input), cap) in accumulators {
             accumulator.add(input, rank, *cap);
         }
         if let Some(combination) = part.combination {
-            self.seen(combination, at);
+            self.seen(combination, Instants::at(rank.order));
         }
     }
 
     fn merge(&mut self, other: &GroupPane, caps: &[u32]) {
-        self.instants = self.instants.with(other.instants);
+        self.order = self.order.with(other.order);
         let accumulators = self
             .accumulators
             .iter_mut()

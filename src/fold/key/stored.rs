@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 
 use crate::canary::{self, Canary};
 use crate::fold::few::Few;
-use crate::fold::key::pane::{Event, Group, Marks, Pane, Panes};
+use crate::fold::key::pane::{End, Event, Group, Marks, Pane, Panes};
 use crate::fold::key::rows::{Apart, Combination, Row, chunk_of};
 use crate::fold::window::{Ranges, Timeline};
 use crate::incident::{AttributeValue, Status};
@@ -76,9 +76,9 @@ pub struct Trigger {
     /// The first of its panes.
     pub first: Second,
     /// The earliest instant that orders it before others.
-    pub earliest: Millis,
+    pub earliest: End,
     /// The latest instant that orders it after others.
-    pub latest: Millis,
+    pub latest: End,
 }
 
 impl Trigger {
@@ -86,8 +86,8 @@ impl Trigger {
     pub fn better(self, other: Trigger) -> Trigger {
         Trigger {
             first: self.first.max(other.first),
-            earliest: self.earliest.min(other.earliest),
-            latest: self.latest.max(other.latest),
+            earliest: self.earliest.earlier(other.earliest),
+            latest: self.latest.later(other.latest),
         }
     }
 }
@@ -107,8 +107,7 @@ pub struct Facts {
     pub events: u64,
     /// By pattern: the first events.
     pub evidence: SmallVec<[Marks; 1]>,
-    /// By incident attribute: its value, for aggregates at the last trigger; none where a later
-    /// trigger follows for certain.
+    /// By incident attribute: its value, for aggregates at the peak.
     pub values: Vec<AttributeValue>,
 }
 

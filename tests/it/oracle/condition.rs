@@ -1,20 +1,70 @@
 //! Where patterns hold, and where the condition triggers.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 use watchfire::plan::LoadedRule;
+use watchfire::record::Position;
 use watchfire::rule::{Condition, ConditionOperator};
 
 use super::aggregate::{Group, can_become_false};
 use super::set::{Seen, Set};
 
+/// A millisecond, and all events that it is that of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Instant {
+    time: i64,
+    events: BTreeSet<(String, u32, Position)>,
+}
+
+impl Instant {
+    fn of<'a>(time: i64, seen: impl Iterator<Item = &'a Seen>) -> Instant {
+        let then = seen.filter(|seen| seen.record.time == time);
+        let events = then.map(|seen| {
+            let (topic, partition, position) = seen.event();
+            (topic.to_owned(), partition, position)
+        });
+        Instant {
+            time,
+            events: events.collect(),
+        }
+    }
+
+    /// The one that is first in an order, or both.
+    fn first(order: Ordering, one: &Instant, other: &Instant) -> Instant {
+        match order {
+            Ordering::Less => one.clone(),
+            Ordering::Greater => other.clone(),
+            Ordering::Equal => Instant {
+                time: one.time,
+                events: &one.events | &other.events,
+            },
+        }
+    }
+
+    fn earlier(one: &Instant, other: &Instant) -> Instant {
+        Instant::first(one.time.cmp(&other.time), one, other)
+    }
+
+    fn later(one: &Instant, other: &Instant) -> Instant {
+        Instant::first(other.time.cmp(&one.time), one, other)
+    }
+
+    /// Whether an event of the other can come after one of this. At one instant either may be
+    /// first, but two events are needed.
+    fn comes_before(&self, other: &Instant) -> bool {
+        let two = |one| other.events.iter().any(|event| event != one);
+        self.time < other.time || self.time == other.time && self.events.iter().any(two)
+    }
+}
+
 /// What fulfilled a condition: its first and last pane, its earliest and latest instant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trigger {
     pub s: i64,
     pub t: i64,
-    pub earliest: i64,
-    pub latest: i64,
+    earliest: Instant,
+    latest: Instant,
 }
 
 /// A group of a pattern that holds at a pane.
@@ -22,8 +72,8 @@ pub struct Trigger {
 pub struct Held {
     pub pane: i64,
     pub group: Vec<Option<String>>,
-    earliest: i64,
-    latest: i64,
+    earliest: Instant,
+    latest: Instant,
 }
 
 /// By pattern, all that holds in a set, whether it is certain yet or not.
@@ -207,8 +257,14 @@ fn holding(set: &Set<'_>, pattern: usize) -> Vec<Held> {
             held.push(Held {
                 pane,
                 group,
-                earliest: *times.iter().min().expect("a match in the pane"),
-                latest: *times.iter().max().expect("a match in the pane"),
+                earliest: Instant::of(
+                    *times.iter().min().expect("a match in the pane"),
+                    counted.within.iter().copied(),
+                ),
+                latest: Instant::of(
+                    *times.iter().max().expect("a match in the pane"),
+                    counted.within.iter().copied(),
+                ),
             });
         }
     }
@@ -232,8 +288,8 @@ impl Sight<'_> {
                 return keep(self.held[*place].iter().map(|held| Trigger {
                     s: held.pane,
                     t: held.pane,
-                    earliest: held.earliest,
-                    latest: held.latest,
+                    earliest: held.earliest.clone(),
+                    latest: held.latest.clone(),
                 }));
             }
             Condition::Operation(x, operator, y) => (x, operator, y),
@@ -247,21 +303,21 @@ impl Sight<'_> {
                 let pairs = xs.flat_map(|x| ys.clone().map(move |y| (x, y)));
                 keep(pairs.filter_map(|(x, y)| and(x, y, window)))
             }
-            ConditionOperator::Or => keep(xs.chain(ys).copied()),
+            ConditionOperator::Or => keep(xs.chain(ys).cloned()),
             ConditionOperator::FollowedBy => {
                 let pairs = xs.flat_map(|x| ys.clone().map(move |y| (x, y)));
                 keep(pairs.filter_map(|(x, y)| followed_by(x, y, window)))
             }
             ConditionOperator::AndNot => {
                 let together = |x: &&Trigger| ys.clone().any(|y| and(x, y, window).is_some());
-                keep(xs.filter(certain).filter(|x| !together(x)).copied())
+                keep(xs.filter(certain).filter(|x| !together(x)).cloned())
             }
             ConditionOperator::NotFollowedBy => {
                 let follows = |x: &Trigger, y: &Trigger| {
-                    x.t <= y.s && y.t < x.s + window && y.latest >= x.latest
+                    x.t <= y.s && y.t < x.s + window && x.latest.comes_before(&y.latest)
                 };
                 let followed = |x: &&Trigger| ys.clone().any(|y| follows(x, y));
-                keep(xs.filter(certain).filter(|x| !followed(x)).copied())
+                keep(xs.filter(certain).filter(|x| !followed(x)).cloned())
             }
         }
     }
@@ -271,29 +327,30 @@ impl Sight<'_> {
 fn keep(ways: impl Iterator<Item = Trigger>) -> BTreeMap<i64, Trigger> {
     let mut kept: BTreeMap<i64, Trigger> = BTreeMap::new();
     for way in ways {
-        let one = kept.entry(way.t).or_insert(way);
+        let one = kept.entry(way.t).or_insert_with(|| way.clone());
         one.s = one.s.max(way.s);
-        one.earliest = one.earliest.min(way.earliest);
-        one.latest = one.latest.max(way.latest);
+        one.earliest = Instant::earlier(&one.earliest, &way.earliest);
+        one.latest = Instant::later(&one.latest, &way.latest);
     }
     kept
 }
 
 fn and(x: &Trigger, y: &Trigger, window: i64) -> Option<Trigger> {
     let (s, t) = (x.s.min(y.s), x.t.max(y.t));
-    (s > t - window).then_some(Trigger {
+    (s > t - window).then(|| Trigger {
         s,
         t,
-        earliest: x.earliest.max(y.earliest),
-        latest: x.latest.max(y.latest),
+        earliest: Instant::later(&x.earliest, &y.earliest),
+        latest: Instant::later(&x.latest, &y.latest),
     })
 }
 
 fn followed_by(x: &Trigger, y: &Trigger, window: i64) -> Option<Trigger> {
-    (x.t <= y.s && x.s > y.t - window && x.earliest <= y.latest).then_some(Trigger {
+    let follows = x.t <= y.s && x.s > y.t - window && x.earliest.comes_before(&y.latest);
+    follows.then(|| Trigger {
         s: x.s,
         t: y.t,
-        earliest: x.earliest.max(y.earliest),
-        latest: y.latest,
+        earliest: Instant::later(&x.earliest, &y.earliest),
+        latest: y.latest.clone(),
     })
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
 use watchfire::correlation::CorrelationId;
@@ -9,7 +10,7 @@ use watchfire::event::Value;
 use watchfire::incident::{AttributeValue, CloseReason, Evidence, Incident, Status};
 use watchfire::plan::LoadedRule;
 use watchfire::record::Hash;
-use watchfire::rule::{Filter, IncidentValue};
+use watchfire::rule::{Comparison, Filter, Having, IncidentValue, Term};
 
 use super::aggregate::Group;
 use super::bounded;
@@ -104,7 +105,7 @@ pub fn episodes(rule: &LoadedRule, found: &Found) -> Vec<Episode> {
     let clears = &found.clears;
     let quiet = rule.rule.quiet;
     let mut parts: Vec<Vec<Trigger>> = Vec::new();
-    for trigger in found.triggers.iter().copied() {
+    for trigger in found.triggers.iter().cloned() {
         let joins = parts.last().is_some_and(|open| {
             let last = open[open.len() - 1].t;
             trigger.t - last <= quiet
@@ -159,10 +160,14 @@ pub fn describe(set: &Set<'_>, found: &Found, episode: &Episode) -> Incident {
         .iter()
         .map(|trigger| (trigger.t - first) / rule.window)
         .collect();
+    let peak = peak(set, found, episode);
     let attributes: Vec<(Arc<str>, AttributeValue)> = rule
         .attributes
         .iter()
-        .map(|(name, from)| (name.as_str().into(), attribute(set, found, episode, from)))
+        .map(|(name, from)| {
+            let value = attribute(set, found, (episode, &peak), from);
+            (name.as_str().into(), value)
+        })
         .collect();
     let counts = [different.len() as u64, numbers.len() as u64];
     let shown = |name: &str| {
@@ -208,10 +213,74 @@ pub fn describe(set: &Set<'_>, found: &Found, episode: &Episode) -> Incident {
     }
 }
 
+/// The last trigger at which the aggregates that are shown are greatest, or least where the test
+/// asks for that.
+fn peak(set: &Set<'_>, found: &Found, episode: &Episode) -> Trigger {
+    let rule = &set.rule.rule;
+    let aggregates = rule.attributes.iter().filter_map(|(_, from)| match from {
+        IncidentValue::GroupBy(..) => None,
+        IncidentValue::Aggregate(pattern, place) => {
+            let pattern = &rule.patterns[*pattern];
+            Some((from, wants_little(&pattern.having, *place)))
+        }
+    });
+    let aggregates: Vec<_> = aggregates.collect();
+    let values = |at: &Trigger| -> Vec<AttributeValue> {
+        let from = aggregates.iter().map(|(from, _)| *from);
+        from.map(|from| attribute(set, found, (episode, at), from))
+            .collect()
+    };
+    let mut best = episode.triggers[0].clone();
+    for trigger in &episode.triggers {
+        let (now, before) = (values(trigger), values(&best));
+        let mut orders = aggregates.iter().zip(now.iter().zip(&before));
+        let order = orders.find_map(|((_, little), (now, before))| {
+            let order = order_of(now, before);
+            let order = if *little { order.reverse() } else { order };
+            (order != Ordering::Equal).then_some(order)
+        });
+        if order != Some(Ordering::Less) {
+            best = trigger.clone();
+        }
+    }
+    best
+}
+
+/// Null before numbers before text.
+fn order_of(one: &AttributeValue, other: &AttributeValue) -> Ordering {
+    let kind = |value: &AttributeValue| match value {
+        AttributeValue::Null => 0,
+        AttributeValue::Number(_) => 1,
+        AttributeValue::Text(_) => 2,
+    };
+    match (one, other) {
+        (AttributeValue::Number(one), AttributeValue::Number(other)) => {
+            one.partial_cmp(other).expect("finite")
+        }
+        (AttributeValue::Text(one), AttributeValue::Text(other)) => one.cmp(other),
+        _ => kind(one).cmp(&kind(other)),
+    }
+}
+
+/// Whether a test compares an aggregate with < or <=.
+fn wants_little(having: &Having, place: usize) -> bool {
+    let less = [Comparison::Less, Comparison::LessOrEqual];
+    let greater = [Comparison::Greater, Comparison::GreaterOrEqual];
+    match having {
+        Having::And(parts) | Having::Or(parts) => {
+            parts.iter().any(|part| wants_little(part, place))
+        }
+        Having::Compare(left, comparison, right) => {
+            *left == Term::Aggregate(place) && less.contains(comparison)
+                || *right == Term::Aggregate(place) && greater.contains(comparison)
+        }
+    }
+}
+
 fn attribute(
     set: &Set<'_>,
     found: &Found,
-    episode: &Episode,
+    (episode, at): (&Episode, &Trigger),
     from: &IncidentValue,
 ) -> AttributeValue {
     let rule = &set.rule.rule;
@@ -223,18 +292,18 @@ fn attribute(
     let finer: Vec<usize> = (0..rule.patterns[*pattern].group_by.len())
         .filter(|place| in_key(*place).is_none())
         .collect();
-    let trigger = episode.triggers[0];
-    let group = found.held[*pattern]
-        .iter()
-        .filter(|held| trigger.s <= held.pane && held.pane <= trigger.t)
-        .map(|held| held.group.clone())
-        .min();
+    let group_of = |trigger: &Trigger| {
+        let held = found.held[*pattern].iter();
+        let within = held.filter(|held| trigger.s <= held.pane && held.pane <= trigger.t);
+        within.map(|held| held.group.clone()).min()
+    };
     let text = |value: Option<String>| value.map_or(AttributeValue::Null, AttributeValue::Text);
     match from {
         IncidentValue::GroupBy(_, place) => match in_key(*place) {
             Some(part) => text(set.key[part].clone()),
             None => {
                 let place = finer.iter().position(|known| known == place);
+                let group = group_of(&episode.triggers[0]);
                 text(group.and_then(|group| group[place.expect("finer")].clone()))
             }
         },
@@ -243,10 +312,9 @@ fn attribute(
             let group = if finer.is_empty() {
                 Some(vec![])
             } else {
-                group
+                group_of(at)
             };
-            let last = episode.triggers[episode.triggers.len() - 1];
-            let within = group.map(|group| window_of(set, *pattern, &group, (last.s, last.t)));
+            let within = group.map(|group| window_of(set, *pattern, &group, (at.s, at.t)));
             let within = within.filter(|within| !within.is_empty());
             within.map_or(AttributeValue::Null, |within| {
                 let (rule, pattern) = (set.rule, *pattern);

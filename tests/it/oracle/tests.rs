@@ -100,6 +100,29 @@ fn operators() {
 }
 
 #[test]
+fn an_event_does_not_follow_itself() {
+    let both = "
+patterns:
+  - { name: A, where: 'eventType IN (\"MS_EvtHub_a\", \"MS_EvtHub_ab\")' }
+  - { name: B, where: 'eventType IN (\"MS_EvtHub_b\", \"MS_EvtHub_ab\")' }
+";
+    let then = format!("{both}condition: A FOLLOWED_BY B\n");
+    check(10, &then, &["0:ab"], &[]);
+    check(10, &then, &["0:ab", "0:ab"], &["0..0 2 1: A0 A0 B0 B0"]);
+    check(10, &then, &["0:ab", "1:ab"], &["0..0 2 1: A0 A0 B0 B0"]);
+    check(10, &then, &["0:ab", "5000:ab"], &["5..5 2 1: A0 A5 B0 B5"]);
+    check(10, &then, &["0:ab", "0:b"], &["0..0 2 1: A0 B0 B0"]);
+    check(10, &then, &["1:ab", "0:b"], &[]);
+    let silent = patterns("A NOT_FOLLOWED_BY A");
+    check(10, &silent, &["0:a", "9000:a"], &["9..9 2 1: A0 A9"]);
+    check(10, &silent, &["0:a", "10000:a"], &["0..10 2 2: A0 A10"]);
+    let never = format!("{both}condition: A NOT_FOLLOWED_BY B\n");
+    check(10, &never, &["0:ab"], &["0..0 1 1: A0"]);
+    check(10, &never, &["0:ab", "0:ab"], &[]);
+    check(10, &never, &["1:ab", "0:b"], &["0..0 1 1: A0"]);
+}
+
+#[test]
 fn chains() {
     let chain = patterns("A FOLLOWED_BY B FOLLOWED_BY C");
     check(

@@ -118,8 +118,7 @@ pub fn changed(rng: &mut Rng, rules: &[Written], late: bool) -> Vec<Written> {
             rules.push(rule(rng, id, late));
         }
         _ => {
-            let has_user = rules[place].meaning.contains("\"user\"");
-            rules[place].shown = shown(rng, has_user);
+            rules[place].shown = shown(rng, &rules[place].meaning);
         }
     }
     rules
@@ -159,11 +158,11 @@ fn rule(rng: &mut Rng, id: u64, late: bool) -> Written {
         (false, false) => (),
     }
     text += &times(rng, late);
-    let has_user = text.contains("\"user\"");
+    let shown = shown(rng, &text);
     Written {
         id,
         meaning: text,
-        shown: shown(rng, has_user),
+        shown,
     }
 }
 
@@ -316,14 +315,19 @@ fn incident(rng: &mut Rng, names: &[&str], grouping: &Grouping) -> String {
     format!("incident:\n  attributes: {{ {} }}\n", attributes.join(", "))
 }
 
-/// Severity and exceptions.
-fn shown(rng: &mut Rng, has_user: bool) -> String {
+/// Severity and exceptions of a rule that is otherwise this.
+fn shown(rng: &mut Rng, rule: &str) -> String {
+    let has_user = rule.contains("\"user\"");
+    let has_value = rule.contains("A_value");
     let severity = 1 + rng.below(10);
     let mut text = match rng.below(4) {
         0 if has_user => format!(
             "severity: [{{ when: 'user IN (Group@Admins)', value: 9 }}, \
              {{ when: 'event_count >= 4', value: 7 }}, {{ value: {severity} }}]\n"
         ),
+        2 if has_value => {
+            format!("severity: [{{ when: 'A_value > 2', value: 8 }}, {{ value: {severity} }}]\n")
+        }
         1 => format!(
             "severity: [{{ when: 'trigger_count > 1 OR event_count > 3', value: 8 }}, \
              {{ value: {severity} }}]\n"
