@@ -18,7 +18,7 @@ use std::time::Duration;
 pub use kafka::{Kafka, near_property};
 pub use login::Login;
 pub use secret::{ReadSecret, Secret, holds_key, looks_secret};
-pub use written::{Delivery, OnBrokenRules, RuleTests, Size, Start, Written};
+pub use written::{Delivery, OnBrokenRules, OnReplacedSource, RuleTests, Size, Start, Written};
 
 use crate::decode;
 use crate::plan::Settings;
@@ -60,6 +60,8 @@ pub struct Config {
     pub status_interval: Duration,
     /// What becomes of a start whose rule files have errors.
     pub on_broken_rules: OnBrokenRules,
+    /// What becomes of a source partition that is another log than the one that was read.
+    pub on_replaced_source: OnReplacedSource,
     /// Whether rules must pass their own tests.
     pub rule_tests: RuleTests,
     /// How long workers may have different rules before they are warned of.
@@ -270,6 +272,7 @@ impl Config {
             static_membership: written.static_membership.unwrap_or(false),
             status_interval: time(written.status_interval, "30s"),
             on_broken_rules: written.on_broken_rules.unwrap_or(OnBrokenRules::LastGood),
+            on_replaced_source: (written.on_replaced_source).unwrap_or(OnReplacedSource::Stop),
             rule_tests: written.rule_tests.unwrap_or(RuleTests::Ignore),
             rolling_change: time(written.rolling_change, "10m"),
             message_bytes_max: settings.limits.message_bytes as usize,

@@ -4,8 +4,9 @@
 //! JSON: a [`List`], a [`RuleEntry`] or a [`PlanEntry`]. The hash is that of the value's bytes, so
 //! an entry never changes; a plan that is taken into use again is written again, which makes it
 //! the newest. Besides them, `source/<topic>` and `epoch/<topic>/<partition>` hold epochs,
-//! `topic/matches` the number of partitions that the matches topic has for good, and
-//! `loss/<topic>/<partition>` that it was accepted that messages are gone.
+//! `topic/matches` the number of partitions that the matches topic has for good,
+//! `loss/<topic>/<partition>` that it was accepted that messages are gone, and
+//! `read/<topic>/<partition>` how far a source partition was read.
 
 pub mod catalogue;
 
@@ -16,6 +17,8 @@ pub mod claim;
 pub mod epochs;
 
 mod limits;
+
+pub mod noted;
 
 mod reading;
 
@@ -34,6 +37,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use epochs::BeginAt;
 pub use limits::Limits;
 pub use reading::Reading;
 
@@ -54,6 +58,9 @@ pub const MEANING: u32 = 2;
 
 /// The meaning of rules whose entries do not say one.
 const MEANING_FIRST: u32 = 1;
+
+/// No offset is as great.
+const OFFSET_END: i64 = 1 << 62;
 
 /// What a rule is worth beyond its text: the configuration's values where it has none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -233,6 +240,17 @@ pub struct InUse {
     /// By source: how many partitions it had when the application began to read it. Those above
     /// came later, so that all that is in them came while it was read.
     pub first_partitions: Vec<u32>,
+    /// By source and partition: where a partition begins that was committed in an epoch before.
+    pub begin_at: Vec<BTreeMap<u32, BeginAt>>,
+}
+
+impl InUse {
+    /// Where a partition begins that was committed in an epoch before.
+    pub fn begin_at(&self, source: u32, partition: u32) -> BeginAt {
+        let of_source = self.begin_at.get(source as usize);
+        let own = of_source.and_then(|partitions| partitions.get(&partition));
+        own.copied().unwrap_or_default()
+    }
 }
 
 /// What must be written to `<app>.rules`, in this order, before a plan may be used.

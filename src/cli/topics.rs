@@ -9,10 +9,11 @@ use super::settings::{Settings, USAGE};
 use super::{log, screen};
 use crate::config::Config;
 use crate::escape;
-use crate::io::client::{Health, START_PATIENCE};
+use crate::io::client::{Health, START_PATIENCE, chain};
 use crate::io::loss::{self, Loss};
 use crate::io::topics::{Creation, Deviation, Names, Wanted, azure};
-use crate::io::{rule_set, rules_topic, topics};
+use crate::io::{replaced, rule_set, rules_topic, topics};
+use crate::plan::Catalogue;
 use crate::plan::epochs::BeginAt;
 use crate::plan::retention::Needs;
 use crate::rule::Rule;
@@ -25,8 +26,8 @@ pub enum Command {
     /// Say everything about the topics that is not as it must be; exits 1 if there is anything.
     /// Notes say what to know besides, such as the tier of Event Hubs that is needed.
     Check(Check),
-    /// Say that a source topic was made anew, so that its offsets count from the start again.
-    /// Stop all workers before, and start them afterwards.
+    /// Say that a source topic is another log than the one that was read, so that it is read from
+    /// its beginning, in an epoch of its own. Stop all workers before, and start them afterwards.
     Reset(Reset),
     /// Say what topics no longer have and workers still need, and accept that once: they then go
     /// on with what there is. Start them again afterwards.
@@ -72,6 +73,9 @@ pub struct Reset {
     settings: Settings,
     /// The source topic.
     topic: String,
+    /// Read none of it again: go on where it was committed, or at the nearest message it has.
+    #[arg(long)]
+    keep_offset: bool,
 }
 
 /// The flags of `topics accept-loss`.
@@ -100,7 +104,7 @@ pub fn run(command: &Command) -> Result<ExitCode> {
     match command {
         Command::Create(args) => with_rules(&config, |rules| create(&config, rules, args)),
         Command::Check(args) => with_rules(&config, |rules| check(&config, rules, args.json)),
-        Command::Reset(args) => reset(&config, &args.topic),
+        Command::Reset(args) => reset(&config, args),
         Command::AcceptLoss(args) => accept_loss(&config, args.dry_run),
     }
 }
@@ -169,14 +173,22 @@ fn check(config: &Config, rules: &[Rule], json: bool) -> Result<ExitCode> {
     let health = Health::of(config);
     let existing = topics::partitions(config, &health, START_PATIENCE)?;
     let rules_topic = Names::of(&config.app).rules;
-    let fixed = match existing.contains_key(&*rules_topic) {
-        true => rules_topic::read(config, &health)?
-            .catalogue
-            .matches_partitions(),
+    let known = match existing.contains_key(&*rules_topic) {
+        true => Some(rules_topic::read(config, &health)?.catalogue),
         false => None,
     };
+    let fixed = known.as_ref().and_then(Catalogue::matches_partitions);
     let needs = Needs::of(rules, config.settings);
-    let checked = topics::check(config, &health, &existing, fixed, &needs)?;
+    let mut checked = topics::check(config, &health, &existing, fixed, &needs)?;
+    if let Some(known) = &known {
+        match replaced::deviations(config, &health, &existing, known) {
+            Ok(replaced) => checked.deviations.extend(replaced),
+            Err(error) => checked.notes.push(format!(
+                "whether the sources are the logs that were read cannot be told: {}",
+                chain(&error)
+            )),
+        }
+    }
     let deviations = &checked.deviations;
     if json {
         let list: Vec<_> = deviations.iter().map(as_json).collect();
@@ -247,8 +259,13 @@ fn as_json(deviation: &Deviation) -> serde_json::Value {
     serde_json::json!({ "topic": topic, "about": about, "found": found, "expected": expected })
 }
 
-fn reset(config: &Config, topic: &str) -> Result<ExitCode> {
-    if !config.sources.iter().any(|source| source == topic) {
+fn reset(
+    config: &Config,
+    Reset {
+        topic, keep_offset, ..
+    }: &Reset,
+) -> Result<ExitCode> {
+    if !config.sources.contains(topic) {
         bail!(
             "{topic} is none of the configured sources: {}",
             config.sources.join(", ")
@@ -261,7 +278,11 @@ fn reset(config: &Config, topic: &str) -> Result<ExitCode> {
         bail!("topic {rules} does not exist on {}", config.kafka.brokers());
     }
     let catalogue = rules_topic::read(config, &health)?.catalogue;
-    let entry = catalogue.epochs().raise_topic(topic, BeginAt::Oldest);
+    let begin_at = match keep_offset {
+        true => BeginAt::Committed,
+        false => BeginAt::Oldest,
+    };
+    let entry = catalogue.epochs().raise_topic(topic, begin_at);
     rules_topic::write(config, &health, &[entry])?;
     screen::out(format_args!(
         "{topic} is in epoch {} now; start the workers\n",

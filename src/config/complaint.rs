@@ -133,6 +133,10 @@ mod tests {
             "on_broken_rules = \"last\"",
             "w.toml:1: on_broken_rules: expected `last_good` or `stop`",
         );
+        check(
+            "on_replaced_source = \"ignore\"",
+            "w.toml:1: on_replaced_source: expected `stop` or `restart`",
+        );
         check("limits = 5", "w.toml:1: found a number, expected a table");
     }
 

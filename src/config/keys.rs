@@ -2,7 +2,7 @@
 
 /// Every key, in the order of the documentation. In the environment `a.b_c` is
 /// `WATCHFIRE_A_B_C`; properties of `[kafka]` come besides.
-pub const KEYS: [&str; 38] = [
+pub const KEYS: [&str; 39] = [
     "app",
     "sources",
     "rules",
@@ -17,6 +17,7 @@ pub const KEYS: [&str; 38] = [
     "static_membership",
     "status_interval",
     "on_broken_rules",
+    "on_replaced_source",
     "rule_tests",
     "rolling_change",
     "matches_partitions",

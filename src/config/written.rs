@@ -42,6 +42,8 @@ pub struct Written {
     pub status_interval: Option<Time>,
     /// [`super::Config::on_broken_rules`]
     pub on_broken_rules: Option<OnBrokenRules>,
+    /// [`super::Config::on_replaced_source`]
+    pub on_replaced_source: Option<OnReplacedSource>,
     /// [`super::Config::rule_tests`]
     pub rule_tests: Option<RuleTests>,
     /// [`super::Config::rolling_change`]
@@ -234,6 +236,16 @@ pub enum OnBrokenRules {
     Stop,
 }
 
+/// What a worker does where a source partition is not the log any more that was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnReplacedSource {
+    /// It ends.
+    Stop,
+    /// It reads the new log, in an epoch of its own.
+    Restart,
+}
+
 /// What the tests in rules are worth to a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -386,6 +398,7 @@ impl Written {
             static_membership: self.static_membership.or(under.static_membership),
             status_interval: self.status_interval.or(under.status_interval),
             on_broken_rules: self.on_broken_rules.or(under.on_broken_rules),
+            on_replaced_source: self.on_replaced_source.or(under.on_replaced_source),
             rule_tests: self.rule_tests.or(under.rule_tests),
             rolling_change: self.rolling_change.or(under.rolling_change),
             matches_partitions: self.matches_partitions.or(under.matches_partitions),

@@ -153,6 +153,11 @@ impl ReadTo {
     }
 }
 
+/// Whether this is what version 0.1.0 has committed beside an offset: the epoch alone.
+pub fn is_of_before(text: &str) -> bool {
+    !text.is_empty() && !text.starts_with(VERSION)
+}
+
 fn parse_fields(fields: &[&str]) -> Option<ReadTo> {
     match fields {
         [epoch] => Some(ReadTo {
@@ -171,6 +176,82 @@ fn parse_fields(fields: &[&str]) -> Option<ReadTo> {
             }),
         }),
         _ => None,
+    }
+}
+
+/// What is read of a partition, kept until it is committed. The hash is made only then.
+#[derive(Clone, Debug)]
+pub struct LastRead {
+    /// The epoch in which it is read.
+    pub epoch: u32,
+    message: Newest,
+}
+
+/// The message read last.
+#[derive(Clone, Debug)]
+enum Newest {
+    /// None is known.
+    None,
+    /// It was hashed.
+    Hashed(Bookmark),
+    /// It is as it was.
+    Whole {
+        offset: i64,
+        timestamp: Option<Millis>,
+        payload: Vec<u8>,
+    },
+}
+
+/// Larger messages are hashed at once: what is kept stays small.
+const KEPT_MAX: usize = 64 << 10;
+
+impl From<ReadTo> for LastRead {
+    fn from(read_to: ReadTo) -> LastRead {
+        LastRead {
+            epoch: read_to.epoch,
+            message: read_to.bookmark.map_or(Newest::None, Newest::Hashed),
+        }
+    }
+}
+
+impl LastRead {
+    /// This message was read.
+    pub fn read(&mut self, offset: i64, timestamp: Option<Millis>, payload: &[u8]) {
+        if payload.len() > KEPT_MAX {
+            self.message = Newest::Hashed(Bookmark::of(offset, timestamp, payload));
+            return;
+        }
+        let mut kept = match &mut self.message {
+            Newest::None | Newest::Hashed(_) => Vec::new(),
+            Newest::Whole { payload, .. } => std::mem::take(payload),
+        };
+        kept.clear();
+        kept.extend_from_slice(payload);
+        self.message = Newest::Whole {
+            offset,
+            timestamp,
+            payload: kept,
+        };
+    }
+
+    /// Whether a message is known by which the log can be told from others.
+    pub fn is_known(&self) -> bool {
+        !matches!(self.message, Newest::None)
+    }
+
+    /// As it stands beside the committed offset.
+    pub fn to_text(&self) -> String {
+        let bookmark = match &self.message {
+            Newest::None => None,
+            Newest::Hashed(bookmark) => Some(*bookmark),
+            Newest::Whole {
+                offset,
+                timestamp,
+                payload,
+            } => Some(Bookmark::of(*offset, *timestamp, payload)),
+        };
+        let epoch = self.epoch;
+        ReadTo { epoch, bookmark }.to_text()
     }
 }
 
@@ -247,7 +328,7 @@ pub fn go_on(
 
 #[cfg(test)]
 mod tests {
-    use super::{Bookmark, Judgement, LogNow, ReadTo, Sign, There, judge};
+    use super::{Bookmark, Judgement, LogNow, ReadTo, Sign, There, is_of_before, judge};
 
     const BOOKMARK: Bookmark = Bookmark {
         offset: 41,
@@ -293,6 +374,7 @@ mod tests {
         };
         assert_eq!(ReadTo::parse("", 9), old(9));
         assert_eq!(ReadTo::parse("3", 9), old(3));
+        assert!(is_of_before("3") && !is_of_before("") && !is_of_before("v2 3"));
         for text in [
             "v3 0",
             "v2",

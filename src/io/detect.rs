@@ -4,6 +4,8 @@
 //! it goes, too. The group, a change of plan and the end of the process wait for it.
 
 mod commit;
+mod compare;
+mod noting;
 mod open;
 mod refused;
 mod unread;
@@ -19,16 +21,19 @@ use super::beside::Beside;
 use super::client::{Health, lock};
 use super::clock;
 use super::ends::{Ends, Found, Question};
-use super::group::{Event, Group, Member, Partition, Revoked, list_of};
+use super::group::{Event, Gone, Group, Member, Partition, Revoked, list_of};
 use super::identity::Identity;
 use super::reload::{Ask, Plans};
 use super::sink::{self, Ended, Rhythm, Sink};
 use super::status::Status;
 use super::topics::Names;
 use crate::config::Config;
+use crate::detect::bookmark::LastRead;
 use crate::detect::{Detector, SourcePartition};
 use crate::plan::InUse;
+use crate::time::Millis;
 use commit::{Batch, OnItsWay};
+use noting::Noting;
 use refused::Refused;
 use unread::Unread;
 
@@ -51,6 +56,10 @@ struct Reading {
     asked: Option<i64>,
     /// What stood in it at the last look is before this offset.
     end: i64,
+    /// Its epoch and the message read last.
+    read_to: LastRead,
+    /// What is not younger than this may have been read in the epoch before.
+    perhaps_again: Option<Millis>,
 }
 
 impl Reading {
@@ -69,6 +78,7 @@ enum Next<'g> {
     LookForUnread,
     Ends(Found),
     Switch(InUse),
+    LookAgain,
     Commit,
     Committed(Ended),
     Wait,
@@ -87,6 +97,7 @@ pub struct Stage {
     identity: Arc<Identity>,
     writer: Beside<Batch, Ended>,
     on_its_way: OnItsWay,
+    noting: Noting,
     rhythm: Rhythm,
     ends: Ends,
     /// When the ends were looked for that the readings have.
@@ -96,6 +107,10 @@ pub struct Stage {
     readings: BTreeMap<Partition, Reading>,
     /// Offsets have moved since the last commit began.
     moved: bool,
+    /// A source partition was found to end before what was read of it.
+    in_doubt: bool,
+    /// Messages read since the last commit began that may have been read in an epoch before.
+    perhaps_again: u64,
     /// When it did.
     begun: Instant,
     last_mark: Instant,
@@ -142,8 +157,11 @@ impl Stage {
             rhythm: sink.rhythm(),
             writer: commit::start(sink)?,
             on_its_way: OnItsWay::default(),
+            noting: Noting::default(),
             readings: BTreeMap::new(),
             moved: false,
+            in_doubt: false,
+            perhaps_again: 0,
             begun: clock::instant(),
             last_mark: clock::instant(),
             ready: Some(ready),
@@ -161,12 +179,20 @@ impl Stage {
         let mut member = Member::new(&self.config, &self.identity, "detect", &self.config.sources);
         let mut group = member.join()?;
         while !self.health.stopping() {
-            if let Err(error) = self.turn(&group) {
-                self.abandon();
-                group = member.join_again(group, error)?;
+            let Err(error) = self.turn(&group) else {
+                continue;
+            };
+            if error.is::<Gone>() {
+                self.look_again(&group)?;
+                continue;
             }
+            self.abandon();
+            group = member.join_again(group, error)?;
         }
-        self.commit(&group).map(|_| ())
+        if self.commit(&group)? {
+            self.note_at_end();
+        }
+        Ok(())
     }
 
     /// Forgets everything, once nothing is on its way any more.
@@ -185,6 +211,7 @@ impl Stage {
             Next::LookForUnread => self.look_for_unread(group)?,
             Next::Ends(found) => self.mark(&found),
             Next::Switch(newer) => self.switch(group, newer)?,
+            Next::LookAgain => self.look_again(group)?,
             Next::Commit => self.begin(group)?,
             Next::Committed(ended) => {
                 if !self.take(ended)? {
@@ -213,6 +240,9 @@ impl Stage {
         }
         if let Some(found) = self.ends.answer()? {
             return Ok(Next::Ends(found));
+        }
+        if std::mem::take(&mut self.in_doubt) || group.take_doubt() {
+            return Ok(Next::LookAgain);
         }
         if self.last_mark.elapsed() >= self.config.watermark_interval {
             return Ok(Next::AskForEnds);
@@ -274,6 +304,13 @@ impl Stage {
         let payload = message.payload().unwrap_or_default();
         self.detector
             .read(reading.source, offset, timestamp, payload);
+        reading.read_to.read(offset, timestamp, payload);
+        if reading
+            .perhaps_again
+            .is_some_and(|last| timestamp <= Some(last))
+        {
+            self.perhaps_again += 1;
+        }
         reading.next = offset + 1;
         self.moved = true;
     }
@@ -323,6 +360,7 @@ impl Stage {
             let Some(reading) = self.readings.get_mut(&answer.partition) else {
                 continue;
             };
+            self.in_doubt |= answer.end < answer.next && reading.next >= answer.next;
             reading.end = answer.end;
             if let Some(clock) = answer.at_end.filter(|_| reading.next >= answer.next) {
                 at_end.push((reading.source, clock));
@@ -353,7 +391,12 @@ impl Stage {
         tracing::info!(plan, "detecting with another plan");
         self.status.put_into_use(&newer.plan);
         self.plans.in_use = newer;
-        Ok(())
+        let mut readings = self.readings.iter();
+        match readings.any(|(partition, reading)| reading.read_to.epoch != self.epoch_of(partition))
+        {
+            true => self.read_again(group),
+            false => Ok(()),
+        }
     }
 
     fn assign(&mut self, group: &Arc<Group>, partitions: &[Partition]) -> Result<()> {
@@ -365,7 +408,8 @@ impl Stage {
             self.read_again(group)?;
         }
         self.wait_for_plan(group, partitions)?;
-        let offsets = self.open(group, partitions)?;
+        let logs = self.compare(group, partitions)?;
+        let offsets = self.open(group, partitions, &logs)?;
         group.assign(&offsets)?;
         if let Some(ready) = self.ready.take() {
             ready();
@@ -392,10 +436,11 @@ impl Stage {
 
     /// Goes back to where the last commit ended. The group has the word before the next commit:
     /// what it says may be why the last one failed.
-    fn read_again(&mut self, group: &Group) -> Result<()> {
+    fn read_again(&mut self, group: &Arc<Group>) -> Result<()> {
         self.begun = clock::instant();
         let partitions = self.close_all();
-        let offsets = self.open(group, &partitions)?;
+        let logs = self.compare(group, &partitions)?;
+        let offsets = self.open(group, &partitions, &logs)?;
         group.seek(offsets)
     }
 }

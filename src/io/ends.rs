@@ -164,7 +164,7 @@ fn answer(
         let Some(end) = ends.get(partition) else {
             continue;
         };
-        let ended = end <= next || (*probe && ends_at(consumer, partition, *next)?);
+        let ended = end == next || (end > next && *probe && ends_at(consumer, partition, *next)?);
         answers.push(Answer {
             partition: partition.clone(),
             next: *next,

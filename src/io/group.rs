@@ -26,6 +26,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use rdkafka::types::RDKafkaRespErr;
 
 use super::client::{self, CALL, Health, lock};
+use crate::time::Millis;
 pub use list::list_of;
 use list::{list, names, starts};
 pub use member::Member;
@@ -65,6 +66,26 @@ pub struct Committed {
     /// What was noted.
     pub metadata: String,
 }
+
+/// Brokers do not have what is to be read next.
+#[derive(Clone, Debug)]
+pub struct Gone {
+    group: String,
+}
+
+impl std::fmt::Display for Gone {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "{}: messages that were still to be read are gone from the brokers, or the topic was \
+             made anew. Was its retention shorter than the time this worker was down? `watchfire \
+             topics accept-loss` accepts that, once",
+            self.group
+        )
+    }
+}
+
+impl std::error::Error for Gone {}
 
 enum Rebalance {
     Assigned(Vec<Partition>),
@@ -154,6 +175,8 @@ pub struct Group {
     /// The id by which the group knew us when it last decided; `None`: it did not.
     member: Mutex<Option<String>>,
     seeking: Mutex<Seeking>,
+    /// Brokers did not know a topic: it may be another one when they do.
+    in_doubt: AtomicBool,
 }
 
 impl Group {
@@ -170,6 +193,7 @@ impl Group {
             patience,
             member: Mutex::default(),
             seeking: Mutex::new(Seeking::none()),
+            in_doubt: AtomicBool::new(false),
         }
     }
 
@@ -216,13 +240,9 @@ impl Group {
 
     fn judge(&self, error: &KafkaError) -> Result<()> {
         match error.rdkafka_error_code() {
-            Some(Code::AutoOffsetReset | Code::OffsetOutOfRange) => bail!(
-                "{}: messages that were still to be read are gone from the brokers, or the topic \
-                 was made anew. Was its retention shorter than the time this worker was down? \
-                 `watchfire topics accept-loss` accepts that, once; for a source topic that was \
-                 made anew, run `watchfire topics reset` first",
-                self.name
-            ),
+            Some(Code::AutoOffsetReset | Code::OffsetOutOfRange) => Err(anyhow!(Gone {
+                group: self.name.clone(),
+            })),
             Some(
                 Code::PollExceeded
                 | Code::UnknownMemberId
@@ -230,6 +250,9 @@ impl Group {
                 | Code::RebalanceInProgress
                 | Code::UnknownTopicOrPartition,
             ) => {
+                if error.rdkafka_error_code() == Some(Code::UnknownTopicOrPartition) {
+                    self.in_doubt.store(true, Ordering::Release);
+                }
                 let error = client::words(error);
                 tracing::info!(group = self.name, error, "the group is in motion");
                 Ok(())
@@ -241,6 +264,22 @@ impl Group {
                 Err(anyhow!("{}: reading failed: {said}", self.name))
             }
         }
+    }
+
+    /// Whether topics may have been made anew, once.
+    pub fn take_doubt(&self) -> bool {
+        self.in_doubt.swap(false, Ordering::AcqRel)
+    }
+
+    /// The first offset of a partition whose message is not older than this; `None`: all are.
+    pub fn first_not_older(&self, partition: &Partition, timestamp: Millis) -> Result<Option<i64>> {
+        let what = format!("ask for the offset of a time in {}", self.name);
+        let partitions = std::slice::from_ref(partition);
+        let client = self.consumer.client();
+        let mut found = self.health.patiently(client, self.patience, &what, || {
+            look_up(&self.consumer, partitions, Offset::Offset(timestamp.max(0)))
+        })?;
+        Ok(found.remove(partition))
     }
 
     /// Whether the brokers may have given our partitions to others.
@@ -417,8 +456,8 @@ impl<C: ConsumerContext> Asking<'_, C> {
     }
 }
 
-/// The offsets at the beginning or the end of these partitions, as a read_committed consumer sees
-/// them; all with one request for each broker.
+/// The offsets at the beginning or the end of these partitions, or at a timestamp, as a
+/// read_committed consumer sees them; all with one request for each broker.
 pub fn look_up<C: ConsumerContext>(
     consumer: &BaseConsumer<C>,
     partitions: &[Partition],
@@ -429,7 +468,7 @@ pub fn look_up<C: ConsumerContext>(
     }
     let ask = || {
         let mut asked = list(partitions)?;
-        // Brokers take these two places for timestamps.
+        // Brokers take timestamps, and the two ends for such.
         asked.set_all_offsets(place)?;
         let found = consumer.offsets_for_times(asked, CALL)?;
         let mut offsets = BTreeMap::new();

@@ -8,6 +8,7 @@ use rdkafka::consumer::BaseConsumer;
 
 use super::client::{self, Health};
 use super::group::{Asking, Committed, Partition};
+use super::known_again::AsRead;
 use super::rules_topic;
 use super::topics::Names;
 use crate::config::{Config, Delivery};
@@ -25,7 +26,7 @@ pub struct Loss {
     pub needed: i64,
     /// The first that there is.
     pub begins: i64,
-    /// The offset that is committed; 0: none is.
+    /// The offset that is committed or noted; 0: none is.
     committed: i64,
 }
 
@@ -150,11 +151,15 @@ impl Look {
     /// What is gone of a source. One that was never read is read from where it begins; an offset
     /// of before the topic was made anew means nothing.
     fn of_source(&self, catalogue: &Catalogue) -> Option<Loss> {
-        let committed = self.committed.as_ref()?;
         let source = catalogue.epochs().source(&self.topic, self.partition + 1);
-        let epoch = source.epoch_of(self.partition).to_string();
-        let counts = committed.metadata.is_empty() || committed.metadata == epoch;
-        (counts && committed.offset < self.low).then(|| self.loss(committed.offset))
+        let epoch = source.epoch_of(self.partition);
+        let partition = (self.topic.clone(), self.partition.cast_signed());
+        let log = match &self.committed {
+            Some(found) => AsRead::committed(&partition, found, epoch).ok(),
+            None => AsRead::noted(&partition, catalogue).ok().flatten(),
+        }?;
+        let counts = log.read_to.epoch == epoch;
+        (counts && log.next < self.low).then(|| self.loss(log.next, log.next))
     }
 
     /// What is gone of the matches topic that a state must be made anew from.
@@ -173,19 +178,22 @@ impl Look {
             accept_incomplete: false,
         };
         match fold::Partition::open(found, catalogue) {
-            Err(CannotOpen::Missing(needed)) => Some(self.loss(needed)),
+            Err(CannotOpen::Missing(needed)) => {
+                let committed = self.committed.as_ref().map_or(0, |found| found.offset);
+                Some(self.loss(needed, committed))
+            }
             // Whatever else there is to say, the worker says.
             Ok(_) | Err(CannotOpen::Shorter | CannotOpen::Later | CannotOpen::Unusable(_)) => None,
         }
     }
 
-    fn loss(&self, needed: i64) -> Loss {
+    fn loss(&self, needed: i64, committed: i64) -> Loss {
         Loss {
             topic: self.topic.clone(),
             partition: self.partition,
             needed,
             begins: self.low,
-            committed: self.committed.as_ref().map_or(0, |found| found.offset),
+            committed,
         }
     }
 }

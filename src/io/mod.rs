@@ -34,6 +34,8 @@ pub mod identity;
 
 pub mod group;
 
+mod known_again;
+
 pub mod producer;
 
 pub mod loss;
@@ -57,6 +59,8 @@ pub mod behind;
 pub mod status;
 
 pub mod reload;
+
+pub mod replaced;
 
 pub mod worker;
 

@@ -6,6 +6,7 @@
 //! plan is written to the rules topic, and then handed to the first stage. So is the plan of
 //! source topics that have got more partitions.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
@@ -14,13 +15,13 @@ use anyhow::Result;
 
 use super::client::{self, CALL, Health, lock};
 use super::rule_set::{self, Content, RuleSet};
-use super::rules_topic::TakenIntoUse;
+use super::rules_topic::{Known, TakenIntoUse};
 use super::status::Status;
 use super::topics::Names;
 use super::{clock, rules_topic, topics};
 use crate::config::Config;
 use crate::plan::changes::Changes;
-use crate::plan::{InUse, Plan, Reading, Source, retention};
+use crate::plan::{Catalogue, InUse, Plan, Reading, Source, retention};
 
 /// Between two looks at the files.
 const LOOK_INTERVAL: Duration = Duration::from_secs(2);
@@ -30,12 +31,16 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(2);
 const TOPICS_INTERVAL: Duration = Duration::from_secs(30);
 
 /// What is to be done now rather than soon.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ask {
     /// Read the rules.
     Rules,
     /// Look how many partitions the sources have.
     Sources,
+    /// Look which epochs their partitions are in.
+    Epochs,
+    /// Write these entries to the rules topic.
+    Note(Vec<(String, Vec<u8>)>),
 }
 
 /// The plans of the first stage.
@@ -64,6 +69,10 @@ pub struct Reloader {
     /// What they held at the last look.
     looked: Content,
     looked_at_topics: Instant,
+    /// The rules topic, as far as it was read for epochs.
+    known: Option<Known>,
+    /// Entries of the rules topic that are to be written.
+    to_note: BTreeMap<String, Vec<u8>>,
     asked: Receiver<Ask>,
     plans: Sender<InUse>,
 }
@@ -94,6 +103,8 @@ impl Reloader {
             set,
             matches,
             looked_at_topics: clock::instant(),
+            known: None,
+            to_note: BTreeMap::new(),
             asked,
             plans,
         }
@@ -109,12 +120,32 @@ impl Reloader {
                     self.take(content);
                 }
                 Ok(Ask::Sources) => self.look_at_topics(),
+                Ok(Ask::Epochs) => self.look_at_epochs(),
+                Ok(Ask::Note(entries)) => self.to_note.extend(entries),
                 Err(RecvTimeoutError::Timeout) => self.look(),
                 Err(RecvTimeoutError::Disconnected) => return,
             }
             if self.looked_at_topics.elapsed() >= TOPICS_INTERVAL {
                 self.look_at_topics();
+                self.look_at_epochs();
             }
+            self.note();
+        }
+    }
+
+    /// Writes what is to be noted; what cannot be written now is tried again.
+    fn note(&mut self) {
+        if self.to_note.is_empty() {
+            return;
+        }
+        let entries = std::mem::take(&mut self.to_note);
+        let entries: Vec<_> = entries.into_iter().collect();
+        if let Err(error) = rules_topic::write(&self.config, &self.health, &entries) {
+            tracing::debug!(
+                error = client::chain(&error),
+                "how far the sources were read cannot be noted yet"
+            );
+            self.to_note.extend(entries);
         }
     }
 
@@ -169,6 +200,40 @@ impl Reloader {
         }
     }
 
+    /// Takes epochs into use that source partitions have got, be it from another worker.
+    fn look_at_epochs(&mut self) {
+        let done = self.sources_now().and_then(|sources| {
+            if sources == self.plan.sources {
+                return Ok(Outcome::Same);
+            }
+            self.put_into_use(self.set.clone(), sources)
+        });
+        match done {
+            Ok(Outcome::Changed(changes, plan)) => tell(&changes, &plan, "sources changed"),
+            Ok(Outcome::Same) => (),
+            Err(error) => tracing::error!(
+                "epochs of the sources cannot be taken into use yet: {}",
+                client::chain(&error)
+            ),
+        }
+    }
+
+    /// The sources in use, in the epochs that the rules topic has.
+    fn sources_now(&mut self) -> Result<Vec<Source>> {
+        let known = match &mut self.known {
+            Some(known) => {
+                known.catch_up()?;
+                known
+            }
+            none => none.insert(rules_topic::read(&self.config, &self.health)?),
+        };
+        let epochs = known.catalogue.epochs();
+        let sources = self.plan.sources.iter();
+        Ok(sources
+            .map(|source| epochs.source(&source.topic, source.partitions))
+            .collect())
+    }
+
     /// Puts the rules in `content` into use, if they are valid.
     fn take(&mut self, content: Content) {
         self.looked.clone_from(&content);
@@ -214,8 +279,14 @@ impl Reloader {
         if changes.is_empty() {
             return Ok(Outcome::Same);
         }
+        // Another worker may have raised an epoch meanwhile.
+        let sources = |catalogue: &Catalogue| {
+            let sources = sources.iter();
+            let known = sources.map(|s| catalogue.epochs().source(&s.topic, s.partitions));
+            known.collect()
+        };
         let TakenIntoUse { known, plan, .. } =
-            rules_topic::take_into_use(&self.config, &self.health, &set, &|_| sources.clone())?;
+            rules_topic::take_into_use(&self.config, &self.health, &set, &sources)?;
         self.plan = Arc::clone(&plan);
         if self
             .plans

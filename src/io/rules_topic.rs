@@ -238,6 +238,37 @@ pub fn write(config: &Config, health: &Arc<Health>, entries: &[(String, Vec<u8>)
     }
 }
 
+/// Writes entries that may also be missing, once and within `patience`, also while the process
+/// stops.
+pub fn write_once(
+    config: &Config,
+    health: &Arc<Health>,
+    entries: &[(String, Vec<u8>)],
+    patience: Duration,
+) -> Result<()> {
+    if entries.is_empty() {
+        return Ok(());
+    }
+    let producer = producer::plain(config, health)?;
+    if let Some(error) = send(&producer, &Names::of(&config.app).rules, entries) {
+        return Err(error.into());
+    }
+    producer.flush(patience)?;
+    match producer.context().failure() {
+        Some((error, _)) => Err(error.into()),
+        None => Ok(()),
+    }
+}
+
+/// Begins to write entries; what the client said against it.
+fn send(producer: &Producer, topic: &str, entries: &[(String, Vec<u8>)]) -> Option<KafkaError> {
+    let mut records = entries.iter().map(|(key, value)| {
+        let record = BaseRecord::<str, [u8]>::to(topic);
+        record.partition(0).key(key).payload(value)
+    });
+    records.find_map(|record| producer.send(record).err().map(|(error, _)| error))
+}
+
 /// The same once; what the brokers said against it.
 fn try_to_write(
     producer: &Producer,
@@ -246,14 +277,8 @@ fn try_to_write(
     topic: &str,
     entries: &[(String, Vec<u8>)],
 ) -> Result<Option<KafkaError>> {
-    for (key, value) in entries {
-        let record = BaseRecord::<str, [u8]>::to(topic)
-            .partition(0)
-            .key(key)
-            .payload(value);
-        if let Err((error, _)) = producer.send(record) {
-            return Ok(Some(error));
-        }
+    if let Some(error) = send(producer, topic, entries) {
+        return Ok(Some(error));
     }
     let start = clock::instant();
     while producer.in_flight_count() > 0 {

@@ -27,6 +27,10 @@ pub struct Detecting {
     pub commits: u64,
     /// How often work was dropped and done again.
     pub recoveries: u64,
+    /// How often a source partition was found to be another log.
+    pub replaced: u64,
+    /// Messages that may have been read of the log before it.
+    pub perhaps_again: u64,
     /// Of what stood in the sources at the last look: messages still to be read. `None`: the group
     /// has not given us anything yet.
     pub lag: Option<i64>,
@@ -152,6 +156,8 @@ impl Status {
             seconds_behind = behind.map(|behind| behind.as_secs()),
             commits = detecting.commits + correlating.commits,
             recoveries = detecting.recoveries + correlating.recoveries,
+            sources_replaced = detecting.replaced,
+            perhaps_again = detecting.perhaps_again,
             matches_partitions = correlating.partitions,
             recovering = correlating.recovering,
             folded = correlating.counts.messages,

@@ -17,9 +17,10 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::epochs::{EPOCH_MAX, Epochs};
+use super::noted::{Noted, NotedEntry};
 use super::{
-    Draft, FORMAT, InUse, LoadedRule, MEANING, Plan, PlanEntry, PlannedRule, Reading, RuleEntry,
-    Settings, Source, json,
+    Draft, FORMAT, InUse, LoadedRule, MEANING, OFFSET_END, Plan, PlanEntry, PlannedRule, Reading,
+    RuleEntry, Settings, Source, json,
 };
 use crate::event::Attributes;
 use crate::record::Hash;
@@ -35,9 +36,6 @@ const PARTITIONS_MAX: u32 = 100_000;
 
 /// More seconds than any rule waits: a thousand years.
 const SPAN_MAX: Second = 1_000 * 366 * 86_400;
-
-/// No offset is as great.
-const OFFSET_END: i64 = 1 << 62;
 
 /// Seconds from which a rule can be in use.
 const TIMES: RangeInclusive<Second> = 0..=10 * SPAN_MAX;
@@ -55,6 +53,7 @@ pub struct Catalogue {
     matches_partitions: Option<u32>,
     /// Losses that were accepted, by topic and partition.
     losses: BTreeMap<String, LossEntry>,
+    noted: Noted,
 }
 
 /// An entry as it stands in the topic.
@@ -223,6 +222,7 @@ impl Catalogue {
             "plan" => self.read_plan(Hash::of(value), value),
             "source" => self.epochs.read_topic(name, value),
             "epoch" => self.epochs.read_partition(name, value),
+            "read" => self.noted.read(name, value),
             "loss" => self.read_loss(name, value),
             "topic" if key == MATCHES => self.read_matches(value),
             _ => Ok(()),
@@ -285,6 +285,11 @@ impl Catalogue {
         }
         self.losses.insert(place.to_owned(), entry);
         Ok(())
+    }
+
+    /// How far a source partition was read when that was last noted; `None`: it never was.
+    pub fn noted(&self, topic: &str, partition: u32) -> Option<&NotedEntry> {
+        self.noted.of(topic, partition)
     }
 
     /// Whether it was accepted that messages of a partition are gone, while this offset was the
@@ -431,8 +436,14 @@ impl Catalogue {
                 .min()
                 .unwrap_or(source.partitions)
         };
+        let begin_at = |source: &Source| {
+            let partitions = 0..source.partitions;
+            let begin = |number| (number, self.epochs.begin_at(&source.topic, number));
+            partitions.map(begin).collect()
+        };
         InUse {
             first_partitions: plan.sources.iter().map(first).collect(),
+            begin_at: plan.sources.iter().map(begin_at).collect(),
             plan,
         }
     }

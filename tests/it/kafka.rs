@@ -70,6 +70,21 @@ pub fn unique(name: &str) -> String {
     )
 }
 
+/// Deletes a topic, and waits until brokers do not show it any more.
+pub fn delete_topic(bootstrap: &str, topic: &str) {
+    let admin: AdminClient<DefaultClientContext> = config(bootstrap).create().unwrap();
+    let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
+    let results = wait_for(admin.delete_topics(&[topic], &options)).unwrap();
+    for result in results {
+        result.unwrap_or_else(|(topic, code)| panic!("topic {topic} was not deleted: {code}"));
+    }
+    let client: BaseConsumer = config(bootstrap).create().unwrap();
+    until("the topic is gone", || {
+        let metadata = client.fetch_metadata(None, PATIENCE).unwrap();
+        metadata.topics().iter().all(|known| known.name() != topic)
+    });
+}
+
 /// Makes a topic with the given topic properties, with as many copies as the brokers make of
 /// topics, and waits until its partitions have leaders.
 pub fn create_topic(bootstrap: &str, topic: &str, partitions: i32, properties: &[(&str, &str)]) {

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 #[cfg(feature = "canary")]
 use watchfire::canary::{self, Canary};
+use watchfire::config::OnReplacedSource;
 use watchfire::encode::Encoding;
 use watchfire::fold::partition::{Budget, Limit};
 use watchfire::fold::slices::SliceLimit;
@@ -24,7 +25,6 @@ use watchfire::rule::{Condition, ConditionOperator};
 use crate::oracle::{self, Spans};
 use crate::recorded;
 use crate::rng::Rng;
-use crate::world::source_logs::OnReplaced;
 use crate::world::{CorrelateWorker, DetectWorker, Pace, World};
 use events::{Record, event};
 use rules::Written;
@@ -121,6 +121,8 @@ fn wanted() -> impl Iterator<Item = String> {
         "truncated",
         "failed over",
         "retention overrun",
+        "recreated, and what was committed is gone with it",
+        "what was committed is forgotten",
         "stopped at another log",
         "restarted in another log",
     ];
@@ -236,7 +238,7 @@ struct Nature {
     /// The application begins with a version to which rules mean something else.
     anew: bool,
     /// Source partitions become other logs; what becomes of it.
-    replaced: Option<OnReplaced>,
+    replaced: Option<OnReplacedSource>,
     events_max: usize,
     /// How far workers of the second stage go at once.
     pace: Pace,

@@ -10,6 +10,7 @@ mod members;
 pub mod offsets;
 pub mod process;
 mod reload;
+mod replaced;
 mod replay;
 mod retention;
 pub mod setup;

@@ -371,6 +371,7 @@ impl DetectWorker {
         if offsets {
             for (partition, (next, read_to)) in progress {
                 world.commit_read(partition as usize, next, read_to);
+                world.note(partition as usize);
             }
         }
         output.counts.rejected

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 
+use super::noting::Noting;
 use super::refused::{self, Share};
 use super::{Reading, Stage};
 use crate::detect::{Counts, DeadLetter, Output};
@@ -32,6 +33,10 @@ pub struct OnItsWay {
     lag: i64,
     /// When the ends were looked for by which that is known.
     looked: Option<Instant>,
+    /// Messages that may have been read in an epoch before.
+    perhaps_again: u64,
+    /// What is to be noted of how far partitions were read.
+    notes: Vec<(String, Vec<u8>)>,
 }
 
 /// A thread that writes batches by `sink`.
@@ -57,6 +62,8 @@ impl Stage {
             refused: refused::by_reason(&dead_letters),
             lag: self.lag(),
             looked: self.looked,
+            perhaps_again: std::mem::take(&mut self.perhaps_again),
+            notes: self.noting.due(&self.readings),
         };
         self.writer.ask(Batch {
             membership: Membership::of(group),
@@ -70,17 +77,19 @@ impl Stage {
     pub(super) fn take(&mut self, ended: Ended) -> Result<bool> {
         let Ended { outcome, rhythm } = ended;
         self.rhythm = rhythm;
-        let on_its_way = std::mem::take(&mut self.on_its_way);
+        let mut on_its_way = std::mem::take(&mut self.on_its_way);
         match outcome? {
             Outcome::Committed => {
                 lock(&self.status.detecting).commits += 1;
                 self.report(&on_its_way);
                 self.say_refused(&on_its_way.refused);
+                self.note(std::mem::take(&mut on_its_way.notes));
                 Ok(true)
             }
             Outcome::Undone(undone) => {
                 undone.log("messages read since the last commit are read again");
                 lock(&self.status.detecting).recoveries += 1;
+                self.noting = Noting::default();
                 Ok(false)
             }
         }
@@ -109,9 +118,7 @@ impl Stage {
         let progress = self.readings.iter().map(|(partition, reading)| Progress {
             partition: partition.clone(),
             offset: reading.next,
-            metadata: self
-                .epoch(&partition.0, reading.source.partition)
-                .to_string(),
+            metadata: reading.read_to.to_text(),
         });
         progress.collect()
     }
@@ -158,6 +165,7 @@ impl Stage {
         detecting.partitions = self.readings.len();
         detecting.lag = Some(committed.lag);
         detecting.counts.add(&committed.counts);
+        detecting.perhaps_again += committed.perhaps_again;
         if let (0, Some(looked)) = (committed.lag, committed.looked) {
             lock(&self.status.behind).detected(looked, clock::instant());
         }

@@ -9,22 +9,25 @@ use anyhow::{Result, bail};
 use super::{Ask, Reading, Stage};
 use crate::config::Start;
 use crate::detect::SourcePartition;
-use crate::io::clock;
-use crate::io::group::{Committed, Group, Partition};
-use crate::io::rules_topic;
+use crate::detect::bookmark::{self, GoOn, LastRead, ReadTo};
+use crate::io::group::{Group, Partition};
+use crate::io::known_again::{self, AsRead};
+use crate::io::{clock, rules_topic};
 use crate::plan::Source;
+use crate::time::Millis;
 
 /// Between two questions for a newer plan.
 const PLAN_WAIT: Duration = Duration::from_secs(1);
 
 impl Stage {
-    /// Is ready to read `partitions` where the last commit ended; these offsets.
+    /// Is ready to read `partitions` where the last commit ended, which `logs` tells of those that
+    /// were read before; these offsets.
     pub(super) fn open(
         &mut self,
         group: &Group,
         partitions: &[Partition],
+        logs: &BTreeMap<Partition, AsRead>,
     ) -> Result<BTreeMap<Partition, i64>> {
-        let committed = group.committed(partitions)?;
         let bounds = group.bounds(partitions)?;
         let mut offsets = BTreeMap::new();
         for partition in partitions {
@@ -32,10 +35,12 @@ impl Stage {
             let Some(source) = self.source(partition) else {
                 bail!("{}/{} is not in the plan", partition.0, partition.1);
             };
-            let next = self.start(partition, source, committed.get(partition), bounds)?;
+            let log = logs.get(partition).copied();
+            let next = self.start(group, partition, source, log, bounds)?;
+            let (read_to, perhaps_again) = self.last_read(partition, log, next, bounds.0)?;
             // Where it starts must be committed even if nothing is read: with `start = latest`, who
             // has the partition next would find a later end.
-            self.moved |= !committed.contains_key(partition);
+            self.moved |= log.is_none_or(|log| log.read_to.to_text() != read_to.to_text());
             self.detector.assign(source, next);
             offsets.insert(partition.clone(), next);
             self.readings.insert(
@@ -45,6 +50,8 @@ impl Stage {
                     next,
                     asked: None,
                     end: bounds.1,
+                    read_to,
+                    perhaps_again,
                 },
             );
         }
@@ -83,16 +90,21 @@ impl Stage {
             if start.elapsed() > self.config.broker_timeout {
                 bail!("source topic {topic} has got more partitions, which brokers do not show");
             }
-            if self.plans.ask.send(Ask::Sources).is_err() {
-                bail!("the thread that makes plans has ended");
-            }
-            if let Ok(newer) = self.plans.newer.recv_timeout(PLAN_WAIT) {
-                self.switch(group, newer)?;
-            }
-            self.health.check(self.config.broker_timeout)?;
-            self.health.check_stop("get a plan of all partitions")?;
+            self.wait_for_newer_plan(group, Ask::Sources)?;
         }
         Ok(())
+    }
+
+    /// Asks for a newer plan, and takes it into use if it comes soon.
+    pub(super) fn wait_for_newer_plan(&mut self, group: &Arc<Group>, ask: Ask) -> Result<()> {
+        if self.plans.ask.send(ask).is_err() {
+            bail!("the thread that makes plans has ended");
+        }
+        if let Ok(newer) = self.plans.newer.recv_timeout(PLAN_WAIT) {
+            self.switch(group, newer)?;
+        }
+        self.health.check(self.config.broker_timeout)?;
+        self.health.check_stop("get a plan of all partitions")
     }
 
     /// The place in the plan of a partition that it has.
@@ -111,46 +123,30 @@ impl Stage {
         &self.plans.in_use.plan.sources
     }
 
-    /// Where to start. The note at a committed offset is the epoch that it belongs to: one of
-    /// before the topic was made anew means nothing. A partition that came after the application
-    /// began to read its topic is read from its beginning, wherever others started.
+    /// Where to start. A partition that came after the application began to read its topic is read
+    /// from its beginning, wherever others started.
     fn start(
         &self,
-        (topic, partition): &Partition,
+        group: &Group,
+        partition: &Partition,
         source: SourcePartition,
-        committed: Option<&Committed>,
+        log: Option<AsRead>,
         (low, high): (i64, i64),
     ) -> Result<i64> {
-        let epoch = self.epoch(topic, source.partition).to_string();
-        match committed.filter(|found| found.metadata.is_empty() || found.metadata == epoch) {
-            None => Ok(match self.config.start {
+        let Some(AsRead { next, read_to }) = log else {
+            return Ok(match self.config.start {
                 Start::Latest if self.is_old(source) => high,
                 Start::Latest | Start::Earliest => low,
-            }),
-            Some(found) if found.offset > high => bail!(
-                "source {topic}/{partition} ends at offset {high}, and was read to {}: the topic \
-                 was made anew. Stop all workers, run `watchfire topics reset {topic}`, and start \
-                 them again",
-                found.offset
-            ),
-            Some(found) if found.offset < low => {
-                let lost = low - found.offset;
-                if !self.accepts_loss(topic, *partition, found.offset)? {
-                    bail!(
-                        "source {topic}/{partition}: {lost} messages were deleted by its \
-                         retention before they were read. `watchfire topics accept-loss` accepts \
-                         that, once; then start the workers again"
-                    );
-                }
-                tracing::warn!(
-                    topic,
-                    partition,
-                    deleted = lost,
-                    "going on without deleted messages"
-                );
-                Ok(low)
+            });
+        };
+        let begin_at = self.plans.in_use.begin_at(source.source, source.partition);
+        let epoch = self.epoch_of(partition);
+        match bookmark::go_on(next, read_to, epoch, begin_at, low, high) {
+            GoOn::At(offset) => Ok(offset),
+            GoOn::Deleted { low, lost } => self.pass_over_deleted(partition, low, lost),
+            GoOn::NotOlder(timestamp) => {
+                Ok(group.first_not_older(partition, timestamp)?.unwrap_or(low))
             }
-            Some(found) => Ok(found.offset),
         }
     }
 
@@ -161,16 +157,74 @@ impl Stage {
         Ok(catalogue.accepts_loss(topic, u32::try_from(partition)?, committed))
     }
 
+    /// Goes on where a partition begins, if it may.
+    fn pass_over_deleted(
+        &self,
+        (topic, partition): &Partition,
+        low: i64,
+        lost: i64,
+    ) -> Result<i64> {
+        if !self.accepts_loss(topic, *partition, low - lost)? {
+            bail!(
+                "source {topic}/{partition}: {lost} messages were deleted by its retention \
+                 before they were read. `watchfire topics accept-loss` accepts that, once; then \
+                 start the workers again"
+            );
+        }
+        tracing::warn!(
+            topic,
+            partition,
+            deleted = lost,
+            "going on without deleted messages"
+        );
+        Ok(low)
+    }
+
+    /// By what a partition is known that is read from `next` on, and up to which timestamp its
+    /// messages may have been read in an epoch before.
+    fn last_read(
+        &self,
+        partition: &Partition,
+        log: Option<AsRead>,
+        next: i64,
+        low: i64,
+    ) -> Result<(LastRead, Option<Millis>)> {
+        let epoch = self.epoch_of(partition);
+        let before = log.map(|log| log.read_to);
+        if let Some(same) = before.filter(|before| before.epoch == epoch) {
+            return Ok((LastRead::from(same), None));
+        }
+        let begun = before.map(|before| {
+            let (topic, number) = partition;
+            tracing::warn!(
+                topic,
+                partition = number,
+                offset = next,
+                epoch,
+                epoch_before = before.epoch,
+                "a source partition is read in a new epoch"
+            );
+            before.bookmark.and_then(|bookmark| bookmark.timestamp)
+        });
+        let place = (next > low).then(|| (partition.clone(), next - 1));
+        let places = place.into_iter().collect();
+        let found = known_again::messages(&self.config, &self.health, &places)?;
+        let bookmark = found.get(partition).copied().flatten();
+        let read_to = ReadTo { epoch, bookmark };
+        Ok((LastRead::from(read_to), begun.flatten()))
+    }
+
     /// Whether a partition was there when the application began to read its topic.
     fn is_old(&self, SourcePartition { source, partition }: SourcePartition) -> bool {
         let first = self.plans.in_use.first_partitions.get(source as usize);
         first.is_none_or(|first| partition < *first)
     }
 
-    pub(super) fn epoch(&self, topic: &str, partition: u32) -> u32 {
+    /// The epoch of a partition in the plan in use.
+    pub(super) fn epoch_of(&self, (topic, partition): &Partition) -> u32 {
         let mut sources = self.sources().iter();
         sources
-            .find(|source| source.topic == topic)
-            .map_or(0, |source| source.epoch_of(partition))
+            .find(|source| source.topic == *topic)
+            .map_or(0, |source| source.epoch_of(partition.unsigned_abs()))
     }
 }

@@ -1,5 +1,6 @@
 //! Sources that become other logs, and the workers that find out.
 
+use watchfire::config::OnReplacedSource;
 use watchfire::plan::epochs::BeginAt;
 use watchfire::record::Hash;
 
@@ -7,12 +8,12 @@ use super::Sim;
 use super::events::event;
 use crate::rng::Rng;
 use crate::world::SourceMessage;
-use crate::world::source_logs::{self, OnReplaced};
+use crate::world::source_logs;
 
 /// Whether sources become other logs, and what workers do then.
-pub fn nature(rng: &mut Rng) -> Option<OnReplaced> {
+pub fn nature(rng: &mut Rng) -> Option<OnReplacedSource> {
     let replaced = rng.one_in(4);
-    let what = *rng.choose(&[OnReplaced::Stop, OnReplaced::Restart]);
+    let what = *rng.choose(&[OnReplacedSource::Stop, OnReplacedSource::Restart]);
     replaced.then_some(what)
 }
 
@@ -38,11 +39,22 @@ impl Sim {
             return;
         }
         let cut = self.logs.index(messages.len()) + 1;
-        let kind = match self.logs.below(4) {
+        let kind = match self.logs.below(6) {
             0 => {
                 self.world.replace(partition, Vec::new());
                 "recreated"
             }
+            4 => match self.world.forget_committed(partition) {
+                true => {
+                    self.world.replace(partition, Vec::new());
+                    "recreated, and what was committed is gone with it"
+                }
+                false => return,
+            },
+            5 => match self.world.forget_committed(partition) {
+                true => "what was committed is forgotten",
+                false => return,
+            },
             1 => {
                 let kept = messages[..messages.len() - cut].to_vec();
                 self.world.replace(partition, kept);
@@ -61,7 +73,10 @@ impl Sim {
             }
         };
         self.covered.insert(kind.to_owned());
-        if kind != "retention overrun" {
+        if !matches!(
+            kind,
+            "retention overrun" | "what was committed is forgotten"
+        ) {
             self.write_on(partition);
         }
     }
@@ -88,7 +103,7 @@ impl Sim {
         if self.detect[worker].settle(&mut self.world, what) == 0 {
             return;
         }
-        if what == OnReplaced::Restart {
+        if what == OnReplacedSource::Restart {
             self.covered.insert("restarted in another log".to_owned());
             return;
         }

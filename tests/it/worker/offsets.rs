@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use rdkafka::config::ClientConfig;
-use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use crate::kafka::{partitions_of, until};
@@ -47,6 +47,22 @@ pub fn committed(
         Some((element.partition(), offset))
     });
     offsets.collect()
+}
+
+/// All that a group that nobody is in has committed of a topic.
+pub fn all_of(bootstrap: &str, group: &str, topic: &str, partitions: i32) -> TopicPartitionList {
+    let mut list = TopicPartitionList::new();
+    list.add_partition_range(topic, 0, partitions - 1);
+    let client = client(bootstrap, group);
+    client
+        .committed_offsets(list, Duration::from_secs(30))
+        .unwrap()
+}
+
+/// Commits it again.
+pub fn put_back(bootstrap: &str, group: &str, offsets: &TopicPartitionList) {
+    let client = client(bootstrap, group);
+    client.commit(offsets, CommitMode::Sync).unwrap();
 }
 
 /// How many partitions of a topic have a leader.

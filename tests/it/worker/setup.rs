@@ -183,6 +183,37 @@ impl Setup {
         found.len()
     }
 
+    /// Holds that of the source as it is now everything from these offsets on was read in the
+    /// newest epoch, nothing before them, and nothing twice; and that what the log says was
+    /// published.
+    pub fn check_read_from(&self, first: impl Fn(i32) -> i64) {
+        let (mut expected, mut found) = (self.expected(), self.published());
+        expected.sort();
+        found.sort();
+        assert!(expected == found, "what the log says was published");
+        let plan = self.log().last_plan();
+        let newest = |(_, partition, position): &Place| {
+            position.epoch > 0 && position.epoch == plan.sources[0].epoch_of(*partition)
+        };
+        let matched = self.log().matched().into_iter().map(|(_, place)| place);
+        let matched: Vec<Place> = matched.filter(newest).collect();
+        let distinct: BTreeSet<Place> = matched.iter().copied().collect();
+        let detected = self
+            .detected()
+            .into_iter()
+            .filter(|(_, partition, position)| {
+                let partition = i32::try_from(*partition).unwrap();
+                position.offset >= first(partition)
+            });
+        assert_eq!(distinct, detected.collect());
+        let pairs: BTreeSet<(i32, Place)> = self.log().matched().into_iter().collect();
+        assert_eq!(
+            pairs.len(),
+            self.log().matched().len(),
+            "a match is in the log twice"
+        );
+    }
+
     fn compare(&self, expected: &[Vec<u8>], found: &[Vec<u8>]) {
         let show = |list: &[Vec<u8>]| -> Vec<String> {
             let reader = Reader::new().unwrap();

@@ -3,22 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use watchfire::config::OnReplacedSource;
 use watchfire::detect::bookmark::{self, Bookmark, GoOn, Judgement, LogNow, ReadTo, There};
 use watchfire::matches::MatchedRecord;
 use watchfire::plan::epochs::{BeginAt, Epochs};
+use watchfire::plan::noted::NotedEntry;
 use watchfire::plan::{Plan, PlanEntry};
 use watchfire::record::{Hash, Position};
 
 use super::{DetectWorker, SourceMessage, TOPIC, World, place};
-
-/// What workers do where a partition is another log.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum OnReplaced {
-    /// They wait for somebody.
-    Stop,
-    /// They read the new log, in an epoch of its own.
-    Restart,
-}
 
 /// What is read of one log in one epoch.
 #[derive(Clone, Copy, Debug)]
@@ -86,16 +79,20 @@ impl World {
     }
 
     /// If a partition became another log, or lost messages, that would be found: the log that it
-    /// is now is the one that was read, and its last message that was is still there.
+    /// is now is the one that was read, and its last message that was is still there. What was
+    /// read of an epoch that is not committed yet nobody could know again.
     pub fn can_be_known_again(&self, partition: usize) -> bool {
         let log = &self.source_logs[partition];
-        let bookmark = log.read_to.bookmark;
-        let is_known = match bookmark {
+        let is_known = match log.read_to.bookmark {
             Some(bookmark) => bookmark.offset >= log.low,
             None => self.read[partition] == 0,
         };
-        let span = log.spans.last();
-        is_known && span.is_some_and(|span| span.generation == log.generation())
+        let span = log.spans.last().expect("one");
+        let epochs = self.catalogue.epochs();
+        let newest = epochs.source(TOPIC, partition as u32 + 1);
+        let newest = newest.epoch_of(partition as u32);
+        let is_committed = [span.epoch, newest] == [log.read_to.epoch; 2];
+        is_known && is_committed && span.generation == log.generation()
     }
 
     /// The messages of one of the logs that a partition is or was.
@@ -124,9 +121,43 @@ impl World {
         self.read[partition] = next;
         let log = &mut self.source_logs[partition];
         log.read_to = read_to;
-        if let Some(span) = log.spans.last_mut() {
+        let mut newest = log.spans.iter_mut().rev();
+        if let Some(span) = newest.find(|span| span.epoch == read_to.epoch) {
             span.read = next;
         }
+    }
+
+    /// How far a partition was read is noted where it was not in this epoch, and now and then.
+    pub fn note(&mut self, partition: usize) {
+        let read_to = self.source_logs[partition].read_to;
+        let (epoch, offset) = (read_to.epoch, self.read[partition]);
+        let noted = self.catalogue.noted(TOPIC, partition as u32);
+        let is_noted = noted.is_some_and(|one| one.epoch == epoch && offset < one.offset + 4);
+        if is_noted || read_to.bookmark.is_none() {
+            return;
+        }
+        let beside = read_to.to_text();
+        let noted = NotedEntry {
+            epoch,
+            offset,
+            beside,
+        };
+        self.write_entry(noted.entry(TOPIC, partition as u32));
+    }
+
+    /// The brokers forget what was committed of a partition, so that what is noted counts. False:
+    /// nobody has noted anything in its epoch.
+    pub fn forget_committed(&mut self, partition: usize) -> bool {
+        let log = &mut self.source_logs[partition];
+        let epoch = log.read_to.epoch;
+        let noted = self.catalogue.noted(TOPIC, partition as u32);
+        let is_there = |noted: &&NotedEntry| noted.epoch == epoch && noted.offset >= log.low;
+        let Some(noted) = noted.filter(is_there) else {
+            return false;
+        };
+        self.read[partition] = noted.offset;
+        log.read_to = ReadTo::parse(&noted.beside, epoch).expect("as it was written");
+        true
     }
 
     /// Takes an entry of the rules topic.
@@ -204,7 +235,8 @@ impl World {
                     .is_none_or(|oldest| message.timestamp >= oldest);
                 too_young && *offset as i64 >= log.low
             });
-            assert!(lost.is_none(), "{partition}: {:?}", lost.map(|(o, _)| o));
+            let lost = lost.map(|(offset, message)| (offset, message.timestamp));
+            assert!(lost.is_none(), "{partition}: {lost:?}\n{:#?}", log.spans);
         }
     }
 
@@ -352,7 +384,7 @@ impl DetectWorker {
 
     /// Commits what was read, and compares the logs of which that is not known: those that are
     /// others begin in a new epoch, or wait for somebody. How many there were.
-    pub fn settle(&mut self, world: &mut World, on_replaced: OnReplaced) -> usize {
+    pub fn settle(&mut self, world: &mut World, on_replaced: OnReplacedSource) -> usize {
         if self.doubted.is_empty() {
             return 0;
         }
@@ -366,7 +398,7 @@ impl DetectWorker {
             let is_current = log.read_to.epoch == epoch.epoch_of(partition);
             if is_current && is_another(judge(world, partition)) {
                 replaced += 1;
-                if on_replaced == OnReplaced::Stop {
+                if on_replaced == OnReplacedSource::Stop {
                     self.doubted.insert(partition);
                     continue;
                 }
@@ -410,6 +442,10 @@ impl DetectWorker {
                 GoOn::Deleted { low, lost } => Some(low - lost),
                 GoOn::At(_) | GoOn::NotOlder(_) => None,
             };
+            if last.is_some_and(|last| last.epoch > reading.read_to.epoch) {
+                // Another worker has begun a later one, and this one's commits are refused.
+                continue;
+            }
             let last = last.filter(|last| last.epoch == reading.read_to.epoch);
             if let (Some(last), None) = (last, lost_from) {
                 log.spans.pop();
@@ -419,8 +455,12 @@ impl DetectWorker {
                     log.spans.push(Span { generation, ..last });
                     continue;
                 }
-                // It had begun, and nothing of it was committed.
-                assert_eq!(last.read, last.start);
+                if last.read > last.start {
+                    // Another worker has begun it, too, and has committed what it read.
+                    assert_eq!(last.generation, reading.generation);
+                    log.spans.push(last);
+                    continue;
+                }
             }
             log.spans.push(Span {
                 epoch: reading.read_to.epoch,
