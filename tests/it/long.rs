@@ -212,6 +212,41 @@ fn a_record_of_1971_is_told_of_apart() {
     }
 }
 
+const PAIRS: &str = "
+id: Rule_Pairs
+name: Rule_Pairs
+severity: 7
+window: 20s
+patterns:
+  - name: Filter
+    where: eventType = \"MS_EvtHub_test_attempt\"
+    group_by: [user]
+    having: COUNT(*) >= 2
+clear: { quiet: 5s }
+";
+
+/// A late match that two incidents hold belongs to both.
+#[test]
+fn two_late_incidents_hold_one_match() {
+    let mut life = Life::new(PAIRS, 1);
+    let at = |seconds: i64| BEGIN + 60 * MINUTE + seconds * 1_000;
+    for on_time in [14, 7_210] {
+        life.world.clock = at(on_time) + 500;
+        life.produce(0, at(on_time), "ATTEMPT", "alice");
+        life.turn();
+    }
+    life.turn();
+    for late in [-10, 2] {
+        life.produce(0, at(late), "ATTEMPT", "alice");
+    }
+    life.turn();
+    life.check();
+    let late = life.incidents().into_iter().filter(|said| said.late);
+    let opened = late.filter(|said| said.status == Status::Open);
+    let firsts: Vec<i64> = opened.map(|said| said.first_seen).collect();
+    assert_eq!(firsts, [at(2), at(14)]);
+}
+
 const OFF: &str = "
 id: Rule_Off
 name: A machine is off

@@ -119,35 +119,62 @@ fn around(
     horizon: Horizon,
 ) -> Vec<Complete> {
     let mut all: Vec<Complete> = Vec::new();
-    for second in seconds.iter() {
-        let here = Seconds::from_iter([second]);
-        if !all.iter().any(|found| holds(&found.facts, loaded, &here)) {
-            all.extend(holding(stored, second, loaded, horizon));
+    let seconds: Vec<Second> = seconds.iter().collect();
+    // What one incident can hold together is looked at together.
+    for near in seconds.chunk_by(|one, next| next - one <= loaded.rule.window) {
+        let (Some(first), Some(last)) = (near.first(), near.last()) else {
+            continue;
+        };
+        let region = *first..=*last;
+        let newest = all.last().map(|found| &found.facts);
+        if newest.is_some_and(|newest| is_alone_at(newest, &region, loaded)) {
+            continue;
         }
+        let newest = newest.map_or(Second::MIN, |newest| newest.first);
+        let near = Seconds::from_iter(near.iter().copied());
+        let found = holding(stored, &near, region, loaded, horizon);
+        all.extend(found.into_iter().filter(|found| found.facts.first > newest));
     }
     all.retain(|found| !begins_alone(stored, found.facts.first, loaded, horizon));
     all.sort_by_key(|found| found.facts.first);
     all
 }
 
-/// The incidents that hold a second, of all that is known.
-fn holding(stored: &Stored, p: Second, loaded: &LoadedRule, horizon: Horizon) -> Vec<Complete> {
-    let here = Seconds::from_iter([p]);
+/// The seconds at which a trigger would belong to an incident of these facts, or to none beside it.
+fn surroundings(facts: &Facts, quiet: Second) -> RangeInclusive<Second> {
+    let (end, _) = window::episode_end(facts.last, quiet);
+    day_start(facts.first).max(facts.first - quiet)..=end - 1
+}
+
+/// Whether no other incident than one of these facts can hold a second of a region.
+fn is_alone_at(facts: &Facts, region: &RangeInclusive<Second>, loaded: &LoadedRule) -> bool {
+    let around = surroundings(facts, loaded.rule.quiet);
+    around.contains(region.start()) && around.contains(&(region.end() + loaded.rule.window - 1))
+}
+
+/// The incidents that hold one of some seconds, which lie in a region, of all that is known.
+fn holding(
+    stored: &Stored,
+    seconds: &Seconds,
+    within: RangeInclusive<Second>,
+    loaded: &LoadedRule,
+    horizon: Horizon,
+) -> Vec<Complete> {
     let quiet = loaded.rule.quiet;
     let mut margin = quiet.max(loaded.rule.window) + 1;
     loop {
-        let region = p - margin..=p + margin;
+        let region = within.start() - margin..=within.end() + margin;
         let mut key = Alive::of_panes(
             &stored.head.values,
             known_within(stored, needed(&region, loaded), loaded),
         );
         condition::update(&mut key, loaded, horizon);
         let all = found_within(&key, &region, loaded, horizon);
-        let holding = all.into_iter().filter(|f| holds(&f.facts, loaded, &here));
+        let holding = all.into_iter().filter(|f| holds(&f.facts, loaded, seconds));
         let holding: Vec<Complete> = holding.collect();
         let is_whole = |facts: &Facts| {
-            let (end, _) = window::episode_end(facts.last, quiet);
-            day_start(facts.first).max(facts.first - quiet) > *region.start() && end < *region.end()
+            let around = surroundings(facts, quiet);
+            region.start() < around.start() && around.end() + 1 < *region.end()
         };
         if holding.iter().all(|found| is_whole(&found.facts)) {
             return holding;
