@@ -1,10 +1,10 @@
 //! The first stage: events against the rules' filters. What passes is a match; all the rest is
 //! forgotten at once.
 
-pub mod bookmark;
 mod index;
 mod matcher;
 mod outbox;
+pub mod read_to;
 #[cfg(test)]
 mod tests;
 

@@ -6,7 +6,7 @@
 //! the newest. Besides them, `source/<topic>` and `epoch/<topic>/<partition>` hold epochs,
 //! `topic/matches` the number of partitions that the matches topic has for good,
 //! `loss/<topic>/<partition>` that it was accepted that messages are gone, and
-//! `read/<topic>/<partition>` how far a source partition was read.
+//! `read/<topic>/<partition>` how far a partition was read.
 
 pub mod catalogue;
 

@@ -13,6 +13,8 @@ pub mod partition;
 
 pub mod place;
 
+pub mod mark;
+
 pub mod admission;
 
 pub mod sources;

@@ -19,6 +19,7 @@ use std::sync::Arc;
 use crate::bytes::Unreadable;
 use crate::canary::{self, Canary};
 use crate::fold::admission::Refusal;
+use crate::fold::mark::Mark;
 use crate::fold::place::{Cursor, Place, Portion};
 use crate::fold::slices::{SliceLimit, Slices};
 use crate::fold::state::{Change, Counts, Read, State};
@@ -28,7 +29,7 @@ use crate::plan::Plan;
 use crate::record::Hash;
 use crate::time::{Millis, Second};
 use note::Note;
-pub use open::{CannotOpen, Found, Opened, Remark};
+pub use open::{CannotOpen, Found, Marks, Opened, Remark};
 use outbox::Outbox;
 pub use outbox::{CommitPoint, Limit};
 
@@ -98,6 +99,8 @@ pub struct Refusals {
 struct Admitted {
     plan: Arc<Plan>,
     log: LogMessage,
+    /// By which the log is known once it is folded.
+    mark: Mark,
     /// Matches that it brings.
     matches: usize,
     /// The timers were read that tell how many keys it makes due.
@@ -140,6 +143,8 @@ struct Stretch {
 struct Gathered {
     run: Run,
     span: Stretch,
+    /// Of the last one.
+    mark: Mark,
     /// It is one whose work may be large: the meta row as it was before it.
     alone: Option<Vec<u8>>,
 }
@@ -149,6 +154,8 @@ struct Gathered {
 struct Working {
     work: Slices,
     span: Stretch,
+    /// Of the last one.
+    mark: Mark,
     /// See [`Gathered`]. Without, they are worked off in one go.
     alone: Option<Vec<u8>>,
 }
@@ -336,6 +343,8 @@ impl Partition {
             }
             None => {
                 self.reached = Place::at(span.end);
+                self.state.set_mark(working.mark.clone());
+                self.note.mark = Some(working.mark);
                 self.note.needed_from(self.state.recovery_offset());
             }
         }
@@ -447,7 +456,9 @@ impl Partition {
     fn changes(&mut self) -> Vec<Change> {
         let changes = match &self.working {
             None => self.state.changes(),
-            Some(Working { work, span, alone }) => match (work.beyond(), alone) {
+            Some(Working {
+                work, span, alone, ..
+            }) => match (work.beyond(), alone) {
                 (Some(key), Some(meta)) => self.state.changes_within(span.first, key, meta),
                 (_, _) => return Vec::new(),
             },

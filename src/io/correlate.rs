@@ -30,14 +30,16 @@ use super::clock;
 use super::ends::{Ends, Found};
 use super::group::{self, Event, Group, Member, Revoked, list_of};
 use super::identity::Identity;
+use super::noting::{self, Noting};
 use super::rules_topic::Known;
 use super::sink::{self, Ended, Rhythm, Sink};
 use super::status::Status;
 use super::store::Store;
 use super::topics::Names;
 use crate::config::{Config, Delivery};
-use crate::fold::partition::Partition;
+use crate::fold::partition::{Commit, Partition};
 use crate::fold::state::Counts;
+use crate::plan::noted::NotedEntry;
 use crate::plan::others::Others;
 use crate::time::Millis;
 use folding::{Folding, Surroundings, fold_all};
@@ -87,6 +89,7 @@ pub struct Stage {
     identity: Arc<Identity>,
     delivery: Delivery,
     store: Arc<Store>,
+    noting: Noting,
     writer: Beside<Batch, Ended>,
     rhythm: Rhythm,
     folding: BTreeMap<i32, Folding>,
@@ -119,13 +122,32 @@ pub struct Stage {
     ready: Option<Box<dyn FnOnce() + Send>>,
 }
 
+/// The rules topic, as the stage needs it.
+pub struct Rules {
+    /// What is in it.
+    pub known: Known,
+    /// What is to be noted there.
+    pub noting: Noting,
+}
+
+/// The entry that notes how far a partition is folded, as far as that is committed.
+fn note_of(matches: &str, number: i32, folding: &Folding) -> (String, Vec<u8>) {
+    let Commit { offset, metadata } = folding.partition.commit();
+    let noted = NotedEntry {
+        epoch: 0,
+        offset: *offset,
+        beside: metadata.clone(),
+    };
+    noted.entry(matches, number.unsigned_abs())
+}
+
 impl Stage {
     /// A stage that keeps its state in `store`.
     pub fn new(
         config: &Config,
         health: &Arc<Health>,
         status: &Arc<Status>,
-        known: Known,
+        Rules { known, noting }: Rules,
         store: Store,
         sink: Sink,
         ready: Box<dyn FnOnce() + Send>,
@@ -143,6 +165,7 @@ impl Stage {
             status: Arc::clone(status),
             known,
             store,
+            noting,
             folding: BTreeMap::new(),
             last_look: clock::instant(),
             looked: None,
@@ -179,7 +202,25 @@ impl Stage {
                 group = member.join_again(group, error)?;
             }
         }
-        self.commit(&group).map(|_| ())
+        if self.commit(&group)? {
+            let foldings = self.folding.iter();
+            let notes = foldings.map(|(number, folding)| {
+                let Commit { offset, metadata } = folding.partition.commit();
+                self.note_of(*number, *offset, metadata)
+            });
+            noting::note_at_end(&self.config, &self.health, &notes.collect::<Vec<_>>());
+        }
+        Ok(())
+    }
+
+    /// The entry that notes how far a partition is folded.
+    fn note_of(&self, number: i32, offset: i64, metadata: &str) -> (String, Vec<u8>) {
+        let noted = NotedEntry {
+            epoch: 0,
+            offset,
+            beside: metadata.to_owned(),
+        };
+        noted.entry(&Names::of(&self.config.app).matches, number.unsigned_abs())
     }
 
     /// Forgets everything, once nothing is on its way any more.
@@ -414,12 +455,11 @@ impl Stage {
         group: &Group,
         partitions: &[group::Partition],
     ) -> Result<BTreeMap<group::Partition, i64>> {
-        let committed = group.committed(partitions)?;
         let bounds = group.bounds(partitions)?;
+        let left = self.left_of(group, bounds)?;
         let mut offsets = BTreeMap::new();
-        for partition in partitions {
-            let bounds = bounds.get(partition).copied().unwrap_or((0, 0));
-            let folding = self.open_one(partition, committed.get(partition), bounds)?;
+        for (partition, left) in &left {
+            let folding = self.open_one(partition, left)?;
             offsets.insert(partition.clone(), folding.partition.next());
             Recovery::add(&mut self.recovery, folding.partition.left());
             self.folding.insert(partition.1, folding);

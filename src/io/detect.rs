@@ -5,7 +5,6 @@
 
 mod commit;
 mod compare;
-mod noting;
 mod open;
 mod refused;
 mod unread;
@@ -23,17 +22,18 @@ use super::clock;
 use super::ends::{Ends, Found, Question};
 use super::group::{Event, Gone, Group, Member, Partition, Revoked, list_of};
 use super::identity::Identity;
+use super::noting::{self, Noting};
 use super::reload::{Ask, Plans};
 use super::sink::{self, Ended, Rhythm, Sink};
 use super::status::Status;
 use super::topics::Names;
 use crate::config::Config;
-use crate::detect::bookmark::LastRead;
+use crate::detect::read_to::LastRead;
 use crate::detect::{Detector, SourcePartition};
 use crate::plan::InUse;
+use crate::plan::noted::NotedEntry;
 use crate::time::Millis;
 use commit::{Batch, OnItsWay};
-use noting::Noting;
 use refused::Refused;
 use unread::Unread;
 
@@ -67,6 +67,17 @@ impl Reading {
     fn lag(&self) -> i64 {
         (self.end - self.next).max(0)
     }
+}
+
+/// The entry that notes how far a partition was read; `None`: nothing of it was.
+fn note_of(((topic, number), reading): (&Partition, &Reading)) -> Option<(String, Vec<u8>)> {
+    let noted = NotedEntry {
+        epoch: reading.read_to.epoch,
+        offset: reading.next,
+        beside: reading.read_to.to_text(),
+    };
+    let entry = noted.entry(topic, number.unsigned_abs());
+    reading.read_to.is_known().then_some(entry)
 }
 
 /// What the loop does next.
@@ -149,6 +160,7 @@ impl Stage {
             config: config.clone(),
             health: Arc::clone(health),
             status: Arc::clone(status),
+            noting: Noting::new(plans.ask.clone()),
             plans,
             matches_partitions,
             matches,
@@ -157,7 +169,6 @@ impl Stage {
             rhythm: sink.rhythm(),
             writer: commit::start(sink)?,
             on_its_way: OnItsWay::default(),
-            noting: Noting::default(),
             readings: BTreeMap::new(),
             moved: false,
             in_doubt: false,
@@ -190,7 +201,8 @@ impl Stage {
             group = member.join_again(group, error)?;
         }
         if self.commit(&group)? {
-            self.note_at_end();
+            let notes: Vec<_> = self.readings.iter().filter_map(note_of).collect();
+            noting::note_at_end(&self.config, &self.health, &notes);
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! Reads source messages again by which a log is known.
+//! Reads messages again by which a log is known.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,8 +13,9 @@ use super::client::{self, Health};
 use super::clock;
 use super::group::{Committed, Partition, read_from};
 use super::topics;
+use crate::bookmark::{Bookmark, LogNow, There};
 use crate::config::Config;
-use crate::detect::bookmark::{Bookmark, LogNow, ReadTo, There};
+use crate::detect::read_to::ReadTo;
 use crate::plan::Catalogue;
 
 const WAIT: Duration = Duration::from_millis(50);
@@ -138,7 +139,7 @@ fn read_topic(
     places: &BTreeMap<Partition, i64>,
     found: &mut BTreeMap<Partition, Option<Bookmark>>,
 ) -> Result<()> {
-    let what = "read again what was read last of the sources";
+    let what = "read again what was read last of a topic";
     let start = clock::instant();
     while places
         .keys()

@@ -11,6 +11,7 @@ use super::group::{Asking, Committed, Partition};
 use super::known_again::AsRead;
 use super::rules_topic;
 use super::topics::Names;
+use crate::bookmark::There;
 use crate::config::{Config, Delivery};
 use crate::fold::partition::{self as fold, CannotOpen, Commit, Found};
 use crate::plan::Catalogue;
@@ -172,6 +173,8 @@ impl Look {
             meta: None,
             cursor: None,
             commit: commit.as_ref(),
+            committed_there: There::Unknown,
+            stored_there: There::Unknown,
             low: self.low,
             high: self.high,
             transactions: config.delivery != Some(Delivery::AtLeastOnce),
@@ -183,7 +186,13 @@ impl Look {
                 Some(self.loss(needed, committed))
             }
             // Whatever else there is to say, the worker says.
-            Ok(_) | Err(CannotOpen::Shorter | CannotOpen::Later | CannotOpen::Unusable(_)) => None,
+            Ok(_)
+            | Err(
+                CannotOpen::Shorter
+                | CannotOpen::Another(_)
+                | CannotOpen::Later
+                | CannotOpen::Unusable(_),
+            ) => None,
         }
     }
 

@@ -36,6 +36,8 @@ pub mod group;
 
 mod known_again;
 
+pub mod noting;
+
 pub mod producer;
 
 pub mod loss;

@@ -143,7 +143,7 @@ impl Reloader {
         if let Err(error) = rules_topic::write(&self.config, &self.health, &entries) {
             tracing::debug!(
                 error = client::chain(&error),
-                "how far the sources were read cannot be noted yet"
+                "how far topics were read cannot be noted yet"
             );
             self.to_note.extend(entries);
         }

@@ -9,8 +9,8 @@ use super::client::{self, Health, START_PATIENCE};
 use super::group::{Asking, Partition};
 use super::known_again::{self, AsRead};
 use super::topics::{Deviation, Weight};
+use crate::bookmark::{Judgement, Sign, judge};
 use crate::config::Config;
-use crate::detect::bookmark::{Judgement, Sign, judge};
 use crate::plan::Catalogue;
 
 /// Those that are. `existing`: how many partitions topics have. A source that was reset since it

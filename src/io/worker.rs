@@ -13,6 +13,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::client::{Health, START_PATIENCE, lock};
 use super::identity::Identity;
+use super::noting::Noting;
 use super::reload::{Ask, Plans, Reloader};
 use super::rule_set::{self, RuleSet};
 use super::sink::Sink;
@@ -190,7 +191,9 @@ fn start(
         Box::new(move || report(&tell, Report::Ready))
     };
     let sink = correlate_sink;
-    let correlate = correlate::Stage::new(config, health, &status, known, store, sink, ready())?;
+    let noting = Noting::new(ask.clone());
+    let rules = correlate::Rules { known, noting };
+    let correlate = correlate::Stage::new(config, health, &status, rules, store, sink, ready())?;
     let (plans, newer) = channel();
     let reloader = Reloader::new(
         config,

@@ -287,7 +287,7 @@ impl Catalogue {
         Ok(())
     }
 
-    /// How far a source partition was read when that was last noted; `None`: it never was.
+    /// How far a partition was read when that was last noted; `None`: it never was.
     pub fn noted(&self, topic: &str, partition: u32) -> Option<&NotedEntry> {
         self.noted.of(topic, partition)
     }

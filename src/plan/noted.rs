@@ -1,4 +1,4 @@
-//! How far source partitions were read, as `<app>.rules` notes it now and then: brokers forget what
+//! How far partitions of the sources and of the matches topic were read, as `<app>.rules` notes it now and then: brokers forget what
 //! a group has committed of a topic when that is deleted, and with the offset the message by which
 //! its log is known.
 //!
@@ -12,12 +12,12 @@ use super::epochs::EPOCH_MAX;
 use super::{OFFSET_END, json};
 
 /// Longer than all that stands beside an offset.
-const BESIDE_MAX: usize = 200;
+const BESIDE_MAX: usize = 4096;
 
-/// How far a source partition was read and committed.
+/// How far a partition was read and committed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct NotedEntry {
-    /// The epoch in which it was read.
+    /// The epoch in which it was read; 0 for the matches topic.
     pub epoch: u32,
     /// The offset to be read next.
     pub offset: i64,
@@ -32,7 +32,7 @@ impl NotedEntry {
     }
 }
 
-/// How far all source partitions were read.
+/// How far all partitions were read.
 #[derive(Debug, Default)]
 pub struct Noted {
     partitions: BTreeMap<String, NotedEntry>,
@@ -101,7 +101,7 @@ mod tests {
     fn what_is_none_is_refused() {
         let mut noted = Noted::default();
         let long = NotedEntry {
-            beside: "x".repeat(201),
+            beside: "x".repeat(4097),
             ..at(0, 0)
         };
         for entry in [at(EPOCH_MAX + 1, 0), at(0, -1), at(0, OFFSET_END), long] {

@@ -85,6 +85,15 @@ pub fn delete_topic(bootstrap: &str, topic: &str) {
     });
 }
 
+/// Deletes a group that nobody is in, and with it all that it has committed.
+pub fn delete_group(bootstrap: &str, group: &str) {
+    let admin: AdminClient<DefaultClientContext> = config(bootstrap).create().unwrap();
+    let deleted = wait_for(admin.delete_groups(&[group], &AdminOptions::new())).unwrap();
+    for result in deleted {
+        result.unwrap_or_else(|(group, code)| panic!("group {group} was not deleted: {code}"));
+    }
+}
+
 /// Makes a topic with the given topic properties, with as many copies as the brokers make of
 /// topics, and waits until its partitions have leaders.
 pub fn create_topic(bootstrap: &str, topic: &str, partitions: i32, properties: &[(&str, &str)]) {

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use watchfire::bookmark::There;
 use watchfire::fold::partition::{Budget, Commit, Found, Keep, Limit, Next, Partition};
 use watchfire::fold::slices::SliceLimit;
 use watchfire::fold::state::{Change, Read};
@@ -77,6 +78,8 @@ impl Driven {
             meta: None,
             cursor: None,
             commit: None::<&Commit>,
+            committed_there: There::Unknown,
+            stored_there: There::Unknown,
             low: 0,
             high: 0,
             transactions: true,
@@ -115,6 +118,8 @@ impl Driven {
             meta: None,
             cursor: None,
             commit: Some(&self.last),
+            committed_there: There::Unknown,
+            stored_there: There::Unknown,
             low,
             high: self.log.len() as i64,
             transactions: true,

@@ -6,15 +6,16 @@ pub mod source_logs;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use watchfire::bookmark::{Bookmark, There};
 use watchfire::canary::{self, Canary};
-use watchfire::detect::bookmark::GoOn;
+use watchfire::detect::read_to::GoOn;
 use watchfire::detect::{Detector, Output, SourcePartition};
 use watchfire::event::Attributes;
 use watchfire::fold::admission::{Refusal, admit};
 use watchfire::fold::key::pane::Origin;
 use watchfire::fold::partition::note::Note;
 use watchfire::fold::partition::{
-    Budget, Commit, CommitPoint, Found, Keep, Limit, Next, Partition,
+    Budget, Commit, CommitPoint, Found, Keep, Limit, Marks, Next, Partition,
 };
 use watchfire::fold::state::{Change, Counts, Read, State};
 use watchfire::incident::{Incident, Status};
@@ -223,6 +224,20 @@ impl World {
             replay.add(&record, Origin { topic, partition });
         }
         replay.finish()
+    }
+
+    /// What stands in a matches log in the place of a message by which it is known.
+    fn matches_at(&self, partition: usize, bookmark: Option<Bookmark>) -> There {
+        let Some(Bookmark { offset, .. }) = bookmark.filter(|b| b.offset >= self.low[partition])
+        else {
+            return There::Unknown;
+        };
+        match self.logs[partition].get(offset as usize) {
+            Some((timestamp, payload)) => {
+                There::Message(Bookmark::of(offset, Some(*timestamp), payload))
+            }
+            None => There::Nothing,
+        }
     }
 
     /// The incidents that stand at the end, by first_seen and id.
@@ -457,10 +472,15 @@ impl CorrelateWorker {
     /// Opens a partition, as every beginning does.
     pub fn assign(&mut self, world: &World, partition: usize) {
         let disk = self.disk.entry(partition).or_default();
+        let meta = disk.get(State::META_ROW).map(Vec::as_slice);
+        let commit = world.commits[partition].as_ref();
+        let marks = Marks::of(meta, commit);
         let found = Found {
-            meta: disk.get(State::META_ROW).map(Vec::as_slice),
+            meta,
             cursor: disk.get(State::CURSOR_ROW).map(Vec::as_slice),
-            commit: world.commits[partition].as_ref(),
+            commit,
+            committed_there: world.matches_at(partition, marks.committed),
+            stored_there: world.matches_at(partition, marks.stored),
             low: world.low[partition],
             high: world.logs[partition].len() as i64,
             transactions: false,

@@ -86,6 +86,7 @@ impl Partition {
         let Admitted {
             plan,
             log,
+            mark: _,
             matches,
             looked,
         } = admitted;
@@ -132,6 +133,7 @@ impl Partition {
         gathered.run.append(run);
         gathered.span.matches = matches;
         gathered.span.end = offset + 1;
+        gathered.mark = admitted.mark;
         self.gathered = Some(gathered);
         None
     }
@@ -148,13 +150,19 @@ impl Partition {
                 silent: offset < self.live_from.offset,
                 matches: admitted.matches,
             },
+            mark: admitted.mark,
             alone,
         });
     }
 
     /// What is to be done for messages that were gathered. What the store has done of it is done.
     fn work(&self, gathered: Gathered) -> Working {
-        let Gathered { run, span, alone } = gathered;
+        let Gathered {
+            run,
+            span,
+            mark,
+            alone,
+        } = gathered;
         let begun = self
             .reached
             .cursor
@@ -162,6 +170,7 @@ impl Partition {
         Working {
             work: Slices::new(run, begun.map(|cursor| cursor.key)),
             span,
+            mark,
             alone,
         }
     }

@@ -2,19 +2,29 @@
 //!
 //! The note is the offset from which the log must be folded to give the state again, and after it
 //! the hashes of the plans that what lies between was folded with: should the rules topic not have
-//! one of them any more, what it is missing for was no stranger's. Where the message at the
-//! committed offset is done in part, there stands `v2` before all this, and between the offset and
-//! the plans how far it is: the last key, and how many of its publications are said, or `all`. A
-//! note of another form begins with a `v`, too.
+//! one of them any more, what it is missing for was no stranger's. Before all this stands `v3`;
+//! behind the offset the bookmark of the last message that was done, or `-`, and, where the message
+//! at the committed offset is done in part, how far it is: the last key, and how many of its
+//! publications are said, or `all`; else `-`. A note of another form begins with a `v`, too. Older
+//! versions wrote the offset and the plans alone, or `v2` with how far the message is, and no
+//! bookmark.
 
 use std::collections::BTreeMap;
 
+use crate::bookmark::Bookmark;
 use crate::fold::key::KeyId;
+use crate::fold::mark::Mark;
 use crate::fold::place::{Cursor, Portion};
 use crate::record::Hash;
 
-/// Begins a note with a cursor.
+/// Begins a note.
+const VERSION: &str = "v3";
+
+/// Begins a note with a cursor of an older version.
 const WITH_CURSOR: &str = "v2";
+
+/// Stands for what there is not.
+const NONE: &str = "-";
 
 /// So many plans are noted, the latest; brokers take 4096 bytes.
 const PLANS_MAX: usize = 32;
@@ -24,6 +34,8 @@ const PLANS_MAX: usize = 32;
 pub struct Note {
     /// The offset from which the log must be folded.
     pub recovery: i64,
+    /// The last message that was done, as far as is known.
+    pub mark: Option<Mark>,
     /// How far the message at the committed offset is done; `None`: it is still to be begun.
     pub cursor: Option<Cursor>,
     /// The plans of what lies between that and the committed offset, with the offset at which
@@ -49,6 +61,9 @@ impl Note {
     pub fn parse(text: &str, offset: i64) -> Result<Note, NoteError> {
         let mut words = text.split(' ');
         let first = words.next().unwrap_or_default();
+        if first == VERSION {
+            return Note::parse_words(words, offset).ok_or(NoteError::Foreign);
+        }
         if first == WITH_CURSOR {
             return Note::with_cursor(words, offset).ok_or(NoteError::Foreign);
         }
@@ -63,18 +78,27 @@ impl Note {
         Note::with_plans(recovery, None, words, offset).ok_or(NoteError::Foreign)
     }
 
+    fn parse_words<'w>(mut words: impl Iterator<Item = &'w str>, offset: i64) -> Option<Note> {
+        let recovery = words.next()?.parse().ok()?;
+        let mark = match words.next()? {
+            NONE => None,
+            place => {
+                let bookmark = Bookmark::parse(place, words.next()?, words.next()?)?;
+                Some(Mark::Hashed(bookmark))
+            }
+        };
+        let cursor = match words.next()? {
+            NONE => None,
+            key => Some(cursor(key, words.next()?)?),
+        };
+        let note = Note::with_plans(recovery, cursor, words, offset)?;
+        Some(Note { mark, ..note })
+    }
+
     fn with_cursor<'w>(mut words: impl Iterator<Item = &'w str>, offset: i64) -> Option<Note> {
         let recovery = words.next()?.parse().ok()?;
-        let (rule, key) = words.next()?.split_at_checked(32)?;
-        let key = KeyId {
-            rule: Hash::parse(rule)?,
-            key: Hash::parse(key)?,
-        };
-        let said = match words.next()? {
-            "all" => Portion::All,
-            number => Portion::Some(number.parse().ok()?),
-        };
-        Note::with_plans(recovery, Some(Cursor { key, said }), words, offset)
+        let cursor = cursor(words.next()?, words.next()?)?;
+        Note::with_plans(recovery, Some(cursor), words, offset)
     }
 
     fn with_plans<'w>(
@@ -89,6 +113,7 @@ impl Note {
         let plans = plans.collect::<Option<BTreeMap<Hash, i64>>>()?;
         (0..=offset).contains(&recovery).then_some(Note {
             recovery,
+            mark: None,
             cursor,
             plans,
         })
@@ -113,13 +138,31 @@ impl Note {
     }
 }
 
+fn cursor(key: &str, said: &str) -> Option<Cursor> {
+    let (rule, key) = key.split_at_checked(32)?;
+    let key = KeyId {
+        rule: Hash::parse(rule)?,
+        key: Hash::parse(key)?,
+    };
+    let said = match said {
+        "all" => Portion::All,
+        number => Portion::Some(number.parse().ok()?),
+    };
+    Some(Cursor { key, said })
+}
+
 impl std::fmt::Display for Note {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{VERSION} {} ", self.recovery)?;
+        match &self.mark {
+            None => write!(f, "{NONE} ")?,
+            Some(mark) => write!(f, "{} ", mark.bookmark())?,
+        }
         match self.cursor {
-            None => write!(f, "{}", self.recovery)?,
+            None => write!(f, "{NONE}")?,
             Some(Cursor { key, said }) => {
-                let (recovery, KeyId { rule, key }) = (self.recovery, key);
-                write!(f, "{WITH_CURSOR} {recovery} {rule}{key} ")?;
+                let KeyId { rule, key } = key;
+                write!(f, "{rule}{key} ")?;
                 match said {
                     Portion::Some(number) => write!(f, "{number}")?,
                     Portion::All => write!(f, "all")?,
@@ -164,6 +207,7 @@ mod tests {
             };
             let note = Note {
                 recovery: 7,
+                mark: Some(Mark::of(8, 1_767_225_600_000, vec![1, 2, 3])),
                 cursor: Some(Cursor { key, said }),
                 plans: BTreeMap::from([(Hash([3; 16]), 9)]),
             };
@@ -189,7 +233,10 @@ mod tests {
         check("-1", Err(NoteError::Foreign));
         check("7 seven", Err(NoteError::Foreign));
         check("v2 7", Err(NoteError::Foreign));
-        check("v3 7", Err(NoteError::Later));
+        check("v3 7", Err(NoteError::Foreign));
+        check("v3 7 - -", Ok(of(7)));
+        check("v3 7 8 - x -", Err(NoteError::Foreign));
+        check("v4 7", Err(NoteError::Later));
         check("very", Err(NoteError::Foreign));
         check("9223372036854775808", Err(NoteError::Foreign));
     }

@@ -2,6 +2,7 @@
 
 use super::note::{Note, NoteError};
 use super::{Commit, Partition};
+use crate::bookmark::{self, Bookmark, Judgement, LogNow, Sign, There};
 use crate::bytes::Unreadable;
 use crate::canary::{self, Canary};
 use crate::fold::place::{Cursor, Place, Portion};
@@ -17,6 +18,10 @@ pub struct Found<'a> {
     pub cursor: Option<&'a [u8]>,
     /// What the group has committed.
     pub commit: Option<&'a Commit>,
+    /// What stands in the log in the place of the message that `commit` is known by.
+    pub committed_there: There,
+    /// The same for the one that the store is known by.
+    pub stored_there: There,
     /// The log's first offset.
     pub low: i64,
     /// The offset after its last.
@@ -25,6 +30,26 @@ pub struct Found<'a> {
     pub transactions: bool,
     /// Where the log lacks what the state needs, the fold begins with what there is.
     pub accept_incomplete: bool,
+}
+
+/// By which messages a log is known again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Marks {
+    /// By what is committed; `None`: nothing is, or by an older version.
+    pub committed: Option<Bookmark>,
+    /// By the state in the store.
+    pub stored: Option<Bookmark>,
+}
+
+impl Marks {
+    /// Those of what is found of a partition: `meta` is the store's row [`State::META_ROW`].
+    pub fn of(meta: Option<&[u8]>, commit: Option<&Commit>) -> Marks {
+        let note = commit.and_then(|commit| Note::parse(&commit.metadata, commit.offset).ok());
+        Marks {
+            committed: note.and_then(|note| Some(note.mark?.bookmark())),
+            stored: meta.and_then(State::bookmark_in),
+        }
+    }
 }
 
 /// A partition that is ready to be folded.
@@ -49,6 +74,10 @@ pub enum Remark {
     Format(u8),
     /// The log lacks what the state needs from this offset on.
     Incomplete(i64),
+    /// The stored state is that of another log.
+    OtherLog,
+    /// Whether the log is the one that was folded cannot be told: why.
+    Incomparable(&'static str),
 }
 
 /// Why a partition cannot be opened.
@@ -56,6 +85,8 @@ pub enum Remark {
 pub enum CannotOpen {
     /// The log ends before what was read of it.
     Shorter,
+    /// It is another log than the one that was read.
+    Another(Sign),
     /// A newer version has noted the committed offset.
     Later,
     /// The log begins after this offset, from which the state needs it.
@@ -107,6 +138,15 @@ impl Partition {
         });
         if committed.is_some_and(|committed| committed.untouched() > found.high) {
             return Err(CannotOpen::Shorter);
+        }
+        let mark = noted.as_ref().and_then(|note| note.mark.as_ref());
+        if let Some(mark) = mark {
+            match judge(mark.bookmark(), found, found.committed_there) {
+                Judgement::Another(sign) => return Err(CannotOpen::Another(sign)),
+                Judgement::EndTooLow => return Err(CannotOpen::Shorter),
+                Judgement::Incomparable(why) => remarks.push(Remark::Incomparable(why)),
+                Judgement::Same => (),
+            }
         }
         let stored = stored(found, catalogue, &mut remarks)?;
         let known = Known {
@@ -174,6 +214,7 @@ fn stored(
         Ok(StoredState { state, reached })
     });
     let remark = match opened {
+        Ok(stored) if is_of_other_log(&stored.state, found) => Remark::OtherLog,
         Ok(stored) => return Ok(Some(stored)),
         Err(OpenError::Unreadable) => Remark::Damaged,
         Err(OpenError::Format(format)) => Remark::Format(format),
@@ -181,6 +222,20 @@ fn stored(
     };
     remarks.push(remark);
     Ok(None)
+}
+
+/// Whether the log has another message where the stored state is known by one.
+fn is_of_other_log(state: &State, found: Found<'_>) -> bool {
+    let judged = state
+        .bookmark()
+        .map(|bookmark| judge(bookmark, found, found.stored_there));
+    matches!(judged, Some(Judgement::Another(_)))
+}
+
+/// Whether the log is the one of this bookmark, in whose place this stands.
+fn judge(bookmark: Bookmark, Found { low, high, .. }: Found<'_>, there: There) -> Judgement {
+    let now = LogNow { low, high, there };
+    bookmark::judge(bookmark.offset + 1, Some(bookmark), now)
 }
 
 /// What was noted with a committed offset. Somebody else's commit has no note: then all that the

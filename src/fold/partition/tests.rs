@@ -1,4 +1,5 @@
 use super::*;
+use crate::bookmark::{Bookmark, Sign, There};
 use crate::matches;
 use crate::plan::Catalogue;
 
@@ -19,6 +20,8 @@ fn fold_unknown(noted: &[Hash], committed: i64) -> Result<Partition, LostPlan> {
         meta: None,
         cursor: None,
         commit: Some(&commit),
+        committed_there: There::Unknown,
+        stored_there: There::Unknown,
         low: 4,
         high: 6,
         transactions: false,
@@ -48,5 +51,90 @@ fn a_plan_that_nobody_had_is_refused_and_one_that_is_lost_is_an_error() {
     for committed in [5, 6] {
         let lost = fold_unknown(&[plan], committed).err();
         assert_eq!(lost, Some(LostPlan { offset: 5, plan }));
+    }
+}
+
+fn opened(commit: &Commit, committed_there: There) -> Result<Opened, CannotOpen> {
+    let found = Found {
+        meta: None,
+        cursor: None,
+        commit: Some(commit),
+        committed_there,
+        stored_there: There::Unknown,
+        low: 4,
+        high: 9,
+        transactions: false,
+        accept_incomplete: false,
+    };
+    Partition::open(found, &Catalogue::default())
+}
+
+#[test]
+fn a_log_that_is_another_one_is_refused() {
+    let mark = Mark::of(5, 7, b"five".to_vec());
+    let bookmark = mark.bookmark();
+    let note = Note {
+        recovery: 4,
+        mark: Some(mark),
+        ..Note::default()
+    };
+    let commit = Commit {
+        offset: 6,
+        metadata: note.to_string(),
+    };
+    assert_eq!(Marks::of(None, Some(&commit)).committed, Some(bookmark));
+    assert!(
+        opened(&commit, There::Message(bookmark))
+            .unwrap()
+            .remarks
+            .is_empty()
+    );
+    let other = There::Message(Bookmark::of(5, Some(7), b"six"));
+    let refused = |there| opened(&commit, there).err();
+    assert_eq!(
+        refused(other),
+        Some(CannotOpen::Another(Sign::OtherMessage))
+    );
+    assert_eq!(
+        refused(There::Nothing),
+        Some(CannotOpen::Another(Sign::NoMessage))
+    );
+    let unknown = opened(&commit, There::Unknown).unwrap();
+    assert!(matches!(unknown.remarks[..], [Remark::Incomparable(_)]));
+}
+
+#[test]
+fn a_state_of_another_log_is_dropped() {
+    let mut state = State::empty(6);
+    state.set_mark(Mark::of(5, 7, b"five".to_vec()));
+    let meta = state.meta();
+    let note = Note {
+        recovery: 4,
+        ..Note::default()
+    };
+    let commit = Commit {
+        offset: 6,
+        metadata: note.to_string(),
+    };
+    let bookmark = Marks::of(Some(&meta), None).stored.unwrap();
+    let other = Bookmark {
+        hash: 0,
+        ..bookmark
+    };
+    for (there, dropped) in [(bookmark, false), (other, true)] {
+        let found = Found {
+            meta: Some(&meta),
+            cursor: None,
+            commit: Some(&commit),
+            committed_there: There::Unknown,
+            stored_there: There::Message(there),
+            low: 4,
+            high: 9,
+            transactions: false,
+            accept_incomplete: false,
+        };
+        let opened = Partition::open(found, &Catalogue::default()).unwrap();
+        assert_eq!(opened.drop_rows, dropped);
+        assert_eq!(opened.remarks.contains(&Remark::OtherLog), dropped);
     }
 }

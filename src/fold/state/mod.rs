@@ -28,11 +28,13 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::bookmark::Bookmark;
 use crate::bytes::{Unreadable, from_bytes, to_bytes};
 use crate::canary::{self, Canary};
 use crate::fold::key::form::FORMAT as KEY_FORMAT;
 use crate::fold::key::stored::Stored;
 use crate::fold::key::{Alive, KeyId};
+use crate::fold::mark::Mark;
 use crate::fold::names::Names;
 use crate::fold::sources::Sources;
 use crate::incident::Incident;
@@ -128,6 +130,7 @@ struct InForce {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Meta {
     applied: i64,
+    mark: Option<Bookmark>,
     hours: Hours,
     watermark: Option<Second>,
     plan: Option<Hash>,
@@ -148,6 +151,8 @@ struct StoredCursor {
 #[derive(Debug)]
 pub struct State {
     applied: i64,
+    /// The last message that is folded, as far as is known.
+    mark: Option<Mark>,
     hours: Hours,
     watermark: Option<Second>,
     plan: Option<Arc<Plan>>,
@@ -188,6 +193,7 @@ impl State {
     pub fn empty(first_offset: i64) -> State {
         State {
             applied: first_offset,
+            mark: None,
             hours: Hours::new(first_offset),
             watermark: None,
             plan: None,
@@ -226,6 +232,7 @@ impl State {
             let plan = catalogue.plan(hash).map_err(OpenError::Unusable)?;
             state.plan = Some(Arc::clone(plan));
         }
+        state.mark = meta.mark.map(Mark::Hashed);
         state.hours = meta.hours;
         state.watermark = meta.watermark;
         state.rules = meta.rules;
@@ -241,6 +248,22 @@ impl State {
     /// Offset of the next message to be folded.
     pub fn applied(&self) -> i64 {
         self.applied
+    }
+
+    /// This message is the last one that is folded.
+    pub fn set_mark(&mut self, mark: Mark) {
+        self.mark = Some(mark);
+    }
+
+    /// The message by which the log that was folded is known again, as far as is known.
+    pub fn bookmark(&self) -> Option<Bookmark> {
+        self.mark.as_ref().map(Mark::bookmark)
+    }
+
+    /// The same as a meta row says it.
+    pub fn bookmark_in(meta: &[u8]) -> Option<Bookmark> {
+        let meta: Meta = from_bytes(FORMAT, meta).ok()?;
+        meta.mark
     }
 
     /// Passes over the message at `offset`, which no worker has written. Messages before it may
@@ -414,6 +437,7 @@ impl State {
     pub fn meta(&self) -> Vec<u8> {
         let meta = Meta {
             applied: self.applied,
+            mark: self.mark.as_ref().map(Mark::bookmark),
             hours: self.hours.clone(),
             watermark: self.watermark,
             plan: self.plan.as_ref().map(|plan| plan.hash),

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use super::Stage;
 use super::folding::Folding;
 use super::writer::Batch;
+use super::{Stage, note_of};
 use crate::fold::partition::{CommitPoint, Keep, Limit};
 use crate::io::client::lock;
 use crate::io::clock;
@@ -132,9 +132,21 @@ impl Stage {
                 folding.partition.kept(&budget);
             }
         }
+        self.note();
         lock(&self.status.correlating).commits += 1;
         self.report();
         Ok(true)
+    }
+
+    /// Has it noted how far partitions are folded, where that is due.
+    fn note(&mut self) {
+        let noting = &mut self.noting;
+        let matches = Names::of(&self.config.app).matches;
+        let foldings = self.folding.iter();
+        let due = foldings.filter(|(n, _)| noting.is_due(&(matches.to_string(), **n), 0));
+        let notes = due.map(|(number, folding)| note_of(&matches, *number, folding));
+        let notes = notes.collect();
+        self.noting.note(notes);
     }
 
     /// Waits for the commit on its way, if there is one; false as [`Stage::take`] says.

@@ -1,31 +1,32 @@
 //! Opening a matches partition: what is found of it, and what an operator is told of that.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Result, bail};
 
 use super::{Folding, Stage};
+use crate::bookmark::There;
 use crate::config::Delivery;
 use crate::escape;
-use crate::fold::partition::{CannotOpen, Commit, Found, Opened, Partition, Remark};
+use crate::fold::partition::{CannotOpen, Commit, Found, Marks, Opened, Partition, Remark};
 use crate::fold::state::{self, State};
 use crate::io::clock;
-use crate::io::group;
+use crate::io::group::{self, Group};
+use crate::io::known_again;
 use crate::plan::{Catalogue, Unusable};
 
 impl Stage {
-    /// The fold of a partition whose log has the offsets `low..high`, ready to go on.
-    pub(super) fn open_one(
-        &mut self,
-        place: &group::Partition,
-        committed: Option<&group::Committed>,
-        (low, high): (i64, i64),
-    ) -> Result<Folding> {
+    /// The fold of a partition of which this is left, ready to go on.
+    pub(super) fn open_one(&mut self, place: &group::Partition, left: &Left) -> Result<Folding> {
         let (topic, number) = place;
         let number = u32::try_from(*number)?;
-        let commit = committed.map(|committed| Commit {
-            offset: committed.offset,
-            metadata: committed.metadata.clone(),
-        });
-        let meta = self.store.get(number, State::META_ROW)?;
+        let Left {
+            commit,
+            meta,
+            low,
+            high,
+            ..
+        } = left;
         let cursor = self.store.get(number, State::CURSOR_ROW)?;
         let committed = commit.as_ref().map_or(0, |commit| commit.offset);
         let accepts = |catalogue: &Catalogue| catalogue.accepts_loss(topic, number, committed);
@@ -33,8 +34,10 @@ impl Stage {
             meta: meta.as_deref(),
             cursor: cursor.as_deref(),
             commit: commit.as_ref(),
-            low,
-            high,
+            committed_there: left.committed_there,
+            stored_there: left.stored_there,
+            low: *low,
+            high: *high,
             transactions: self.delivery == Delivery::ExactlyOnce,
             accept_incomplete: accepts(&self.known.catalogue),
         };
@@ -63,7 +66,7 @@ impl Stage {
         tracing::debug!(topic, partition = number, from, until, "partition opened");
         Ok(Folding {
             partition,
-            end: high,
+            end: *high,
             kept: clock::instant(),
             commits_first: false,
             on_its_way: None,
@@ -78,9 +81,13 @@ impl Stage {
         match why {
             CannotOpen::Shorter => format!(
                 "{topic}/{number} ends at offset {}, and was read to {offset}: the topic was made \
-                 anew. Give the application another name, or delete the consumer group \
-                 {app}.correlate",
+                 anew, or lost messages. Give the application another name",
                 found.high
+            ),
+            CannotOpen::Another(sign) => format!(
+                "{topic}/{number} is another log than the one that was folded: {sign}. The topic \
+                 was made anew, lost messages or failed over, and with it what incidents rest on. \
+                 Give the application another name"
             ),
             CannotOpen::Later => format!(
                 "the committed offset of {topic}/{number} was noted by a newer version of \
@@ -105,6 +112,93 @@ impl Stage {
     }
 }
 
+/// What is left of a partition that was folded before.
+pub(super) struct Left {
+    commit: Option<Commit>,
+    /// The store's row [`State::META_ROW`].
+    meta: Option<Vec<u8>>,
+    committed_there: There,
+    stored_there: There,
+    /// The log's first offset.
+    low: i64,
+    /// The offset after its last.
+    high: i64,
+}
+
+/// In the logs: where messages stand by which they are known.
+type Places = BTreeMap<group::Partition, i64>;
+
+impl Stage {
+    /// What is left of partitions of these bounds, and what stands in their logs where they are
+    /// known by it.
+    pub(super) fn left_of(
+        &mut self,
+        group: &Group,
+        bounds: BTreeMap<group::Partition, (i64, i64)>,
+    ) -> Result<BTreeMap<group::Partition, Left>> {
+        let partitions: Vec<group::Partition> = bounds.keys().cloned().collect();
+        let mut committed = group.committed(&partitions)?;
+        if committed.len() < partitions.len() {
+            self.known.catch_up()?;
+        }
+        let mut all = BTreeMap::new();
+        let (mut of_commits, mut of_stores) = (Places::new(), Places::new());
+        for (partition, (low, high)) in bounds {
+            let commit = committed.remove(&partition);
+            let commit = commit.or_else(|| self.noted(&partition));
+            let commit = commit.map(|committed| Commit {
+                offset: committed.offset,
+                metadata: committed.metadata,
+            });
+            let meta = self
+                .store
+                .get(u32::try_from(partition.1)?, State::META_ROW)?;
+            let marks = Marks::of(meta.as_deref(), commit.as_ref());
+            for (mark, places) in [
+                (marks.committed, &mut of_commits),
+                (marks.stored, &mut of_stores),
+            ] {
+                let mark = mark.filter(|mark| (low..high).contains(&mark.offset));
+                places.extend(mark.map(|mark| (partition.clone(), mark.offset)));
+            }
+            let left = Left {
+                commit,
+                meta,
+                committed_there: There::Unknown,
+                stored_there: There::Unknown,
+                low,
+                high,
+            };
+            all.insert(partition, left);
+        }
+        let of_commits = known_again::messages(&self.config, &self.health, &of_commits)?;
+        let of_stores = known_again::messages(&self.config, &self.health, &of_stores)?;
+        for (partition, left) in &mut all {
+            left.committed_there = There::of(of_commits.get(partition).copied());
+            left.stored_there = There::of(of_stores.get(partition).copied());
+        }
+        Ok(all)
+    }
+
+    /// What was noted of a partition of which the brokers have no committed offset: they forget it
+    /// when a topic is deleted, or after a long time.
+    fn noted(&self, (topic, number): &group::Partition) -> Option<group::Committed> {
+        let noted = self.known.catalogue.noted(topic, number.unsigned_abs())?;
+        tracing::warn!(
+            topic = &**topic,
+            partition = number,
+            offset = noted.offset,
+            "the brokers have no committed offset of a matches partition that was folded: was the \
+             topic made anew? It is compared with what is noted of it in the rules topic; if it is \
+             the same log, what was said since that note is said again, with equal bytes"
+        );
+        Some(group::Committed {
+            offset: noted.offset,
+            metadata: noted.beside.clone(),
+        })
+    }
+}
+
 /// Tells what was met on opening a partition.
 fn tell((topic, partition): (&str, u32), found: Found<'_>, remark: Remark) {
     match remark {
@@ -125,6 +219,17 @@ fn tell((topic, partition): (&str, u32), found: Found<'_>, remark: Remark) {
             found,
             known = state::FORMAT,
             "the state on disk is of another version; folding again"
+        ),
+        Remark::OtherLog => tracing::warn!(
+            topic,
+            partition,
+            "the state on disk is that of another log; folding again"
+        ),
+        Remark::Incomparable(why) => tracing::debug!(
+            topic,
+            partition,
+            why,
+            "whether a matches partition is the log that was folded cannot be told"
         ),
         Remark::Incomplete(needed) => tracing::warn!(
             topic,

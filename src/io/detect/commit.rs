@@ -6,9 +6,8 @@ use std::time::Instant;
 
 use anyhow::Result;
 
-use super::noting::Noting;
 use super::refused::{self, Share};
-use super::{Reading, Stage};
+use super::{Reading, Stage, note_of};
 use crate::detect::{Counts, DeadLetter, Output};
 use crate::io::beside::Beside;
 use crate::io::client::lock;
@@ -63,7 +62,7 @@ impl Stage {
             lag: self.lag(),
             looked: self.looked,
             perhaps_again: std::mem::take(&mut self.perhaps_again),
-            notes: self.noting.due(&self.readings),
+            notes: self.notes(),
         };
         self.writer.ask(Batch {
             membership: Membership::of(group),
@@ -83,13 +82,13 @@ impl Stage {
                 lock(&self.status.detecting).commits += 1;
                 self.report(&on_its_way);
                 self.say_refused(&on_its_way.refused);
-                self.note(std::mem::take(&mut on_its_way.notes));
+                self.noting.note(std::mem::take(&mut on_its_way.notes));
                 Ok(true)
             }
             Outcome::Undone(undone) => {
                 undone.log("messages read since the last commit are read again");
                 lock(&self.status.detecting).recoveries += 1;
-                self.noting = Noting::default();
+                self.noting.forget();
                 Ok(false)
             }
         }
@@ -112,6 +111,15 @@ impl Stage {
             self.begin(group)?;
         }
         self.wait()
+    }
+
+    /// What is due to be noted of how far the sources are read.
+    fn notes(&mut self) -> Vec<(String, Vec<u8>)> {
+        let noting = &mut self.noting;
+        let known = self.readings.iter();
+        let known = known.filter(|(_, reading)| reading.read_to.is_known());
+        let due = known.filter(|(p, reading)| noting.is_due(p, reading.read_to.epoch));
+        due.filter_map(note_of).collect()
     }
 
     fn progress(&self) -> Vec<Progress> {

@@ -7,8 +7,9 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 
 use super::{Ask, Stage};
+use crate::bookmark::{Judgement, LogNow, Sign, There, judge};
 use crate::config::OnReplacedSource;
-use crate::detect::bookmark::{Judgement, LogNow, Sign, There, is_of_before, judge};
+use crate::detect::read_to::is_of_before;
 use crate::io::client::{PAUSE, lock};
 use crate::io::group::{Group, Partition, list_of};
 use crate::io::known_again::{self, AsRead};

@@ -9,7 +9,7 @@ use anyhow::{Result, bail};
 use super::{Ask, Reading, Stage};
 use crate::config::Start;
 use crate::detect::SourcePartition;
-use crate::detect::bookmark::{self, GoOn, LastRead, ReadTo};
+use crate::detect::read_to::{self, GoOn, LastRead, ReadTo};
 use crate::io::group::{Group, Partition};
 use crate::io::known_again::{self, AsRead};
 use crate::io::{clock, rules_topic};
@@ -141,7 +141,7 @@ impl Stage {
         };
         let begin_at = self.plans.in_use.begin_at(source.source, source.partition);
         let epoch = self.epoch_of(partition);
-        match bookmark::go_on(next, read_to, epoch, begin_at, low, high) {
+        match read_to::go_on(next, read_to, epoch, begin_at, low, high) {
             GoOn::At(offset) => Ok(offset),
             GoOn::Deleted { low, lost } => self.pass_over_deleted(partition, low, lost),
             GoOn::NotOlder(timestamp) => {

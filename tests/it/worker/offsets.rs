@@ -34,16 +34,10 @@ pub fn committed(
         let Offset::Offset(offset) = element.offset() else {
             return None;
         };
-        assert!(
-            element
-                .metadata()
-                .trim_start_matches("v2 ")
-                .split(' ')
-                .next()
-                .is_some_and(|first| first.parse::<i64>().is_ok()),
-            "{:?}",
-            element.metadata()
-        );
+        let metadata = element.metadata();
+        let mut words = metadata.split(' ').skip_while(|word| word.starts_with('v'));
+        let number = words.next().and_then(|word| word.parse::<i64>().ok());
+        assert!(number.is_some(), "{metadata:?}");
         Some((element.partition(), offset))
     });
     offsets.collect()

@@ -8,7 +8,7 @@ use rdkafka::topic_partition_list::Offset;
 use super::offsets;
 use super::process::Worker;
 use super::setup::{SOURCE_PARTITIONS, Setup, Traffic};
-use crate::kafka::{Message, create_topic, delete_topic, produce, read_committed};
+use crate::kafka::{Message, create_topic, delete_group, delete_topic, produce, read_committed};
 
 const RESTART: &str = "on_replaced_source = \"restart\"\n";
 
@@ -151,6 +151,61 @@ fn a_replaced_source_stops_workers_that_are_to_stop() {
     setup.wait_until_read();
     worker.stop();
     setup.check_read_from(|_| 0);
+}
+
+#[test]
+fn a_matches_topic_that_was_made_anew_stops_workers() {
+    let (setup, _) = read("matches-anew", "");
+    delete_topic(&setup.bootstrap, &format!("{}.matches", setup.app));
+    let (code, said) = topics(&setup, &["create"]);
+    assert_eq!(code, Some(0), "{said}");
+    let (code, log) = Worker::start(&setup.config("a")).wait();
+    assert_eq!(code, Some(1), "{log}");
+    for expected in [
+        "no committed offset of a matches partition that was folded",
+        ".matches/0 ends at offset 0, and was read to",
+        "Give the application another name",
+    ] {
+        assert!(log.contains(expected), "{expected}\n{log}");
+    }
+}
+
+#[test]
+fn a_matches_topic_that_is_another_log_stops_workers() {
+    let (setup, _) = read("matches-other", "");
+    let matches = format!("{}.matches", setup.app);
+    let group = format!("{}.correlate", setup.app);
+    let ends = offsets::ends(&setup.bootstrap, &matches, 4);
+    let committed = offsets::all_of(&setup.bootstrap, &group, &matches, 4);
+    delete_topic(&setup.bootstrap, &matches);
+    let (code, said) = topics(&setup, &["create"]);
+    assert_eq!(code, Some(0), "{said}");
+    for (partition, end) in ends {
+        let others: Vec<(i64, Vec<u8>)> = (0..end).map(|n| (n + 1, vec![1])).collect();
+        produce(&setup.bootstrap, &matches, partition, &others);
+    }
+    offsets::put_back(&setup.bootstrap, &group, &committed);
+    let (code, log) = Worker::start(&setup.config("a")).wait();
+    assert_eq!(code, Some(1), "{log}");
+    let expected = "is another log than the one that was folded: another message stands where the \
+                    last one was read";
+    assert!(log.contains(expected), "{log}");
+}
+
+#[test]
+fn committed_offsets_that_brokers_forgot_are_made_good_by_what_was_noted() {
+    let (setup, _) = read("forgotten", "");
+    for stage in ["detect", "correlate"] {
+        delete_group(&setup.bootstrap, &format!("{}.{stage}", setup.app));
+    }
+    let worker = Worker::start(&setup.config("a"));
+    worker.wait_for("no committed offset of a source partition that was read");
+    worker.wait_for("no committed offset of a matches partition that was folded");
+    Traffic::start(&setup, 30, Duration::from_millis(10)).finish();
+    setup.wait_until_read();
+    worker.stop();
+    setup.check();
+    setup.check_counted();
 }
 
 #[test]

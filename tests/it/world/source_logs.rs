@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use watchfire::bookmark::{self, Bookmark, Judgement, LogNow, There};
 use watchfire::config::OnReplacedSource;
-use watchfire::detect::bookmark::{self, Bookmark, GoOn, Judgement, LogNow, ReadTo, There};
+use watchfire::detect::read_to::{self, GoOn, ReadTo};
 use watchfire::matches::MatchedRecord;
 use watchfire::plan::epochs::{BeginAt, Epochs};
 use watchfire::plan::noted::NotedEntry;
@@ -322,7 +323,7 @@ impl DetectWorker {
         let (low, high) = bounds(world, partition);
         let begin_at = world.catalogue.epochs().begin_at(TOPIC, partition);
         let next = world.read[partition as usize];
-        let start = bookmark::go_on(next, log.read_to, epoch, begin_at, low, high);
+        let start = read_to::go_on(next, log.read_to, epoch, begin_at, low, high);
         let offset = match start {
             GoOn::At(offset) | GoOn::Deleted { low: offset, .. } => offset,
             GoOn::NotOlder(timestamp) => first_not_older(world, partition, timestamp),

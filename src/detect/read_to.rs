@@ -1,33 +1,16 @@
-//! Whether a source partition is still the log that was read. Offsets mean nothing once a topic
-//! was deleted and made again, a disk was lost, or a namespace failed over.
-//!
-//! So there stands beside a committed offset which message was read last: its place, its timestamp
-//! and a hash. Whoever goes on there reads that message again and compares.
+//! How far a source partition was read, as it stands beside the committed offset.
 //!
 //! # Format
 //!
-//! What stands beside a committed offset is text: `v2 <epoch>`, and behind it, where a message is
-//! known, ` <offset> <timestamp> <hash>`; the timestamp is `-` where the message has none, the
-//! hash 16 hexadecimal digits. Before, it was the epoch alone, which is still read.
+//! It is text: `v2 <epoch>`, and behind it, where a message is known by which the log can be known
+//! again, its [`Bookmark`]. Before, it was the epoch alone, which is still read.
 
-use crate::canary::{self, Canary};
+use crate::bookmark::Bookmark;
 use crate::plan::epochs::BeginAt;
-use crate::record::Hash;
 use crate::time::Millis;
 
 /// What the text begins with.
 const VERSION: &str = "v2";
-
-/// A message by which a log is known again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Bookmark {
-    /// Its place.
-    pub offset: i64,
-    /// Its timestamp, if it has one.
-    pub timestamp: Option<Millis>,
-    /// The first 8 bytes of the hash of what it holds.
-    pub hash: u64,
-}
 
 /// What stands beside a committed offset of a source partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,89 +22,14 @@ pub struct ReadTo {
     pub bookmark: Option<Bookmark>,
 }
 
-/// What was found of a source partition, to be held against what was read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LogNow {
-    /// The first offset that it has.
-    pub low: i64,
-    /// The offset after its last.
-    pub high: i64,
-    /// What stands in the place of the bookmark.
-    pub there: There,
-}
-
-/// What stands in the place of a bookmark.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum There {
-    /// This message.
-    Message(Bookmark),
-    /// Nothing: the next message stands behind it, or none.
-    Nothing,
-    /// Nothing, and the topic is compacted, or nobody says whether it is.
-    PerhapsCompacted,
-    /// It was not looked at.
-    Unknown,
-}
-
-/// Whether a log is the one that was read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Judgement {
-    /// It is.
-    Same,
-    /// It is another one.
-    Another(Sign),
-    /// It ends before what was read of it. That can pass: it counts once it was found twice.
-    EndTooLow,
-    /// Nothing is left that could be compared.
-    Incomparable(&'static str),
-}
-
-/// By what another log was told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sign {
-    /// Another message stands in the place of the last one read.
-    OtherMessage,
-    /// No message stands there.
-    NoMessage,
-    /// It ends before what was read.
-    EndsBefore,
-}
-
-impl std::fmt::Display for Sign {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Sign::OtherMessage => "another message stands where the last one was read",
-            Sign::NoMessage => "no message stands where the last one was read",
-            Sign::EndsBefore => "it ends before what was read",
-        })
-    }
-}
-
-impl Bookmark {
-    /// The bookmark of a message.
-    pub fn of(offset: i64, timestamp: Option<Millis>, payload: &[u8]) -> Bookmark {
-        Bookmark {
-            offset,
-            timestamp,
-            hash: Hash::of(payload).first_bytes(),
-        }
-    }
-}
-
 impl ReadTo {
     /// As it stands beside the committed offset.
     pub fn to_text(&self) -> String {
         let ReadTo { epoch, bookmark } = self;
-        let Some(Bookmark {
-            offset,
-            timestamp,
-            hash,
-        }) = bookmark
-        else {
-            return format!("{VERSION} {epoch}");
-        };
-        let timestamp = timestamp.map_or("-".to_owned(), |timestamp| timestamp.to_string());
-        format!("{VERSION} {epoch} {offset} {timestamp} {hash:016x}")
+        match bookmark {
+            Some(bookmark) => format!("{VERSION} {epoch} {bookmark}"),
+            None => format!("{VERSION} {epoch}"),
+        }
     }
 
     /// What was written by this version or one before. An offset without a text was committed by
@@ -166,14 +74,7 @@ fn parse_fields(fields: &[&str]) -> Option<ReadTo> {
         }),
         [epoch, offset, timestamp, hash] => Some(ReadTo {
             epoch: epoch.parse().ok()?,
-            bookmark: Some(Bookmark {
-                offset: offset.parse().ok().filter(|offset| *offset >= 0)?,
-                timestamp: match *timestamp {
-                    "-" => None,
-                    timestamp => Some(timestamp.parse().ok()?),
-                },
-                hash: u64::from_str_radix(hash, 16).ok()?,
-            }),
+            bookmark: Some(Bookmark::parse(offset, timestamp, hash)?),
         }),
         _ => None,
     }
@@ -255,32 +156,6 @@ impl LastRead {
     }
 }
 
-/// Whether the log that was `found` is the one that was read to before `next`, and whose message
-/// there was `bookmark`.
-pub fn judge(next: i64, bookmark: Option<Bookmark>, found: LogNow) -> Judgement {
-    if canary::is(Canary::ReplacedUnseen) {
-        return Judgement::Same;
-    }
-    if found.high < next {
-        return Judgement::EndTooLow;
-    }
-    let Some(bookmark) = bookmark else {
-        return Judgement::Incomparable("no message of it is known");
-    };
-    if bookmark.offset < found.low {
-        return Judgement::Incomparable("its last message that was read is deleted");
-    }
-    match found.there {
-        There::Message(there) if there == bookmark => Judgement::Same,
-        There::Message(_) => Judgement::Another(Sign::OtherMessage),
-        There::Nothing => Judgement::Another(Sign::NoMessage),
-        There::PerhapsCompacted => {
-            Judgement::Incomparable("its last message that was read may have been compacted away")
-        }
-        There::Unknown => Judgement::Incomparable("nobody has looked"),
-    }
-}
-
 /// Where a partition is gone on with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GoOn {
@@ -328,7 +203,8 @@ pub fn go_on(
 
 #[cfg(test)]
 mod tests {
-    use super::{Bookmark, Judgement, LogNow, ReadTo, Sign, There, is_of_before, judge};
+    use super::{ReadTo, is_of_before};
+    use crate::bookmark::Bookmark;
 
     const BOOKMARK: Bookmark = Bookmark {
         offset: 41,
@@ -391,52 +267,5 @@ mod tests {
             let refused = ReadTo::parse(text, 0);
             assert!(refused.is_err_and(|why| why.contains(text)), "{text}");
         }
-    }
-
-    #[test]
-    fn logs_are_told_apart() {
-        let check = |low, high, there, expected| {
-            let found = LogNow { low, high, there };
-            assert_eq!(judge(42, Some(BOOKMARK), found), expected, "{found:?}");
-        };
-        check(0, 42, There::Message(BOOKMARK), Judgement::Same);
-        check(41, 99, There::Message(BOOKMARK), Judgement::Same);
-        let another = Judgement::Another(Sign::OtherMessage);
-        check(
-            0,
-            99,
-            There::Message(Bookmark {
-                hash: 1,
-                ..BOOKMARK
-            }),
-            another,
-        );
-        let later = Bookmark {
-            timestamp: Some(1_767_225_600_001),
-            ..BOOKMARK
-        };
-        check(0, 99, There::Message(later), another);
-        let nothing = Judgement::Another(Sign::NoMessage);
-        check(0, 99, There::Nothing, nothing);
-        check(0, 41, There::Unknown, Judgement::EndTooLow);
-        let cannot = |judgement| matches!(judgement, Judgement::Incomparable(_));
-        for (low, there) in [
-            (42, There::Nothing),
-            (0, There::PerhapsCompacted),
-            (0, There::Unknown),
-        ] {
-            let found = LogNow {
-                low,
-                high: 99,
-                there,
-            };
-            assert!(cannot(judge(42, Some(BOOKMARK), found)), "{found:?}");
-        }
-        let found = LogNow {
-            low: 0,
-            high: 42,
-            there: There::Unknown,
-        };
-        assert!(cannot(judge(42, None, found)));
     }
 }
