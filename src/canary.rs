@@ -36,12 +36,14 @@ pub enum Canary {
     FollowsItself,
     /// An incident shows its aggregates as they are at the last trigger.
     NoPeak,
+    /// Of several values that an aggregate reads of an event only the first counts.
+    OneValue,
 }
 
 #[cfg(feature = "canary")]
 impl Canary {
     /// All of them.
-    pub const ALL: [Canary; 16] = [
+    pub const ALL: [Canary; 17] = [
         Canary::DedupOff,
         Canary::WindowEdge,
         Canary::ExpireEarly,
@@ -58,6 +60,7 @@ impl Canary {
         Canary::ReplacedUnseen,
         Canary::FollowsItself,
         Canary::NoPeak,
+        Canary::OneValue,
     ];
 }
 

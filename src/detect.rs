@@ -5,6 +5,7 @@ mod index;
 mod matcher;
 mod outbox;
 pub mod read_to;
+mod several;
 #[cfg(test)]
 mod tests;
 
@@ -103,6 +104,8 @@ pub struct Counts {
     pub cut: u64,
     /// Records with a value of which a regular expression saw the beginning only.
     pub partly_matched: u64,
+    /// Records with more values than groups and keys count.
+    pub many_values: u64,
 }
 
 impl Counts {
@@ -119,6 +122,7 @@ impl Counts {
         self.future += more.future;
         self.cut += more.cut;
         self.partly_matched += more.partly_matched;
+        self.many_values += more.many_values;
     }
 }
 
@@ -219,11 +223,13 @@ impl Detector {
                     time,
                     future,
                     partly,
+                    capped,
                     matched,
                 } => {
                     outbox.counts.records += 1;
                     outbox.counts.future += u64::from(future);
                     outbox.counts.partly_matched += u64::from(partly);
+                    outbox.counts.many_values += u64::from(capped);
                     latest = latest.max(Some(time));
                     if let Some(record) = matched {
                         outbox.add(source, MatchedRecord { position, ..record }, found.bytes);

@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 
+use smallvec::SmallVec;
+
 use crate::time::Millis;
 
 /// Place of an attribute in an [`Attributes`] table, and of its value in [`Event::values`].
@@ -93,20 +95,78 @@ pub enum Value<'a> {
     Float(f64),
     /// A JSON boolean.
     Bool(bool),
-    /// Several values, reached through an array: a test holds if it holds for any of them.
+    /// Several values, reached through an array: a test holds if it holds for any of them, and an
+    /// event belongs to the groups of each.
     Many(Vec<Value<'a>>),
 }
 
+/// Where a value stands: the lists that it was reached through, the outermost first, and its
+/// element of each. Empty: it was reached through none.
+pub type Place = SmallVec<[(u32, u32); 1]>;
+
+/// An element of a list of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Element {
+    /// Its list, by the number of the list's first element.
+    pub list: u32,
+    /// The element that its list stands in; `None`: it stands in none.
+    pub within: Option<u32>,
+}
+
+/// Where values stand that were reached through lists: those in one element go together.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Lists {
+    /// By number.
+    pub elements: Vec<Element>,
+    /// By attribute, in order: the element of each of its values.
+    pub values: Vec<(AttributeId, Vec<u32>)>,
+}
+
+impl Lists {
+    /// Whether values of an attribute were reached through a list.
+    pub fn has(&self, attribute: AttributeId) -> bool {
+        !self.values.is_empty() && self.elements_of(attribute).is_some()
+    }
+
+    /// Where the value of this number among those of an attribute stands.
+    pub fn place(&self, attribute: AttributeId, number: usize) -> Place {
+        let mut next = self
+            .elements_of(attribute)
+            .and_then(|elements| elements.get(number).copied());
+        let mut place = Place::new();
+        while let Some(element) = next {
+            let known = self.elements.get(element as usize);
+            place.extend(known.map(|known| (known.list, element)));
+            next = known.and_then(|known| known.within);
+        }
+        place.reverse();
+        place
+    }
+
+    fn elements_of(&self, attribute: AttributeId) -> Option<&[u32]> {
+        let at = self.values.binary_search_by_key(&attribute, |(id, _)| *id);
+        let (_, elements) = self.values.get(at.ok()?)?;
+        Some(elements)
+    }
+}
+
 /// A normalised record.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Event<'a> {
     /// When it happened, as the record says; where it says nothing, the message's timestamp.
     pub time: Millis,
     /// The value of each attribute of the table in use; `None`: absent.
     pub values: Vec<Option<Value<'a>>>,
+    /// Where values stand that were reached through lists of the record.
+    pub lists: Lists,
 }
 
 impl<'a> Event<'a> {
+    /// Whether the record has several values of `attribute`.
+    pub fn is_several(&self, attribute: AttributeId) -> bool {
+        matches!(self.get(attribute), Some(Value::Many(_)))
+    }
+
     /// The value of `attribute`, if the record has one.
     pub fn get(&self, attribute: AttributeId) -> Option<&Value<'a>> {
         self.values

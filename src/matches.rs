@@ -11,6 +11,7 @@
 //! are not, of another writer, are bounded when they are read.
 
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 
 use crate::bounded;
 use crate::bytes::{self, Unreadable};
@@ -20,8 +21,8 @@ use crate::time::Millis;
 /// The version byte that begins every message.
 pub const FORMAT: u8 = 2;
 
-/// The least version byte that is read. Such messages are of the same form, and name plans of an
-/// earlier meaning.
+/// The least version byte that is read. What such messages say is laid out as it is now, where no
+/// attribute has several values; they name plans of an earlier meaning.
 pub const FORMAT_FIRST: u8 = 1;
 
 /// What one message of the matches topic says.
@@ -87,7 +88,8 @@ pub struct Match {
     pub rule: u32,
     /// Values of the join key, in lower case; `None`: absent.
     pub key: Vec<Option<String>>,
-    /// The patterns whose filter it passed, in their order.
+    /// The patterns whose filter it passed, in their order; one more often, if the record belongs
+    /// to several groups of it.
     pub patterns: Vec<PatternMatch>,
 }
 
@@ -101,8 +103,9 @@ pub struct PatternMatch {
     pub group: Vec<Option<String>>,
     /// What the pattern's aggregates read, one for each in their order; COUNT(*) reads presence.
     pub inputs: Vec<Input>,
-    /// Hash of the values that the pattern's `new` names; `None`: it has no `new`.
-    pub combination: Option<Hash>,
+    /// Hashes of the values that the pattern's `new` names, in all their combinations; none: it has
+    /// no `new`.
+    pub combinations: SmallVec<[Hash; 1]>,
 }
 
 /// What an aggregate reads of one record.
@@ -120,7 +123,39 @@ pub enum Input {
     Float(f64),
     /// A value as text, in lower case.
     Text(String),
+    /// Each of several values, none of which is such or absent.
+    Several(Vec<Input>),
 }
+
+impl Input {
+    /// The values that it reads.
+    pub fn each(&self) -> &[Input] {
+        match self {
+            Input::Several(all) => all,
+            Input::Absent
+            | Input::Present
+            | Input::Distinct(_)
+            | Input::Integer(_)
+            | Input::Float(_)
+            | Input::Text(_) => std::slice::from_ref(self),
+        }
+    }
+
+    fn texts_mut(&mut self) -> Vec<&mut String> {
+        match self {
+            Input::Text(text) => vec![text],
+            Input::Several(all) => all.iter_mut().flat_map(Input::texts_mut).collect(),
+            Input::Absent
+            | Input::Present
+            | Input::Distinct(_)
+            | Input::Integer(_)
+            | Input::Float(_) => Vec::new(),
+        }
+    }
+}
+
+/// Values of a join key or a group, in lower case; `None`: absent.
+pub type Key = Vec<Option<String>>;
 
 impl MatchedRecord {
     /// All that came as text out of the event.
@@ -147,14 +182,7 @@ impl MatchedRecord {
 
 impl PatternMatch {
     fn texts_mut(&mut self) -> impl Iterator<Item = &mut String> {
-        let inputs = self.inputs.iter_mut().filter_map(|input| match input {
-            Input::Text(text) => Some(text),
-            Input::Absent
-            | Input::Present
-            | Input::Distinct(_)
-            | Input::Integer(_)
-            | Input::Float(_) => None,
-        });
+        let inputs = self.inputs.iter_mut().flat_map(Input::texts_mut);
         self.group.iter_mut().flatten().chain(inputs)
     }
 }

@@ -10,7 +10,7 @@ use super::recover;
 use super::refuse::Run;
 use super::survey::{Standing, Survey};
 use super::{Decoded, Decoder, Reject, Work};
-use crate::event::Event;
+use crate::event::{Event, Lists};
 use crate::normalise;
 use crate::time::Millis;
 
@@ -48,6 +48,7 @@ pub(super) fn read<'m>(
                     .first()
                     .map_or(0, |all| all.attributes.len())
             ],
+            lists: Lists::default(),
         },
         index: 0,
         refused: None,
@@ -349,6 +350,8 @@ impl<'t> Reader<'_, 't, '_, '_> {
         for (recipe, value) in recipes.iter().zip(&mut self.event.values) {
             normalise::fill(value, recipe, &self.slots, record);
         }
+        self.slots
+            .take_lists(&self.decoder.paths, &mut self.event.lists);
         let bytes = self.message.get(at..end).unwrap_or_default();
         (self.each)(Decoded {
             index: self.index,

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use super::json::{Fault, Quoted, Scanner};
 use super::repair;
 use super::trie::Node;
-use crate::event::Value;
+use crate::event::{AttributeId, Element, Lists, Value};
 
 /// How many times JSON may stand in a string in JSON.
 const STRINGS_WITHIN_MAX: u32 = 4;
@@ -23,12 +23,15 @@ pub(crate) struct Slots<'s> {
     pub(super) read_within: usize,
     /// Values of this record that are too deep within such a text.
     pub(super) hidden: u64,
+    /// The elements of the lists that were read.
+    pub(super) elements: Vec<Element>,
 }
 
 struct Slot<'s> {
     slot: u16,
     value: Value<'s>,
-    through_array: bool,
+    /// The element that each value stands in; empty: it was not reached through a list.
+    elements: Vec<u32>,
 }
 
 impl<'s> Slots<'s> {
@@ -38,17 +41,44 @@ impl<'s> Slots<'s> {
             found: Vec::with_capacity(length.min(64)),
             read_within: 0,
             hidden: 0,
+            elements: Vec::new(),
         }
     }
 
     pub(crate) fn get(&self, slot: u16) -> Option<&Value<'s>> {
+        self.slot(slot).map(|found| &found.value)
+    }
+
+    fn slot(&self, slot: u16) -> Option<&Slot<'s>> {
         let place = *self.places.get(usize::from(slot))?;
-        let found = self.found.get(usize::from(place.checked_sub(1)?))?;
-        Some(&found.value)
+        self.found.get(usize::from(place.checked_sub(1)?))
+    }
+
+    /// Moves where values of these attributes stand, if they were reached through lists.
+    pub(super) fn take_lists(&mut self, paths: &[(AttributeId, u16)], lists: &mut Lists) {
+        lists.values.clear();
+        if self.elements.is_empty() {
+            return;
+        }
+        for (attribute, slot) in paths {
+            if let Some(found) = self.slot(*slot).filter(|found| !found.elements.is_empty()) {
+                lists.values.push((*attribute, found.elements.clone()));
+            }
+        }
+        std::mem::swap(&mut lists.elements, &mut self.elements);
+    }
+
+    /// The next element of a list, of which `first` is the first one's number if there was one.
+    fn enter(&mut self, first: Option<u32>, within: Option<u32>) -> u32 {
+        let number = u32::try_from(self.elements.len()).unwrap_or(u32::MAX);
+        let list = first.unwrap_or(number);
+        self.elements.push(Element { list, within });
+        number
     }
 
     pub(crate) fn clear(&mut self) {
         self.hidden = 0;
+        self.elements.clear();
         for found in self.found.drain(..) {
             if let Some(place) = self.places.get_mut(usize::from(found.slot)) {
                 *place = 0;
@@ -56,7 +86,7 @@ impl<'s> Slots<'s> {
         }
     }
 
-    fn put(&mut self, slot: u16, value: Value<'s>, through_array: bool) {
+    fn put(&mut self, slot: u16, value: Value<'s>, element: Option<u32>) {
         let Some(place) = self.places.get_mut(usize::from(slot)) else {
             return;
         };
@@ -65,14 +95,15 @@ impl<'s> Slots<'s> {
             self.found.push(Slot {
                 slot,
                 value,
-                through_array,
+                elements: element.into_iter().collect(),
             });
             *place = u16::try_from(self.found.len()).unwrap_or(0);
             return;
         };
-        if !through_array || !first.through_array {
+        let Some(element) = element.filter(|_| !first.elements.is_empty()) else {
             return;
-        }
+        };
+        first.elements.push(element);
         match &mut first.value {
             Value::Many(values) => values.push(value),
             Value::Text(_) | Value::Integer(_) | Value::Float(_) | Value::Bool(_) => {
@@ -108,7 +139,7 @@ pub(super) fn record<'x, 's>(
         scanner: start,
         slots,
         lend,
-        through_array: false,
+        element: None,
         strings_within: 0,
     };
     let envelope = walk.object(root, 1, maybe_envelope);
@@ -129,7 +160,8 @@ struct Walk<'x, 's, 'v, L> {
     scanner: Scanner<'x>,
     slots: &'v mut Slots<'s>,
     lend: L,
-    through_array: bool,
+    /// The element of a list that is read.
+    element: Option<u32>,
     strings_within: u32,
 }
 
@@ -225,12 +257,15 @@ impl<'x, 's, L: Fn(&'x str) -> Cow<'s, str> + Copy> Walk<'x, 's, '_, L> {
             self.scanner.at += 1;
             return Ok(());
         }
-        let outer = std::mem::replace(&mut self.through_array, true);
+        let (outer, mut first) = (self.element, None);
         loop {
+            let element = self.slots.enter(first, outer);
+            first = first.or(Some(element));
+            self.element = Some(element);
             self.value(node, depth + 1)?;
             if self.scanner.token() == Some(b']') {
                 self.scanner.at += 1;
-                self.through_array = outer;
+                self.element = outer;
                 return Ok(());
             }
             self.scanner.expect(b',')?;
@@ -274,7 +309,7 @@ impl<'x, 's, L: Fn(&'x str) -> Cow<'s, str> + Copy> Walk<'x, 's, '_, L> {
                 true => Cow::Owned(quoted.text().into_owned()),
                 false => (self.lend)(quoted.raw),
             };
-            self.slots.put(place, Value::Text(text), self.through_array);
+            self.slots.put(place, Value::Text(text), self.element);
         }
     }
 
@@ -307,7 +342,7 @@ impl<'x, 's, L: Fn(&'x str) -> Cow<'s, str> + Copy> Walk<'x, 's, '_, L> {
             scanner: Scanner::new(text, 0, nesting),
             slots: &mut *self.slots,
             lend: own,
-            through_array: self.through_array,
+            element: self.element,
             strings_within: self.strings_within + 1,
         };
         let walked = within.value(node, 0);
@@ -316,7 +351,7 @@ impl<'x, 's, L: Fn(&'x str) -> Cow<'s, str> + Copy> Walk<'x, 's, '_, L> {
 
     fn put(&mut self, node: &Node, value: Value<'s>) {
         for &place in node.slots.iter().chain(&node.whole) {
-            self.slots.put(place, value.clone(), self.through_array);
+            self.slots.put(place, value.clone(), self.element);
         }
     }
 
@@ -324,7 +359,7 @@ impl<'x, 's, L: Fn(&'x str) -> Cow<'s, str> + Copy> Walk<'x, 's, '_, L> {
     fn whole(&mut self, node: &Node, start: usize) {
         for &place in &node.whole {
             let text = (self.lend)(self.scanner.since(start));
-            self.slots.put(place, Value::Text(text), self.through_array);
+            self.slots.put(place, Value::Text(text), self.element);
         }
     }
 }

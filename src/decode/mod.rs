@@ -20,7 +20,7 @@ mod tests;
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::{Attribute, Attributes, Event, Value};
+use crate::event::{Attribute, AttributeId, Attributes, Event, Value};
 use crate::normalise::{self, Family, Step};
 use crate::time::Millis;
 
@@ -97,6 +97,8 @@ pub struct Decoder {
     said: trie::Node,
     /// By family.
     families: Vec<Recipes>,
+    /// The slots of attributes that are paths into the record, by attribute.
+    paths: Vec<(AttributeId, u16)>,
     limits: Limits,
 }
 
@@ -142,6 +144,9 @@ impl Decoder {
             .iter()
             .map(|family| paths.recipes(family, attributes, &raw))
             .collect();
+        let of_paths = (0..).zip(&raw);
+        let of_paths = of_paths.filter_map(|(id, slot)| Some((AttributeId(id), (*slot)?)));
+        let of_paths = of_paths.collect();
         paths.root.seal();
         let slots = usize::from(paths.slots);
         Decoder {
@@ -152,6 +157,7 @@ impl Decoder {
             tells,
             said: said_times(),
             families,
+            paths: of_paths,
             limits,
         }
     }

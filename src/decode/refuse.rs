@@ -71,7 +71,8 @@ impl Reader<'_, '_, '_, '_> {
             | Reject::NotAnObject
             | Reject::Empty
             | Reject::BrokenEnvelope
-            | Reject::MessageTooLarge => String::new(),
+            | Reject::MessageTooLarge
+            | Reject::MatchTooLarge => String::new(),
         }
     }
 

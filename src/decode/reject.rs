@@ -25,10 +25,12 @@ pub enum Reject {
     MessageTooLarge,
     /// Neither the record nor its message says when it happened.
     NoTime,
+    /// What rules read of it does not fit into a message.
+    MatchTooLarge,
 }
 
 /// How many reasons there are.
-const REASONS: usize = 11;
+const REASONS: usize = 12;
 
 impl Reject {
     /// Every reason there is.
@@ -44,6 +46,7 @@ impl Reject {
         Reject::TooManyRecords,
         Reject::MessageTooLarge,
         Reject::NoTime,
+        Reject::MatchTooLarge,
     ];
 
     /// The reason as headers, counters and reports name it. Never changes.
@@ -60,6 +63,7 @@ impl Reject {
             Reject::TooManyRecords => "too-many-records",
             Reject::MessageTooLarge => "message-too-large",
             Reject::NoTime => "no-time",
+            Reject::MatchTooLarge => "match-too-large",
         }
     }
 
@@ -79,6 +83,7 @@ impl Reject {
             Reject::TooManyRecords => "the message holds more records than the limit",
             Reject::MessageTooLarge => "the message is larger than the limit",
             Reject::NoTime => "neither the record nor its message says when it happened",
+            Reject::MatchTooLarge => "its matches are larger than a message may be",
         }
     }
 }

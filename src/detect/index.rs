@@ -18,8 +18,8 @@ pub struct Index {
 
 impl Index {
     /// The index of `rules`, by their place.
-    pub fn new(rules: &[Rule]) -> Index {
-        let needed: Vec<Option<Vec<String>>> = rules.iter().map(types).collect();
+    pub fn new<'r>(rules: impl Iterator<Item = &'r Rule>) -> Index {
+        let needed: Vec<Option<Vec<String>>> = rules.map(types).collect();
         let places = |wanted: &dyn Fn(&Option<Vec<String>>) -> bool| {
             needed
                 .iter()

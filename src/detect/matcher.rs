@@ -2,9 +2,12 @@
 
 use std::borrow::Cow;
 
+use smallvec::SmallVec;
+
 use super::index::Index;
+use super::several::{self, At, Shares, TooMany};
 use crate::bounded;
-use crate::decode::{Decoded, Decoder, Refused, Work};
+use crate::decode::{Decoded, Decoder, Refused, Reject, Work};
 use crate::event::{Attribute, AttributeId, Attributes, Event, Value};
 use crate::matches::{self, Input, Match, MatchedRecord, PatternMatch};
 use crate::normalise;
@@ -36,6 +39,8 @@ pub enum Found {
         future: bool,
         /// A regular expression saw the beginning of a value only.
         partly: bool,
+        /// It has more values than groups and keys count.
+        capped: bool,
         /// What matched; its position is still to be filled in.
         matched: Option<MatchedRecord>,
     },
@@ -44,9 +49,15 @@ pub enum Found {
 /// The rules of a plan, compiled to be tested against records.
 pub struct Matcher {
     decoder: Decoder,
-    rules: Vec<Rule>,
+    rules: Vec<Ruled>,
     index: Index,
     shown: Shown,
+}
+
+/// A rule, and the name of its state.
+struct Ruled {
+    rule: Rule,
+    fingerprint: Hash,
 }
 
 /// Attributes that every match carries for its incident's evidence.
@@ -67,19 +78,21 @@ impl Matcher {
             resource_id: attributes.intern(Attribute::Named("resourceId")),
         };
         // The texts are those that made the plan's rules, so they parse, each to one rule.
-        let rules: Vec<Rule> = plan
+        let rules: Vec<Ruled> = plan
             .rules
             .iter()
             .filter_map(|(loaded, _)| {
                 let Rule { text, lists, .. } = &loaded.rule;
-                rule::parse_with("rule", text, lists, &mut attributes).ok()
+                let parsed = rule::parse_with("rule", text, lists, &mut attributes);
+                let rule = parsed.ok()?.pop()?;
+                let fingerprint = loaded.fingerprint;
+                Some(Ruled { rule, fingerprint })
             })
-            .flatten()
             .collect();
         debug_assert_eq!(rules.len(), plan.rules.len());
         Matcher {
             decoder: Decoder::with_limits(&attributes, plan.decoding),
-            index: Index::new(&rules),
+            index: Index::new(rules.iter().map(|ruled| &ruled.rule)),
             rules,
             shown,
         }
@@ -113,19 +126,29 @@ impl Matcher {
                     Ok(event) => {
                         let (time, future) = not_in_future(event.time, timestamp);
                         let look = Look::at(event.time);
-                        let matches = matches(rules, index, *shown, event, &look);
-                        let matched =
-                            (!matches.is_empty()).then(|| record(*shown, event, bytes, matches));
-                        let matched = matched.map(|record| MatchedRecord {
-                            time,
-                            future,
-                            ..record
+                        let matched = matches(rules, index, *shown, event, &look);
+                        let matched = matched.map(|(matches, capped)| {
+                            let found = (!matches.is_empty())
+                                .then(|| record(*shown, event, bytes, matches));
+                            let found = found.map(|record| MatchedRecord {
+                                time,
+                                future,
+                                ..record
+                            });
+                            (found, capped)
                         });
-                        Found::Event {
-                            time,
-                            future,
-                            partly: look.omitted.any(),
-                            matched,
+                        match matched {
+                            Ok((matched, capped)) => Found::Event {
+                                time,
+                                future,
+                                partly: look.omitted.any(),
+                                capped,
+                                matched,
+                            },
+                            Err(TooMany) => Found::Rejected(Refused::one(
+                                Reject::MatchTooLarge,
+                                "more than a million values for one rule".to_owned(),
+                            )),
                         }
                     }
                 };
@@ -161,29 +184,75 @@ fn record(shown: Shown, event: &Event<'_>, bytes: &[u8], matches: Vec<Match>) ->
 }
 
 fn matches(
-    rules: &[Rule],
+    rules: &[Ruled],
     index: &mut Index,
     shown: Shown,
     event: &Event<'_>,
     look: &Look,
-) -> Vec<Match> {
+) -> Result<(Vec<Match>, bool), TooMany> {
     let mut matches: Vec<Match> = Vec::new();
+    let mut capped = false;
     for place in index.candidates(event.get(shown.event_type)) {
         let Some(rule) = rules.get(*place) else {
             continue;
         };
-        for (number, pattern) in (0_u32..).zip(&rule.patterns) {
+        let first = matches.len();
+        let mut passed: SmallVec<[u32; 4]> = SmallVec::new();
+        for (number, pattern) in (0_u32..).zip(&rule.rule.patterns) {
             if pattern.filter.passes(event, look) {
-                add_pattern(
-                    &mut matches,
-                    (*place as u32, rule),
-                    (number, pattern),
-                    event,
-                );
+                passed.push(number);
+                if !has_several(pattern, event) {
+                    let own = (*place as u32, &rule.rule);
+                    add_pattern(&mut matches, own, (number, pattern), event);
+                }
             }
         }
+        if passed.iter().any(|number| {
+            let pattern = rule.rule.patterns.get(*number as usize);
+            pattern.is_some_and(|pattern| has_several(pattern, event))
+        }) {
+            matches.truncate(first);
+            capped |= add_several(&mut matches, (*place as u32, rule), &passed, event)?;
+        }
     }
-    matches
+    Ok((matches, capped))
+}
+
+/// Whether a pattern reads an attribute of which an event has several values.
+fn has_several(pattern: &Pattern, event: &Event<'_>) -> bool {
+    let new = pattern.new.as_ref().map(|new| &new.attributes);
+    several::has_several(new.unwrap_or(&pattern.group_by), event)
+        || pattern
+            .aggregates
+            .iter()
+            .any(|aggregate| aggregate.input.is_some_and(|id| event.is_several(id)))
+}
+
+/// Adds the matches of a rule, of whose patterns these were passed by an event in which attributes
+/// have several values. Whether there were more than count.
+fn add_several(
+    matches: &mut Vec<Match>,
+    (place, ruled): (u32, &Ruled),
+    passed: &[u32],
+    event: &Event<'_>,
+) -> Result<bool, TooMany> {
+    let at = At {
+        rule: &ruled.rule,
+        fingerprint: ruled.fingerprint,
+    };
+    let mut shares = Shares::default();
+    for number in passed {
+        if let Some(pattern) = ruled.rule.patterns.get(*number as usize) {
+            shares.add(at, *number, pattern, event)?;
+        }
+    }
+    let (by_key, capped) = shares.bounded(at);
+    matches.extend(by_key.into_iter().map(|(key, patterns)| Match {
+        rule: place,
+        key,
+        patterns,
+    }));
+    Ok(capped)
 }
 
 /// Adds a pattern to the match of its rule and join key, which is made if it is the first.
@@ -214,7 +283,11 @@ fn add_pattern(
             .iter()
             .map(|aggregate| input(aggregate, event))
             .collect(),
-        combination: pattern.new.as_ref().map(|new| combination(new, event)),
+        combinations: pattern
+            .new
+            .iter()
+            .map(|new| combination(new, event))
+            .collect(),
     };
     match matches
         .iter_mut()
@@ -246,7 +319,12 @@ pub(crate) fn input(aggregate: &Aggregate, event: &Event<'_>) -> Input {
     let Some(id) = aggregate.input else {
         return Input::Present;
     };
-    let Some(value) = event.get(id) else {
+    read(aggregate, event.get(id))
+}
+
+/// What an aggregate reads of one value.
+pub(super) fn read(aggregate: &Aggregate, value: Option<&Value<'_>>) -> Input {
+    let Some(value) = value else {
         return Input::Absent;
     };
     match aggregate.function {
@@ -278,7 +356,8 @@ fn number(value: &Value<'_>) -> Input {
             (Err(_), Ok(_) | Err(_)) => Input::Absent,
         },
         Value::Bool(_) => Input::Absent,
-        Value::Many(values) => values.first().map_or(Input::Absent, number),
+        // Each of several is read by itself.
+        Value::Many(_) => Input::Absent,
     }
 }
 
@@ -288,7 +367,7 @@ fn key_value(value: Option<&Value<'_>>) -> Option<String> {
 }
 
 /// A value as text in ASCII lower case, bounded.
-fn folded(value: &Value<'_>) -> String {
+pub(super) fn folded(value: &Value<'_>) -> String {
     let mut text = bounded::value(&text_of(value)).into_owned();
     text.make_ascii_lowercase();
     text

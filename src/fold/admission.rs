@@ -144,7 +144,7 @@ fn check_match(found: &Match, rule: &LoadedRule) -> Result<(), &'static str> {
         let beyond = places.filter(|at| rule.key_part(place, *at).is_none());
         let fits = part.group.len() == beyond.count()
             && part.inputs.len() == pattern.aggregates.len()
-            && part.combination.is_some() == pattern.new.is_some();
+            && part.combinations.is_empty() == pattern.new.is_none();
         hold(
             fits && are_finite(part),
             "values that its rule does not have",
@@ -155,13 +155,27 @@ fn check_match(found: &Match, rule: &LoadedRule) -> Result<(), &'static str> {
 
 fn are_finite(part: &PatternMatch) -> bool {
     part.inputs.iter().all(|input| match input {
+        Input::Several(all) => all.iter().all(is_one),
+        Input::Float(_)
+        | Input::Absent
+        | Input::Present
+        | Input::Distinct(_)
+        | Input::Integer(_)
+        | Input::Text(_) => is_one(input),
+    })
+}
+
+/// One value, which is finite where it is a number.
+fn is_one(input: &Input) -> bool {
+    match input {
+        Input::Several(_) => false,
         Input::Float(number) => number.is_finite(),
         Input::Absent
         | Input::Present
         | Input::Distinct(_)
         | Input::Integer(_)
         | Input::Text(_) => true,
-    })
+    }
 }
 
 fn hold(holds: bool, what: &'static str) -> Result<(), &'static str> {

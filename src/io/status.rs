@@ -149,6 +149,7 @@ impl Status {
             future = detecting.counts.future,
             values_cut = detecting.counts.cut,
             partly_matched = detecting.counts.partly_matched,
+            many_values = detecting.counts.many_values,
             lag,
             source_lag,
             matches_lag,

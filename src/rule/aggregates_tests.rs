@@ -27,6 +27,7 @@ fn holds(having: &str, values: &[&str]) -> bool {
         let event = Event {
             time: 0,
             values: vec![value; attributes.list().len()],
+            ..Event::default()
         };
         let rank = Rank {
             order: place.into(),

@@ -248,6 +248,7 @@ fn boolean_operators() {
         let event = Event {
             time: 0,
             values: vec![Some(Value::Integer(5))],
+            ..Event::default()
         };
         assert_eq!(filter.matches(&event), expected, "{text}");
         let value = Value::Integer(5);

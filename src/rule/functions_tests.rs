@@ -35,6 +35,7 @@ fn check(filter: &str, json: Option<&str>, expected: bool) {
     let event = Event {
         time: crate::time::parse("2026-03-02T09:14:05Z").unwrap(),
         values: vec![json.as_ref().map(value)],
+        ..Event::default()
     };
     assert_eq!(parsed.matches(&event), expected, "{filter} on {json:?}");
 }

@@ -73,6 +73,7 @@ fn exercise(rule: &Rule) {
     let event = Event {
         time: 0,
         values: vec![Some(Value::Text("a".into())); attributes.list().len()],
+        ..Event::default()
     };
     for pattern in &rule.patterns {
         pattern.filter.matches(&event);

@@ -24,6 +24,7 @@ fn check(filter: &str, json: Option<&str>, expected: bool) {
     let event = Event {
         time: 0,
         values: vec![json.as_ref().map(value)],
+        ..Event::default()
     };
     assert_eq!(parsed.matches(&event), expected, "{filter} on {json:?}");
 }

@@ -74,9 +74,9 @@ impl Rule {
         });
         let (attribute, _) = name(asked.next()?)?;
         Some(format!(
-            "its severity asks for `{attribute}`, and incidents show that as it is where `{chosen}`, \
-             the first aggregate among their attributes, is greatest: put `{attribute}` first if \
-             its own peak is to decide"
+            "its severity asks for `{attribute}`, which incidents show as it is where `{chosen}` \
+             is greatest, the first aggregate among their attributes: put `{attribute}` first if its \
+             own peak is to decide"
         ))
     }
 }

@@ -8,7 +8,10 @@ fn check(filter: &str, user: Option<Value<'_>>, target: Option<Value<'_>>, expec
     attributes.intern(Attribute::Named("targetUser"));
     let parsed = Filter::parse(filter, &mut attributes).expect(filter);
     let values = vec![user, target];
-    let event = Event { time: 0, values };
+    let event = Event {
+        values,
+        ..Event::default()
+    };
     assert_eq!(parsed.matches(&event), expected, "{filter} on {event:?}");
 }
 

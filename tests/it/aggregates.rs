@@ -77,7 +77,11 @@ fn number(input: &Input) -> Option<f64> {
     match input {
         Input::Integer(value) => Some(*value as f64),
         Input::Float(value) => Some(*value),
-        Input::Absent | Input::Present | Input::Distinct(_) | Input::Text(_) => None,
+        Input::Absent
+        | Input::Present
+        | Input::Distinct(_)
+        | Input::Text(_)
+        | Input::Several(_) => None,
     }
 }
 

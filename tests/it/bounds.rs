@@ -162,7 +162,7 @@ fn long_texts_of_others_are_bounded_when_they_are_read() {
         pattern: 0,
         group: vec![text.clone(), None],
         inputs: vec![Input::Text(long.clone()), Input::Present],
-        combination: None,
+        combinations: smallvec::SmallVec::new(),
     };
     let record = MatchedRecord {
         position: watchfire::record::Position::default(),

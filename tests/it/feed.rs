@@ -68,7 +68,7 @@ pub fn part(pattern: u32, inputs: Vec<Input>) -> PatternMatch {
         pattern,
         group: Vec::new(),
         inputs,
-        combination: None,
+        combinations: smallvec::SmallVec::new(),
     }
 }
 

@@ -440,14 +440,14 @@ impl Oracle {
         for (_, seen) in &key.late {
             together.all.push(Among {
                 seen,
-                new: new_for(rule, seen, &|pattern, part, period| {
+                new: new_for(rule, seen, &|pattern, combination, period| {
                     let from = seen.record.time - period;
                     let kept = before - rule.settings.lateness - period / 1000;
                     let late = |(_, other): &(i64, Seen)| {
-                        other.shows(pattern, part, from, seen.record.time)
+                        other.shows(pattern, combination, from, seen.record.time)
                     };
                     let known = |other: &Seen| {
-                        other.second() >= kept && other.shows(pattern, part, from, i64::MAX)
+                        other.second() >= kept && other.shows(pattern, combination, from, i64::MAX)
                     };
                     !key.late.iter().any(late) && !key.seen.iter().any(known)
                 }),

@@ -17,7 +17,7 @@ use watchfire::encode::Encoding;
 use watchfire::fold::partition::{Budget, Limit};
 use watchfire::fold::slices::SliceLimit;
 use watchfire::incident::{AttributeValue, CloseReason, Incident, Status};
-use watchfire::matches::Match;
+use watchfire::matches::{Input, LogMessage, Match, PatternMatch};
 use watchfire::plan::{LoadedRule, MEANING, Plan, Settings};
 use watchfire::record::Hash;
 use watchfire::rule::{Condition, ConditionOperator};
@@ -125,6 +125,10 @@ fn wanted() -> impl Iterator<Item = String> {
         "what was committed is forgotten",
         "stopped at another log",
         "restarted in another log",
+        "several keys",
+        "several groups",
+        "several inputs",
+        "several combinations",
     ];
     wanted.into_iter().map(str::to_owned)
 }
@@ -894,6 +898,7 @@ impl Sim {
         let mut late = 0;
         for partition in 0..self.world.logs.len() {
             let log = self.world.log(partition);
+            self.covered.extend(several(&log));
             let (expected, late_here) = oracle::publications(&log, &self.world.catalogue);
             let said = &self.world.incidents[partition];
             same(said, &expected, "publications", &self.plans);
@@ -938,6 +943,39 @@ impl Sim {
             same(&replayed, &set(&expected), "replay and set", &self.plans);
         }
     }
+}
+
+/// What of events in which attributes have several values there is an example of.
+fn several(log: &[LogMessage]) -> BTreeSet<String> {
+    let sections = log.iter().flat_map(|log| &log.message.sections);
+    let records = sections.flat_map(|section| &section.records);
+    let mut found = BTreeSet::new();
+    for record in records {
+        let keys = |one: &Match| record.matches.iter().filter(|m| m.rule == one.rule).count();
+        for one in &record.matches {
+            let groups = |part: &PatternMatch| {
+                let mut parts = one.patterns.iter();
+                parts.any(|other| other.pattern == part.pattern && other.group != part.group)
+            };
+            let inputs = one.patterns.iter().flat_map(|part| &part.inputs);
+            let mut inputs = inputs.filter(|input| matches!(input, Input::Several(_)));
+            let mut parts = one.patterns.iter();
+            for (kind, holds) in [
+                ("several keys", keys(one) > 1),
+                ("several groups", one.patterns.iter().any(groups)),
+                ("several inputs", inputs.next().is_some()),
+                (
+                    "several combinations",
+                    parts.any(|p| p.combinations.len() > 1),
+                ),
+            ] {
+                if holds {
+                    found.insert(kind.to_owned());
+                }
+            }
+        }
+    }
+    found
 }
 
 /// What is first said by one and not by the other, with the rule it is of.

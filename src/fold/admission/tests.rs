@@ -54,7 +54,7 @@ fn record(offset: i64) -> MatchedRecord {
                 pattern: 0,
                 group: vec![Some("192.0.2.1".to_owned())],
                 inputs: vec![Input::Float(1.5), Input::Present],
-                combination: None,
+                combinations: smallvec::SmallVec::new(),
             }],
         }],
     }
@@ -128,7 +128,7 @@ fn what_cannot_be_is_refused() {
     check(values, &|found| found.patterns[0].group.push(None));
     check(values, &|found| found.patterns[0].inputs.clear());
     check(values, &|found| {
-        found.patterns[0].combination = Some(Hash::default())
+        found.patterns[0].combinations.push(Hash::default())
     });
     check(values, &|found| {
         found.patterns[0].inputs[0] = Input::Float(f64::NAN)

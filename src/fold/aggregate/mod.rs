@@ -15,6 +15,7 @@ mod tests;
 
 use serde::{Deserialize, Serialize};
 
+use crate::canary::{self, Canary};
 use crate::matches::Input;
 use crate::record::Hash;
 use crate::rule::Function;
@@ -99,6 +100,27 @@ impl Accumulator {
 
     /// Adds what one record gives. What is capped keeps at most `max` values.
     pub fn add(&mut self, input: &Input, rank: Rank, max: u32) {
+        match input {
+            Input::Several(all) => {
+                let most = if canary::is(Canary::OneValue) {
+                    1
+                } else {
+                    all.len()
+                };
+                for (input, rank) in all.iter().take(most).zip(rank.of_values()) {
+                    self.add_one(input, rank, max);
+                }
+            }
+            Input::Absent
+            | Input::Present
+            | Input::Distinct(_)
+            | Input::Integer(_)
+            | Input::Float(_)
+            | Input::Text(_) => self.add_one(input, rank, max),
+        }
+    }
+
+    fn add_one(&mut self, input: &Input, rank: Rank, max: u32) {
         match self {
             Self::Count(count) => *count += u64::from(*input != Input::Absent),
             Self::CountDistinct(set) => {
@@ -295,7 +317,11 @@ fn number(input: &Input) -> Option<f64> {
         Input::Integer(value) => Some(*value as f64),
         // Of the two zeros only one is used, so that equal values have equal bytes.
         Input::Float(value) => value.is_finite().then_some(*value + 0.0),
-        Input::Absent | Input::Present | Input::Distinct(_) | Input::Text(_) => None,
+        Input::Absent
+        | Input::Present
+        | Input::Distinct(_)
+        | Input::Text(_)
+        | Input::Several(_) => None,
     }
 }
 
@@ -303,7 +329,11 @@ fn exact(input: &Input) -> Option<Exact> {
     match input {
         Input::Integer(value) => Some(Exact::integer(*value)),
         Input::Float(value) => value.is_finite().then(|| Exact::float(*value)),
-        Input::Absent | Input::Present | Input::Distinct(_) | Input::Text(_) => None,
+        Input::Absent
+        | Input::Present
+        | Input::Distinct(_)
+        | Input::Text(_)
+        | Input::Several(_) => None,
     }
 }
 

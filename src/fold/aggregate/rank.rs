@@ -14,3 +14,20 @@ pub struct Rank {
     /// Tells events apart that are equal otherwise: a hash of where the event was read.
     pub event: u64,
 }
+
+impl Rank {
+    /// The places of several values of one event, in their order.
+    pub fn of_values(self) -> impl Iterator<Item = Rank> {
+        (0_u32..).map(move |number| {
+            let mut tie = self.tie;
+            if let Some(last) = tie.0.last_chunk_mut() {
+                *last = number.to_be_bytes();
+            }
+            Rank {
+                tie,
+                event: self.event ^ u64::from(number).wrapping_mul(0x9e37_79b9_7f4a_7c15),
+                ..self
+            }
+        })
+    }
+}

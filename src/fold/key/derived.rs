@@ -260,21 +260,21 @@ impl PatternView {
     fn add(&mut self, at: PatternAt<'_>, panes: &Panes, part: &PatternMatch, rank: Rank) {
         let second = second_of(rank.order);
         self.seconds.insert(second, ());
-        let mut next = None;
-        if let Some(combination) = part.combination {
-            let seen = self.seen.entry(combination).or_default();
+        let mut next: SmallVec<[Second; 1]> = SmallVec::new();
+        for combination in &part.combinations {
+            let seen = self.seen.entry(*combination).or_default();
             let instants = Instants::at(rank.order);
             if let Some(known) = seen.get_or_insert_with(second, || instants) {
                 *known = known.with(instants);
             }
-            next = seen.first_from(second + 1).map(|(next, _)| next);
+            next.extend(seen.first_from(second + 1).map(|(next, _)| next));
         }
         let Some(view) = self.group(&part.group, at) else {
             return;
         };
         view.add_match(at, panes, part, rank);
         // What comes next of the same combination is perhaps no longer new.
-        if let Some(next) = next {
+        for next in next {
             view.again.insert(next);
         }
     }

@@ -324,14 +324,15 @@ impl Pane {
 
 /// What a match may add to what accumulators keep, and its group's name, about.
 fn kept_bytes(part: &PatternMatch) -> usize {
-    let values = part.inputs.iter().map(|input| match input {
-        Input::Absent | Input::Present => 0,
+    let inputs = part.inputs.iter().flat_map(Input::each);
+    let values = inputs.map(|input| match input {
+        Input::Absent | Input::Present | Input::Several(_) => 0,
         Input::Distinct(_) | Input::Integer(_) | Input::Float(_) => VALUE_BYTES,
         Input::Text(text) => VALUE_BYTES + text.len(),
     });
     let names = part.group.iter().flatten().map(String::len);
-    let combination = usize::from(part.combination.is_some()) * 2 * VALUE_BYTES;
-    values.sum::<usize>() + names.sum::<usize>() + combination
+    let combinations = part.combinations.len() * 2 * VALUE_BYTES;
+    values.sum::<usize>() + names.sum::<usize>() + combinations
 }
 
 impl PatternPane {
@@ -364,8 +365,8 @@ impl GroupPane {
         for ((accumulator, input), cap) in accumulators {
             accumulator.add(input, rank, *cap);
         }
-        if let Some(combination) = part.combination {
-            self.seen(combination, Instants::at(rank.order));
+        for combination in &part.combinations {
+            self.seen(*combination, Instants::at(rank.order));
         }
     }
 

@@ -17,6 +17,7 @@ const UNITS: i128 = 1 << 40;
 pub struct Group<'a> {
     pub rule: &'a LoadedRule,
     pub pattern: usize,
+    pub group: &'a [Option<String>],
     pub within: Vec<&'a Seen>,
 }
 
@@ -110,14 +111,17 @@ impl Group<'_> {
     }
 
     fn ranked(&self, place: usize) -> Vec<(Rank, Input)> {
-        let ranked = self.within.iter().map(|seen| {
+        let ranked = self.within.iter().flat_map(|seen| {
             let origin = Origin {
                 topic: 0,
                 partition: seen.partition,
             };
-            let part = seen.part(self.pattern).expect("of the pattern");
+            let part = seen.part(self.pattern, self.group);
             let mark = Mark::of(&seen.record, origin, |text| text.into());
-            (rank(&mark), part.inputs[place].clone())
+            match &part.expect("of the group").inputs[place] {
+                Input::Several(all) => rank(&mark).of_values().zip(all.clone()).collect(),
+                one => vec![(rank(&mark), one.clone())],
+            }
         });
         ranked.collect()
     }

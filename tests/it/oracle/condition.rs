@@ -227,20 +227,18 @@ pub fn window_of<'a>(
 ) -> Vec<&'a Seen> {
     let within = s - set.rule.rule.window + 1..=t;
     let all = set.all.iter().map(|among| among.seen);
-    all.filter(|seen| {
-        within.contains(&seen.second())
-            && seen.part(pattern).is_some_and(|part| part.group == group)
-    })
-    .collect()
+    all.filter(|seen| within.contains(&seen.second()) && seen.part(pattern, group).is_some())
+        .collect()
 }
 
 /// The groups of a pattern that hold, with their panes.
 fn holding(set: &Set<'_>, pattern: usize) -> Vec<Held> {
     let mut places: BTreeMap<(i64, Vec<Option<String>>), bool> = BTreeMap::new();
     for among in &set.all {
-        if let Some(part) = among.seen.part(pattern) {
+        for part in among.seen.parts(pattern) {
             let place = (among.seen.second(), part.group.clone());
-            *places.entry(place).or_default() |= among.new.contains(&pattern);
+            let named = (pattern, part.group.clone());
+            *places.entry(place).or_default() |= among.new.contains(&named);
         }
     }
     let mut held = Vec::new();
@@ -251,12 +249,13 @@ fn holding(set: &Set<'_>, pattern: usize) -> Vec<Held> {
         let counted = Group {
             rule: set.rule,
             pattern,
+            group: &group,
             within,
         };
         if new && counted.passes() {
             held.push(Held {
                 pane,
-                group,
+                group: group.clone(),
                 earliest: Instant::of(
                     *times.iter().min().expect("a match in the pane"),
                     counted.within.iter().copied(),

@@ -149,7 +149,7 @@ pub fn describe(set: &Set<'_>, found: &Found, episode: &Episode) -> Incident {
     events.sort_by_key(|seen| (seen.record.time, seen.record.hash, seen.event()));
     let most = set.rule.settings.limits.evidence as usize;
     let evidence = positive.iter().flat_map(|pattern| {
-        let of_pattern = events.iter().filter(|seen| seen.part(*pattern).is_some());
+        let of_pattern = events.iter().filter(|seen| seen.has(*pattern));
         let name = &rule.patterns[*pattern].name;
         of_pattern.take(most).map(|seen| evidence(seen, name))
     });
@@ -314,13 +314,16 @@ fn attribute(
             } else {
                 group_of(at)
             };
-            let within = group.map(|group| window_of(set, *pattern, &group, (at.s, at.t)));
+            let is_there = group.is_some();
+            let group = group.unwrap_or_default();
+            let within = is_there.then(|| window_of(set, *pattern, &group, (at.s, at.t)));
             let within = within.filter(|within| !within.is_empty());
             within.map_or(AttributeValue::Null, |within| {
                 let (rule, pattern) = (set.rule, *pattern);
                 let group = Group {
                     rule,
                     pattern,
+                    group: &group,
                     within,
                 };
                 group.shown(*place)

@@ -1,8 +1,10 @@
 //! What one rule and key has matched, as a plain list.
 
+use std::collections::BTreeSet;
+
 use watchfire::matches::{MatchedRecord, PatternMatch};
 use watchfire::plan::LoadedRule;
-use watchfire::record::Position;
+use watchfire::record::{Hash, Position};
 
 /// One record's match of one rule and key.
 #[derive(Clone, Debug)]
@@ -23,19 +25,27 @@ impl Seen {
         (&self.topic, self.partition, self.record.position)
     }
 
-    /// Its share of a pattern, if it passed the pattern's filter.
-    pub fn part(&self, pattern: usize) -> Option<&PatternMatch> {
-        self.patterns
-            .iter()
-            .find(|part| part.pattern as usize == pattern)
+    /// Its shares of a pattern, if it passed the pattern's filter: one for each group.
+    pub fn parts(&self, pattern: usize) -> impl Iterator<Item = &PatternMatch> {
+        let parts = self.patterns.iter();
+        parts.filter(move |part| part.pattern as usize == pattern)
+    }
+
+    /// Whether it passed the pattern's filter.
+    pub fn has(&self, pattern: usize) -> bool {
+        self.parts(pattern).next().is_some()
+    }
+
+    /// Its share of a group of a pattern.
+    pub fn part(&self, pattern: usize, group: &[Option<String>]) -> Option<&PatternMatch> {
+        self.parts(pattern).find(|part| part.group == group)
     }
 
     /// Whether it has this combination of the pattern's values at a millisecond in `[from, to)`.
-    pub fn shows(&self, pattern: usize, like: &PatternMatch, from: i64, to: i64) -> bool {
+    pub fn shows(&self, pattern: usize, combination: Hash, from: i64, to: i64) -> bool {
+        let mut parts = self.parts(pattern);
         (from..to).contains(&self.record.time)
-            && self
-                .part(pattern)
-                .is_some_and(|part| part.combination == like.combination)
+            && parts.any(|part| part.combinations.contains(&combination))
     }
 }
 
@@ -43,8 +53,8 @@ impl Seen {
 #[derive(Clone, Debug)]
 pub struct Among<'a> {
     pub seen: &'a Seen,
-    /// The patterns that it matches and for which its values are new, or need not be.
-    pub new: Vec<usize>,
+    /// The groups of patterns that it belongs to and for which its values are new, or need not be.
+    pub new: BTreeSet<(usize, Vec<Option<String>>)>,
 }
 
 /// Matches of one rule and key, looked at together.
@@ -57,16 +67,17 @@ pub struct Set<'a> {
 impl<'a> Set<'a> {
     /// These matches, and no others.
     pub fn of(rule: &'a LoadedRule, key: &'a [Option<String>], all: &'a [Seen]) -> Set<'a> {
-        let seen_before = |pattern: usize, part: &PatternMatch, from: i64, to: i64| {
-            all.iter().any(|other| other.shows(pattern, part, from, to))
+        let seen_before = |pattern: usize, combination: Hash, from: i64, to: i64| {
+            let mut all = all.iter();
+            all.any(|other| other.shows(pattern, combination, from, to))
         };
         let all = all
             .iter()
             .map(|seen| Among {
                 seen,
-                new: new_for(rule, seen, &|pattern, part, period| {
+                new: new_for(rule, seen, &|pattern, combination, period| {
                     let time = seen.record.time;
-                    !seen_before(pattern, part, time - period, time)
+                    !seen_before(pattern, combination, time - period, time)
                 }),
             })
             .collect();
@@ -74,20 +85,21 @@ impl<'a> Set<'a> {
     }
 }
 
-/// The patterns of `seen` that ask for nothing new, or for which `is_new` says so; it is given
-/// the pattern, what matched, and the period in milliseconds.
+/// The groups of `seen` that ask for nothing new, or for which `is_new` says so of one of their
+/// combinations; it is given the pattern, the combination, and the period in milliseconds.
 pub fn new_for(
     rule: &LoadedRule,
     seen: &Seen,
-    is_new: &dyn Fn(usize, &PatternMatch, i64) -> bool,
-) -> Vec<usize> {
-    (0..rule.rule.patterns.len())
-        .filter(|pattern| {
-            let new = &rule.rule.patterns[*pattern].new;
-            seen.part(*pattern).is_some_and(|part| {
-                new.as_ref()
-                    .is_none_or(|new| is_new(*pattern, part, new.period * 1000))
-            })
+    is_new: &dyn Fn(usize, Hash, i64) -> bool,
+) -> BTreeSet<(usize, Vec<Option<String>>)> {
+    let parts = seen.patterns.iter().filter(|part| {
+        let pattern = part.pattern as usize;
+        let new = &rule.rule.patterns[pattern].new;
+        let mut combinations = part.combinations.iter();
+        new.as_ref().is_none_or(|new| {
+            combinations.any(|combination| is_new(pattern, *combination, new.period * 1000))
         })
-        .collect()
+    });
+    let named = parts.map(|part| (part.pattern as usize, part.group.clone()));
+    named.collect()
 }

@@ -73,10 +73,11 @@ pub fn event(rng: &mut Rng, clock: i64, late: bool) -> Record {
         0 => String::new(),
         n => format!("\"number\":{},", n as i64 - 2),
     };
+    let targets = targets(rng);
     let text = format!(
         "{{\"time\":\"{}\",\"operationName\":\"MICROSOFT.TEST/THINGS/{}\",{claims}\
          \"callerIpAddress\":\"10.0.0.{}\",\"correlationId\":\"c{}\",\
-         \"properties\":{{{number}{owner}\"x\":{}}}}}",
+         \"properties\":{{{number}{owner}{targets}\"x\":{}}}}}",
         watchfire::time::rfc3339(time),
         rng.choose(&["READ", "WRITE", "DELETE", "START"]),
         rng.below(3),
@@ -84,4 +85,22 @@ pub fn event(rng: &mut Rng, clock: i64, late: bool) -> Record {
         rng.below(1_000_000),
     );
     Record { time, text }
+}
+
+/// Now and then whom something was done to, each with an address and a size, or without.
+fn targets(rng: &mut Rng) -> String {
+    if !rng.one_in(3) {
+        return String::new();
+    }
+    let count = 1 + rng.below(3);
+    let target = |rng: &mut Rng| {
+        let name = format!("\"name\":\"User{}@contoso.com\"", rng.below(3));
+        let address = format!("\"ip\":\"10.0.0.{}\"", rng.below(3));
+        let size = format!("\"size\":{}", rng.below(4));
+        let mut all = vec![name, address, size];
+        all.retain(|_| !rng.one_in(5));
+        format!("{{{}}}", all.join(","))
+    };
+    let all: Vec<String> = (0..count).map(|_| target(rng)).collect();
+    format!("\"targets\":[{}],", all.join(","))
 }

@@ -26,7 +26,11 @@ const USER: &str = "user";
 const OWNER: &str = "record.properties.owner";
 const ADDRESS: &str = "srcIpAddr";
 
-const WHERES: [&str; 13] = [
+/// Attributes that may have several values, which vary together.
+const TARGET: &str = "record.properties.targets.name";
+const TARGET_ADDRESS: &str = "record.properties.targets.ip";
+
+const WHERES: [&str; 15] = [
     "eventType = \"MS_EvtHub_test_things_write\"",
     "eventType = \"MS_EvtHub_test_things_read\"",
     "eventType = \"MS_EvtHub_test_things_delete\"",
@@ -35,6 +39,8 @@ const WHERES: [&str; 13] = [
     "eventType != \"MS_EvtHub_test_things_write\"",
     "srcIpAddr != \"10.0.0.1\"",
     "user IS NOT NULL",
+    "record.properties.targets.name IS NOT NULL",
+    "record.properties.targets.size > 1 OR record.properties.targets.name = user",
     "record.properties.number > 1",
     "user IN (Group@Admins)",
     "srcIpAddr NOT IN (Group@Networks)",
@@ -42,17 +48,19 @@ const WHERES: [&str; 13] = [
     "record.properties.owner = user OR record.properties.number * 2 >= LEN(eventType) / 15",
 ];
 
-const LASTING: [&str; 7] = [
+const LASTING: [&str; 9] = [
     "COUNT(*) >= 1",
     "COUNT(*) >= 2",
     "COUNT(*) >= 3",
     "COUNT(record.properties.number) > 1",
     "COUNT(DISTINCT srcIpAddr) >= 2",
     "SUM(record.properties.number) >= 4",
+    "SUM(record.properties.targets.size) >= 3",
+    "COUNT(DISTINCT record.properties.targets.name) >= 2",
     "MIN(record.properties.number) < 0",
 ];
 
-const FALSIFIABLE: [&str; 15] = [
+const FALSIFIABLE: [&str; 18] = [
     "MIN(record.properties.number) >= 0",
     "AVG(record.properties.number) > 1",
     "COUNT(*) <= 2",
@@ -67,6 +75,9 @@ const FALSIFIABLE: [&str; 15] = [
     "PCTILE(record.properties.number, 90) > 2",
     "STDDEV(record.properties.number) > 0.5",
     "VARIANCE(record.properties.number) < 1",
+    "MEDIAN(record.properties.targets.size) >= 1",
+    "FIRST(record.properties.targets.size) < LAST(record.properties.targets.size)",
+    "PCTCHANGE(record.properties.targets.size) > 0 AND COUNT(record.properties.targets.ip) < 3",
     "PCTCHANGE(record.properties.number) >= 50 OR COUNT(DISTINCT record.properties.number) > 2",
 ];
 
@@ -193,7 +204,15 @@ fn grouping(rng: &mut Rng, names: &[&str]) -> Grouping {
         relations
     };
     if names.len() == 1 {
-        let one = *rng.choose(&[&[USER][..], &[USER, ADDRESS], &[ADDRESS], &[]]);
+        let one = *rng.choose(&[
+            &[USER][..],
+            &[USER, ADDRESS],
+            &[ADDRESS],
+            &[],
+            &[TARGET],
+            &[TARGET, TARGET_ADDRESS],
+            &[USER, TARGET_ADDRESS],
+        ]);
         return Grouping {
             group_by: all(one),
             relations: Vec::new(),
@@ -204,7 +223,10 @@ fn grouping(rng: &mut Rng, names: &[&str]) -> Grouping {
         0 => Grouping {
             group_by: names
                 .iter()
-                .map(|_| rng.choose(&[&[USER][..], &[ADDRESS], &[]]).to_vec())
+                .map(|_| {
+                    rng.choose(&[&[USER][..], &[ADDRESS], &[], &[TARGET]])
+                        .to_vec()
+                })
                 .collect(),
             relations: Vec::new(),
         },
@@ -223,9 +245,10 @@ fn grouping(rng: &mut Rng, names: &[&str]) -> Grouping {
                 .enumerate()
                 .map(|(place, _)| {
                     let crossed = kind < 4 && place > 0 && rng.one_in(2);
-                    let mut group_by = vec![if crossed { OWNER } else { USER }];
+                    let crossed = crossed.then(|| *rng.choose(&[OWNER, TARGET]));
+                    let mut group_by = vec![crossed.unwrap_or(USER)];
                     if rng.one_in(3) {
-                        group_by.push(ADDRESS);
+                        group_by.push(*rng.choose(&[ADDRESS, TARGET_ADDRESS]));
                     }
                     group_by
                 })
@@ -252,7 +275,7 @@ fn pattern(rng: &mut Rng, name: &str, group_by: &[&str]) -> String {
     }
     if rng.one_in(6) {
         let mut new = group_by.to_vec();
-        for more in [ADDRESS, "record.properties.number"] {
+        for more in [ADDRESS, "record.properties.number", TARGET_ADDRESS] {
             if !new.contains(&more) && (new.is_empty() || rng.one_in(2)) {
                 new.push(more);
             }
@@ -307,6 +330,8 @@ fn incident(rng: &mut Rng, names: &[&str], grouping: &Grouping) -> String {
             "FIRST(eventType)",
             "LAST(record.properties.number)",
             "MODE(srcIpAddr)",
+            "LAST(record.properties.targets.name)",
+            "MODE(record.properties.targets.ip)",
             "MEDIAN(record.properties.number)",
         ];
         let aggregate = rng.choose(&aggregates);
