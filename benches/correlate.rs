@@ -413,7 +413,7 @@ fn seen_values(behind: i64) -> anyhow::Result<f64> {
     let time = |n: i64| (MIDNIGHT + n * 20) * 1000;
     let of = |n: i64| {
         let seen = PatternMatch {
-            combination: Some(Hash(u128::from(mixed(n)).to_be_bytes())),
+            combinations: std::iter::once(Hash(u128::from(mixed(n)).to_be_bytes())).collect(),
             ..part(0, vec![Input::Present])
         };
         record(n, time(n), "user", vec![seen])

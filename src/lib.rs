@@ -28,6 +28,8 @@ pub mod bounded;
 
 pub mod bytes;
 
+pub mod canonical;
+
 pub mod escape;
 
 pub mod version;

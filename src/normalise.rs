@@ -377,6 +377,7 @@ fn made<'t>(step: &Compiled, slots: &Slots<'t>, record: &'t str) -> Option<Value
         Derivation::Severity => {
             first(step, slots, derive::level).map(|level| Value::Integer(level.severity()))
         }
+        Derivation::ResourceId => first(step, slots, derive::resource_id),
         Derivation::ResourceName => first(step, slots, derive::resource_name),
         Derivation::Segment => first(step, slots, |id| derive::segment(id, step.given.word)),
         // What happened when is asked for by itself, and an event type made by its caller.

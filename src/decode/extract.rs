@@ -1,6 +1,7 @@
 //! One pass over a record: what is wanted goes into slots, the rest is checked and skipped.
 //!
-//! Where a key comes twice, the first value that is not null wins. Values reached through an
+//! Where a key comes twice, a path of a rule has all its values, so that none hides another; of
+//! what is known by a name the first that is not null wins. Values reached through an
 //! array add up. Where something is wanted below a string, the string is read as JSON in turn.
 
 use std::borrow::Cow;
@@ -9,6 +10,9 @@ use super::json::{Fault, Quoted, Scanner};
 use super::repair;
 use super::trie::Node;
 use crate::event::{AttributeId, Element, Lists, Value};
+
+/// The element of a value that was reached through none, beside others.
+const NOWHERE: u32 = u32::MAX;
 
 /// How many times JSON may stand in a string in JSON.
 const STRINGS_WITHIN_MAX: u32 = 4;
@@ -86,7 +90,7 @@ impl<'s> Slots<'s> {
         }
     }
 
-    fn put(&mut self, slot: u16, value: Value<'s>, element: Option<u32>) {
+    fn put(&mut self, slot: u16, value: Value<'s>, element: Option<u32>, all: bool) {
         let Some(place) = self.places.get_mut(usize::from(slot)) else {
             return;
         };
@@ -100,10 +104,20 @@ impl<'s> Slots<'s> {
             *place = u16::try_from(self.found.len()).unwrap_or(0);
             return;
         };
-        let Some(element) = element.filter(|_| !first.elements.is_empty()) else {
-            return;
-        };
-        first.elements.push(element);
+        match element {
+            Some(element) if !first.elements.is_empty() => first.elements.push(element),
+            Some(_) | None if !all => return,
+            Some(element) => {
+                let known = match &first.value {
+                    Value::Many(values) => values.len(),
+                    Value::Text(_) | Value::Integer(_) | Value::Float(_) | Value::Bool(_) => 1,
+                };
+                first.elements.resize(known, NOWHERE);
+                first.elements.push(element);
+            }
+            None if !first.elements.is_empty() => first.elements.push(NOWHERE),
+            None => {}
+        }
         match &mut first.value {
             Value::Many(values) => values.push(value),
             Value::Text(_) | Value::Integer(_) | Value::Float(_) | Value::Bool(_) => {
@@ -297,25 +311,25 @@ impl<'x, 's, L: Fn(&'x str) -> Cow<'s, str> + Copy> Walk<'x, 's, '_, L> {
     }
 
     fn text(&mut self, node: &Node, quoted: Quoted<'x>) {
-        if node.has_children()
+        // What it holds stands for it, so that it is not one value more.
+        let is_read = node.has_children()
             && may_be_json(quoted.raw)
             && self.strings_within < STRINGS_WITHIN_MAX
-        {
-            self.json_in_string(node, &quoted.text());
-        }
-        let places = node.slots.iter().chain(&node.whole);
-        for &place in places {
+            && self.json_in_string(node, &quoted.text());
+        let places = node.slots.iter().map(|place| (place, false));
+        for (&place, all) in places.chain(node.whole.iter().map(|place| (place, !is_read))) {
             let text = match quoted.escaped {
                 true => Cow::Owned(quoted.text().into_owned()),
                 false => (self.lend)(quoted.raw),
             };
-            self.slots.put(place, Value::Text(text), self.element);
+            self.slots.put(place, Value::Text(text), self.element, all);
         }
     }
 
-    /// Takes what is wanted out of a string that holds JSON, repaired if it must be. It is checked
+    /// Takes what is wanted out of a string that holds JSON, repaired if it must be; whether it
+    /// does. It is checked
     /// first, so that nothing is taken from half a value.
-    fn json_in_string(&mut self, node: &Node, text: &str) {
+    fn json_in_string(&mut self, node: &Node, text: &str) -> bool {
         self.slots.read_within += 3 * text.len();
         let nesting = self.scanner.nesting_max();
         let sound = |text: &str| {
@@ -334,7 +348,7 @@ impl<'x, 's, L: Fn(&'x str) -> Cow<'s, str> + Copy> Walk<'x, 's, '_, L> {
             repaired = repair::repair(text);
             self.slots.read_within += 4 * text.len();
             if !sound(&repaired) {
-                return;
+                return false;
             }
             &repaired
         };
@@ -347,11 +361,15 @@ impl<'x, 's, L: Fn(&'x str) -> Cow<'s, str> + Copy> Walk<'x, 's, '_, L> {
         };
         let walked = within.value(node, 0);
         debug_assert!(walked.is_ok(), "what was checked can be read");
+        walked.is_ok()
     }
 
     fn put(&mut self, node: &Node, value: Value<'s>) {
-        for &place in node.slots.iter().chain(&node.whole) {
-            self.slots.put(place, value.clone(), self.element);
+        for &place in &node.slots {
+            self.slots.put(place, value.clone(), self.element, false);
+        }
+        for &place in &node.whole {
+            self.slots.put(place, value.clone(), self.element, true);
         }
     }
 
@@ -359,7 +377,7 @@ impl<'x, 's, L: Fn(&'x str) -> Cow<'s, str> + Copy> Walk<'x, 's, '_, L> {
     fn whole(&mut self, node: &Node, start: usize) {
         for &place in &node.whole {
             let text = (self.lend)(self.scanner.since(start));
-            self.slots.put(place, Value::Text(text), self.element);
+            self.slots.put(place, Value::Text(text), self.element, true);
         }
     }
 }

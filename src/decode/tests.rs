@@ -129,6 +129,27 @@ fn values_by_path() {
     ]);
 }
 
+/// Readers differ in which value of a key that comes twice they take: a path has all of them.
+#[test]
+fn keys_that_come_twice_hide_nothing() {
+    check_values(&[
+        ("record.a", r#"{"a":"x","b":1,"A":"y"}"#, "[x,y]"),
+        (
+            "record.a.b",
+            r#"{"a":{"b":1},"a":{"c":2},"a":{"b":3}}"#,
+            "[1i,3i]",
+        ),
+        ("record.a", r#"{"a":null,"a":1}"#, "1i"),
+        (
+            "record.a",
+            r#"{"a":1,"a":2,"a":[3,4],"a":5}"#,
+            "[1i,2i,3i,4i,5i]",
+        ),
+        ("record.a.b", r#"{"a":"{\"b\":1,\"b\":2}"}"#, "[1i,2i]"),
+        ("resultType", r#"{"resultType":"x","resultType":"y"}"#, "x"),
+    ]);
+}
+
 #[test]
 fn arrays_give_all_their_values() {
     check_values(&[
@@ -149,11 +170,15 @@ fn arrays_give_all_their_values() {
 }
 
 #[test]
-fn of_equal_keys_the_first_that_is_not_null_wins() {
+fn of_equal_keys_a_name_takes_the_first_and_a_path_all() {
     check_values(&[
-        ("record.a", r#"{"a":1,"a":2}"#, "1i"),
+        ("record.a", r#"{"a":1,"a":2}"#, "[1i,2i]"),
         ("record.a", r#"{"a":null,"A":2}"#, "2i"),
-        ("record.a record.a.b", r#"{"a":1,"a":{"b":2}}"#, "1i 2i"),
+        (
+            "record.a record.a.b",
+            r#"{"a":1,"a":{"b":2}}"#,
+            r#"[1i,{"b":2}] 2i"#,
+        ),
     ]);
 }
 

@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 use super::index::Index;
 use super::several::{self, At, Shares, TooMany};
 use crate::bounded;
+use crate::canonical;
 use crate::decode::{Decoded, Decoder, Refused, Reject, Work};
 use crate::event::{Attribute, AttributeId, Attributes, Event, Value};
 use crate::matches::{self, Input, Match, MatchedRecord, PatternMatch};
@@ -330,7 +331,10 @@ pub(super) fn read(aggregate: &Aggregate, value: Option<&Value<'_>>) -> Input {
     match aggregate.function {
         Function::Count => Input::Present,
         Function::CountDistinct => {
-            let hash = Hash::of(text_of(value).to_ascii_lowercase().as_bytes());
+            let text = text_of(value);
+            let spelled = canonical::address(&text);
+            let text = spelled.unwrap_or_else(|| text.to_ascii_lowercase());
+            let hash = Hash::of(text.as_bytes());
             Input::Distinct(hash.first_bytes())
         }
         Function::First | Function::Last | Function::Mode => Input::Text(folded(value)),
@@ -366,9 +370,13 @@ fn key_value(value: Option<&Value<'_>>) -> Option<String> {
     value.map(folded)
 }
 
-/// A value as text in ASCII lower case, bounded.
+/// A value as text in ASCII lower case, bounded; addresses in one spelling.
 pub(super) fn folded(value: &Value<'_>) -> String {
-    let mut text = bounded::value(&text_of(value)).into_owned();
+    let text = text_of(value);
+    if let Some(spelled) = canonical::address(&text) {
+        return spelled;
+    }
+    let mut text = bounded::value(&text).into_owned();
     text.make_ascii_lowercase();
     text
 }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr};
 
+use crate::canonical;
 use crate::event::Value;
 
 /// A level of the activity log.
@@ -259,11 +260,35 @@ fn value_of<'t>(pair: &serde_json::Value, key: &str) -> Option<Value<'t>> {
 }
 
 /// An IP address, without a port behind a v4 address or brackets; of a list the first. An IPv4
-/// address within an IPv6 one is that.
+/// address within an IPv6 one is that, and an IPv6 address is spelled as RFC 5952 says.
 pub(super) fn address<'t>(value: &Value<'t>) -> Option<Value<'t>> {
-    part(text(value)?, |text| {
+    let found = part(text(value)?, |text| {
         let first = text.split([',', ';']).next().unwrap_or_default().trim();
         of_address(first)
+    });
+    found.map(in_one_spelling)
+}
+
+fn in_one_spelling(value: Value<'_>) -> Value<'_> {
+    let spelled = match &value {
+        Value::Text(text) => canonical::address(text),
+        Value::Integer(_) | Value::Float(_) | Value::Bool(_) | Value::Many(_) => None,
+    };
+    spelled.map_or(value, |text| Value::Text(Cow::Owned(text)))
+}
+
+/// The id of a resource, without slashes behind it.
+pub(super) fn resource_id<'t>(value: &Value<'t>) -> Option<Value<'t>> {
+    each(value, |id| {
+        let length = id.trim_end_matches('/').len();
+        let id = match id {
+            Cow::Borrowed(id) => Cow::Borrowed(id.get(..length)?),
+            Cow::Owned(mut id) => {
+                id.truncate(length);
+                Cow::Owned(id)
+            }
+        };
+        (!id.is_empty()).then_some(id)
     })
 }
 
@@ -298,10 +323,11 @@ fn unmapped(address: &str) -> &str {
 
 /// The first address that stands in a text.
 pub(super) fn found_address<'t>(value: &Value<'t>) -> Option<Value<'t>> {
-    part(text(value)?, |text| {
+    let found = part(text(value)?, |text| {
         let mut words = text.split([' ', ',', ';', '[', ']', '(', ')']);
         words.find_map(|word| of_address(word.trim_end_matches('.')))
-    })
+    });
+    found.map(in_one_spelling)
 }
 
 /// A number, also from a text; one with a fraction keeps it.

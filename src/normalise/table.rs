@@ -91,7 +91,7 @@ pub(crate) enum Derivation {
     EventType,
     /// An event type of several parts.
     Joined,
-    /// An IP address, without a port; of a list the first.
+    /// An IP address in its usual spelling, without a port; of a list the first.
     Address,
     /// The first IP address within a text.
     FoundAddress,
@@ -119,6 +119,8 @@ pub(crate) enum Derivation {
     Level,
     /// FortiSIEM's severity, 1 to 10, for a level.
     Severity,
+    /// The id of a resource, without slashes behind it.
+    ResourceId,
     /// The last segment of a resource's id.
     ResourceName,
     /// The segment of an id behind a given one.

@@ -119,7 +119,7 @@ impl World {
             newest: None,
             meaning: MEANING,
             settings: SETTINGS,
-            message_bytes: 600,
+            message_bytes: 3_000,
             lists: Vec::new(),
             incidents: vec![Vec::new(); matches_partitions],
         }
