@@ -12,9 +12,9 @@
 //! [`encode`] writes them. [`replay`] does the same for an input that ends, [`explain`] says why,
 //! [`rehearsal`] plays the tests of rules, and [`report`] shows what was found.
 //!
-//! Beside the path stand [`bookmark`], by which logs are known again, [`escape`], which all text takes that people see, [`version`],
-//! [`generate`], a realistic stream of events from a seed, and [`canary`], faults for tests to
-//! switch on.
+//! Beside the path stand [`bookmark`], by which logs are known again, [`escape`], which all text
+//! takes that people see, [`version`], [`generate`], a realistic stream of events from a seed, and
+//! [`canary`], faults for tests to switch on.
 
 pub mod time;
 

@@ -13,7 +13,7 @@ pub mod partition;
 
 pub mod place;
 
-pub mod mark;
+pub mod folded;
 
 pub mod admission;
 

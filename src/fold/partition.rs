@@ -19,7 +19,7 @@ use std::sync::Arc;
 use crate::bytes::Unreadable;
 use crate::canary::{self, Canary};
 use crate::fold::admission::Refusal;
-use crate::fold::mark::Mark;
+use crate::fold::folded::FoldedMessage;
 use crate::fold::place::{Cursor, Place, Portion};
 use crate::fold::slices::{SliceLimit, Slices};
 use crate::fold::state::{Change, Counts, Read, State};
@@ -29,7 +29,7 @@ use crate::plan::Plan;
 use crate::record::Hash;
 use crate::time::{Millis, Second};
 use note::Note;
-pub use open::{CannotOpen, Found, Marks, Opened, Remark};
+pub use open::{Bookmarks, CannotOpen, Found, Opened, Remark};
 use outbox::Outbox;
 pub use outbox::{CommitPoint, Limit};
 
@@ -100,7 +100,7 @@ struct Admitted {
     plan: Arc<Plan>,
     log: LogMessage,
     /// By which the log is known once it is folded.
-    mark: Mark,
+    last: FoldedMessage,
     /// Matches that it brings.
     matches: usize,
     /// The timers were read that tell how many keys it makes due.
@@ -144,7 +144,7 @@ struct Gathered {
     run: Run,
     span: Stretch,
     /// Of the last one.
-    mark: Mark,
+    last: FoldedMessage,
     /// It is one whose work may be large: the meta row as it was before it.
     alone: Option<Vec<u8>>,
 }
@@ -155,7 +155,7 @@ struct Working {
     work: Slices,
     span: Stretch,
     /// Of the last one.
-    mark: Mark,
+    last: FoldedMessage,
     /// See [`Gathered`]. Without, they are worked off in one go.
     alone: Option<Vec<u8>>,
 }
@@ -343,8 +343,8 @@ impl Partition {
             }
             None => {
                 self.reached = Place::at(span.end);
-                self.state.set_mark(working.mark.clone());
-                self.note.mark = Some(working.mark);
+                self.state.set_last(working.last.clone());
+                self.note.last = Some(working.last);
                 self.note.needed_from(self.state.recovery_offset());
             }
         }

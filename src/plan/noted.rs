@@ -1,6 +1,6 @@
-//! How far partitions of the sources and of the matches topic were read, as `<app>.rules` notes it now and then: brokers forget what
-//! a group has committed of a topic when that is deleted, and with the offset the message by which
-//! its log is known.
+//! How far partitions of the sources and of the matches topic were read, as `<app>.rules` notes it
+//! now and then: brokers forget what a group has committed of a topic when that is deleted, and
+//! with the offset the message by which its log is known.
 //!
 //! `read/<topic>/<partition>` is of one partition. Of several the one that is farthest counts.
 

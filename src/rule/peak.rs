@@ -75,8 +75,8 @@ impl Rule {
         let (attribute, _) = name(asked.next()?)?;
         Some(format!(
             "its severity asks for `{attribute}`, which incidents show as it is where `{chosen}` \
-             is greatest, the first aggregate among their attributes: put `{attribute}` first if its \
-             own peak is to decide"
+             is greatest, the first aggregate among their attributes: put `{attribute}` first if \
+             its own peak is to decide"
         ))
     }
 }

@@ -15,7 +15,7 @@ use watchfire::fold::admission::{Refusal, admit};
 use watchfire::fold::key::pane::Origin;
 use watchfire::fold::partition::note::Note;
 use watchfire::fold::partition::{
-    Budget, Commit, CommitPoint, Found, Keep, Limit, Marks, Next, Partition,
+    Bookmarks, Budget, Commit, CommitPoint, Found, Keep, Limit, Next, Partition,
 };
 use watchfire::fold::state::{Change, Counts, Read, State};
 use watchfire::incident::{Incident, Status};
@@ -474,13 +474,13 @@ impl CorrelateWorker {
         let disk = self.disk.entry(partition).or_default();
         let meta = disk.get(State::META_ROW).map(Vec::as_slice);
         let commit = world.commits[partition].as_ref();
-        let marks = Marks::of(meta, commit);
+        let known_by = Bookmarks::of(meta, commit);
         let found = Found {
             meta,
             cursor: disk.get(State::CURSOR_ROW).map(Vec::as_slice),
             commit,
-            committed_there: world.matches_at(partition, marks.committed),
-            stored_there: world.matches_at(partition, marks.stored),
+            committed_there: world.matches_at(partition, known_by.committed),
+            stored_there: world.matches_at(partition, known_by.stored),
             low: world.low[partition],
             high: world.logs[partition].len() as i64,
             transactions: false,

@@ -14,7 +14,7 @@ use crate::record::Hash;
 use crate::time::{Millis, Second};
 
 /// Version of the rows' values.
-pub const FORMAT: u8 = 6;
+pub const FORMAT: u8 = 7;
 
 /// More than so many panes get rows of their own: to write all of them again with each change would
 /// cost more than a row.

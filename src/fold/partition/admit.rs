@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{Admitted, LostPlan, Partition, Unfolded};
 use crate::bytes::Unreadable;
 use crate::fold::admission::{Refusal, admit};
-use crate::fold::mark::Mark;
+use crate::fold::folded::FoldedMessage;
 use crate::fold::place::Place;
 use crate::matches::{self, LogMessage};
 use crate::plan::Plan;
@@ -52,7 +52,7 @@ impl Partition {
                 timestamp,
                 message,
             },
-            mark: Mark::of(offset, timestamp, payload),
+            last: FoldedMessage::of(offset, timestamp, payload),
             matches,
             looked: false,
         }))

@@ -86,7 +86,7 @@ impl Partition {
         let Admitted {
             plan,
             log,
-            mark: _,
+            last: _,
             matches,
             looked,
         } = admitted;
@@ -133,7 +133,7 @@ impl Partition {
         gathered.run.append(run);
         gathered.span.matches = matches;
         gathered.span.end = offset + 1;
-        gathered.mark = admitted.mark;
+        gathered.last = admitted.last;
         self.gathered = Some(gathered);
         None
     }
@@ -150,7 +150,7 @@ impl Partition {
                 silent: offset < self.live_from.offset,
                 matches: admitted.matches,
             },
-            mark: admitted.mark,
+            last: admitted.last,
             alone,
         });
     }
@@ -160,7 +160,7 @@ impl Partition {
         let Gathered {
             run,
             span,
-            mark,
+            last,
             alone,
         } = gathered;
         let begun = self
@@ -170,7 +170,7 @@ impl Partition {
         Working {
             work: Slices::new(run, begun.map(|cursor| cursor.key)),
             span,
-            mark,
+            last,
             alone,
         }
     }

@@ -12,8 +12,8 @@
 use std::collections::BTreeMap;
 
 use crate::bookmark::Bookmark;
+use crate::fold::folded::FoldedMessage;
 use crate::fold::key::KeyId;
-use crate::fold::mark::Mark;
 use crate::fold::place::{Cursor, Portion};
 use crate::record::Hash;
 
@@ -35,7 +35,7 @@ pub struct Note {
     /// The offset from which the log must be folded.
     pub recovery: i64,
     /// The last message that was done, as far as is known.
-    pub mark: Option<Mark>,
+    pub last: Option<FoldedMessage>,
     /// How far the message at the committed offset is done; `None`: it is still to be begun.
     pub cursor: Option<Cursor>,
     /// The plans of what lies between that and the committed offset, with the offset at which
@@ -80,11 +80,11 @@ impl Note {
 
     fn parse_words<'w>(mut words: impl Iterator<Item = &'w str>, offset: i64) -> Option<Note> {
         let recovery = words.next()?.parse().ok()?;
-        let mark = match words.next()? {
+        let last = match words.next()? {
             NONE => None,
             place => {
                 let bookmark = Bookmark::parse(place, words.next()?, words.next()?)?;
-                Some(Mark::Hashed(bookmark))
+                Some(FoldedMessage::Hashed(bookmark))
             }
         };
         let cursor = match words.next()? {
@@ -92,7 +92,7 @@ impl Note {
             key => Some(cursor(key, words.next()?)?),
         };
         let note = Note::with_plans(recovery, cursor, words, offset)?;
-        Some(Note { mark, ..note })
+        Some(Note { last, ..note })
     }
 
     fn with_cursor<'w>(mut words: impl Iterator<Item = &'w str>, offset: i64) -> Option<Note> {
@@ -113,7 +113,7 @@ impl Note {
         let plans = plans.collect::<Option<BTreeMap<Hash, i64>>>()?;
         (0..=offset).contains(&recovery).then_some(Note {
             recovery,
-            mark: None,
+            last: None,
             cursor,
             plans,
         })
@@ -154,9 +154,9 @@ fn cursor(key: &str, said: &str) -> Option<Cursor> {
 impl std::fmt::Display for Note {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{VERSION} {} ", self.recovery)?;
-        match &self.mark {
+        match &self.last {
             None => write!(f, "{NONE} ")?,
-            Some(mark) => write!(f, "{} ", mark.bookmark())?,
+            Some(last) => write!(f, "{} ", last.bookmark())?,
         }
         match self.cursor {
             None => write!(f, "{NONE}")?,
@@ -207,7 +207,7 @@ mod tests {
             };
             let note = Note {
                 recovery: 7,
-                mark: Some(Mark::of(8, 1_767_225_600_000, vec![1, 2, 3])),
+                last: Some(FoldedMessage::of(8, 1_767_225_600_000, vec![1, 2, 3])),
                 cursor: Some(Cursor { key, said }),
                 plans: BTreeMap::from([(Hash([3; 16]), 9)]),
             };

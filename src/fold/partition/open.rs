@@ -34,19 +34,19 @@ pub struct Found<'a> {
 
 /// By which messages a log is known again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Marks {
+pub struct Bookmarks {
     /// By what is committed; `None`: nothing is, or by an older version.
     pub committed: Option<Bookmark>,
     /// By the state in the store.
     pub stored: Option<Bookmark>,
 }
 
-impl Marks {
+impl Bookmarks {
     /// Those of what is found of a partition: `meta` is the store's row [`State::META_ROW`].
-    pub fn of(meta: Option<&[u8]>, commit: Option<&Commit>) -> Marks {
+    pub fn of(meta: Option<&[u8]>, commit: Option<&Commit>) -> Bookmarks {
         let note = commit.and_then(|commit| Note::parse(&commit.metadata, commit.offset).ok());
-        Marks {
-            committed: note.and_then(|note| Some(note.mark?.bookmark())),
+        Bookmarks {
+            committed: note.and_then(|note| Some(note.last?.bookmark())),
             stored: meta.and_then(State::bookmark_in),
         }
     }
@@ -139,9 +139,9 @@ impl Partition {
         if committed.is_some_and(|committed| committed.untouched() > found.high) {
             return Err(CannotOpen::Shorter);
         }
-        let mark = noted.as_ref().and_then(|note| note.mark.as_ref());
-        if let Some(mark) = mark {
-            match judge(mark.bookmark(), found, found.committed_there) {
+        let last = noted.as_ref().and_then(|note| note.last.as_ref());
+        if let Some(last) = last {
+            match judge(last.bookmark(), found, found.committed_there) {
                 Judgement::Another(sign) => return Err(CannotOpen::Another(sign)),
                 Judgement::EndTooLow => return Err(CannotOpen::Shorter),
                 Judgement::Incomparable(why) => remarks.push(Remark::Incomparable(why)),

@@ -71,18 +71,18 @@ fn opened(commit: &Commit, committed_there: There) -> Result<Opened, CannotOpen>
 
 #[test]
 fn a_log_that_is_another_one_is_refused() {
-    let mark = Mark::of(5, 7, b"five".to_vec());
-    let bookmark = mark.bookmark();
+    let last = FoldedMessage::of(5, 7, b"five".to_vec());
+    let bookmark = last.bookmark();
     let note = Note {
         recovery: 4,
-        mark: Some(mark),
+        last: Some(last),
         ..Note::default()
     };
     let commit = Commit {
         offset: 6,
         metadata: note.to_string(),
     };
-    assert_eq!(Marks::of(None, Some(&commit)).committed, Some(bookmark));
+    assert_eq!(Bookmarks::of(None, Some(&commit)).committed, Some(bookmark));
     assert!(
         opened(&commit, There::Message(bookmark))
             .unwrap()
@@ -106,7 +106,7 @@ fn a_log_that_is_another_one_is_refused() {
 #[test]
 fn a_state_of_another_log_is_dropped() {
     let mut state = State::empty(6);
-    state.set_mark(Mark::of(5, 7, b"five".to_vec()));
+    state.set_last(FoldedMessage::of(5, 7, b"five".to_vec()));
     let meta = state.meta();
     let note = Note {
         recovery: 4,
@@ -116,7 +116,7 @@ fn a_state_of_another_log_is_dropped() {
         offset: 6,
         metadata: note.to_string(),
     };
-    let bookmark = Marks::of(Some(&meta), None).stored.unwrap();
+    let bookmark = Bookmarks::of(Some(&meta), None).stored.unwrap();
     let other = Bookmark {
         hash: 0,
         ..bookmark

@@ -31,10 +31,10 @@ use serde::{Deserialize, Serialize};
 use crate::bookmark::Bookmark;
 use crate::bytes::{Unreadable, from_bytes, to_bytes};
 use crate::canary::{self, Canary};
+use crate::fold::folded::FoldedMessage;
 use crate::fold::key::form::FORMAT as KEY_FORMAT;
 use crate::fold::key::stored::Stored;
 use crate::fold::key::{Alive, KeyId};
-use crate::fold::mark::Mark;
 use crate::fold::names::Names;
 use crate::fold::sources::Sources;
 use crate::incident::Incident;
@@ -130,7 +130,7 @@ struct InForce {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Meta {
     applied: i64,
-    mark: Option<Bookmark>,
+    last: Option<Bookmark>,
     hours: Hours,
     watermark: Option<Second>,
     plan: Option<Hash>,
@@ -152,7 +152,7 @@ struct StoredCursor {
 pub struct State {
     applied: i64,
     /// The last message that is folded, as far as is known.
-    mark: Option<Mark>,
+    last: Option<FoldedMessage>,
     hours: Hours,
     watermark: Option<Second>,
     plan: Option<Arc<Plan>>,
@@ -193,7 +193,7 @@ impl State {
     pub fn empty(first_offset: i64) -> State {
         State {
             applied: first_offset,
-            mark: None,
+            last: None,
             hours: Hours::new(first_offset),
             watermark: None,
             plan: None,
@@ -232,7 +232,7 @@ impl State {
             let plan = catalogue.plan(hash).map_err(OpenError::Unusable)?;
             state.plan = Some(Arc::clone(plan));
         }
-        state.mark = meta.mark.map(Mark::Hashed);
+        state.last = meta.last.map(FoldedMessage::Hashed);
         state.hours = meta.hours;
         state.watermark = meta.watermark;
         state.rules = meta.rules;
@@ -251,19 +251,19 @@ impl State {
     }
 
     /// This message is the last one that is folded.
-    pub fn set_mark(&mut self, mark: Mark) {
-        self.mark = Some(mark);
+    pub fn set_last(&mut self, last: FoldedMessage) {
+        self.last = Some(last);
     }
 
     /// The message by which the log that was folded is known again, as far as is known.
     pub fn bookmark(&self) -> Option<Bookmark> {
-        self.mark.as_ref().map(Mark::bookmark)
+        self.last.as_ref().map(FoldedMessage::bookmark)
     }
 
     /// The same as a meta row says it.
     pub fn bookmark_in(meta: &[u8]) -> Option<Bookmark> {
         let meta: Meta = from_bytes(FORMAT, meta).ok()?;
-        meta.mark
+        meta.last
     }
 
     /// Passes over the message at `offset`, which no worker has written. Messages before it may
@@ -437,7 +437,7 @@ impl State {
     pub fn meta(&self) -> Vec<u8> {
         let meta = Meta {
             applied: self.applied,
-            mark: self.mark.as_ref().map(Mark::bookmark),
+            last: self.last.as_ref().map(FoldedMessage::bookmark),
             hours: self.hours.clone(),
             watermark: self.watermark,
             plan: self.plan.as_ref().map(|plan| plan.hash),

@@ -8,7 +8,7 @@ use super::{Folding, Stage};
 use crate::bookmark::There;
 use crate::config::Delivery;
 use crate::escape;
-use crate::fold::partition::{CannotOpen, Commit, Found, Marks, Opened, Partition, Remark};
+use crate::fold::partition::{Bookmarks, CannotOpen, Commit, Found, Opened, Partition, Remark};
 use crate::fold::state::{self, State};
 use crate::io::clock;
 use crate::io::group::{self, Group};
@@ -153,13 +153,14 @@ impl Stage {
             let meta = self
                 .store
                 .get(u32::try_from(partition.1)?, State::META_ROW)?;
-            let marks = Marks::of(meta.as_deref(), commit.as_ref());
-            for (mark, places) in [
-                (marks.committed, &mut of_commits),
-                (marks.stored, &mut of_stores),
+            let known_by = Bookmarks::of(meta.as_deref(), commit.as_ref());
+            for (bookmark, places) in [
+                (known_by.committed, &mut of_commits),
+                (known_by.stored, &mut of_stores),
             ] {
-                let mark = mark.filter(|mark| (low..high).contains(&mark.offset));
-                places.extend(mark.map(|mark| (partition.clone(), mark.offset)));
+                let place = bookmark.map(|bookmark| bookmark.offset);
+                let place = place.filter(|place| (low..high).contains(place));
+                places.extend(place.map(|place| (partition.clone(), place)));
             }
             let left = Left {
                 commit,
@@ -228,7 +229,7 @@ fn tell((topic, partition): (&str, u32), found: Found<'_>, remark: Remark) {
         Remark::Incomparable(why) => tracing::debug!(
             topic,
             partition,
-            why,
+            reason = why,
             "whether a matches partition is the log that was folded cannot be told"
         ),
         Remark::Incomplete(needed) => tracing::warn!(

@@ -11,7 +11,7 @@ const KEPT_MAX: usize = 1 << 10;
 
 /// A message that was folded.
 #[derive(Clone, Debug)]
-pub enum Mark {
+pub enum FoldedMessage {
     /// It was hashed.
     Hashed(Bookmark),
     /// It is as it was.
@@ -25,12 +25,12 @@ pub enum Mark {
     },
 }
 
-impl Mark {
+impl FoldedMessage {
     /// That of a message.
-    pub fn of(offset: i64, timestamp: Millis, payload: Vec<u8>) -> Mark {
+    pub fn of(offset: i64, timestamp: Millis, payload: Vec<u8>) -> FoldedMessage {
         match payload.len() > KEPT_MAX {
-            true => Mark::Hashed(Bookmark::of(offset, Some(timestamp), &payload)),
-            false => Mark::Whole {
+            true => FoldedMessage::Hashed(Bookmark::of(offset, Some(timestamp), &payload)),
+            false => FoldedMessage::Whole {
                 offset,
                 timestamp,
                 payload: Arc::new(payload),
@@ -41,8 +41,8 @@ impl Mark {
     /// Its bookmark.
     pub fn bookmark(&self) -> Bookmark {
         match self {
-            Mark::Hashed(bookmark) => *bookmark,
-            Mark::Whole {
+            FoldedMessage::Hashed(bookmark) => *bookmark,
+            FoldedMessage::Whole {
                 offset,
                 timestamp,
                 payload,
@@ -51,10 +51,10 @@ impl Mark {
     }
 }
 
-impl PartialEq for Mark {
-    fn eq(&self, other: &Mark) -> bool {
+impl PartialEq for FoldedMessage {
+    fn eq(&self, other: &FoldedMessage) -> bool {
         self.bookmark() == other.bookmark()
     }
 }
 
-impl Eq for Mark {}
+impl Eq for FoldedMessage {}
