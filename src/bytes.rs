@@ -9,14 +9,19 @@ use serde::de::DeserializeOwned;
 pub struct Unreadable;
 
 /// Most values fit into so many.
-const USUAL_BYTES: usize = 256;
+const USUAL_BYTES: usize = 512;
 
 /// A version byte and `value` in postcard's encoding.
 pub fn to_bytes(version: u8, value: &impl Serialize) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(USUAL_BYTES);
     bytes.push(version);
     // Writing to a vector cannot fail, and no type of ours refuses to be written.
-    postcard::serialize_with_flavor(value, Bytes(bytes)).unwrap_or_default()
+    let bytes = postcard::serialize_with_flavor(value, Bytes(bytes)).unwrap_or_default();
+    match bytes.len() < USUAL_BYTES {
+        // Many are kept for a while: they take no more room than they need.
+        true => bytes.as_slice().to_vec(),
+        false => bytes,
+    }
 }
 
 /// What is written so far.

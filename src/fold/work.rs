@@ -116,53 +116,49 @@ pub(crate) struct Add {
     found: usize,
 }
 
+/// What a message brings.
+#[derive(Default)]
+struct Brought {
+    /// Records that count.
+    matches: Vec<Accepted>,
+    /// Something of it counts.
+    counts: bool,
+    /// It says how far time has come in a source partition.
+    says_times: bool,
+    /// The latest time that it says or has a match of.
+    latest: Option<Millis>,
+}
+
 /// Takes what `log` says of plan, positions and time. `plan` is the one that it names.
 pub fn advance(state: &mut State, plan: &Arc<Plan>, log: LogMessage) -> Run {
     let before = state.watermark();
-    let LogMessage {
-        offset,
-        timestamp,
-        message,
-    } = log;
-    let mut matches: Vec<Accepted> = Vec::new();
-    let mut counts = false;
-    let mut greatest = None;
-    for section in message.sections {
-        let Some(source) = plan.sources.get(section.source as usize) else {
-            continue;
-        };
-        let topic = state.sources.topic(&source.topic);
-        let origin = Origin {
-            topic,
-            partition: section.partition,
-        };
-        let time = section.time.map(|time| time.min(timestamp));
-        match state.sources.hear(origin, section.position, time, offset) {
-            Hearing::Stale => state.counts.repeated += section.records.len() as u64,
-            Hearing::Counts(beyond) => {
-                counts = true;
-                greatest = greatest.max(time);
-                for record in section.records {
-                    if beyond.is_some_and(|beyond| record.position <= beyond) {
-                        state.counts.repeated += 1;
-                    } else {
-                        matches.push(accept(state, plan, record, origin, timestamp));
-                    }
-                }
-            }
-        }
-    }
-    if counts {
+    let offset = log.offset;
+    // Then it changes nothing of the rules, and seldom what is needed of the log.
+    let is_same_plan = state.has_only(plan);
+    let Brought {
+        matches,
+        counts,
+        says_times,
+        latest,
+    } = hear(state, plan, log);
+    if counts && !is_same_plan {
         state.take_plan(plan);
     }
-    let out = state.rules_out();
+    let out = match counts && is_same_plan {
+        true => Vec::new(),
+        false => state.rules_out(),
+    };
     if counts {
-        state.move_watermark(plan);
-        greatest = greatest.max(matches.iter().map(|m| m.mark.time).max());
-        state.reached(greatest.map(second_of), offset, plan);
+        if says_times || !is_same_plan {
+            state.move_watermark(plan);
+        }
+        state.name_rules(plan);
     }
+    let is_new_hour = counts && state.reached(latest.map(second_of), offset, plan);
     state.applied_through(offset);
-    state.forget_log();
+    if !is_same_plan || is_new_hour || state.watermark() != before || !out.is_empty() {
+        state.forget_log();
+    }
     state.counts.messages += 1;
     let moment = Moment {
         offset,
@@ -176,6 +172,45 @@ pub fn advance(state: &mut State, plan: &Arc<Plan>, log: LogMessage) -> Run {
         out,
         silent_before: Place::at(0),
     }
+}
+
+/// Takes what a message says of source partitions.
+fn hear(state: &mut State, plan: &Plan, log: LogMessage) -> Brought {
+    let LogMessage {
+        offset,
+        timestamp,
+        message,
+    } = log;
+    let mut brought = Brought::default();
+    for section in message.sections {
+        let Some(source) = plan.sources.get(section.source as usize) else {
+            continue;
+        };
+        let topic = state.sources.topic(&source.topic);
+        let origin = Origin {
+            topic,
+            partition: section.partition,
+        };
+        let time = section.time.map(|time| time.min(timestamp));
+        match state.sources.hear(origin, section.position, time, offset) {
+            Hearing::Stale => state.counts.repeated += section.records.len() as u64,
+            Hearing::Counts(beyond) => {
+                brought.counts = true;
+                brought.says_times |= time.is_some();
+                brought.latest = brought.latest.max(time);
+                for record in section.records {
+                    if beyond.is_some_and(|beyond| record.position <= beyond) {
+                        state.counts.repeated += 1;
+                    } else {
+                        let accepted = accept(state, plan, record, origin, timestamp);
+                        brought.latest = brought.latest.max(Some(accepted.mark.time));
+                        brought.matches.push(accepted);
+                    }
+                }
+            }
+        }
+    }
+    brought
 }
 
 /// What a message says of an incident, and where.

@@ -10,7 +10,6 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -29,6 +28,9 @@ const FORMAT: u32 = 1;
 
 /// So many changes of one partition are written to a file of their own.
 const FILE_CHANGES_MIN: usize = 10_000;
+
+/// Before the name of each row stands its partition, in so many bytes.
+const PARTITION_BYTES: usize = 4;
 
 /// Beyond the rows of every partition.
 const FORMAT_ROW: &[u8] = b"\xff\xff\xff\xffformat";
@@ -207,7 +209,7 @@ impl Store {
         let mode = IteratorMode::From(&start, Direction::Forward);
         for row in self.db.iterator_opt(mode, options).take(most) {
             let (key, value) = row.map_err(|error| explain(&self.path, &error))?;
-            each(key.get(4..).unwrap_or_default(), &value)?;
+            each(key.get(PARTITION_BYTES..).unwrap_or_default(), &value)?;
         }
         Ok(())
     }
@@ -255,8 +257,7 @@ impl Store {
             return self.write(&[(partition, changes)]);
         }
         let path = self.path.join(format!("changes-{partition}.sst"));
-        let rows: BTreeMap<Vec<u8>, Option<Vec<u8>>> = changes.into_iter().collect();
-        let added = write_file(&path, partition, &rows).and_then(|()| {
+        let added = write_file(&path, partition, &in_order(changes)).and_then(|()| {
             let mut options = IngestExternalFileOptions::default();
             options.set_move_files(true);
             self.db.ingest_external_file_opts(&options, vec![&path])
@@ -303,26 +304,41 @@ impl Store {
 }
 
 fn key(partition: u32, row: &[u8]) -> Vec<u8> {
-    let mut key = Vec::with_capacity(4 + row.len());
+    let mut key = Vec::with_capacity(PARTITION_BYTES + row.len());
     key.extend_from_slice(&partition.to_be_bytes());
     key.extend_from_slice(row);
     key
 }
 
-/// Writes a file of the store that has `rows` of a partition; `None`: there is none any more.
-fn write_file(
-    path: &Path,
-    partition: u32,
-    rows: &BTreeMap<Vec<u8>, Option<Vec<u8>>>,
-) -> Result<(), rocksdb::Error> {
+/// Changes in the order of their rows; of several of one row the last.
+fn in_order(mut changes: Vec<Change>) -> Vec<Change> {
+    if !changes.is_sorted_by(|(one, _), (next, _)| one < next) {
+        changes.sort_by(|(one, _), (other, _)| one.cmp(other));
+        changes.dedup_by(|next, one| {
+            let is_same = next.0 == one.0;
+            if is_same {
+                std::mem::swap(next, one);
+            }
+            is_same
+        });
+    }
+    changes
+}
+
+/// Writes a file of the store that has `rows` of a partition, in order; `None`: there is none any
+/// more.
+fn write_file(path: &Path, partition: u32, rows: &[Change]) -> Result<(), rocksdb::Error> {
     let mut options = Options::default();
     options.set_block_based_table_factory(&blocks());
     let mut file = SstFileWriter::create(&options);
     file.open(path)?;
+    let mut name = key(partition, b"");
     for (row, value) in rows {
+        name.truncate(PARTITION_BYTES);
+        name.extend_from_slice(row);
         match value {
-            Some(value) => file.put(key(partition, row), value)?,
-            None => file.delete(key(partition, row))?,
+            Some(value) => file.put(&name, value)?,
+            None => file.delete(&name)?,
         }
     }
     file.finish()

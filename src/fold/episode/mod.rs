@@ -99,9 +99,15 @@ fn clear_before(sight: Sight<'_>, first: Second) -> Second {
 /// The name of the incident on time that begins with the trigger at `first`.
 pub fn id_of(sight: Sight<'_>, first: Second) -> Hash {
     let settled = sight.stored.tallies.get(first);
+    let clear = settled.map_or_else(|| clear_before(sight, first), |settled| settled.facts.clear);
+    let is_so_named = |facts: &Facts| facts.first == first && facts.clear == clear;
+    let mut said = sight.stored.said.iter();
+    if let Some((id, _)) = said.find(|(_, said)| is_so_named(&said.facts)) {
+        return *id;
+    }
     let start = Start {
         first,
-        clear: settled.map_or_else(|| clear_before(sight, first), |settled| settled.facts.clear),
+        clear,
         late: false,
     };
     let loaded = sight.loaded;

@@ -156,17 +156,18 @@ impl Stored {
         }
     }
 
-    /// The rows that changed since the last call, without a value where they are to be deleted;
-    /// the first row, whose name is `name`, is always among them.
+    /// The rows that changed since the last call, in their order, without a value where they are to
+    /// be deleted; the first row, whose name is `name`, is always among them.
     pub fn changes(&mut self, name: &[u8], changes: &mut Vec<(Vec<u8>, Option<Vec<u8>>)>) {
         self.set_apart();
         let mut touched = std::mem::take(&mut self.touched);
         touched.sort_unstable();
         touched.dedup();
-        let rows = touched.iter().filter(|row| self.apart.has(row));
-        changes.extend(rows.map(|row| (row.name(name), self.row(row))));
+        touched.retain(|row| self.apart.has(row));
         self.rejoin();
         changes.push((name.to_vec(), self.first_row()));
+        let rows = touched.iter();
+        changes.extend(rows.map(|row| (row.name(name), self.row(row))));
     }
 
     /// Gives parts that have grown rows of their own, all of which are then to be written.

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 
 use crate::fold::aggregate::{Accumulator, Rank};
 use crate::fold::key::moving::Moving;
-use crate::fold::key::pane::{Accumulators, Group, Panes, empty_accumulators};
+use crate::fold::key::pane::{Accumulators, Group, Pane, Panes, empty_accumulators};
 use crate::fold::key::stored::Stored;
 use crate::fold::window::{self, Blocks, Part, Seconds, Timeline};
 use crate::matches::PatternMatch;
@@ -218,6 +218,11 @@ impl<'a> GroupAt<'a> {
         };
         self.view.blocks.over(range, |part| match part {
             Part::Block(accumulators) => merge(accumulators.get(aggregate)),
+            Part::Panes(range) if self.is_everywhere() => {
+                for (_, pane) in self.stored.panes.range(range) {
+                    merge(self.accumulator_of(pane, aggregate));
+                }
+            }
             Part::Panes(range) => {
                 for (second, ()) in self.view.seconds.range(range) {
                     merge(self.accumulator_at(second, aggregate));
@@ -232,8 +237,16 @@ impl<'a> GroupAt<'a> {
         self.capped.set(self.capped.get() || capped);
     }
 
-    fn accumulator_at(&self, second: Second, aggregate: usize) -> Option<&Accumulator> {
-        let pane = self.stored.panes.get(second)?;
+    /// Each pane has a match of it: then panes need not be looked up one by one.
+    fn is_everywhere(&self) -> bool {
+        self.view.seconds.len() == self.stored.panes.len()
+    }
+
+    fn accumulator_at(&self, second: Second, aggregate: usize) -> Option<&'a Accumulator> {
+        self.accumulator_of(self.stored.panes.get(second)?, aggregate)
+    }
+
+    fn accumulator_of(&self, pane: &'a Pane, aggregate: usize) -> Option<&'a Accumulator> {
         pane.group(self.at.place, self.group)?
             .accumulators
             .get(aggregate)

@@ -33,17 +33,17 @@ impl Combination {
     }
 }
 
-/// One of a key's rows, beside the first. The first has no suffix.
+/// One of a key's rows, beside the first. The first has no suffix. Ordered as their names are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Row {
-    /// The panes of so many times 64 seconds.
-    Panes(Second),
-    /// The same of matches that came too late in this hour of the watermark.
-    Late(Second, Second),
-    /// A combination.
-    Seen(Combination),
     /// What was said of this incident.
     Said(Hash),
+    /// The panes of matches that came too late, by the hour of the watermark in which they came.
+    Late(Second, Second),
+    /// The panes of so many times 64 seconds.
+    Panes(Second),
+    /// A combination.
+    Seen(Combination),
     /// What is final of the incident that begins here.
     Tally(Second),
 }

@@ -89,6 +89,15 @@ impl State {
     /// Moves the watermark as far as the plan's source partitions allow.
     pub(crate) fn move_watermark(&mut self, plan: &Plan) {
         self.watermark = self.watermark.max(self.sources.least_time(&plan.sources));
+    }
+
+    /// The plan of a counting message has its rules.
+    pub(crate) fn name_rules(&mut self, plan: &Plan) {
+        if self.has_only(plan) {
+            let rules = self.rules.values_mut();
+            rules.for_each(|known| known.named = self.watermark);
+            return;
+        }
         for (rule, _) in &plan.rules {
             if let Some(known) = self.rules.get_mut(&rule.fingerprint) {
                 known.named = self.watermark;

@@ -28,14 +28,17 @@ impl Hours {
         }
     }
 
-    /// Event time has come to `second` with a message, before which nothing after `offset` is
-    /// needed.
-    pub fn reach(&mut self, second: Second, offset: i64) {
+    /// A second lies in an hour that was not reached yet.
+    pub fn is_beyond(&self, second: Second) -> bool {
         let hour = second.div_euclid(HOUR);
         let last = self.offsets.last_key_value().map(|(last, _)| *last);
-        if last.is_none_or(|last| last < hour) {
-            self.offsets.insert(hour, offset);
-        }
+        last.is_none_or(|last| last < hour)
+    }
+
+    /// Event time has come to `second`, which is beyond all others, with a message, before which
+    /// nothing after `offset` is needed.
+    pub fn reach(&mut self, second: Second, offset: i64) {
+        self.offsets.insert(second.div_euclid(HOUR), offset);
     }
 
     /// The offset for what is needed from `second` on; `None`: all.

@@ -351,12 +351,9 @@ impl State {
     /// All changes since the last call (the meta row always among them): to be written in one
     /// batch once the Kafka commit has succeeded. [`State::kept`] must follow before the next call.
     pub fn changes(&mut self) -> Vec<Change> {
-        let mut changes = vec![(State::META_ROW.to_vec(), Some(self.meta()))];
-        if std::mem::take(&mut self.has_cursor) {
-            changes.push((State::CURSOR_ROW.to_vec(), None));
-        }
-        self.changes_of_keys(&mut changes);
-        changes
+        let had_cursor = std::mem::take(&mut self.has_cursor);
+        let cursor = had_cursor.then(|| (State::CURSOR_ROW.to_vec(), None));
+        self.changes_with(cursor, self.meta())
     }
 
     /// The same within a message: its keys up to `key` are folded. `meta`: as [`State::meta`] was
@@ -364,12 +361,8 @@ impl State {
     pub fn changes_within(&mut self, offset: i64, key: KeyId, meta: &[u8]) -> Vec<Change> {
         let cursor = to_bytes(FORMAT, &StoredCursor { offset, key });
         self.has_cursor = true;
-        let mut changes = vec![
-            (State::META_ROW.to_vec(), Some(meta.to_vec())),
-            (State::CURSOR_ROW.to_vec(), Some(cursor)),
-        ];
-        self.changes_of_keys(&mut changes);
-        changes
+        let cursor = (State::CURSOR_ROW.to_vec(), Some(cursor));
+        self.changes_with(Some(cursor), meta.to_vec())
     }
 
     /// Takes the row that says how far a message is folded: its offset, and the last key.
@@ -386,10 +379,19 @@ impl State {
         }
     }
 
-    fn changes_of_keys(&mut self, changes: &mut Vec<Change>) {
-        for id in self.keys.leave() {
-            self.changes_of(id, changes);
+    /// In the order of their rows: what is in order is written with the least work.
+    fn changes_with(&mut self, cursor: Option<Change>, meta: Vec<u8>) -> Vec<Change> {
+        let mut ids = self.keys.leave();
+        ids.sort_unstable();
+        let mut changes: Vec<Change> = cursor.into_iter().collect();
+        let mut timers = Vec::new();
+        for id in ids {
+            self.changes_of(id, &mut changes, &mut timers);
         }
+        timers.sort_unstable();
+        changes.push((State::META_ROW.to_vec(), Some(meta)));
+        changes.append(&mut timers);
+        changes
     }
 
     /// The changes that were given last are written.
@@ -397,15 +399,15 @@ impl State {
         self.keys.arrived();
     }
 
-    fn changes_of(&mut self, id: KeyId, changes: &mut Vec<Change>) {
+    fn changes_of(&mut self, id: KeyId, changes: &mut Vec<Change>, timers: &mut Vec<Change>) {
         let Some(cached) = self.keys.get_mut(id) else {
             return;
         };
         if cached.stored_due != cached.key.due() {
             let before = cached.stored_due;
-            changes.extend(before.map(|due| (timer_row(due, Some(id)), None)));
+            timers.extend(before.map(|due| (timer_row(due, Some(id)), None)));
             let due = cached.key.due();
-            changes.extend(due.map(|due| (timer_row(due, Some(id)), Some(Vec::new()))));
+            timers.extend(due.map(|due| (timer_row(due, Some(id)), Some(Vec::new()))));
             cached.stored_due = due;
         }
         let is_empty = cached.key.stored.is_empty();

@@ -24,13 +24,16 @@ impl State {
             .min()
     }
 
-    /// Event time has come to `second` with the message at `offset`.
-    pub(crate) fn reached(&mut self, second: Option<Second>, offset: i64, plan: &Plan) {
-        if let Some(second) = second {
-            let heard = self.sources.least_offset(&plan.sources);
-            self.hours
-                .reach(second, heard.map_or(offset, |heard| heard.min(offset)));
-        }
+    /// Event time has come to `second` with the message at `offset`; whether to an hour to which it
+    /// had not come before.
+    pub(crate) fn reached(&mut self, second: Option<Second>, offset: i64, plan: &Plan) -> bool {
+        let Some(second) = second.filter(|second| self.hours.is_beyond(*second)) else {
+            return false;
+        };
+        let heard = self.sources.least_offset(&plan.sources);
+        self.hours
+            .reach(second, heard.map_or(offset, |heard| heard.min(offset)));
+        true
     }
 
     /// Forgets what no recovery needs.

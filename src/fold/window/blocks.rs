@@ -64,6 +64,9 @@ impl<T> Blocks<T> {
 
     /// Cuts `range` into as few parts as possible, ascending. Blocks without panes are left out.
     pub fn over(&self, range: RangeInclusive<Second>, mut each: impl FnMut(Part<'_, T>)) {
+        if self.levels.is_empty() {
+            return each(Part::Panes(range));
+        }
         let (mut next, end) = range.into_inner();
         let mut loose: Option<Second> = None;
         while next <= end {
