@@ -22,7 +22,7 @@ use crate::fold::admission::Refusal;
 use crate::fold::folded::FoldedMessage;
 use crate::fold::place::{Cursor, Place, Portion};
 use crate::fold::slices::{SliceLimit, Slices};
-use crate::fold::state::{Change, Counts, Read, State};
+use crate::fold::state::{Change, Changes, Counts, Read, State};
 use crate::fold::work::Run;
 use crate::matches::LogMessage;
 use crate::plan::Plan;
@@ -412,7 +412,7 @@ impl Partition {
             place,
             metadata: note.to_string(),
             changes: match keeps {
-                true => self.changes(),
+                true => self.changes().into_iter().flatten().collect(),
                 false => Vec::new(),
             },
         }
@@ -443,28 +443,30 @@ impl Partition {
         }
     }
 
-    /// What has changed since it was last kept: to be written in one batch. Nothing, while the
-    /// store would come to be beyond what is committed.
-    pub fn keep(&mut self) -> Vec<Change> {
-        match self.may_keep() {
+    /// What has changed since it was last kept, in the order of its rows: to be taken to the last
+    /// of it, and written in one batch. Nothing, while the store would come to be beyond what is
+    /// committed.
+    pub fn keep(&mut self) -> impl Iterator<Item = Change> {
+        let changes = match self.may_keep() {
             true => self.changes(),
-            false => Vec::new(),
-        }
+            false => None,
+        };
+        changes.into_iter().flatten()
     }
 
     /// What has changed since it was last kept. It is on its way to the store until it is kept.
-    fn changes(&mut self) -> Vec<Change> {
+    fn changes(&mut self) -> Option<Changes<'_>> {
         let changes = match &self.working {
             None => self.state.changes(),
             Some(Working {
                 work, span, alone, ..
             }) => match (work.beyond(), alone) {
                 (Some(key), Some(meta)) => self.state.changes_within(span.first, key, meta),
-                (_, _) => return Vec::new(),
+                (_, _) => return None,
             },
         };
         self.leaving = true;
-        changes
+        Some(changes)
     }
 
     /// The changes that were given last are written.

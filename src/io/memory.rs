@@ -1,6 +1,6 @@
 //! Where memory comes from.
 
-use std::ffi::c_long;
+use std::ffi::{c_int, c_long};
 
 use libmimalloc_sys::{mi_option_set_default, mi_option_t};
 
@@ -15,13 +15,45 @@ const PURGE_DELAY: mi_option_t = 15;
 /// Memory that comes from the system must be cleared each time: that costs a sixth of a recovery.
 const KEPT_MS: c_long = 60_000;
 
+/// The same while nothing like that is done.
+const USUAL_MS: c_long = 1_000;
+
 /// Keeps memory that was given back for a while. `MIMALLOC_PURGE_DELAY` in the environment says
 /// otherwise.
-#[expect(unsafe_code, reason = "the allocator's safe interface lacks it")]
 pub fn keep_for_a_while() {
-    // SAFETY: sets a number that the allocator reads at any time.
-    unsafe { mi_option_set_default(PURGE_DELAY, KEPT_MS) }
+    keep_for(KEPT_MS);
 }
+
+/// Keeps it no longer than usual.
+pub fn give_back_soon() {
+    keep_for(USUAL_MS);
+}
+
+#[expect(unsafe_code, reason = "the allocator's safe interface lacks it")]
+fn keep_for(milliseconds: c_long) {
+    // SAFETY: sets a number that the allocator reads at any time.
+    unsafe { mi_option_set_default(PURGE_DELAY, milliseconds) }
+}
+
+/// `M_ARENA_MAX` of `malloc.h`.
+const ARENA_MAX: c_int = -8;
+
+/// Has the C libraries, which have an allocator of their own, take their memory from one pool: with
+/// the usual one for each thread, what one thread gave back is of no use to the others, and stays.
+#[cfg(target_env = "gnu")]
+#[expect(unsafe_code, reason = "the allocator has no other interface")]
+pub fn share_one_pool() {
+    unsafe extern "C" {
+        fn mallopt(parameter: c_int, value: c_int) -> c_int;
+    }
+    // SAFETY: sets a number; it is called before there are other threads.
+    let is_set = unsafe { mallopt(ARENA_MAX, 1) };
+    debug_assert!(is_set == 1, "no such setting");
+}
+
+/// Other C libraries have one pool anyway.
+#[cfg(not(target_env = "gnu"))]
+pub fn share_one_pool() {}
 
 #[cfg(test)]
 mod tests {
@@ -39,5 +71,7 @@ mod tests {
         assert_eq!(get(), 1_000, "not the delay, or it has another default");
         keep_for_a_while();
         assert_eq!(get(), KEPT_MS);
+        give_back_soon();
+        assert_eq!(get(), USUAL_MS);
     }
 }

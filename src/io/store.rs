@@ -250,14 +250,21 @@ impl Store {
         self.apply(batch)
     }
 
-    /// Writes the changes of one partition like [`Store::write`]. Many of them become a file of the
-    /// store at once, without its log, its memory, and the merging of what comes from there.
-    pub fn write_much(&self, partition: u32, changes: Vec<Change>) -> Result<()> {
-        if changes.len() < FILE_CHANGES_MIN {
-            return self.write(&[(partition, changes)]);
+    /// Writes the changes of one partition, in the order of their rows, like [`Store::write`]. Many
+    /// of them become a file of the store at once, without its log, its memory, and the merging of
+    /// what comes from there.
+    pub fn write_much(
+        &self,
+        partition: u32,
+        mut changes: impl Iterator<Item = Change>,
+    ) -> Result<()> {
+        let first: Vec<Change> = changes.by_ref().take(FILE_CHANGES_MIN).collect();
+        if first.len() < FILE_CHANGES_MIN {
+            return self.write(&[(partition, first)]);
         }
         let path = self.path.join(format!("changes-{partition}.sst"));
-        let added = write_file(&path, partition, &in_order(changes)).and_then(|()| {
+        let rows = first.into_iter().chain(changes);
+        let added = write_file(&path, partition, rows).and_then(|()| {
             let mut options = IngestExternalFileOptions::default();
             options.set_move_files(true);
             self.db.ingest_external_file_opts(&options, vec![&path])
@@ -310,24 +317,13 @@ fn key(partition: u32, row: &[u8]) -> Vec<u8> {
     key
 }
 
-/// Changes in the order of their rows; of several of one row the last.
-fn in_order(mut changes: Vec<Change>) -> Vec<Change> {
-    if !changes.is_sorted_by(|(one, _), (next, _)| one < next) {
-        changes.sort_by(|(one, _), (other, _)| one.cmp(other));
-        changes.dedup_by(|next, one| {
-            let is_same = next.0 == one.0;
-            if is_same {
-                std::mem::swap(next, one);
-            }
-            is_same
-        });
-    }
-    changes
-}
-
 /// Writes a file of the store that has `rows` of a partition, in order; `None`: there is none any
 /// more.
-fn write_file(path: &Path, partition: u32, rows: &[Change]) -> Result<(), rocksdb::Error> {
+fn write_file(
+    path: &Path,
+    partition: u32,
+    rows: impl Iterator<Item = Change>,
+) -> Result<(), rocksdb::Error> {
     let mut options = Options::default();
     options.set_block_based_table_factory(&blocks());
     let mut file = SstFileWriter::create(&options);
@@ -335,7 +331,7 @@ fn write_file(path: &Path, partition: u32, rows: &[Change]) -> Result<(), rocksd
     let mut name = key(partition, b"");
     for (row, value) in rows {
         name.truncate(PARTITION_BYTES);
-        name.extend_from_slice(row);
+        name.extend_from_slice(&row);
         match value {
             Some(value) => file.put(&name, value)?,
             None => file.delete(&name)?,

@@ -172,7 +172,7 @@ impl Feed {
 
     /// Writes what has changed, and forgets the loaded keys beyond `bytes_max`.
     pub fn commit(&mut self, bytes_max: usize) {
-        let changes: Vec<Change> = self.state.changes();
+        let changes: Vec<Change> = self.state.changes().collect();
         match &mut self.disk {
             Disk::Memory(rows) => {
                 for (row, value) in changes {

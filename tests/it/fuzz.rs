@@ -461,7 +461,7 @@ impl Checks {
             let run = advance(&mut state, &self.plan, message);
             fold(&mut state, run);
         }
-        let rows = state.changes().into_iter();
+        let rows = state.changes();
         (
             log,
             rows.filter_map(|(row, value)| Some((row, value?)))
@@ -542,8 +542,8 @@ fn counts_again(having: &Having, aggregates: &[rule::Aggregate], attributes: &mu
 }
 
 fn meta_row(state: &mut State) -> Vec<u8> {
-    let rows = state.changes();
-    let meta = rows.into_iter().find(|(row, _)| row == State::META_ROW);
+    let mut rows = state.changes();
+    let meta = rows.find(|(row, _)| row == State::META_ROW);
     meta.and_then(|(_, value)| value)
         .expect("always among the changes")
 }

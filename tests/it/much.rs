@@ -173,7 +173,7 @@ impl Driven {
                 Next::Load(wanted) => wanted.iter().for_each(|read| self.load(read)),
                 Next::Keep => {
                     self.keeps += 1;
-                    let changes = self.partition.keep();
+                    let changes = self.partition.keep().collect();
                     self.keep(changes);
                 }
                 Next::Slice => (),

@@ -684,7 +684,7 @@ impl Open {
                     }
                 }
                 Next::Keep => {
-                    write(disk, self.partition.keep());
+                    write(disk, self.partition.keep().collect());
                     self.partition.kept(&pace.budget);
                 }
                 Next::Slice => {

@@ -17,10 +17,10 @@ use crate::record::Hash;
 use crate::time::{Millis, Second, second_of};
 
 /// What a key takes in memory without panes and incidents, about.
-const KEY_BYTES: usize = 700;
+const KEY_BYTES: usize = 600;
 
 /// What a pane of one group takes, with what follows from it, about.
-const PANE_BYTES: usize = 700;
+const PANE_BYTES: usize = 600;
 
 /// What is remembered of an incident takes, about.
 const INCIDENT_BYTES: usize = 700;

@@ -16,6 +16,7 @@
 //! they stand for.
 
 mod cache;
+mod changes;
 mod fold;
 mod hours;
 mod recovery;
@@ -42,6 +43,7 @@ use crate::plan::{Catalogue, LoadedRule, Plan, Unusable};
 use crate::record::Hash;
 use crate::time::{Millis, Second};
 use cache::Cache;
+pub use changes::Changes;
 pub(crate) use fold::{Evaluation, Outgoing};
 use hours::Hours;
 pub use rows::{Change, Read};
@@ -349,8 +351,9 @@ impl State {
     }
 
     /// All changes since the last call (the meta row always among them): to be written in one
-    /// batch once the Kafka commit has succeeded. [`State::kept`] must follow before the next call.
-    pub fn changes(&mut self) -> Vec<Change> {
+    /// batch once the Kafka commit has succeeded. They must be taken to the last one, and
+    /// [`State::kept`] must follow before the next call.
+    pub fn changes(&mut self) -> Changes<'_> {
         let had_cursor = std::mem::take(&mut self.has_cursor);
         let cursor = had_cursor.then(|| (State::CURSOR_ROW.to_vec(), None));
         self.changes_with(cursor, self.meta())
@@ -358,7 +361,7 @@ impl State {
 
     /// The same within a message: its keys up to `key` are folded. `meta`: as [`State::meta`] was
     /// before it.
-    pub fn changes_within(&mut self, offset: i64, key: KeyId, meta: &[u8]) -> Vec<Change> {
+    pub fn changes_within(&mut self, offset: i64, key: KeyId, meta: &[u8]) -> Changes<'_> {
         let cursor = to_bytes(FORMAT, &StoredCursor { offset, key });
         self.has_cursor = true;
         let cursor = (State::CURSOR_ROW.to_vec(), Some(cursor));
@@ -379,19 +382,17 @@ impl State {
         }
     }
 
-    /// In the order of their rows: what is in order is written with the least work.
-    fn changes_with(&mut self, cursor: Option<Change>, meta: Vec<u8>) -> Vec<Change> {
-        let mut ids = self.keys.leave();
-        ids.sort_unstable();
-        let mut changes: Vec<Change> = cursor.into_iter().collect();
-        let mut timers = Vec::new();
-        for id in ids {
-            self.changes_of(id, &mut changes, &mut timers);
+    fn changes_with(&mut self, cursor: Option<Change>, meta: Vec<u8>) -> Changes<'_> {
+        let mut keys = self.keys.leave();
+        keys.sort_unstable();
+        let first: Vec<Change> = cursor.into_iter().collect();
+        Changes {
+            state: self,
+            made: first.into_iter(),
+            keys: keys.into_iter(),
+            meta: Some((State::META_ROW.to_vec(), Some(meta))),
+            timers: Vec::new(),
         }
-        timers.sort_unstable();
-        changes.push((State::META_ROW.to_vec(), Some(meta)));
-        changes.append(&mut timers);
-        changes
     }
 
     /// The changes that were given last are written.

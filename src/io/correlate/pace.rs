@@ -97,14 +97,10 @@ impl Stage {
         }
     }
 
-    /// What the keys of a live partition may take in memory.
+    /// What the keys of a live partition may take in memory: as much while others are folded
+    /// again, so that what is read for them need not make room for those.
     fn live_bytes(&self) -> usize {
-        let live = self
-            .folding
-            .values()
-            .filter(|f| f.partition.is_live())
-            .count();
-        self.config.keys_bytes / live.max(1)
+        self.config.keys_bytes / self.folding.len().max(1)
     }
 
     /// What those of a partition may take that folds what was committed before.

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use super::Stage;
 use crate::fold::partition::Partition;
 use crate::io::client::lock;
-use crate::io::clock;
 use crate::io::status::{Correlating, add_fold};
+use crate::io::{clock, memory};
 
 /// Between two lines in the log about messages that were refused.
 const REFUSED_INTERVAL: Duration = Duration::from_secs(30);
@@ -94,10 +94,13 @@ impl Recovery {
     pub fn add(recovery: &mut Option<Recovery>, more: i64) {
         if more > 0 {
             let now = clock::instant();
-            let recovery = recovery.get_or_insert(Recovery {
-                began: now,
-                said: now,
-                total: 0,
+            let recovery = recovery.get_or_insert_with(|| {
+                memory::keep_for_a_while();
+                Recovery {
+                    began: now,
+                    said: now,
+                    total: 0,
+                }
             });
             recovery.total += more;
         }
@@ -124,6 +127,7 @@ impl Recovery {
                 "everything committed before is folded again; live"
             );
             *recovery = None;
+            memory::give_back_soon();
         } else if said.elapsed() >= INTERVAL {
             *said = clock::instant();
             let done = (*total - left).max(1) as f64;

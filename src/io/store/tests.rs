@@ -68,7 +68,7 @@ fn many_changes_take_the_place_of_what_was_there() {
     let store = open(dir.path(), "app").unwrap();
     let row = |number: usize| format!("b{number:05}");
     let all = |value: &str| -> Vec<Change> {
-        let rows = (0..FILE_CHANGES_MIN).rev();
+        let rows = 0..FILE_CHANGES_MIN;
         rows.map(|number| set(&row(number), value)).collect()
     };
     store
@@ -77,12 +77,12 @@ fn many_changes_take_the_place_of_what_was_there() {
             (1, all("other")),
         ])
         .unwrap();
-    store.write_much(0, all("first")).unwrap();
+    store.write_much(0, all("first").into_iter()).unwrap();
     store.write(&[(0, vec![set(&row(7), "since")])]).unwrap();
     let mut again = all("second");
     again.push(("c".into(), None));
     again.retain(|(key, _)| key != row(7).as_bytes());
-    store.write_much(0, again).unwrap();
+    store.write_much(0, again.into_iter()).unwrap();
     drop(store);
 
     let store = open(dir.path(), "app").unwrap();
@@ -99,7 +99,7 @@ fn many_changes_take_the_place_of_what_was_there() {
     assert_eq!(get(1, &last).as_deref(), Some("other"));
     store.drop_partition(0).unwrap();
     assert_eq!(rows(&store, 0), "");
-    store.write_much(0, all("anew")).unwrap();
+    store.write_much(0, all("anew").into_iter()).unwrap();
     assert_eq!(get(0, &last).as_deref(), Some("anew"));
     assert_eq!(get(0, "d"), None);
 }

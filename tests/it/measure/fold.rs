@@ -94,7 +94,9 @@ impl Folding {
     fn commit(&mut self) {
         let start = Instant::now();
         let states = self.states.iter_mut();
-        let changes: Vec<_> = states.map(|(p, state)| (*p, state.changes())).collect();
+        let changes: Vec<_> = states
+            .map(|(p, state)| (*p, state.changes().collect::<Vec<_>>()))
+            .collect();
         let made = Instant::now();
         for (row, value) in changes.iter().flat_map(|(_, changes)| changes) {
             self.phases.rows += 1;
