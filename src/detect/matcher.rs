@@ -329,7 +329,7 @@ pub(super) fn read(aggregate: &Aggregate, value: Option<&Value<'_>>) -> Input {
         return Input::Absent;
     };
     match aggregate.function {
-        Function::Count => Input::Present,
+        Function::Count | Function::Span => Input::Present,
         Function::CountDistinct => {
             let text = text_of(value);
             let spelled = canonical::address(&text);

@@ -11,7 +11,7 @@ use crate::event::AttributeId;
 pub struct Aggregate {
     /// What is computed.
     pub function: Function,
-    /// The attribute it reads; `None` for COUNT(*).
+    /// The attribute it reads; `None` for COUNT(*) and SPAN().
     pub input: Option<AttributeId>,
 }
 
@@ -47,6 +47,8 @@ pub enum Function {
     Variance,
     /// By how many percent the last number differs from the first.
     PctChange,
+    /// SPAN(): seconds from the first event to the last.
+    Span,
 }
 
 /// How an aggregate is written, for the parser, the reference and the tests.
@@ -159,6 +161,12 @@ pub const AGGREGATES: &[AggregateDoc] = &[
         meaning: "by how many percent the last number differs from the first",
         example: ("PCTCHANGE(a) >= 50", &["4", "9", "6"], true),
     },
+    AggregateDoc {
+        function: Function::Span,
+        written: "SPAN()",
+        meaning: "seconds from the first event to the last, to the millisecond; 0 of one event",
+        example: ("SPAN() > 0", &["4"], false),
+    },
 ];
 
 /// What FortiSIEM has beside them, and what to do instead.
@@ -193,6 +201,7 @@ impl Function {
             Function::Stddev => "STDDEV",
             Function::Variance => "VARIANCE",
             Function::PctChange => "PCTCHANGE",
+            Function::Span => "SPAN",
         }
     }
 }
@@ -217,7 +226,7 @@ pub fn parse(
     let doc = by_word(word)?;
     let mut function = doc.function;
     cursor.expect(Symbol::Open)?;
-    if function == Function::Count && cursor.take(Symbol::Star) {
+    if function == Function::Span || function == Function::Count && cursor.take(Symbol::Star) {
         cursor.expect(Symbol::Close)?;
         return Ok(Aggregate {
             function,

@@ -14,7 +14,9 @@ fn range(aggregate: &Aggregate) -> Range {
     match (aggregate.function, aggregate.input) {
         (Function::Count, None) => Range::from(1.0).whole(),
         (Function::Count, Some(_)) => Range::from(0.0).whole(),
-        (Function::CountDistinct | Function::Stddev | Function::Variance, _) => Range::from(0.0),
+        (Function::CountDistinct | Function::Stddev | Function::Variance | Function::Span, _) => {
+            Range::from(0.0)
+        }
         (
             Function::Sum
             | Function::Avg

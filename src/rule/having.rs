@@ -113,7 +113,11 @@ fn is_lasting(aggregate: Option<&Aggregate>, comparison: Comparison) -> bool {
     let grows = matches!(comparison, Comparison::Greater | Comparison::GreaterOrEqual);
     let shrinks = matches!(comparison, Comparison::Less | Comparison::LessOrEqual);
     aggregate.is_some_and(|aggregate| match aggregate.function {
-        Function::Count | Function::CountDistinct | Function::Sum | Function::Max => grows,
+        Function::Count
+        | Function::CountDistinct
+        | Function::Sum
+        | Function::Max
+        | Function::Span => grows,
         Function::Min => shrinks,
         Function::Avg
         | Function::First

@@ -229,6 +229,7 @@ pub fn aggregate(aggregate: &Aggregate, name: NameOf<'_>) -> String {
         | Function::Stddev
         | Function::Variance
         | Function::PctChange => format!("{word}({input})"),
+        Function::Span => format!("{word}()"),
     }
 }
 

@@ -191,6 +191,10 @@ pub fn aggregates() -> Vec<Aggregate> {
         some(Function::Stddev, 3),
         some(Function::Variance, 3),
         some(Function::PctChange, 3),
+        Aggregate {
+            function: Function::Span,
+            input: None,
+        },
     ]
 }
 

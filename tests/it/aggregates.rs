@@ -28,6 +28,11 @@ pub fn value(function: Function, inputs: &[(Rank, Input)], max: u32) -> Option<f
         (count > 1).then(|| spread / (count as f64 * (count - 1) as f64))
     };
     match function {
+        Function::Span => {
+            let orders = inputs.iter().map(|(rank, _)| rank.order);
+            let (first, last) = (orders.clone().min()?, orders.max()?);
+            Some((last - first) as f64 / 1000.0)
+        }
         Function::Count => {
             let present = inputs.iter().filter(|(_, input)| *input != Input::Absent);
             Some(present.count() as f64)
@@ -159,7 +164,7 @@ fn input() -> impl Strategy<Value = Input> {
     ]
 }
 
-const FUNCTIONS: [Function; 15] = [
+const FUNCTIONS: [Function; 16] = [
     Function::Count,
     Function::CountDistinct,
     Function::Sum,
@@ -175,6 +180,7 @@ const FUNCTIONS: [Function; 15] = [
     Function::Stddev,
     Function::Variance,
     Function::PctChange,
+    Function::Span,
 ];
 
 proptest! {

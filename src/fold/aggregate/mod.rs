@@ -57,6 +57,8 @@ pub enum Accumulator {
     Variance(Box<Moments>),
     /// By how many percent the last differs from the first.
     PctChange(Box<Ends>),
+    /// From the least to the greatest order; none yet: `None`.
+    Span(Option<(i64, i64)>),
 }
 
 /// How often one value came.
@@ -95,6 +97,7 @@ impl Accumulator {
             Function::Stddev => Self::Stddev(Box::default()),
             Function::Variance => Self::Variance(Box::default()),
             Function::PctChange => Self::PctChange(Box::default()),
+            Function::Span => Self::Span(None),
         }
     }
 
@@ -160,6 +163,7 @@ impl Accumulator {
                 let value = number(input).map(|value| Placed::at(rank, value));
                 value.into_iter().for_each(|value| ends.add(value));
             }
+            Self::Span(span) => *span = spanning(*span, Some((rank.order, rank.order))),
         }
     }
 
@@ -188,6 +192,7 @@ impl Accumulator {
                 values.merge(more, max, least);
             }
             (Self::PctChange(ends), Self::PctChange(more)) => ends.merge(more),
+            (Self::Span(span), Self::Span(more)) => *span = spanning(*span, *more),
             (
                 Self::Count(_)
                 | Self::CountDistinct(_)
@@ -201,7 +206,8 @@ impl Accumulator {
                 | Self::Percentile(..)
                 | Self::Stddev(_)
                 | Self::Variance(_)
-                | Self::PctChange(_),
+                | Self::PctChange(_)
+                | Self::Span(_),
                 _,
             ) => debug_assert!(false, "accumulators of two functions merged"),
         }
@@ -223,6 +229,8 @@ impl Accumulator {
             Self::Stddev(moments) => moments.variance().map(f64::sqrt),
             Self::Variance(moments) => moments.variance(),
             Self::PctChange(ends) => ends.change(),
+            // Orders are thousandths.
+            Self::Span(span) => span.map(|(first, last)| (last - first) as f64 / 1000.0),
         };
         value.filter(|value| value.is_finite())
     }
@@ -254,7 +262,8 @@ impl Accumulator {
             | Self::Last(_)
             | Self::Stddev(_)
             | Self::Variance(_)
-            | Self::PctChange(_) => false,
+            | Self::PctChange(_)
+            | Self::Span(_) => false,
         }
     }
 
@@ -272,7 +281,8 @@ impl Accumulator {
             | Self::Percentile(..)
             | Self::Stddev(_)
             | Self::Variance(_)
-            | Self::PctChange(_) => None,
+            | Self::PctChange(_)
+            | Self::Span(_) => None,
         }
     }
 }
@@ -291,6 +301,14 @@ fn most_frequent(frequencies: &Smallest<Frequency>) -> Option<&str> {
         .values()
         .min_by(order)
         .map(|frequency| frequency.text.as_str())
+}
+
+/// The least and the greatest of both.
+fn spanning(one: Option<(i64, i64)>, other: Option<(i64, i64)>) -> Option<(i64, i64)> {
+    match (one, other) {
+        (Some((first, last)), Some((begin, end))) => Some((first.min(begin), last.max(end))),
+        (one, other) => one.or(other),
+    }
 }
 
 fn same((): &mut (), (): ()) {}

@@ -91,7 +91,8 @@ impl Group<'_> {
             | Function::Percentile(_)
             | Function::Stddev
             | Function::Variance
-            | Function::PctChange => aggregates::value(*function, &ranked, most),
+            | Function::PctChange
+            | Function::Span => aggregates::value(*function, &ranked, most),
         }
     }
 
@@ -132,7 +133,11 @@ pub fn can_become_false(having: &Having, aggregates: &[Aggregate]) -> bool {
     let grows = |place: usize| {
         matches!(
             aggregates[place].function,
-            Function::Count | Function::CountDistinct | Function::Sum | Function::Max
+            Function::Count
+                | Function::CountDistinct
+                | Function::Sum
+                | Function::Max
+                | Function::Span
         )
     };
     let shrinks = |place: usize| matches!(aggregates[place].function, Function::Min);

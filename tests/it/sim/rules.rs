@@ -48,7 +48,7 @@ const WHERES: [&str; 15] = [
     "record.properties.owner = user OR record.properties.number * 2 >= LEN(eventType) / 15",
 ];
 
-const LASTING: [&str; 9] = [
+const LASTING: [&str; 10] = [
     "COUNT(*) >= 1",
     "COUNT(*) >= 2",
     "COUNT(*) >= 3",
@@ -56,11 +56,12 @@ const LASTING: [&str; 9] = [
     "COUNT(DISTINCT srcIpAddr) >= 2",
     "SUM(record.properties.number) >= 4",
     "SUM(record.properties.targets.size) >= 3",
+    "SPAN() >= 2.5",
     "COUNT(DISTINCT record.properties.targets.name) >= 2",
     "MIN(record.properties.number) < 0",
 ];
 
-const FALSIFIABLE: [&str; 18] = [
+const FALSIFIABLE: [&str; 19] = [
     "MIN(record.properties.number) >= 0",
     "AVG(record.properties.number) > 1",
     "COUNT(*) <= 2",
@@ -75,6 +76,7 @@ const FALSIFIABLE: [&str; 18] = [
     "PCTILE(record.properties.number, 90) > 2",
     "STDDEV(record.properties.number) > 0.5",
     "VARIANCE(record.properties.number) < 1",
+    "COUNT(*) >= 2 AND SPAN() < 4",
     "MEDIAN(record.properties.targets.size) >= 1",
     "FIRST(record.properties.targets.size) < LAST(record.properties.targets.size)",
     "PCTCHANGE(record.properties.targets.size) > 0 AND COUNT(record.properties.targets.ip) < 3",
@@ -330,6 +332,7 @@ fn incident(rng: &mut Rng, names: &[&str], grouping: &Grouping) -> String {
             "FIRST(eventType)",
             "LAST(record.properties.number)",
             "MODE(srcIpAddr)",
+            "SPAN()",
             "LAST(record.properties.targets.name)",
             "MODE(record.properties.targets.ip)",
             "MEDIAN(record.properties.number)",
