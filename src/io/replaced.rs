@@ -1,4 +1,4 @@
-//! Which source partitions are other logs than those that were read, for who looks from outside.
+//! Which partitions are other logs than those that were read, for who looks from outside.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,12 +6,17 @@ use std::sync::Arc;
 use anyhow::Result;
 
 use super::client::{self, Health, START_PATIENCE};
-use super::group::{Asking, Partition};
+use super::group::{Asking, Committed, Partition};
 use super::known_again::{self, AsRead};
-use super::topics::{Deviation, Weight};
+use super::topics::{Deviation, Names, Weight};
 use crate::bookmark::{Judgement, Sign, judge};
 use crate::config::Config;
+use crate::detect::read_to::ReadTo;
+use crate::fold::partition::{Bookmarks, Commit};
 use crate::plan::Catalogue;
+
+/// Partitions as they were read.
+type Logs = BTreeMap<Partition, AsRead>;
 
 /// Those that are. `existing`: how many partitions topics have. A source that was reset since it
 /// was read is none of them.
@@ -21,14 +26,63 @@ pub fn deviations(
     existing: &BTreeMap<String, u32>,
     catalogue: &Catalogue,
 ) -> Result<Vec<Deviation>> {
-    let sources = config.sources.iter();
-    let sources = sources.filter_map(|topic| Some((topic, *existing.get(topic)?)));
-    let partitions: Vec<Partition> = sources
-        .flat_map(|(topic, count)| {
-            let numbers = (0..count).filter_map(|number| i32::try_from(number).ok());
-            numbers.map(|number| (topic.clone(), number))
-        })
-        .collect();
+    let matches = Names::of(&config.app).matches.to_string();
+    let sources = partitions(&config.sources, existing);
+    let matches = partitions(&[matches], existing);
+    let of_sources = found(
+        config,
+        health,
+        "detect",
+        sources,
+        &|partition, committed| source(partition, committed, catalogue),
+    )?;
+    let of_matches = found(
+        config,
+        health,
+        "correlate",
+        matches,
+        &|partition, committed| Ok(folded(partition, committed, catalogue)),
+    )?;
+    let sources = of_sources.iter().map(|(partition, sign)| {
+        let advice = format!(
+            "see on_replaced_source, or run `watchfire topics reset {}`",
+            partition.0
+        );
+        deviation(partition, *sign, "read", &advice)
+    });
+    let matches = of_matches.iter().map(|(partition, sign)| {
+        deviation(
+            partition,
+            *sign,
+            "folded",
+            "the application needs another name",
+        )
+    });
+    Ok(sources.chain(matches).collect())
+}
+
+/// All partitions of those of the topics that exist.
+fn partitions(topics: &[String], existing: &BTreeMap<String, u32>) -> Vec<Partition> {
+    let topics = topics.iter();
+    let topics = topics.filter_map(|topic| Some((topic, *existing.get(topic)?)));
+    let all = topics.flat_map(|(topic, count)| {
+        let numbers = (0..count).filter_map(|number| i32::try_from(number).ok());
+        numbers.map(|number| (topic.clone(), number))
+    });
+    all.collect()
+}
+
+/// How a partition was read of which this is committed; `None`: it was not.
+type HowRead<'h> = dyn Fn(&Partition, Option<&Committed>) -> Result<Option<AsRead>> + 'h;
+
+/// Those of the partitions that are other logs, and by what that is seen.
+fn found(
+    config: &Config,
+    health: &Arc<Health>,
+    stage: &str,
+    partitions: Vec<Partition>,
+    how_read: &HowRead<'_>,
+) -> Result<Vec<(Partition, Sign)>> {
     if partitions.is_empty() {
         return Ok(Vec::new());
     }
@@ -36,45 +90,75 @@ pub fn deviations(
     let asking = Asking {
         consumer: &reader,
         health,
-        group: &format!("{}.detect", config.app),
+        group: &format!("{}.{stage}", config.app),
         patience: START_PATIENCE,
     };
     let committed = asking.committed(&partitions)?;
-    let mut logs = BTreeMap::new();
+    let mut logs = Logs::new();
     for partition in partitions {
-        let (topic, number) = &partition;
-        let number = number.unsigned_abs();
-        let source = catalogue.epochs().source(topic, number + 1);
-        let epoch = source.epoch_of(number);
-        let log = match committed.get(&partition) {
-            Some(found) => Some(AsRead::committed(&partition, found, epoch)?),
-            None => AsRead::noted(&partition, catalogue)?,
-        };
-        if let Some(log) = log.filter(|log| log.read_to.epoch == epoch) {
+        if let Some(log) = how_read(&partition, committed.get(&partition))? {
             logs.insert(partition, log);
         }
     }
     let bounds = asking.bounds(&logs.keys().cloned().collect::<Vec<_>>())?;
     let found = known_again::look(config, health, &bounds, &logs)?;
-    let deviations = found.into_iter().filter_map(|(partition, now)| {
+    let others = found.into_iter().filter_map(|(partition, now)| {
         let log = logs.get(&partition)?;
         match judge(log.next, log.read_to.bookmark, now) {
             Judgement::Same | Judgement::Incomparable(_) => None,
-            Judgement::Another(sign) => Some(deviation(&partition, sign)),
-            Judgement::EndTooLow => Some(deviation(&partition, Sign::EndsBefore)),
+            Judgement::Another(sign) => Some((partition, sign)),
+            Judgement::EndTooLow => Some((partition, Sign::EndsBefore)),
         }
     });
-    Ok(deviations.collect())
+    Ok(others.collect())
 }
 
-fn deviation((topic, number): &Partition, sign: Sign) -> Deviation {
+fn source(
+    partition: &Partition,
+    committed: Option<&Committed>,
+    catalogue: &Catalogue,
+) -> Result<Option<AsRead>> {
+    let (topic, number) = partition;
+    let number = number.unsigned_abs();
+    let source = catalogue.epochs().source(topic, number + 1);
+    let epoch = source.epoch_of(number);
+    let log = match committed {
+        Some(found) => Some(AsRead::committed(partition, found, epoch)?),
+        None => AsRead::noted(partition, catalogue)?,
+    };
+    Ok(log.filter(|log| log.read_to.epoch == epoch))
+}
+
+fn folded(
+    (topic, number): &Partition,
+    committed: Option<&Committed>,
+    catalogue: &Catalogue,
+) -> Option<AsRead> {
+    let commit = match committed {
+        Some(found) => Commit {
+            offset: found.offset,
+            metadata: found.metadata.clone(),
+        },
+        None => {
+            let noted = catalogue.noted(topic, number.unsigned_abs())?;
+            Commit {
+                offset: noted.offset,
+                metadata: noted.beside.clone(),
+            }
+        }
+    };
+    let bookmark = Bookmarks::of(None, Some(&commit)).committed;
+    let read_to = ReadTo { epoch: 0, bookmark };
+    let next = commit.offset;
+    Some(AsRead { next, read_to })
+}
+
+fn deviation((topic, number): &Partition, sign: Sign, was: &str, advice: &str) -> Deviation {
     Deviation {
         topic: topic.clone(),
         about: format!("partition {number}"),
         found: Some(format!("another log ({sign})")),
-        expected: format!(
-            "the one that was read; see on_replaced_source, or run `watchfire topics reset {topic}`"
-        ),
+        expected: format!("the one that was {was}; {advice}"),
         weight: Weight::Fatal,
     }
 }

@@ -375,7 +375,8 @@ impl Catalogue {
         newest_first.copied().find(|plan| self.is_whole(*plan))
     }
 
-    /// What the rules of the newest plan mean, where that is not what they mean to this version.
+    /// What the rules of the newest plan mean, where that is not what they mean to this version. Once
+    /// an application has rules of its meaning, an older plan is no worker's any more.
     pub fn other_meaning(&self) -> Option<OtherMeaning> {
         let newest = self.plans.get(&self.newest()?)?.entry.as_ref().ok()?;
         let kept = newest.rules.iter().filter_map(|r| self.rules.get(&r.entry));
@@ -384,7 +385,19 @@ impl Catalogue {
             Err(Later::Meaning(later)) => Some(OtherMeaning::Later(*later)),
             Err(Later::Format(_)) => None,
         });
-        others.next()
+        match others.next()? {
+            OtherMeaning::Earlier(_) if self.has_begun() => None,
+            other => Some(other),
+        }
+    }
+
+    /// Whether a worker of this meaning has taken rules into use.
+    fn has_begun(&self) -> bool {
+        let mut entries = self
+            .rules
+            .values()
+            .filter_map(|kept| kept.entry.as_ref().ok());
+        entries.any(|entry| entry.meaning == MEANING)
     }
 
     /// Whether all that a plan names is there.

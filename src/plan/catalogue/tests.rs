@@ -282,9 +282,9 @@ fn unusable_rule(of_plan: &str, rule: Hash) -> Unusable {
 /// one wrote from both.
 #[test]
 fn another_meaning_is_told_by_its_number() {
-    let (mut catalogue, plan) = taken("5m");
-    assert_eq!(catalogue.other_meaning(), None);
-    let mut check = |rule: &str, found: Option<OtherMeaning>| {
+    let (mut begun, plan) = taken("5m");
+    assert_eq!(begun.other_meaning(), None);
+    let check = |catalogue: &mut Catalogue, rule: &str, found: Option<OtherMeaning>| {
         let (key, value) = named("rule", rule);
         catalogue.read(&key, Some(value.as_bytes())).unwrap();
         let hash = Hash::of(value.as_bytes());
@@ -297,13 +297,17 @@ fn another_meaning_is_told_by_its_number() {
     let mine = rule_entry(|_| ());
     let unsaid = mine.replace(",\"meaning\":2", "");
     assert_ne!(unsaid, mine);
-    check(&unsaid, Some(OtherMeaning::Earlier(1)));
-    check(&mine, None);
+    let mut before = Catalogue::default();
+    check(&mut before, &unsaid, Some(OtherMeaning::Earlier(1)));
+    check(&mut before, &mine, None);
+    // An old plan that somebody takes into use again.
+    check(&mut begun, &unsaid, None);
     let later = rule_entry(|rule| rule.meaning = MEANING + 1);
-    let why = check(&later, Some(OtherMeaning::Later(MEANING + 1))).unwrap();
+    let found = Some(OtherMeaning::Later(MEANING + 1));
+    let why = check(&mut begun, &later, found).unwrap();
     let said = "its rules are of meaning 3, and this version knows none after 2";
     assert!(why.to_string().contains(said), "{why}");
-    assert!(catalogue.plan(plan).is_ok());
+    assert!(begun.plan(plan).is_ok());
 }
 
 #[test]

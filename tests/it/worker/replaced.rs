@@ -185,6 +185,9 @@ fn a_matches_topic_that_is_another_log_stops_workers() {
         produce(&setup.bootstrap, &matches, partition, &others);
     }
     offsets::put_back(&setup.bootstrap, &group, &committed);
+    let (code, said) = topics(&setup, &["check"]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("must be the one that was folded"), "{said}");
     let (code, log) = Worker::start(&setup.config("a")).wait();
     assert_eq!(code, Some(1), "{log}");
     let expected = "is another log than the one that was folded: another message stands where the \
