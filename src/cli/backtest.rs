@@ -24,7 +24,7 @@ use crate::io::backtest::topic::{Cluster, TopicRange};
 use crate::io::backtest::{self, Outcome, Request, publish};
 use crate::io::client::Health;
 use crate::io::files::{self, Listing};
-use crate::io::{clock, interrupt};
+use crate::io::{clock, interrupt, memory};
 use crate::record::Hash;
 use crate::replay::Within;
 use crate::time::{self, Millis};
@@ -143,6 +143,7 @@ pub struct Args {
 ///
 /// An input cannot be read, or an output not written.
 pub fn run(args: &Args) -> Result<ExitCode> {
+    memory::keep_for_a_while();
     let started = clock::instant();
     let now = clock::now();
     log::start(false)?;

@@ -120,7 +120,6 @@ struct TestArgs {
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
     memory::share_one_pool();
-    memory::keep_for_a_while();
     std::panic::set_hook(Box::new(screen::panicked));
     let command = match parse() {
         Ok(command) => command,

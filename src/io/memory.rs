@@ -24,7 +24,7 @@ pub fn keep_for_a_while() {
     keep_for(KEPT_MS);
 }
 
-/// Keeps it no longer than usual.
+/// Keeps it no longer than usual, once what was said before has run out.
 pub fn give_back_soon() {
     keep_for(USUAL_MS);
 }

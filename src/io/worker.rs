@@ -13,7 +13,6 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::client::{Health, START_PATIENCE, lock};
 use super::identity::Identity;
-use super::memory;
 use super::noting::Noting;
 use super::reload::{Ask, Plans, Reloader};
 use super::rule_set::{self, RuleSet};
@@ -95,7 +94,6 @@ pub fn run_until<S: Future<Output = &'static str>>(
     beginning: Beginning,
     stop: impl FnOnce(Sender<Ask>) -> Result<S>,
 ) -> Result<(), Failure> {
-    memory::give_back_soon();
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
