@@ -375,8 +375,8 @@ impl Catalogue {
         newest_first.copied().find(|plan| self.is_whole(*plan))
     }
 
-    /// What the rules of the newest plan mean, where that is not what they mean to this version. Once
-    /// an application has rules of its meaning, an older plan is no worker's any more.
+    /// What the rules of the newest plan mean, where that is not what they mean to this version.
+    /// Once an application has rules of its meaning, an older plan is no worker's any more.
     pub fn other_meaning(&self) -> Option<OtherMeaning> {
         let newest = self.plans.get(&self.newest()?)?.entry.as_ref().ok()?;
         let kept = newest.rules.iter().filter_map(|r| self.rules.get(&r.entry));

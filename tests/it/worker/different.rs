@@ -7,7 +7,7 @@ use watchfire::record::Hash;
 
 use super::process::Worker;
 use super::setup::{Setup, Traffic, rule};
-use crate::kafka::{read_committed, write_keyed};
+use crate::kafka::{create_topic, delete_topic, read_committed, write_keyed};
 use crate::world::of_meaning;
 
 fn with_patience(setup: &Setup, name: &str, patience: &str) -> std::path::PathBuf {
@@ -112,22 +112,28 @@ fn workers_whose_rules_differ_say_so() {
     assert!(setup.check() > 0);
 }
 
-/// The application's newest plan comes to be one of a version to which its rules meant something
-/// else.
+/// All that the rules topic has comes to be of a version to which rules meant something else.
 fn make_older(setup: &Setup) {
     let topic = format!("{}.rules", setup.app);
-    let mut entries = Vec::new();
-    for kind in ["rule/", "plan/"] {
-        for message in read_committed(&setup.bootstrap, &topic) {
-            let key = String::from_utf8(message.key.unwrap()).unwrap();
-            if key.starts_with(kind) {
-                entries.push((key, message.value.unwrap()));
-            }
-        }
-    }
+    let messages = read_committed(&setup.bootstrap, &topic).into_iter();
+    let all: Vec<(String, Vec<u8>)> = messages
+        .map(|m| (String::from_utf8(m.key.unwrap()).unwrap(), m.value.unwrap()))
+        .collect();
+    let of_kind = |kind: &str| -> Vec<(String, Vec<u8>)> {
+        let all = all.iter().cloned();
+        all.filter(|(key, _)| key.starts_with(kind)).collect()
+    };
+    let entries: Vec<_> = [of_kind("rule/"), of_kind("plan/")].concat();
     let plan = Hash::default();
     let older = of_meaning(MEANING - 1, Draft { plan, entries });
-    for (key, value) in &older.entries {
+    delete_topic(&setup.bootstrap, &topic);
+    create_topic(
+        &setup.bootstrap,
+        &topic,
+        1,
+        &[("cleanup.policy", "compact")],
+    );
+    for (key, value) in of_kind("topic/").into_iter().chain(older.entries) {
         let entry = (key.as_bytes(), Some(value.as_slice()));
         write_keyed(&setup.bootstrap, &topic, &[entry]);
     }
