@@ -22,7 +22,7 @@ use crate::fold::admission::Refusal;
 use crate::fold::folded::FoldedMessage;
 use crate::fold::place::{Cursor, Place, Portion};
 use crate::fold::slices::{SliceLimit, Slices};
-use crate::fold::state::{Change, Changes, Counts, Read, State};
+use crate::fold::state::{Change, Counts, Read, State, Unwritten};
 use crate::fold::work::Run;
 use crate::matches::LogMessage;
 use crate::plan::Plan;
@@ -455,7 +455,7 @@ impl Partition {
     }
 
     /// What has changed since it was last kept. It is on its way to the store until it is kept.
-    fn changes(&mut self) -> Option<Changes<'_>> {
+    fn changes(&mut self) -> Option<Unwritten<'_>> {
         let changes = match &self.working {
             None => self.state.changes(),
             Some(Working {

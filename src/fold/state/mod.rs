@@ -31,7 +31,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::bookmark::Bookmark;
 use crate::bytes::{Unreadable, from_bytes, to_bytes};
-use crate::canary::{self, Canary};
 use crate::fold::folded::FoldedMessage;
 use crate::fold::key::form::FORMAT as KEY_FORMAT;
 use crate::fold::key::stored::Stored;
@@ -43,11 +42,11 @@ use crate::plan::{Catalogue, LoadedRule, Plan, Unusable};
 use crate::record::Hash;
 use crate::time::{Millis, Second};
 use cache::Cache;
-pub use changes::Changes;
+pub use changes::Unwritten;
 pub(crate) use fold::{Evaluation, Outgoing};
 use hours::Hours;
+use rows::key_id;
 pub use rows::{Change, Read};
-use rows::{key_id, key_row, timer_row};
 pub(crate) use scan::Due;
 use scan::{Listed, Scan};
 
@@ -350,24 +349,6 @@ impl State {
         Ok(())
     }
 
-    /// All changes since the last call (the meta row always among them): to be written in one
-    /// batch once the Kafka commit has succeeded. They must be taken to the last one, and
-    /// [`State::kept`] must follow before the next call.
-    pub fn changes(&mut self) -> Changes<'_> {
-        let had_cursor = std::mem::take(&mut self.has_cursor);
-        let cursor = had_cursor.then(|| (State::CURSOR_ROW.to_vec(), None));
-        self.changes_with(cursor, self.meta())
-    }
-
-    /// The same within a message: its keys up to `key` are folded. `meta`: as [`State::meta`] was
-    /// before it.
-    pub fn changes_within(&mut self, offset: i64, key: KeyId, meta: &[u8]) -> Changes<'_> {
-        let cursor = to_bytes(FORMAT, &StoredCursor { offset, key });
-        self.has_cursor = true;
-        let cursor = (State::CURSOR_ROW.to_vec(), Some(cursor));
-        self.changes_with(Some(cursor), meta.to_vec())
-    }
-
     /// Takes the row that says how far a message is folded: its offset, and the last key.
     ///
     /// # Errors
@@ -382,42 +363,9 @@ impl State {
         }
     }
 
-    fn changes_with(&mut self, cursor: Option<Change>, meta: Vec<u8>) -> Changes<'_> {
-        let mut keys = self.keys.leave();
-        keys.sort_unstable();
-        let first: Vec<Change> = cursor.into_iter().collect();
-        Changes {
-            state: self,
-            made: first.into_iter(),
-            keys: keys.into_iter(),
-            meta: Some((State::META_ROW.to_vec(), Some(meta))),
-            timers: Vec::new(),
-        }
-    }
-
     /// The changes that were given last are written.
     pub fn kept(&mut self) {
         self.keys.arrived();
-    }
-
-    fn changes_of(&mut self, id: KeyId, changes: &mut Vec<Change>, timers: &mut Vec<Change>) {
-        let Some(cached) = self.keys.get_mut(id) else {
-            return;
-        };
-        if cached.stored_due != cached.key.due() {
-            let before = cached.stored_due;
-            timers.extend(before.map(|due| (timer_row(due, Some(id)), None)));
-            let due = cached.key.due();
-            timers.extend(due.map(|due| (timer_row(due, Some(id)), Some(Vec::new()))));
-            cached.stored_due = due;
-        }
-        let is_empty = cached.key.stored.is_empty();
-        cached.key.stored.changes(&key_row(id), changes);
-        cached.key.rest();
-        self.keys.weigh(id);
-        if is_empty && canary::is(Canary::EmptiedForgotten) {
-            self.keys.remove(id);
-        }
     }
 
     /// Bytes that the keys in memory take, about.
