@@ -387,7 +387,7 @@ impl Catalogue {
         });
         match others.next()? {
             OtherMeaning::Earlier(_) if self.has_begun() => None,
-            other => Some(other),
+            other @ (OtherMeaning::Earlier(_) | OtherMeaning::Later(_)) => Some(other),
         }
     }
 
