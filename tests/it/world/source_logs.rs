@@ -81,7 +81,8 @@ impl World {
 
     /// If a partition became another log, or lost messages, that would be found: the log that it
     /// is now is the one that was read, and its last message that was is still there. What was
-    /// read of an epoch that is not committed yet nobody could know again.
+    /// read of an epoch that is not committed yet nobody could know again, nor what was read since
+    /// the note that stands in for what was committed.
     pub fn can_be_known_again(&self, partition: usize) -> bool {
         let log = &self.source_logs[partition];
         let is_known = match log.read_to.bookmark {
@@ -93,7 +94,8 @@ impl World {
         let newest = epochs.source(TOPIC, partition as u32 + 1);
         let newest = newest.epoch_of(partition as u32);
         let is_committed = [span.epoch, newest] == [log.read_to.epoch; 2];
-        is_known && is_committed && span.generation == log.generation()
+        let is_all_known = self.read[partition] == span.read;
+        is_known && is_committed && is_all_known && span.generation == log.generation()
     }
 
     /// The messages of one of the logs that a partition is or was.
