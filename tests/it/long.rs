@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+#[cfg(feature = "canary")]
+use watchfire::canary::{self, Canary};
 use watchfire::fold::state::Counts;
-use watchfire::incident::{Incident, Status};
+use watchfire::incident::{CloseReason, Incident, Status};
 use watchfire::time::rfc3339;
 
 use crate::oracle;
@@ -52,13 +54,18 @@ impl Life {
         self.world.produce(partition, record.into_bytes());
     }
 
-    /// Everything is read and committed; the clock is said.
-    fn turn(&mut self) {
+    /// Everything is read into the matches log; the clock is said.
+    fn detect(&mut self) {
         for partition in [0, 1] {
             while self.detect.read(&self.world, partition) {}
         }
         self.detect.mark(&self.world);
         self.detect.commit(&mut self.world, true);
+    }
+
+    /// Everything is read and committed; the clock is said.
+    fn turn(&mut self) {
+        self.detect();
         for partition in self.correlate.assigned() {
             self.correlate.read(&self.world, partition, usize::MAX);
             self.correlate.commit_kafka(&mut self.world, partition);
@@ -245,6 +252,55 @@ fn two_late_incidents_hold_one_match() {
     let opened = late.filter(|said| said.status == Status::Open);
     let firsts: Vec<i64> = opened.map(|said| said.first_seen).collect();
     assert_eq!(firsts, [at(2), at(14)]);
+}
+
+/// A rule that is back before the store has heard of its end starts empty all the same.
+fn a_rule_is_back_before_its_end_is_stored() {
+    let rules = ATTEMPTS.replace(">= 2", ">= 1");
+    let mut life = Life::new(&rules, 1);
+    let attempt = |life: &mut Life| {
+        let time = life.world.clock - 1_000;
+        life.produce(0, time, "ATTEMPT", "alice");
+    };
+    life.world.clock += 60 * MINUTE;
+    attempt(&mut life);
+    life.turn();
+    let without = life.world.plan(OFF);
+    life.detect.restart(&life.world, without);
+    let is_removed = |said: &Incident| said.close_reason == Some(CloseReason::RuleRemoved);
+    for turn in 0.. {
+        assert!(turn < 10, "the rule does not go");
+        life.world.clock += 7 * MINUTE;
+        life.detect();
+        life.correlate.read(&life.world, 0, usize::MAX);
+        life.correlate.commit_kafka(&mut life.world, 0);
+        if life.incidents().iter().any(is_removed) {
+            break;
+        }
+        life.correlate.commit_disk(0, true);
+    }
+    let again = life.world.plan(&rules);
+    life.detect.restart(&life.world, again);
+    attempt(&mut life);
+    life.detect();
+    life.correlate.read(&life.world, 0, usize::MAX);
+    life.correlate.commit_disk(0, true);
+    life.turn();
+    life.check();
+}
+
+#[test]
+fn a_rule_that_is_back_before_its_end_is_stored_starts_empty() {
+    a_rule_is_back_before_its_end_is_stored();
+}
+
+#[cfg(feature = "canary")]
+#[test]
+fn an_emptied_key_that_is_forgotten_too_early_is_noticed() {
+    canary::set(Some(Canary::EmptiedForgotten));
+    let held = std::panic::catch_unwind(a_rule_is_back_before_its_end_is_stored);
+    canary::set(None);
+    assert!(held.is_err());
 }
 
 const OFF: &str = "
