@@ -157,10 +157,10 @@ pub fn judge(next: i64, bookmark: Option<Bookmark>, found: LogNow) -> Judgement 
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::{Bookmark, Judgement, LogNow, Sign, There, judge};
 
-    const BOOKMARK: Bookmark = Bookmark {
+    pub(crate) const BOOKMARK: Bookmark = Bookmark {
         offset: 41,
         timestamp: Some(1_767_225_600_000),
         hash: 0x0123_4567_89ab_cdef,

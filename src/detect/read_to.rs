@@ -205,12 +205,7 @@ pub fn go_on(
 mod tests {
     use super::{ReadTo, is_of_before};
     use crate::bookmark::Bookmark;
-
-    const BOOKMARK: Bookmark = Bookmark {
-        offset: 41,
-        timestamp: Some(1_767_225_600_000),
-        hash: 0x0123_4567_89ab_cdef,
-    };
+    use crate::bookmark::tests::BOOKMARK;
 
     #[test]
     fn what_is_written_is_read() {

@@ -203,24 +203,12 @@ impl Stage {
             }
         }
         if self.commit(&group)? {
+            let matches = Names::of(&self.config.app).matches;
             let foldings = self.folding.iter();
-            let notes = foldings.map(|(number, folding)| {
-                let Commit { offset, metadata } = folding.partition.commit();
-                self.note_of(*number, *offset, metadata)
-            });
+            let notes = foldings.map(|(number, folding)| note_of(&matches, *number, folding));
             noting::note_at_end(&self.config, &self.health, &notes.collect::<Vec<_>>());
         }
         Ok(())
-    }
-
-    /// The entry that notes how far a partition is folded.
-    fn note_of(&self, number: i32, offset: i64, metadata: &str) -> (String, Vec<u8>) {
-        let noted = NotedEntry {
-            epoch: 0,
-            offset,
-            beside: metadata.to_owned(),
-        };
-        noted.entry(&Names::of(&self.config.app).matches, number.unsigned_abs())
     }
 
     /// Forgets everything, once nothing is on its way any more.

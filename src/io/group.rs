@@ -26,6 +26,8 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use rdkafka::types::RDKafkaRespErr;
 
 use super::client::{self, CALL, Health, lock};
+use crate::fold::partition::Commit;
+use crate::plan::noted::NotedEntry;
 use crate::time::Millis;
 pub use list::list_of;
 use list::{list, names, starts};
@@ -65,6 +67,35 @@ pub struct Committed {
     pub offset: i64,
     /// What was noted.
     pub metadata: String,
+}
+
+/// What stands in for it where the brokers have forgotten it.
+impl From<&NotedEntry> for Committed {
+    fn from(noted: &NotedEntry) -> Committed {
+        Committed {
+            offset: noted.offset,
+            metadata: noted.beside.clone(),
+        }
+    }
+}
+
+impl From<Committed> for Commit {
+    fn from(Committed { offset, metadata }: Committed) -> Commit {
+        Commit { offset, metadata }
+    }
+}
+
+/// All partitions of those of the topics that exist.
+pub fn partitions_of<'t>(
+    topics: impl IntoIterator<Item = &'t str>,
+    existing: &BTreeMap<String, u32>,
+) -> Vec<Partition> {
+    let topics = topics.into_iter();
+    let topics = topics.filter_map(|topic| Some((topic, existing.get(topic)?)));
+    let all = topics.flat_map(|(topic, count)| {
+        (0..*count).map(|number| (topic.to_owned(), number.cast_signed()))
+    });
+    all.collect()
 }
 
 /// Brokers do not have what is to be read next.

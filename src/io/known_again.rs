@@ -54,11 +54,7 @@ impl AsRead {
         let Some(noted) = catalogue.noted(topic, number.unsigned_abs()) else {
             return Ok(None);
         };
-        let found = Committed {
-            offset: noted.offset,
-            metadata: noted.beside.clone(),
-        };
-        AsRead::committed(partition, &found, noted.epoch).map(Some)
+        AsRead::committed(partition, &Committed::from(noted), noted.epoch).map(Some)
     }
 }
 

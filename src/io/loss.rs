@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use rdkafka::consumer::BaseConsumer;
 
 use super::client::{self, Health};
-use super::group::{Asking, Committed, Partition};
+use super::group::{Asking, Committed, Partition, partitions_of};
 use super::known_again::AsRead;
 use super::rules_topic;
 use super::topics::Names;
@@ -56,8 +56,8 @@ pub fn find(
     }
     let catalogue = rules_topic::read(config, health)?.catalogue;
     let sources = config.sources.iter().map(String::as_str);
-    let sources = partitions(sources, existing);
-    let matches = partitions([&*names.matches], existing);
+    let sources = partitions_of(sources, existing);
+    let matches = partitions_of([&*names.matches], existing);
     let mut losses = Vec::new();
     let sources = Stage::of(config, health, "detect")?.look(&sources)?;
     losses.extend(
@@ -80,19 +80,6 @@ pub fn accept(config: &Config, health: &Arc<Health>, losses: &[Loss]) -> Result<
         Catalogue::accept_loss(&loss.topic, loss.partition, loss.committed, loss.begins)
     });
     rules_topic::write(config, health, &entries.collect::<Vec<_>>())
-}
-
-/// The partitions of those of the topics that exist.
-fn partitions<'t>(
-    topics: impl IntoIterator<Item = &'t str>,
-    existing: &BTreeMap<String, u32>,
-) -> Vec<Partition> {
-    let topics = topics.into_iter();
-    let topics = topics.filter_map(|topic| Some((topic, existing.get(topic)?)));
-    let all = topics.flat_map(|(topic, count)| {
-        (0..*count).map(|number| (topic.to_owned(), number.cast_signed()))
-    });
-    all.collect()
 }
 
 /// Whoever asks about the group of a stage.
@@ -165,10 +152,7 @@ impl Look {
 
     /// What is gone of the matches topic that a state must be made anew from.
     fn of_matches(&self, config: &Config, catalogue: &Catalogue) -> Option<Loss> {
-        let commit = self.committed.as_ref().map(|committed| Commit {
-            offset: committed.offset,
-            metadata: committed.metadata.clone(),
-        });
+        let commit = self.committed.clone().map(Commit::from);
         let found = Found {
             meta: None,
             cursor: None,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::Result;
 
 use super::client::{self, Health, START_PATIENCE};
-use super::group::{Asking, Committed, Partition};
+use super::group::{Asking, Committed, Partition, partitions_of};
 use super::known_again::{self, AsRead};
 use super::topics::{Deviation, Names, Weight};
 use crate::bookmark::{Judgement, Sign, judge};
@@ -26,9 +26,8 @@ pub fn deviations(
     existing: &BTreeMap<String, u32>,
     catalogue: &Catalogue,
 ) -> Result<Vec<Deviation>> {
-    let matches = Names::of(&config.app).matches.to_string();
-    let sources = partitions(&config.sources, existing);
-    let matches = partitions(&[matches], existing);
+    let sources = partitions_of(config.sources.iter().map(String::as_str), existing);
+    let matches = partitions_of([&*Names::of(&config.app).matches], existing);
     let of_sources = found(
         config,
         health,
@@ -59,17 +58,6 @@ pub fn deviations(
         )
     });
     Ok(sources.chain(matches).collect())
-}
-
-/// All partitions of those of the topics that exist.
-fn partitions(topics: &[String], existing: &BTreeMap<String, u32>) -> Vec<Partition> {
-    let topics = topics.iter();
-    let topics = topics.filter_map(|topic| Some((topic, *existing.get(topic)?)));
-    let all = topics.flat_map(|(topic, count)| {
-        let numbers = (0..count).filter_map(|number| i32::try_from(number).ok());
-        numbers.map(|number| (topic.clone(), number))
-    });
-    all.collect()
 }
 
 /// How a partition was read of which this is committed; `None`: it was not.
@@ -134,19 +122,9 @@ fn folded(
     committed: Option<&Committed>,
     catalogue: &Catalogue,
 ) -> Option<AsRead> {
-    let commit = match committed {
-        Some(found) => Commit {
-            offset: found.offset,
-            metadata: found.metadata.clone(),
-        },
-        None => {
-            let noted = catalogue.noted(topic, number.unsigned_abs())?;
-            Commit {
-                offset: noted.offset,
-                metadata: noted.beside.clone(),
-            }
-        }
-    };
+    let noted = || catalogue.noted(topic, number.unsigned_abs());
+    let found = committed.cloned().or_else(|| noted().map(Committed::from));
+    let commit = Commit::from(found?);
     let bookmark = Bookmarks::of(None, Some(&commit)).committed;
     let read_to = ReadTo { epoch: 0, bookmark };
     let next = commit.offset;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::{Result, bail};
 
 use super::{Folding, Stage};
-use crate::bookmark::There;
+use crate::bookmark::{Bookmark, There};
 use crate::config::Delivery;
 use crate::escape;
 use crate::fold::partition::{Bookmarks, CannotOpen, Commit, Found, Opened, Partition, Remark};
@@ -146,22 +146,22 @@ impl Stage {
         for (partition, (low, high)) in bounds {
             let commit = committed.remove(&partition);
             let commit = commit.or_else(|| self.noted(&partition));
-            let commit = commit.map(|committed| Commit {
-                offset: committed.offset,
-                metadata: committed.metadata,
-            });
+            let commit = commit.map(Commit::from);
             let meta = self
                 .store
                 .get(u32::try_from(partition.1)?, State::META_ROW)?;
             let known_by = Bookmarks::of(meta.as_deref(), commit.as_ref());
-            for (bookmark, places) in [
-                (known_by.committed, &mut of_commits),
-                (known_by.stored, &mut of_stores),
-            ] {
+            let place = |bookmark: Option<Bookmark>| {
                 let place = bookmark.map(|bookmark| bookmark.offset);
-                let place = place.filter(|place| (low..high).contains(place));
-                places.extend(place.map(|place| (partition.clone(), place)));
-            }
+                place.filter(|place| (low..high).contains(place))
+            };
+            let committed_at = place(known_by.committed);
+            let stored_at = place(known_by.stored);
+            of_commits.extend(committed_at.map(|place| (partition.clone(), place)));
+            // Mostly both are one message, which is read once.
+            let other = stored_at.filter(|_| stored_at != committed_at);
+            of_stores.extend(other.map(|place| (partition.clone(), place)));
+            let is_one = stored_at.is_some() && other.is_none();
             let left = Left {
                 commit,
                 meta,
@@ -170,15 +170,19 @@ impl Stage {
                 low,
                 high,
             };
-            all.insert(partition, left);
+            all.insert(partition, (left, is_one));
         }
         let of_commits = known_again::messages(&self.config, &self.health, &of_commits)?;
         let of_stores = known_again::messages(&self.config, &self.health, &of_stores)?;
-        for (partition, left) in &mut all {
-            left.committed_there = There::of(of_commits.get(partition).copied());
-            left.stored_there = There::of(of_stores.get(partition).copied());
-        }
-        Ok(all)
+        let all = all.into_iter().map(|(partition, (mut left, is_one))| {
+            left.committed_there = There::of(of_commits.get(&partition).copied());
+            left.stored_there = match is_one {
+                true => left.committed_there,
+                false => There::of(of_stores.get(&partition).copied()),
+            };
+            (partition, left)
+        });
+        Ok(all.collect())
     }
 
     /// What was noted of a partition of which the brokers have no committed offset: they forget it
@@ -193,10 +197,7 @@ impl Stage {
              topic made anew? It is compared with what is noted of it in the rules topic; if it is \
              the same log, what was said since that note is said again, with equal bytes"
         );
-        Some(group::Committed {
-            offset: noted.offset,
-            metadata: noted.beside.clone(),
-        })
+        Some(group::Committed::from(noted))
     }
 }
 
