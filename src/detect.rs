@@ -98,6 +98,8 @@ pub struct Counts {
     pub hidden: u64,
     /// Broken records that were not mended, for their message had asked for too much of that.
     pub unmended: u64,
+    /// Records of which nothing but a time is known.
+    pub unrecognised: u64,
     /// Records whose time lay in the future.
     pub future: u64,
     /// Values of matches that were too long and are cut.
@@ -119,6 +121,7 @@ impl Counts {
         self.by_reason.add(&more.by_reason);
         self.hidden += more.hidden;
         self.unmended += more.unmended;
+        self.unrecognised += more.unrecognised;
         self.future += more.future;
         self.cut += more.cut;
         self.partly_matched += more.partly_matched;
@@ -239,6 +242,7 @@ impl Detector {
         });
         outbox.counts.hidden += work.hidden;
         outbox.counts.unmended += work.unmended;
+        outbox.counts.unrecognised += work.unrecognised;
         if let Some(reading) = self.readings.get_mut(&source) {
             reading.position = Position {
                 epoch,

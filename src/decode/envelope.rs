@@ -3,14 +3,18 @@
 //! Read are `{"records": [..]}` with or without other keys, an array of records or envelopes, a
 //! bare record, and several of these one after the other (NDJSON). An object is an envelope if it
 //! has a key `records`, in any case; a record within `records` is never an envelope itself.
+//! An answer of REST or Graph, `{"value": [..]}`, is read as its records. Of what Event Grid sends,
+//! and of a CloudEvent, the record is what `data` holds.
+
+use std::borrow::Cow;
 
 use super::extract::{self, Found, Slots};
 use super::json::{Fault, Scanner};
 use super::recover;
 use super::refuse::Run;
 use super::survey::{Standing, Survey};
-use super::{Decoded, Decoder, Reject, Work};
-use crate::event::{Event, Lists};
+use super::{Decoded, Decoder, Recipes, Reject, Work, repair};
+use crate::event::Event;
 use crate::normalise;
 use crate::time::Millis;
 
@@ -39,17 +43,7 @@ pub(super) fn read<'m>(
         timestamp,
         each,
         slots: Slots::new(decoder.slots),
-        event: Event {
-            time: 0,
-            values: vec![
-                None;
-                decoder
-                    .families
-                    .first()
-                    .map_or(0, |all| all.attributes.len())
-            ],
-            lists: Lists::default(),
-        },
+        event: Event::default(),
         index: 0,
         refused: None,
         line: 0,
@@ -64,6 +58,49 @@ pub(super) fn read<'m>(
     reader.tell_refused();
     reader.spend_within();
     reader.work
+}
+
+/// Fills the attributes of an event.
+fn fill<'t>(event: &mut Event<'t>, recipes: Option<&Recipes>, slots: &Slots<'t>, record: &'t str) {
+    let recipes = recipes.map_or(&[] as &[_], |recipes| &recipes.attributes);
+    event.values.resize(recipes.len(), None);
+    for (recipe, value) in recipes.iter().zip(&mut event.values) {
+        normalise::fill(value, recipe, slots, record);
+    }
+}
+
+/// Whether any attribute tells something of a record, be it asked for or not.
+#[cold]
+fn is_recognised(decoder: &Decoder, record: &str) -> bool {
+    let Some(all) = &decoder.all else {
+        return false;
+    };
+    let tells = |text: &str| {
+        let mut slots = Slots::new(all.slots);
+        let start = Scanner::new(text, 0, all.limits.nesting);
+        let mut scanner = start.clone();
+        let root = &all.root;
+        let read = extract::record(root, &mut scanner, &mut slots, false, extract::own);
+        extract::unwrap(all, start, &mut slots, extract::own);
+        let mut event = Event::default();
+        fill(&mut event, all.recipes(&slots), &slots, text);
+        read.is_ok().then(|| all.tells(&event))
+    };
+    // A record that was mended is mended once more.
+    let told = tells(record).or_else(|| tells(&repair::repair(record)));
+    told.unwrap_or_default()
+}
+
+/// Whether an answer of REST or Graph says this of itself, or its records.
+pub(super) fn is_of_answer(key: &str) -> bool {
+    let is_one_of = |names: &[&str]| names.iter().any(|name| key.eq_ignore_ascii_case(name));
+    let is_odata = key.trim_start_matches('@').starts_with("odata.");
+    is_odata || is_one_of(&["value", "nextLink", "count"])
+}
+
+/// A text that is as old as the message.
+fn lent(text: &str) -> Cow<'_, str> {
+    Cow::Borrowed(text)
 }
 
 /// Where an object stands.
@@ -191,18 +228,27 @@ impl<'t> Reader<'_, 't, '_, '_> {
             ) => (),
         }
         let mut scanner = self.scanner(at);
+        let start = scanner.clone();
         let maybe_envelope = place == Place::Top || self.begins_line(at);
         let read = self.read_record(&mut scanner, maybe_envelope);
         self.spend(scanner.at - at);
+        let answer = self.answer(at, place);
+        if read.is_ok() && answer.is_none() {
+            extract::unwrap(self.decoder, start, &mut self.slots, lent);
+        }
         self.spend_within();
-        match read {
-            Ok(Found::Record(end)) => {
+        match (read, answer) {
+            (Ok(Found::Record(end)), Some(records)) => {
+                self.elements(records + 1, Place::Records);
+                end
+            }
+            (Ok(Found::Record(end)), None) => {
                 self.accept(at, end);
                 end
             }
-            Ok(Found::Envelope(_)) if place == Place::Records => at,
-            Ok(Found::Envelope(records)) => self.envelope(at, records),
-            Err(fault) => {
+            (Ok(Found::Envelope(_)), _) if place == Place::Records => at,
+            (Ok(Found::Envelope(records)), _) => self.envelope(at, records),
+            (Err(fault), _) => {
                 // Whatever is asked of the objects within is known then.
                 self.standing(at);
                 self.unsound(at, fault, place)
@@ -212,9 +258,13 @@ impl<'t> Reader<'_, 't, '_, '_> {
 
     /// Reads the object at `at`, which is not JSON. Returns where it ends.
     fn unsound(&mut self, at: usize, fault: Fault, place: Place) -> usize {
-        if place == Place::Top
-            && let Some(records) = self.single_quoted_records(at)
-        {
+        let records = match place {
+            Place::Top => self
+                .single_quoted_records(at)
+                .or_else(|| self.broken_answer(at)),
+            Place::Records => None,
+        };
+        if let Some(records) = records {
             return self.envelope(at, records);
         }
         self.broken(at, fault, place)
@@ -225,14 +275,31 @@ impl<'t> Reader<'_, 't, '_, '_> {
         scanner: &mut Scanner<'t>,
         maybe_envelope: bool,
     ) -> Result<Found, Fault> {
-        let lend = |text: &'t str| text.into();
         extract::record(
             &self.decoder.root,
             scanner,
             &mut self.slots,
             maybe_envelope,
-            lend,
+            lent,
         )
+    }
+
+    /// Where the records begin of the answer of REST or Graph that was read at `at`: an object with
+    /// a list called `value`, and nothing else but what such answers say of themselves.
+    fn answer(&mut self, at: usize, place: Place) -> Option<usize> {
+        let records = self.slots.answer.filter(|_| place == Place::Top)?;
+        let mut scanner = self.scanner(at);
+        let has_others = loop {
+            scanner.at += 1;
+            let key = scanner.string().ok()?;
+            let is_own = is_of_answer(&key.text());
+            let read = scanner.expect(b':').and_then(|()| scanner.skip(1));
+            if !is_own || read.is_err() || scanner.token() != Some(b',') {
+                break !is_own;
+            }
+        };
+        self.spend(scanner.at - at);
+        (!has_others).then_some(records)
     }
 
     /// Reads the envelope at `at` from the value of its `records` on. Returns where it ends.
@@ -337,7 +404,7 @@ impl<'t> Reader<'_, 't, '_, '_> {
     /// Hands over the record that was read, from `at` to `end`.
     pub(super) fn accept(&mut self, at: usize, end: usize) {
         let recipes = self.decoder.recipes(&self.slots);
-        let own = recipes.and_then(|recipes| normalise::own_time(&recipes.time, &self.slots));
+        let own = self.decoder.own_time(&self.slots);
         let Some(time) = own.or(self.timestamp) else {
             return self.refuse(at, end, Reject::NoTime);
         };
@@ -346,9 +413,9 @@ impl<'t> Reader<'_, 't, '_, '_> {
         }
         self.event.time = time;
         let record = self.text.get(at..end).unwrap_or_default();
-        let recipes = recipes.map_or(&[] as &[_], |recipes| &recipes.attributes);
-        for (recipe, value) in recipes.iter().zip(&mut self.event.values) {
-            normalise::fill(value, recipe, &self.slots, record);
+        fill(&mut self.event, recipes, &self.slots, record);
+        if !self.decoder.tells(&self.event) && !is_recognised(self.decoder, record) {
+            self.work.unrecognised += 1;
         }
         self.slots
             .take_lists(&self.decoder.paths, &mut self.event.lists);

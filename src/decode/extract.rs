@@ -7,8 +7,8 @@
 use std::borrow::Cow;
 
 use super::json::{Fault, Quoted, Scanner};
-use super::repair;
-use super::trie::Node;
+use super::trie::{Holds, Node};
+use super::{Decoder, repair};
 use crate::event::{AttributeId, Element, Lists, Value};
 
 /// The element of a value that was reached through none, beside others.
@@ -29,6 +29,10 @@ pub(crate) struct Slots<'s> {
     pub(super) hidden: u64,
     /// The elements of the lists that were read.
     pub(super) elements: Vec<Element>,
+    /// Where the list of an answer begins that the record may be.
+    pub(super) answer: Option<usize>,
+    /// Where the record begins that this one may be wrapped around.
+    data: Option<usize>,
 }
 
 struct Slot<'s> {
@@ -46,6 +50,8 @@ impl<'s> Slots<'s> {
             read_within: 0,
             hidden: 0,
             elements: Vec::new(),
+            answer: None,
+            data: None,
         }
     }
 
@@ -83,6 +89,8 @@ impl<'s> Slots<'s> {
     pub(crate) fn clear(&mut self) {
         self.hidden = 0;
         self.elements.clear();
+        self.answer = None;
+        self.data = None;
         for found in self.found.drain(..) {
             if let Some(place) = self.places.get_mut(usize::from(found.slot)) {
                 *place = 0;
@@ -148,14 +156,7 @@ pub(super) fn record<'x, 's>(
     lend: impl Fn(&'x str) -> Cow<'s, str> + Copy,
 ) -> Result<Found, Fault> {
     slots.clear();
-    let start = scanner.clone();
-    let mut walk = Walk {
-        scanner: start,
-        slots,
-        lend,
-        element: None,
-        strings_within: 0,
-    };
+    let mut walk = Walk::new(scanner.clone(), slots, lend);
     let envelope = walk.object(root, 1, maybe_envelope);
     scanner.at = walk.scanner.at;
     Ok(if envelope? {
@@ -163,6 +164,36 @@ pub(super) fn record<'x, 's>(
     } else {
         Found::Record(scanner.at)
     })
+}
+
+/// If the record that was read from `scanner` on is wrapped around another one, reads that one into
+/// `slots` in its place, and what is wanted of what it is wrapped in.
+pub(super) fn unwrap<'x, 's>(
+    decoder: &Decoder,
+    scanner: Scanner<'x>,
+    slots: &mut Slots<'s>,
+    lend: impl Fn(&'x str) -> Cow<'s, str> + Copy,
+) {
+    let Some(data) = slots.data.filter(|_| decoder.is_wrapped(slots)) else {
+        return;
+    };
+    slots.clear();
+    let start = scanner.at;
+    let mut walk = Walk::new(scanner, slots, lend);
+    let mut read = walk.object(&decoder.around, 1, false);
+    let mut length = walk.scanner.at - start;
+    walk.scanner.at = data;
+    if read.is_ok() && walk.scanner.token() == Some(b'"') {
+        read = walk.scanner.string().map(|quoted| {
+            walk.json_in_string(&decoder.root, &quoted.text());
+            false
+        });
+    } else if read.is_ok() {
+        read = walk.object(&decoder.root, 1, false);
+    }
+    length += walk.scanner.at - data;
+    debug_assert!(read.is_ok(), "what was read once can be read again");
+    slots.read_within += length;
 }
 
 /// Makes the text of a value outlive a text that is soon gone.
@@ -179,7 +210,17 @@ struct Walk<'x, 's, 'v, L> {
     strings_within: u32,
 }
 
-impl<'x, 's, L: Fn(&'x str) -> Cow<'s, str> + Copy> Walk<'x, 's, '_, L> {
+impl<'x, 's, 'v, L: Fn(&'x str) -> Cow<'s, str> + Copy> Walk<'x, 's, 'v, L> {
+    fn new(scanner: Scanner<'x>, slots: &'v mut Slots<'s>, lend: L) -> Walk<'x, 's, 'v, L> {
+        Walk {
+            scanner,
+            slots,
+            lend,
+            element: None,
+            strings_within: 0,
+        }
+    }
+
     /// Reads the object that begins here, at nesting `depth`. With `maybe_envelope`, stops before
     /// the value of `records`, and says so.
     fn object(&mut self, node: &Node, depth: u32, maybe_envelope: bool) -> Result<bool, Fault> {
@@ -192,11 +233,12 @@ impl<'x, 's, L: Fn(&'x str) -> Cow<'s, str> + Copy> Walk<'x, 's, '_, L> {
             let key = self.scanner.string()?;
             self.scanner.expect(b':')?;
             match child(node, key) {
-                Some(child) if maybe_envelope && child.records => {
+                Some(child) if child.holds == Holds::Nothing => self.value(child, depth)?,
+                Some(child) if maybe_envelope && child.holds == Holds::Records => {
                     self.scanner.token();
                     return Ok(true);
                 }
-                Some(child) => self.value(child, depth)?,
+                Some(child) => self.held(child, depth)?,
                 None => self.skip(depth)?,
             }
             match self.scanner.token() {
@@ -210,6 +252,24 @@ impl<'x, 's, L: Fn(&'x str) -> Cow<'s, str> + Copy> Walk<'x, 's, '_, L> {
                 Some(_) => return Err(Fault::Syntax),
                 None => return Err(Fault::End),
             }
+        }
+    }
+
+    /// Reads the value that follows, at the top of the record, and notes where it begins if it may
+    /// hold records.
+    fn held(&mut self, node: &Node, depth: u32) -> Result<(), Fault> {
+        let first = self.scanner.token();
+        let at = self.scanner.at;
+        match (node.holds, first) {
+            _ if self.strings_within > 0 => {}
+            (Holds::Answer, Some(b'[')) => self.slots.answer = self.slots.answer.or(Some(at)),
+            (Holds::Data, Some(b'{' | b'"')) => self.slots.data = self.slots.data.or(Some(at)),
+            (Holds::Nothing | Holds::Records | Holds::Answer | Holds::Data, _) => {}
+        }
+        if node.is_wanted() {
+            self.value(node, depth)
+        } else {
+            self.skip(depth)
         }
     }
 

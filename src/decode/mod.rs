@@ -15,6 +15,8 @@ mod repair;
 mod survey;
 mod trie;
 
+use trie::Holds;
+
 #[cfg(test)]
 mod tests;
 
@@ -47,6 +49,8 @@ pub struct Work {
     pub hidden: u64,
     /// Broken records that were not mended, for the message had asked for too much of that.
     pub unmended: u64,
+    /// Records of which nothing but a time is known, whatever attributes are asked for.
+    pub unrecognised: u64,
 }
 
 impl Work {
@@ -55,6 +59,7 @@ impl Work {
         self.steps += more.steps;
         self.hidden += more.hidden;
         self.unmended += more.unmended;
+        self.unrecognised += more.unrecognised;
     }
 }
 
@@ -85,6 +90,10 @@ impl Default for Limits {
 pub struct Decoder {
     /// The wanted paths.
     root: trie::Node,
+    /// The wanted paths of what a record may be wrapped in.
+    around: trie::Node,
+    /// What tells that a record is wrapped.
+    wrapping: Wrapping,
     /// How many values can be taken out of a record.
     slots: usize,
     /// Wherever a record's time may be.
@@ -99,7 +108,19 @@ pub struct Decoder {
     families: Vec<Recipes>,
     /// The slots of attributes that are paths into the record, by attribute.
     paths: Vec<(AttributeId, u16)>,
+    /// The places of attributes that say something of a record: those that have a name.
+    named: Vec<AttributeId>,
+    /// A decoder of all attributes that have a name, unless this is it.
+    all: Option<Box<Decoder>>,
     limits: Limits,
+}
+
+/// Where an object says that it is wrapped around a record: what all of one kind have.
+struct Wrapping {
+    /// <https://learn.microsoft.com/azure/event-grid/event-schema>
+    event_grid: Vec<u16>,
+    /// <https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md>
+    cloud_event: Vec<u16>,
 }
 
 /// What becomes of the records of one family.
@@ -126,13 +147,28 @@ impl Decoder {
 
     /// A decoder that extracts `attributes`, in their order, within `limits`.
     pub fn with_limits(attributes: &Attributes, limits: Limits) -> Decoder {
-        let mut paths = Paths {
-            root: trie::Node::default(),
-            slots: 0,
+        let all = Decoder::of(&normalise::all(), limits);
+        Decoder {
+            all: Some(Box::new(all)),
+            ..Decoder::of(attributes, limits)
+        }
+    }
+
+    fn of(attributes: &Attributes, limits: Limits) -> Decoder {
+        let mut paths = Paths::default();
+        for (key, holds) in [
+            ("records", Holds::Records),
+            ("value", Holds::Answer),
+            ("data", Holds::Data),
+        ] {
+            paths.root.at(&[key.to_owned()]).holds = holds;
+        }
+        let wrapping = Wrapping {
+            event_grid: paths.add_all(&["eventType", "eventTime", "subject", "id"]),
+            cloud_event: paths.add_all(&["specversion", "type", "source", "id"]),
         };
-        paths.root.at(&["records".to_owned()]).records = true;
         let times = paths.add_all(normalise::TIMES);
-        let category = paths.add_all(&["categoryValue", "category.value", "category", "type"]);
+        let category = paths.add_all(&CATEGORY);
         let known = normalise::families();
         let mut tells = Vec::new();
         for (place, family) in known.iter().enumerate() {
@@ -148,9 +184,12 @@ impl Decoder {
         let of_paths = of_paths.filter_map(|(id, slot)| Some((AttributeId(id), (*slot)?)));
         let of_paths = of_paths.collect();
         paths.root.seal();
+        paths.around.seal();
         let slots = usize::from(paths.slots);
         Decoder {
             root: paths.root,
+            around: paths.around,
+            wrapping,
             slots,
             times,
             category,
@@ -158,6 +197,8 @@ impl Decoder {
             said: said_times(),
             families,
             paths: of_paths,
+            named: named(attributes),
+            all: None,
             limits,
         }
     }
@@ -176,6 +217,22 @@ impl Decoder {
                 .map(|(_, family)| *family)
         };
         self.families.get(named.or_else(told).unwrap_or(0))
+    }
+
+    /// When the record whose values stand in `slots` happened, as it says itself.
+    fn own_time(&self, slots: &Slots<'_>) -> Option<Millis> {
+        normalise::own_time(&self.recipes(slots)?.time, slots)
+    }
+
+    /// Whether the record whose values stand in `slots` is wrapped around another.
+    fn is_wrapped(&self, slots: &Slots<'_>) -> bool {
+        let has_all = |wanted: &[u16]| wanted.iter().all(|slot| slots.get(*slot).is_some());
+        has_all(&self.wrapping.event_grid) || has_all(&self.wrapping.cloud_event)
+    }
+
+    /// Whether anything but a time is known of an event.
+    fn tells(&self, event: &Event<'_>) -> bool {
+        self.named.iter().any(|id| event.get(*id).is_some())
     }
 
     /// Calls `each` for every record of `message`, in order. `timestamp` is the message's, and
@@ -230,6 +287,16 @@ fn is_utf16(text: &[u8]) -> bool {
     }
 }
 
+/// The places of attributes that have a name, but for the record itself.
+fn named(attributes: &Attributes) -> Vec<AttributeId> {
+    let all = (0..).map(AttributeId).zip(attributes.list());
+    let named = all.filter(|(_, attribute)| match attribute {
+        Attribute::Named(name) => *name != "rawEventMsg",
+        Attribute::Path(_) => false,
+    });
+    named.map(|(id, _)| id).collect()
+}
+
 fn said_times() -> trie::Node {
     let mut said = trie::Node::default();
     for (slot, source) in (0..).zip(normalise::TIMES) {
@@ -241,9 +308,21 @@ fn said_times() -> trie::Node {
     said
 }
 
+/// Where the category of a record stands, in the order of trust.
+const CATEGORY: [&str; 6] = [
+    "categoryValue",
+    "category.value",
+    "category",
+    "type",
+    "envelope.eventType",
+    "envelope.type",
+];
+
 /// The paths of a decoder in the making.
+#[derive(Default)]
 struct Paths {
     root: trie::Node,
+    around: trie::Node,
     slots: u16,
 }
 
@@ -313,11 +392,19 @@ impl Paths {
         for source in sources {
             for path in normalise::source_paths(source) {
                 let slot = self.new_slot();
-                self.root.at(&path).whole.push(slot);
+                self.node(&path).whole.push(slot);
                 slots.push(slot);
             }
         }
         slots
+    }
+
+    /// The node of a place in the record or, behind `envelope`, in what it is wrapped in.
+    fn node(&mut self, path: &[String]) -> &mut trie::Node {
+        match path.split_first() {
+            Some((first, rest)) if first == "envelope" => self.around.at(rest),
+            Some(_) | None => self.root.at(path),
+        }
     }
 
     /// The slots of `sources`; a path that is wanted twice has one.
@@ -327,10 +414,10 @@ impl Paths {
             .iter()
             .flat_map(|source| normalise::source_paths(source))
         {
-            let known = self.root.at(&path).slots.first().copied();
+            let known = self.node(&path).slots.first().copied();
             slots.push(known.unwrap_or_else(|| {
                 let slot = self.new_slot();
-                self.root.at(&path).slots.push(slot);
+                self.node(&path).slots.push(slot);
                 slot
             }));
         }

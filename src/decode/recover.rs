@@ -2,7 +2,7 @@
 //! the good records behind it are found.
 
 use super::Reject;
-use super::envelope::{Place, Reader};
+use super::envelope::{Place, Reader, is_of_answer};
 use super::extract::{self, Found};
 use super::json::{Fault, Scanner};
 use super::repair;
@@ -105,9 +105,13 @@ impl Reader<'_, '_, '_, '_> {
         let mended = repair::repair_in(std::mem::take(&mut self.mended), text);
         let mut scanner = Scanner::new(&mended, 0, self.decoder.limits.nesting);
         let root = &self.decoder.root;
+        let start = scanner.clone();
         let read = extract::record(root, &mut scanner, &mut self.slots, false, extract::own);
-        self.spend_within();
         let whole = matches!(read, Ok(Found::Record(length)) if length == mended.len());
+        if whole {
+            extract::unwrap(self.decoder, start, &mut self.slots, extract::own);
+        }
+        self.spend_within();
         self.mended = mended;
         if whole {
             self.accept(at, end);
@@ -131,6 +135,29 @@ impl Reader<'_, '_, '_, '_> {
         let key = before.strip_suffix('\'')?.rsplit('\'').next()?;
         let found = value < self.text.len() && key.eq_ignore_ascii_case("records");
         found.then_some(value)
+    }
+
+    /// Where the records begin of an answer at `at` that is not JSON, if all before them is.
+    pub(super) fn broken_answer(&mut self, at: usize) -> Option<usize> {
+        let mut scanner = self.scanner(at);
+        let records = loop {
+            scanner.at += 1;
+            let Ok(key) = scanner.string() else {
+                break None;
+            };
+            let key = key.text();
+            let has_value = scanner.expect(b':').is_ok();
+            let first = scanner.token();
+            if key.eq_ignore_ascii_case("value") && first == Some(b'[') {
+                break Some(scanner.at);
+            }
+            let is_read = has_value && is_of_answer(&key) && scanner.skip_scalar(first).is_ok();
+            if !is_read || scanner.token() != Some(b',') {
+                break None;
+            }
+        };
+        self.spend(scanner.at - at);
+        records
     }
 
     /// Reads the records behind `at`, where a broken one made the end of `records` seem to be.

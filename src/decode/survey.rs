@@ -8,6 +8,7 @@ use super::Decoder;
 use super::envelope::{Place, Reader};
 use super::extract;
 use super::json::{Fault, Scanner};
+use super::trie::Holds;
 use crate::event::Value;
 use crate::normalise;
 
@@ -306,7 +307,7 @@ impl Surveyor<'_, '_> {
             Some(_) if key.raw.eq_ignore_ascii_case("properties") => Key::Properties,
             Some(_) | None => Key::Other,
         };
-        bracket.records |= node.is_some_and(|node| node.records);
+        bracket.records |= node.is_some_and(|node| node.holds == Holds::Records);
         Ok(())
     }
 

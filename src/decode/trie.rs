@@ -7,14 +7,27 @@ pub(super) struct Node {
     pub(super) slots: Vec<u16>,
     /// Where anything found here goes; an object as its JSON text.
     pub(super) whole: Vec<u16>,
-    /// Whether this is the `records` of an envelope.
-    pub(super) records: bool,
+    /// What this is, of the keys of a record or an envelope.
+    pub(super) holds: Holds,
     children: Vec<Child>,
     /// Which lengths of keys there are, a bit each.
     lengths: u64,
     /// Where children are: a power of two of places, at most half of them taken. 1 more than the
     /// child's; 0: none.
     places: Vec<u32>,
+}
+
+/// What a key at the top of an object may hold besides a value.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Holds {
+    #[default]
+    Nothing,
+    /// The records of an envelope.
+    Records,
+    /// The records of an answer of REST or Graph.
+    Answer,
+    /// The record of an event of Event Grid, or of a CloudEvent.
+    Data,
 }
 
 #[derive(Debug)]
@@ -95,6 +108,12 @@ impl Node {
             }
             place = next_place(place, self.places.len());
         }
+    }
+
+    /// Whether anything is wanted here or below.
+    #[inline]
+    pub(super) fn is_wanted(&self) -> bool {
+        self.has_children() || !self.slots.is_empty() || !self.whole.is_empty()
     }
 
     /// Whether anything is wanted below.

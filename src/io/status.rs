@@ -146,6 +146,7 @@ impl Status {
             dead_letters_by_reason = by_reason(&detecting.dead_letters),
             hidden_values = detecting.counts.hidden,
             unmended = detecting.counts.unmended,
+            unrecognised = detecting.counts.unrecognised,
             future = detecting.counts.future,
             values_cut = detecting.counts.cut,
             partly_matched = detecting.counts.partly_matched,

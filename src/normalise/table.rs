@@ -146,7 +146,8 @@ pub(crate) fn of_category(category: &str) -> Option<usize> {
         CATEGORIES.get(place).map(|(_, family)| *family)
     };
     named(category, "").or_else(|| {
-        let (head, _) = category.split_once('-')?;
-        named(head, "-*")
+        let (head, _) = category.split_once('-').unwrap_or_default();
+        let (names, _) = category.rsplit_once('.').unwrap_or_default();
+        named(head, "-*").or_else(|| named(names, ".*"))
     })
 }
