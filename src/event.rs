@@ -159,6 +159,10 @@ pub struct Event<'a> {
     pub values: Vec<Option<Value<'a>>>,
     /// Where values stand that were reached through lists of the record.
     pub lists: Lists,
+    /// Whether the time is the record's own.
+    pub has_own_time: bool,
+    /// Whether anything but a time is known of the record, be it asked for or not.
+    pub is_recognised: bool,
 }
 
 impl<'a> Event<'a> {

@@ -19,11 +19,10 @@ use super::settings::{Settings, USAGE};
 use super::{explanation, log, screen};
 use crate::config::{Config, Size};
 use crate::escape;
-use crate::io::backtest::input::{Reading, Source};
-use crate::io::backtest::topic::{Cluster, TopicRange};
+use crate::io::backtest::input::Reading;
+use crate::io::backtest::topic::Cluster;
 use crate::io::backtest::{self, Outcome, Request, publish};
 use crate::io::client::Health;
-use crate::io::files::{self, Listing};
 use crate::io::{clock, interrupt, memory};
 use crate::record::Hash;
 use crate::replay::Within;
@@ -160,7 +159,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
             return Ok(ExitCode::from(USAGE));
         }
     };
-    let (sources, listing) = args.sources(cluster.as_ref(), now)?;
+    let (sources, listing) = input::sources(&args.input, cluster.as_ref(), now, args.strict)?;
     args.check_outputs(cluster.as_ref())?;
     let mut reading = Reading::default();
     reading.limits.message_bytes = rules.plan.decoding.message_bytes;
@@ -210,10 +209,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
 impl Args {
     /// The configuration and its brokers, where anything needs one.
     fn cluster(&self) -> Result<Option<Cluster>, ExitCode> {
-        let reads_topic = self
-            .input
-            .iter()
-            .any(|input| matches!(input, Input::Topic(..)));
+        let reads_topic = self.input.iter().any(Input::is_topic);
         let writes_topic = matches!(self.destination(), Some(Output::Topic(_)));
         if self.config.is_none() && !reads_topic && !writes_topic {
             return Ok(None);
@@ -243,27 +239,6 @@ impl Args {
             sweep: self.sweep.as_deref(),
             settings: cluster.map_or(SETTINGS, |cluster| cluster.config.settings),
         })
-    }
-
-    /// All that is to be read, files and ranges of topics.
-    fn sources(&self, cluster: Option<&Cluster>, now: Millis) -> Result<(Vec<Source>, Listing)> {
-        let (mut paths, mut topics) = (Vec::new(), Vec::new());
-        for input in &self.input {
-            match (input, cluster) {
-                (Input::Path(path), _) => paths.push(path.clone()),
-                (Input::Topic(topic, (from, to)), Some(cluster)) => {
-                    let bounds = (from.bound(now), to.bound(now));
-                    topics.push(Source::Topic(TopicRange::find(cluster, topic, bounds)?));
-                }
-                (Input::Topic(..), None) => (),
-            }
-        }
-        let listing = files::list(&paths)?;
-        if !paths.is_empty() {
-            listing.check(self.strict)?;
-        }
-        let files = listing.files.iter().cloned().map(Source::File);
-        Ok((files.chain(topics).collect(), listing))
     }
 
     /// Says what is wrong with the outputs before hours are spent.

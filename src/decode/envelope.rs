@@ -412,11 +412,12 @@ impl<'t> Reader<'_, 't, '_, '_> {
             self.tell_refused();
         }
         self.event.time = time;
+        self.event.has_own_time = own.is_some();
         let record = self.text.get(at..end).unwrap_or_default();
         fill(&mut self.event, recipes, &self.slots, record);
-        if !self.decoder.tells(&self.event) && !is_recognised(self.decoder, record) {
-            self.work.unrecognised += 1;
-        }
+        self.event.is_recognised =
+            self.decoder.tells(&self.event) || is_recognised(self.decoder, record);
+        self.work.unrecognised += u64::from(!self.event.is_recognised);
         self.slots
             .take_lists(&self.decoder.paths, &mut self.event.lists);
         let bytes = self.message.get(at..end).unwrap_or_default();

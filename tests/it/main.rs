@@ -18,6 +18,7 @@ mod chaos;
 mod corpus;
 mod dead_letters;
 mod deploy;
+mod events;
 mod feed;
 mod files;
 mod formats;

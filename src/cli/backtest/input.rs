@@ -5,7 +5,9 @@ use std::str::FromStr;
 
 use anyhow::{Result, bail};
 
-use crate::io::backtest::topic::Bound;
+use crate::io::backtest::input::Source;
+use crate::io::backtest::topic::{Bound, Cluster, TopicRange};
+use crate::io::files::{self, Listing};
 use crate::time::{self, Millis};
 
 /// Before the name of a topic.
@@ -18,6 +20,43 @@ pub enum Input {
     Path(PathBuf),
     /// A topic, and where to begin and to end.
     Topic(String, (When, When)),
+}
+
+impl Input {
+    /// Whether brokers are needed for it.
+    pub fn is_topic(&self) -> bool {
+        matches!(self, Input::Topic(..))
+    }
+}
+
+/// All that is to be read, files and ranges of topics, and what the files are.
+///
+/// # Errors
+///
+/// There is nothing to read, a topic is not there, or with `strict` a path not.
+pub fn sources(
+    inputs: &[Input],
+    cluster: Option<&Cluster>,
+    now: Millis,
+    strict: bool,
+) -> Result<(Vec<Source>, Listing)> {
+    let (mut paths, mut topics) = (Vec::new(), Vec::new());
+    for input in inputs {
+        match (input, cluster) {
+            (Input::Path(path), _) => paths.push(path.clone()),
+            (Input::Topic(topic, (from, to)), Some(cluster)) => {
+                let bounds = (from.bound(now), to.bound(now));
+                topics.push(Source::Topic(TopicRange::find(cluster, topic, bounds)?));
+            }
+            (Input::Topic(..), None) => (),
+        }
+    }
+    let listing = files::list(&paths)?;
+    if !paths.is_empty() {
+        listing.check(strict)?;
+    }
+    let files = listing.files.iter().cloned().map(Source::File);
+    Ok((files.chain(topics).collect(), listing))
 }
 
 impl std::fmt::Display for Input {
