@@ -108,7 +108,11 @@ fn summed(content: &str, json: bool) -> String {
 fn a_summary_counts_by_category() {
     let signin = |more: &str| {
         format!(
-            r#"{{"time":"2026-01-02T03:04:05Z","category":"SignInLogs","operationName":"Sign-in activity"{more}}}"#
+            concat!(
+                r#"{{"time":"2026-01-02T03:04:05Z","category":"SignInLogs","#,
+                r#""operationName":"Sign-in activity"{}}}"#
+            ),
+            more
         )
     };
     let content = [

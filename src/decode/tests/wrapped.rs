@@ -123,8 +123,9 @@ fn unrecognised(names: &str, message: &str) -> u64 {
 
 #[test]
 fn records_of_which_nothing_is_known_are_counted() {
-    let message = r#"{"records":[{"time":"2026-03-02T09:00:00Z","a":1},{"callerIpAddress":"10.0.0.1"},
-        {"x":{"user":"eve"}},{"category":"X"},{"b":[1,]},{"caller":"kai@contoso.com",},7]}"#;
+    let message = r#"{"records":[{"time":"2026-03-02T09:00:00Z","a":1},
+        {"callerIpAddress":"10.0.0.1"},{"x":{"user":"eve"}},{"category":"X"},{"b":[1,]},
+        {"caller":"kai@contoso.com",},7]}"#;
     // Whatever is asked for.
     let all = normalise::all()
         .list()
