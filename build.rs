@@ -17,7 +17,7 @@ const ARCHIVED: &str = ".git_archival.txt";
 const FOLDER: &str = "schemas/attributes";
 
 /// The ways that never give several values.
-const SINGLE: [&str; 12] = [
+const SINGLE: [&str; 14] = [
     "action_outcome",
     "error_code",
     "event_category",
@@ -25,7 +25,9 @@ const SINGLE: [&str; 12] = [
     "http_outcome",
     "joined",
     "level",
+    "named",
     "outcome",
+    "session_outcome",
     "severity",
     "storage_outcome",
     "truth",
@@ -236,7 +238,7 @@ fn written(step: &Table) -> String {
     let derive: String = derive
         .filter_map(|word| Some(word.get(..1)?.to_uppercase() + word.get(1..)?))
         .collect();
-    let word = text(step, "after").to_owned() + text(step, "prefix");
+    let word = text(step, "after").to_owned() + text(step, "prefix") + text(step, "name");
     format!(
         "Step {{ derivation: Derivation::{derive}, word: {word:?}, key: {:?}, when: &{:?}, \
          is: &{:?}, paths: &{:?} }},\n",

@@ -7,6 +7,7 @@
 //! (`CallerIpAddress`) and lower-casing pipelines (`calleripaddress`) are one place.
 
 mod derive;
+mod session;
 mod table;
 
 #[cfg(test)]
@@ -290,7 +291,7 @@ pub(crate) fn fill<'t>(
         Value::Text(operation)
             if matches!(
                 step.given.derivation,
-                Derivation::EventType | Derivation::Joined
+                Derivation::EventType | Derivation::Joined | Derivation::Named
             ) =>
         {
             Some(Value::Text(Cow::Owned(derive::event_type(
@@ -359,6 +360,7 @@ fn made<'t>(step: &Compiled, slots: &Slots<'t>, record: &'t str) -> Option<Value
             let parts = step.slots.iter().filter_map(|slot| slots.get(*slot));
             derive::joined(step.given.word, parts.filter_map(derive::text)).map(Value::Text)
         }
+        Derivation::Named => first(step, slots, |value| derive::named(value, step.given.word)),
         Derivation::Address => first(step, slots, derive::address),
         Derivation::FoundAddress => first(step, slots, derive::found_address),
         Derivation::Number => first(step, slots, derive::number),
@@ -370,6 +372,9 @@ fn made<'t>(step: &Compiled, slots: &Slots<'t>, record: &'t str) -> Option<Value
         Derivation::StorageOutcome => first(step, slots, derive::storage_outcome),
         Derivation::Verdict => first(step, slots, derive::verdict),
         Derivation::ActionOutcome => first(step, slots, derive::action_outcome),
+        Derivation::SessionUser => first(step, slots, session::user),
+        Derivation::SessionAddress => first(step, slots, session::address),
+        Derivation::SessionOutcome => first(step, slots, session::outcome),
         Derivation::StatusCode => first(step, slots, derive::status_code),
         Derivation::Level => {
             first(step, slots, derive::level).map(|level| Value::Text(Cow::Borrowed(level.word())))

@@ -116,6 +116,11 @@ pub(super) fn joined<'t>(
     (!parts.is_empty()).then(|| Cow::Owned(format!("{prefix}/{}", parts.join("/"))))
 }
 
+/// The name that a step gives, if `value` is anything.
+pub(super) fn named<'t>(value: &Value<'_>, name: &'static str) -> Option<Value<'t>> {
+    text(value).map(|_| Value::Text(Cow::Borrowed(name)))
+}
+
 /// Makes each text of `value` into another one; where there is none, it is left out.
 fn each<'t>(
     value: &Value<'t>,
@@ -173,7 +178,21 @@ fn principal_text(name: Cow<'_, str>) -> Option<Cow<'_, str>> {
     if let Some(home) = of_guest(&name) {
         return Some(Cow::Owned(home));
     }
+    if let Some(application) = at_tenant(&name) {
+        return Some(Cow::Owned(application.to_owned()));
+    }
     Some(guid(name))
+}
+
+/// The application of `application@tenant`, both by id: so databases call one.
+fn at_tenant(name: &str) -> Option<&str> {
+    const LENGTH: usize = 36;
+    let (application, tenant) = name.split_once('@')?;
+    let is_guid = |text: &str| {
+        let mut bytes = text.bytes();
+        text.len() == LENGTH && bytes.all(|byte| byte == b'-' || byte.is_ascii_hexdigit())
+    };
+    (is_guid(application) && is_guid(tenant)).then_some(application)
 }
 
 /// The address of a guest at home: of `ana_contoso.com#EXT#@fabrikam.com` and of
@@ -228,7 +247,10 @@ pub(super) fn database_user<'t>(value: &Value<'t>) -> Option<Value<'t>> {
     let name = text(value)?;
     let (name, _) = name.split_once('[').unwrap_or((&name, ""));
     let name = name.trim();
-    (!name.is_empty() && !is_nobody(name)).then(|| Value::Text(Cow::Owned(name.to_owned())))
+    if name.is_empty() {
+        return None;
+    }
+    principal_text(Cow::Owned(name.to_owned())).map(Value::Text)
 }
 
 pub(super) fn display_name<'t>(value: &Value<'t>) -> Option<Value<'t>> {
@@ -324,7 +346,7 @@ fn unmapped(address: &str) -> &str {
 /// The first address that stands in a text.
 pub(super) fn found_address<'t>(value: &Value<'t>) -> Option<Value<'t>> {
     let found = part(text(value)?, |text| {
-        let mut words = text.split([' ', ',', ';', '[', ']', '(', ')']);
+        let mut words = text.split([' ', ',', ';', '[', ']', '(', ')', '"', '=']);
         words.find_map(|word| of_address(word.trim_end_matches('.')))
     });
     found.map(in_one_spelling)
@@ -393,7 +415,7 @@ pub(super) fn event_category<'t>(value: &Value<'t>) -> Option<Value<'t>> {
 const SUCCESS: &str = "Success";
 const FAILURE: &str = "Failure";
 
-fn said<'t>(success: bool) -> Value<'t> {
+pub(super) fn said<'t>(success: bool) -> Value<'t> {
     Value::Text(Cow::Borrowed(if success { SUCCESS } else { FAILURE }))
 }
 
@@ -405,7 +427,8 @@ fn is_one_of(text: &str, words: &[&str]) -> bool {
 pub(super) fn outcome<'t>(value: &Value<'t>) -> Option<Value<'t>> {
     let result = text(value)?;
     let result = result.trim_end_matches('.');
-    if is_one_of(result, &["success", "succeeded", "successful", "0"]) {
+    const WELL: [&str; 5] = ["success", "succeeded", "successful", "completed", "0"];
+    if is_one_of(result, &WELL) {
         Some(said(true))
     } else if is_one_of(result, &["failure", "failed", "fail"])
         || result.parse().is_ok_and(|code: u32| code >= 10_000)
@@ -448,8 +471,14 @@ const STATUSES: [(&str, i64); 22] = [
     ("gatewaytimeout", 504),
 ];
 
-/// A status of HTTP, of a number or a word.
+/// A status of HTTP, of a number or a word. Columns of numbers have fractions.
 fn http_status(value: &Value<'_>) -> Option<i64> {
+    if let Value::Float(number) = value {
+        let mut statuses = STATUSES_RANGE;
+        #[expect(clippy::cast_precision_loss, reason = "three digits")]
+        let is_it = |status: &i64| *status as f64 == *number;
+        return statuses.find(is_it);
+    }
     let text = text(value)?;
     let text = text.trim_end_matches('.').trim_end_matches(".0");
     if let Ok(status) = text.parse() {
@@ -467,9 +496,10 @@ fn http_status(value: &Value<'_>) -> Option<i64> {
 
 const STATUSES_RANGE: std::ops::Range<i64> = 100..600;
 
-/// What HTTP says: below 400 it went well; what is only on its way is neither.
+/// What HTTP says: below 400 it went well; what is only on its way is neither. A protocol that was
+/// switched, 101, is all that such a call is answered.
 pub(super) fn http_outcome<'t>(value: &Value<'t>) -> Option<Value<'t>> {
-    let status = http_status(value).filter(|status| *status >= 200)?;
+    let status = http_status(value).filter(|status| *status == 101 || *status >= 200)?;
     Some(said(status < 400))
 }
 
@@ -500,16 +530,17 @@ pub(super) fn storage_outcome<'t>(value: &Value<'t>) -> Option<Value<'t>> {
     Some(said(text.ends_with("success")))
 }
 
-/// What a firewall did, alone or as `Action: Deny` within a text.
+/// What a firewall did: the first word, or that behind `Action: ` within a text.
 pub(super) fn verdict<'t>(value: &Value<'t>) -> Option<Value<'t>> {
     let text = text(value)?;
     let behind = text.split_once("Action: ").map(|(_, behind)| behind);
-    let word = behind.map_or(&*text, |behind| {
-        behind.split([' ', '.', ',']).next().unwrap_or_default()
-    });
+    let words = behind.unwrap_or(&text);
+    let word = words.split([' ', '.', ',']).next().unwrap_or_default();
     let is = |words: &[&str]| is_one_of(word, words);
     match (
-        is(&["allow", "allowed", "permit", "alert", "log", "matched"]),
+        is(&[
+            "allow", "allowed", "permit", "alert", "log", "matched", "detected",
+        ]),
         is(&["deny", "denied", "block", "blocked", "drop", "dropped"]),
     ) {
         (true, _) => Some(said(true)),
@@ -518,12 +549,14 @@ pub(super) fn verdict<'t>(value: &Value<'t>) -> Option<Value<'t>> {
     }
 }
 
-/// The outcome at the end of an action's name: `LogonFailed`.
+/// The outcome at the end of an action's name, `LogonFailed`, or at the beginning of a message,
+/// `Successfully Connected.`.
 pub(super) fn action_outcome<'t>(value: &Value<'t>) -> Option<Value<'t>> {
     let action = text(value)?.to_ascii_lowercase();
+    let action = action.trim_end_matches('.');
     let ends = |words: &[&str]| words.iter().any(|word| action.ends_with(word));
     match (
-        ends(&["success", "succeeded"]),
+        ends(&["success", "succeeded", "allowed"]) || action.starts_with("successfully "),
         ends(&["failed", "failure", "denied", "blocked"]),
     ) {
         (true, _) => Some(said(true)),

@@ -44,7 +44,8 @@ pub(crate) struct Sources {
 #[derive(Debug)]
 pub(crate) struct Step {
     pub(crate) derivation: Derivation,
-    /// What the derivation needs besides: the segment before the one that is meant, a prefix.
+    /// What the derivation needs besides: the segment before the one that is meant, a prefix, a
+    /// name.
     pub(crate) word: &'static str,
     /// Of a list of keys and values, the key whose value is meant.
     pub(crate) key: &'static str,
@@ -91,6 +92,8 @@ pub(crate) enum Derivation {
     EventType,
     /// An event type of several parts.
     Joined,
+    /// An operation's name that the step gives itself, where one of the places has anything.
+    Named,
     /// An IP address in its usual spelling, without a port; of a list the first.
     Address,
     /// The first IP address within a text.
@@ -111,8 +114,14 @@ pub(crate) enum Derivation {
     StorageOutcome,
     /// The same of what a firewall did: allowed or denied.
     Verdict,
-    /// The same of an action whose name ends with it: LogonFailed.
+    /// The same of an action whose name ends with it: LogonFailed, or of a message.
     ActionOutcome,
+    /// Whose session it is, of which a message of PostgreSQL speaks.
+    SessionUser,
+    /// From where it comes.
+    SessionAddress,
+    /// Whether it was let in.
+    SessionOutcome,
     /// A status as a number where it is one.
     StatusCode,
     /// A level by its word, also from its number.

@@ -19,6 +19,7 @@ mod corpus;
 mod dead_letters;
 mod deploy;
 mod events;
+mod examples;
 mod feed;
 mod files;
 mod formats;
