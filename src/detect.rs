@@ -1,6 +1,7 @@
 //! The first stage: events against the rules' filters. What passes is a match; all the rest is
 //! forgotten at once.
 
+mod facet;
 mod index;
 mod matcher;
 mod outbox;
@@ -12,6 +13,8 @@ mod tests;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+#[cfg(test)]
+pub(crate) use facet::Facet;
 #[cfg(test)]
 pub(crate) use matcher::input;
 pub use matcher::{Found, Matcher, Record};

@@ -24,6 +24,13 @@ pub enum Attribute {
     Named(&'static str),
     /// A path into the raw record, one lower-case segment each.
     Path(Vec<String>),
+    /// A value that a rule computes of others: no record has it.
+    Computed {
+        /// What the rule calls it; `None`: it has no name.
+        name: Option<String>,
+        /// How it is computed, in canonical form.
+        text: String,
+    },
 }
 
 impl Attribute {
@@ -39,6 +46,7 @@ impl fmt::Display for Attribute {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Attribute::Named(name) => f.write_str(name),
+            Attribute::Computed { name, text } => f.write_str(name.as_ref().unwrap_or(text)),
             Attribute::Path(path) => {
                 f.write_str("record")?;
                 path.iter().try_for_each(|segment| {

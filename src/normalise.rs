@@ -57,7 +57,7 @@ pub fn attribute(name: &str) -> Result<Attribute, String> {
 pub fn is_single(attribute: &Attribute) -> bool {
     let known = match attribute {
         Attribute::Named(name) => find(name),
-        Attribute::Path(_) => None,
+        Attribute::Path(_) | Attribute::Computed { .. } => None,
     };
     known.is_some_and(|known| known.single)
 }
@@ -89,7 +89,7 @@ pub fn version(attribute: &Attribute) -> Option<u32> {
         Attribute::Named(name) => find(name)
             .map(|known| known.version)
             .filter(|version| *version > 1),
-        Attribute::Path(_) => None,
+        Attribute::Path(_) | Attribute::Computed { .. } => None,
     }
 }
 

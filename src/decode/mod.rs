@@ -292,7 +292,7 @@ fn named(attributes: &Attributes) -> Vec<AttributeId> {
     let all = (0..).map(AttributeId).zip(attributes.list());
     let named = all.filter(|(_, attribute)| match attribute {
         Attribute::Named(name) => *name != "rawEventMsg",
-        Attribute::Path(_) => false,
+        Attribute::Path(_) | Attribute::Computed { .. } => false,
     });
     named.map(|(id, _)| id).collect()
 }
@@ -330,7 +330,7 @@ impl Paths {
     /// The slot of a path into the raw record.
     fn raw(&mut self, attribute: &Attribute) -> Option<u16> {
         match attribute {
-            Attribute::Named(_) => None,
+            Attribute::Named(_) | Attribute::Computed { .. } => None,
             Attribute::Path(path) => {
                 let slot = self.new_slot();
                 self.root.at(path).whole.push(slot);
@@ -366,6 +366,7 @@ impl Paths {
                 let steps = normalise::steps(family, name);
                 steps.into_iter().map(|step| self.compiled(step)).collect()
             }
+            Attribute::Computed { .. } => Vec::new(),
             Attribute::Path(_) => vec![Compiled {
                 given: &normalise::AS_IS,
                 when: Vec::new(),

@@ -4,8 +4,9 @@ use std::borrow::Cow;
 
 use smallvec::SmallVec;
 
+use super::facet::Facet;
 use super::index::Index;
-use super::several::{self, At, Shares, TooMany};
+use super::several::{At, Shares, TooMany};
 use crate::bounded;
 use crate::canonical;
 use crate::decode::{Decoded, Decoder, Refused, Reject, Work};
@@ -15,7 +16,7 @@ use crate::normalise;
 use crate::plan::Plan;
 use crate::record::{Hash, Parts, Position};
 use crate::rule::filter::Look;
-use crate::rule::{self, Aggregate, Function, New, Pattern, Rule};
+use crate::rule::{self, Aggregate, Function, New, Rule};
 use crate::time::{FUTURE_MAX, Millis};
 
 /// One record of a message and what became of it, or neighbours that were refused.
@@ -198,35 +199,31 @@ fn matches(
             continue;
         };
         let first = matches.len();
+        let mut several = false;
         let mut passed: SmallVec<[u32; 4]> = SmallVec::new();
         for (number, pattern) in (0_u32..).zip(&rule.rule.patterns) {
             if pattern.filter.passes(event, look) {
                 passed.push(number);
-                if !has_several(pattern, event) {
+                let facet = Facet {
+                    pattern,
+                    event,
+                    look,
+                };
+                if facet.has_several() {
+                    several = true;
+                } else {
                     let own = (*place as u32, &rule.rule);
-                    add_pattern(&mut matches, own, (number, pattern), event);
+                    add_pattern(&mut matches, own, number, facet);
                 }
             }
         }
-        if passed.iter().any(|number| {
-            let pattern = rule.rule.patterns.get(*number as usize);
-            pattern.is_some_and(|pattern| has_several(pattern, event))
-        }) {
+        if several {
             matches.truncate(first);
-            capped |= add_several(&mut matches, (*place as u32, rule), &passed, event)?;
+            let own = (*place as u32, rule);
+            capped |= add_several(&mut matches, own, &passed, event, look)?;
         }
     }
     Ok((matches, capped))
-}
-
-/// Whether a pattern reads an attribute of which an event has several values.
-fn has_several(pattern: &Pattern, event: &Event<'_>) -> bool {
-    let new = pattern.new.as_ref().map(|new| &new.attributes);
-    several::has_several(new.unwrap_or(&pattern.group_by), event)
-        || pattern
-            .aggregates
-            .iter()
-            .any(|aggregate| aggregate.input.is_some_and(|id| event.is_several(id)))
 }
 
 /// Adds the matches of a rule, of whose patterns these were passed by an event in which attributes
@@ -236,6 +233,7 @@ fn add_several(
     (place, ruled): (u32, &Ruled),
     passed: &[u32],
     event: &Event<'_>,
+    look: &Look,
 ) -> Result<bool, TooMany> {
     let at = At {
         rule: &ruled.rule,
@@ -244,7 +242,12 @@ fn add_several(
     let mut shares = Shares::default();
     for number in passed {
         if let Some(pattern) = ruled.rule.patterns.get(*number as usize) {
-            shares.add(at, *number, pattern, event)?;
+            let facet = Facet {
+                pattern,
+                event,
+                look,
+            };
+            shares.add(at, *number, facet)?;
         }
     }
     let (by_key, capped) = shares.bounded(at);
@@ -260,14 +263,13 @@ fn add_several(
 fn add_pattern(
     matches: &mut Vec<Match>,
     (place, rule): (u32, &Rule),
-    (number, pattern): (u32, &Pattern),
-    event: &Event<'_>,
+    number: u32,
+    facet: Facet<'_>,
 ) {
+    let pattern = facet.pattern;
     let value = |place: usize| {
-        pattern
-            .group_by
-            .get(place)
-            .and_then(|id| key_value(event.get(*id)))
+        let id = pattern.group_by.get(place)?;
+        facet.value(*id).map(|value| folded(&value))
     };
     let in_key: Vec<usize> = rule
         .join_key
@@ -282,12 +284,12 @@ fn add_pattern(
         inputs: pattern
             .aggregates
             .iter()
-            .map(|aggregate| input(aggregate, event))
+            .map(|aggregate| input(aggregate, facet))
             .collect(),
         combinations: pattern
             .new
             .iter()
-            .map(|new| combination(new, event))
+            .map(|new| combination(new, facet))
             .collect(),
     };
     match matches
@@ -304,11 +306,11 @@ fn add_pattern(
 }
 
 /// The values that must be new, as one hash.
-fn combination(new: &New, event: &Event<'_>) -> Hash {
+fn combination(new: &New, facet: Facet<'_>) -> Hash {
     let values: Vec<Option<String>> = new
         .attributes
         .iter()
-        .map(|id| key_value(event.get(*id)))
+        .map(|id| facet.value(*id).map(|value| folded(&value)))
         .collect();
     let mut parts = Parts::default();
     matches::add_values(&mut parts, &values);
@@ -316,11 +318,11 @@ fn combination(new: &New, event: &Event<'_>) -> Hash {
 }
 
 /// What an aggregate reads of an event.
-pub(crate) fn input(aggregate: &Aggregate, event: &Event<'_>) -> Input {
+pub(crate) fn input(aggregate: &Aggregate, facet: Facet<'_>) -> Input {
     let Some(id) = aggregate.input else {
         return Input::Present;
     };
-    read(aggregate, event.get(id))
+    read(aggregate, facet.value(id).as_deref())
 }
 
 /// What an aggregate reads of one value.
@@ -365,12 +367,7 @@ fn number(value: &Value<'_>) -> Input {
     }
 }
 
-/// A value as keys hold it.
-fn key_value(value: Option<&Value<'_>>) -> Option<String> {
-    value.map(folded)
-}
-
-/// A value as text in ASCII lower case, bounded; addresses in one spelling.
+/// A value as keys hold it: as text in ASCII lower case, bounded; addresses in one spelling.
 pub(super) fn folded(value: &Value<'_>) -> String {
     let text = text_of(value);
     if let Some(spelled) = canonical::address(&text) {

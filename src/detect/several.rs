@@ -7,10 +7,12 @@
 //! can choose them, and what has too many belongs to one group and key more, [`MORE`], in which
 //! nothing can hide.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use smallvec::SmallVec;
 
+use super::facet::Facet;
 use super::matcher;
 use crate::event::{AttributeId, Event, Place, Value};
 use crate::matches::{self, Input, Key, PatternMatch};
@@ -37,7 +39,7 @@ const INPUTS_MAX: usize = 1 << 20;
 
 /// The values of one attribute, each once.
 struct Column<'v> {
-    values: Vec<(String, Option<&'v Value<'v>>)>,
+    values: Vec<(String, Cow<'v, Value<'v>>)>,
     /// Where each of them stands, perhaps more than once: its place, and which one it is.
     at: Vec<(Place, u32)>,
 }
@@ -59,7 +61,7 @@ impl<'v> Column<'v> {
             let next = column.values.len() as u32;
             let place = *known.entry(text.clone()).or_insert(next);
             if place == next {
-                column.values.push((text, Some(value)));
+                column.values.push((text, Cow::Borrowed(value)));
             }
             column.at.push((event.lists.place(id, number), place));
         }
@@ -79,7 +81,46 @@ struct Table<'v> {
 }
 
 impl<'v> Table<'v> {
-    fn of(attributes: &[AttributeId], event: &'v Event<'_>) -> Table<'v> {
+    /// Those of attributes of events, or of what is computed of such: for each combination of what
+    /// it takes.
+    fn of(attributes: &[AttributeId], facet: Facet<'v>) -> Table<'v> {
+        let taken = facet.taken(attributes);
+        let table = Table::of_event(&taken, facet.event);
+        if taken == attributes {
+            return table;
+        }
+        let mut columns: Vec<Values<'_>> = attributes.iter().map(|_| Values::default()).collect();
+        let mut rows = BTreeSet::new();
+        for row in &table.rows {
+            let cells = attributes.iter().zip(&mut columns);
+            let cells = cells.map(|(id, column)| {
+                let value = table.computed(*id, row, &taken, facet)?;
+                Some(column.add(&value))
+            });
+            rows.insert(cells.collect());
+        }
+        Table {
+            columns: columns.into_iter().map(Values::column).collect(),
+            rows,
+            capped: table.capped,
+        }
+    }
+
+    /// What stands at `id` for a combination of `taken`, which are this table's attributes.
+    fn computed<'t>(
+        &'t self,
+        id: AttributeId,
+        row: &Row,
+        taken: &[AttributeId],
+        facet: Facet<'t>,
+    ) -> Option<Cow<'t, Value<'t>>> {
+        facet.value_of(id, &|id| {
+            let place = taken.iter().position(|known| *known == id)?;
+            self.value(row, place).map(|(_, value)| &**value)
+        })
+    }
+
+    fn of_event(attributes: &[AttributeId], event: &'v Event<'_>) -> Table<'v> {
         let columns: Vec<Column<'v>> = attributes.iter().map(|id| Column::of(*id, event)).collect();
         let standing = columns.iter().enumerate();
         let standing = standing.map(|(number, column)| Standing {
@@ -104,13 +145,50 @@ impl<'v> Table<'v> {
         }
     }
 
-    fn value(&self, row: &Row, number: usize) -> Option<&(String, Option<&'v Value<'v>>)> {
+    fn value(&self, row: &Row, number: usize) -> Option<&(String, Cow<'v, Value<'v>>)> {
         let value = (*row.get(number)?)?;
         self.columns.get(number)?.values.get(value as usize)
     }
 
     fn text(&self, row: &Row, number: usize) -> Option<String> {
         self.value(row, number).map(|(text, _)| text.clone())
+    }
+}
+
+/// Values that were computed, each once.
+#[derive(Default)]
+struct Values<'v> {
+    values: Vec<(String, Cow<'v, Value<'v>>)>,
+    known: BTreeMap<String, u32>,
+}
+
+impl<'v> Values<'v> {
+    /// Which one it is.
+    fn add(&mut self, value: &Value<'_>) -> u32 {
+        let text = matcher::folded(value);
+        let next = self.values.len() as u32;
+        let place = *self.known.entry(text.clone()).or_insert(next);
+        if place == next {
+            self.values.push((text, Cow::Owned(owned(value))));
+        }
+        place
+    }
+
+    fn column(self) -> Column<'v> {
+        Column {
+            values: self.values,
+            at: Vec::new(),
+        }
+    }
+}
+
+fn owned(value: &Value<'_>) -> Value<'static> {
+    match value {
+        Value::Text(text) => Value::Text(Cow::Owned(text.clone().into_owned())),
+        Value::Integer(number) => Value::Integer(*number),
+        Value::Float(number) => Value::Float(*number),
+        Value::Bool(truth) => Value::Bool(*truth),
+        Value::Many(all) => Value::Many(all.iter().map(owned).collect()),
     }
 }
 
@@ -270,20 +348,14 @@ impl Shares {
     /// # Errors
     ///
     /// It is too much.
-    pub fn add(
-        &mut self,
-        at: At<'_>,
-        number: u32,
-        pattern: &Pattern,
-        event: &Event<'_>,
-    ) -> Result<(), TooMany> {
-        let attributes = match &pattern.new {
-            Some(new) => &new.attributes,
-            None => &pattern.group_by,
-        };
-        let table = Table::of(attributes, event);
+    pub fn add(&mut self, at: At<'_>, number: u32, facet: Facet<'_>) -> Result<(), TooMany> {
+        let (pattern, attributes) = (facet.pattern, facet.attributes());
+        let table = Table::of(attributes, facet);
         self.capped |= table.capped;
-        let all: Vec<(usize, Vec<Input>)> = read_all(pattern, event);
+        let aggregates = pattern.aggregates.iter();
+        let all: Vec<Taken<'_>> = aggregates
+            .map(|aggregate| Taken::of(aggregate, attributes, facet))
+            .collect();
         let mut groups: BTreeMap<(Key, Key), Vec<&Row>> = BTreeMap::new();
         let places = Places::of(at.rule, number as usize, pattern, attributes);
         for row in &table.rows {
@@ -291,8 +363,8 @@ impl Shares {
             let name = (of(&places.key), of(&places.group));
             groups.entry(name).or_default().push(row);
         }
-        let read: usize = all.iter().map(|(_, inputs)| inputs.len()).sum();
-        self.inputs += read.saturating_mul(groups.len());
+        let sizes = all.iter().map(|taken| taken.size(groups.len()));
+        self.inputs = sizes.fold(self.inputs, usize::saturating_add);
         if self.inputs > INPUTS_MAX {
             return Err(TooMany);
         }
@@ -301,7 +373,7 @@ impl Shares {
             let part = PatternMatch {
                 pattern: number,
                 group,
-                inputs: inputs(pattern, &all, attributes, first),
+                inputs: all.iter().map(|taken| taken.input(first)).collect(),
                 combinations: self.combinations(pattern, &table, &rows),
             };
             self.by_key.entry(key).or_default().push(part);
@@ -311,7 +383,7 @@ impl Shares {
         self.more.push(PatternMatch {
             pattern: number,
             group: vec![Some(MORE.to_owned()); places.group.len()],
-            inputs: inputs(pattern, &all, attributes, None),
+            inputs: all.iter().map(|taken| taken.input(None)).collect(),
             combinations,
         });
         Ok(())
@@ -434,56 +506,148 @@ impl Places {
     }
 }
 
-/// What each aggregate of a pattern reads of all values of its attribute, with its place.
-fn read_all(pattern: &Pattern, event: &Event<'_>) -> Vec<(usize, Vec<Input>)> {
-    let aggregates = pattern.aggregates.iter().enumerate();
-    aggregates
-        .map(|(place, aggregate)| {
-            let Some(id) = aggregate.input.filter(|id| has_several(&[*id], event)) else {
-                return (place, vec![matcher::input(aggregate, event)]);
+/// What an aggregate reads of an event in the groups that it belongs to.
+struct Taken<'v> {
+    aggregate: &'v Aggregate,
+    facet: Facet<'v>,
+    /// Of all values.
+    all: Vec<Input>,
+    /// Of those that go with a group, in groups that tell what it takes apart.
+    grouped: Option<Grouped>,
+}
+
+/// What an aggregate takes of the groups themselves.
+struct Grouped {
+    /// Attributes of groups, by their place among all that combinations are made of.
+    attributes: Vec<(AttributeId, usize)>,
+    /// What it reads, by their values.
+    inputs: BTreeMap<Key, Vec<Input>>,
+}
+
+impl<'v> Taken<'v> {
+    /// What `aggregate` reads where groups are made of combinations of `attributes`.
+    fn of(aggregate: &'v Aggregate, attributes: &[AttributeId], facet: Facet<'v>) -> Taken<'v> {
+        let mut taken = Taken {
+            aggregate,
+            facet,
+            all: Vec::new(),
+            grouped: None,
+        };
+        let Some(id) = aggregate.input else {
+            taken.all.push(Input::Present);
+            return taken;
+        };
+        taken.all = match facet.is_several(id) {
+            false => vec![matcher::input(aggregate, facet)],
+            true => {
+                let table = Table::of(&[id], facet);
+                let values = table.columns.first().map_or(&[] as &[_], |all| &all.values);
+                read_each(aggregate, values.iter().map(|(_, value)| &**value))
+            }
+        };
+        taken.grouped = Grouped::of(aggregate, id, attributes, facet);
+        taken
+    }
+
+    /// How many inputs there are in so many groups.
+    fn size(&self, groups: usize) -> usize {
+        match &self.grouped {
+            None => self.all.len().saturating_mul(groups),
+            Some(grouped) => grouped.inputs.values().map(Vec::len).sum(),
+        }
+    }
+
+    /// What is read in a group, of which `row` is a combination; `None`: all values count.
+    fn input(&self, row: Option<(&Table<'_>, &Row)>) -> Input {
+        let grouped = self.grouped.as_ref().zip(row);
+        let Some((grouped, (table, row))) = grouped else {
+            return one_of(&self.all);
+        };
+        let places = grouped.attributes.iter().map(|(_, place)| *place);
+        let values: Key = places.map(|place| table.text(row, place)).collect();
+        match grouped.inputs.get(&values) {
+            Some(inputs) => one_of(inputs),
+            None => self.of_group_alone(grouped, table, row),
+        }
+    }
+
+    /// What is read in a group with whose values nothing goes: what stands in lists is absent.
+    fn of_group_alone(&self, grouped: &Grouped, table: &Table<'_>, row: &Row) -> Input {
+        let event = self.facet.event;
+        let value = self.aggregate.input.and_then(|id| {
+            self.facet.value_of(id, &|id| {
+                let mut own = grouped.attributes.iter();
+                match own.find(|(known, _)| *known == id) {
+                    Some((_, place)) => table.value(row, *place).map(|(_, value)| &**value),
+                    None => event.get(id).filter(|_| !event.lists.has(id)),
+                }
+            })
+        });
+        matcher::read(self.aggregate, value.as_deref())
+    }
+}
+
+impl Grouped {
+    /// `None`: the groups do not tell apart what is at `id`.
+    fn of(
+        aggregate: &Aggregate,
+        id: AttributeId,
+        attributes: &[AttributeId],
+        facet: Facet<'_>,
+    ) -> Option<Grouped> {
+        let group_by = &facet.pattern.group_by;
+        let is_grouped = group_by.contains(&id);
+        let taken = match is_grouped {
+            true => vec![id],
+            false => facet.taken(&[id]),
+        };
+        let own = attributes.iter().enumerate();
+        let own = own.filter(|(_, id)| group_by.contains(id) && taken.contains(id));
+        let own: Vec<(AttributeId, usize)> = own.map(|(place, id)| (*id, place)).collect();
+        if own.is_empty() {
+            return None;
+        }
+        let table = match is_grouped {
+            true => Table::of(&taken, facet),
+            false => Table::of_event(&taken, facet.event),
+        };
+        let at = |id: &AttributeId| taken.iter().position(|known| known == id);
+        let mut values: BTreeMap<Key, Values<'_>> = BTreeMap::new();
+        for row in &table.rows {
+            let text = |(id, _): &(AttributeId, usize)| table.text(row, at(id)?);
+            let of_group = values.entry(own.iter().map(text).collect()).or_default();
+            let value = match is_grouped {
+                true => table.value(row, 0).map(|(_, value)| value.clone()),
+                false => table.computed(id, row, &taken, facet),
             };
-            let column = Column::of(id, event);
-            let values = column.values.iter().map(|(_, value)| *value);
-            (place, read_each(aggregate, values))
+            if let Some(value) = value {
+                of_group.add(&value);
+            }
+        }
+        let read = |values: &Values<'_>| {
+            let values = values.values.iter().map(|(_, value)| &**value);
+            read_each(aggregate, values)
+        };
+        let inputs = values
+            .iter()
+            .map(|(key, values)| (key.clone(), read(values)));
+        Some(Grouped {
+            inputs: inputs.collect(),
+            attributes: own,
         })
-        .collect()
+    }
 }
 
 /// What an aggregate reads of some values.
-fn read_each<'v>(
-    aggregate: &Aggregate,
-    values: impl Iterator<Item = Option<&'v Value<'v>>>,
-) -> Vec<Input> {
+fn read_each<'v>(aggregate: &Aggregate, values: impl Iterator<Item = &'v Value<'v>>) -> Vec<Input> {
     let mut inputs: Vec<Input> = values
-        .map(|value| matcher::read(aggregate, value))
+        .map(|value| matcher::read(aggregate, Some(value)))
         .filter(|input| *input != Input::Absent)
         .collect();
     if inputs.first() == Some(&Input::Present) {
         inputs.truncate(1);
     }
     inputs
-}
-
-/// What the aggregates of a pattern read in a group: of an attribute that the group has, the
-/// group's value; else all. `row`: a combination of the group; `None`: all values count.
-fn inputs(
-    pattern: &Pattern,
-    all: &[(usize, Vec<Input>)],
-    attributes: &[AttributeId],
-    row: Option<(&Table<'_>, &Row)>,
-) -> Vec<Input> {
-    let aggregates = pattern.aggregates.iter().zip(all);
-    let inputs = aggregates.map(|(aggregate, (_, all))| {
-        let is_grouped = |id: &AttributeId| pattern.group_by.contains(id);
-        let grouped = aggregate.input.filter(is_grouped);
-        let place = grouped.and_then(|id| attributes.iter().position(|known| *known == id));
-        let own = row.zip(place).map(|((table, row), place)| {
-            let value = table.value(row, place).and_then(|(_, value)| *value);
-            matcher::read(aggregate, value)
-        });
-        own.unwrap_or_else(|| one_of(all))
-    });
-    inputs.collect()
 }
 
 fn one_of(all: &[Input]) -> Input {

@@ -1,9 +1,13 @@
 //! The aggregates that a `having` or an incident attribute may use.
 
-use super::FilterError;
 use super::attribute::Names;
+use super::bounds::GROUP_BY_MAX;
+use super::formula::Making;
+use super::lists::Lists;
 use super::nearest::{self, shown};
+use super::scalar::Scalar;
 use super::token::{Cursor, Spanned, Symbol, Token};
+use super::{FilterError, filter_parser};
 use crate::event::AttributeId;
 
 /// One aggregate of a `having` or of an incident attribute.
@@ -11,7 +15,7 @@ use crate::event::AttributeId;
 pub struct Aggregate {
     /// What is computed.
     pub function: Function,
-    /// The attribute it reads; `None` for COUNT(*) and SPAN().
+    /// The attribute or computed value that it reads; `None` for COUNT(*) and SPAN().
     pub input: Option<AttributeId>,
 }
 
@@ -84,10 +88,30 @@ pub const AGGREGATES: &[AggregateDoc] = &[
         example: ("COUNT(DISTINCT a) = 2", &["\"X\"", "\"x\"", "7"], true),
     },
     AggregateDoc {
+        function: Function::CountDistinct,
+        written: "COUNT(DISTINCT a, b, ..)",
+        meaning: "different combinations of values; those in which one is absent do not count",
+        example: (
+            "COUNT(DISTINCT a, LEN(a)) = 2",
+            &["\"X\"", "\"x\"", "7", "null"],
+            true,
+        ),
+    },
+    AggregateDoc {
         function: Function::Sum,
         written: "SUM(a)",
         meaning: "sum of the numbers, exact until it is rounded once",
         example: ("SUM(a) = 12", &["5", "\"7\"", "\"x\""], true),
+    },
+    AggregateDoc {
+        function: Function::Sum,
+        written: "SUM(IF(filter, 1, 0))",
+        meaning: "as all but `COUNT(*)` and `SPAN()`, of any computed value",
+        example: (
+            "SUM(IF(a = \"Failure\", 1, 0)) / COUNT(*) > 0.5",
+            &["\"Failure\"", "\"Success\"", "\"failure\""],
+            true,
+        ),
     },
     AggregateDoc {
         function: Function::Avg,
@@ -219,12 +243,11 @@ impl AggregateDoc {
 /// taken.
 pub fn parse(
     word: &Spanned<'_>,
-    cursor: &mut Cursor<'_>,
-    names: &mut Names<'_>,
-    errors: &mut Vec<FilterError>,
+    making: &mut Making<'_, '_, '_, '_>,
 ) -> Result<Aggregate, FilterError> {
     let doc = by_word(word)?;
     let mut function = doc.function;
+    let cursor = &mut *making.cursor;
     cursor.expect(Symbol::Open)?;
     if function == Function::Span || function == Function::Count && cursor.take(Symbol::Star) {
         cursor.expect(Symbol::Close)?;
@@ -237,26 +260,77 @@ pub fn parse(
         function = Function::CountDistinct;
     }
     let has_number = doc.written.contains(", p");
-    let number_first = has_number && matches!(cursor.peek().token, Token::Number(_));
+    let number_first = has_number
+        && matches!(cursor.peek().token, Token::Number(_))
+        && *cursor.peek_second() == Token::Symbol(Symbol::Comma);
     if number_first {
         function = percentile(cursor)?;
         cursor.expect(Symbol::Comma)?;
     }
-    let Spanned { offset, token } = cursor.peek().clone();
-    let Token::Name(name) = token else {
-        return Err(cursor.unexpected("the name of an attribute"));
-    };
-    cursor.next();
-    let input = names.resolve(name).map(|(attribute, _)| attribute);
+    let offset = cursor.peek().offset;
+    let mut parts = vec![argument(making)?];
+    while function == Function::CountDistinct && making.cursor.take(Symbol::Comma) {
+        if parts.len() == GROUP_BY_MAX {
+            let offset = making.cursor.peek().offset;
+            let message = format!("a combination has at most {GROUP_BY_MAX} parts");
+            return Err(FilterError { offset, message });
+        }
+        parts.push(argument(making)?);
+    }
+    let input = input(parts, making);
     let input = input
-        .map_err(|message| errors.push(FilterError { offset, message }))
+        .map_err(|message| making.errors.push(FilterError { offset, message }))
         .ok();
+    let cursor = &mut *making.cursor;
     if has_number && !number_first {
         cursor.expect(Symbol::Comma)?;
         function = percentile(cursor)?;
     }
     cursor.expect(Symbol::Close)?;
     Ok(Aggregate { function, input })
+}
+
+/// An attribute or a computed value, and the lists that it names.
+fn argument(making: &mut Making<'_, '_, '_, '_>) -> Result<(Scalar, Lists), FilterError> {
+    let is_alone = matches!(
+        making.cursor.peek_second(),
+        Token::Symbol(Symbol::Close | Symbol::Comma)
+    );
+    match making.cursor.peek().token {
+        Token::Name(name) if is_alone => {
+            if let Some(named) = making.reads.named(name) {
+                making.cursor.next();
+                return Ok((Scalar::Attribute(named), Lists::default()));
+            }
+        }
+        Token::Symbol(Symbol::Close | Symbol::Comma | Symbol::Star) | Token::End => {
+            return Err(making
+                .cursor
+                .unexpected("the name of an attribute, or a computed value"));
+        }
+        Token::Name(_) | Token::Text(_) | Token::Number(_) | Token::Symbol(_) => {}
+    }
+    filter_parser::value(making)
+}
+
+/// The place of what an aggregate reads.
+fn input(
+    parts: Vec<(Scalar, Lists)>,
+    making: &mut Making<'_, '_, '_, '_>,
+) -> Result<AttributeId, String> {
+    if let [(Scalar::Attribute(id), _)] = &parts[..] {
+        return Ok(*id);
+    }
+    let mut lists = Lists::default();
+    let mut values = Vec::new();
+    for (value, of) in parts {
+        lists.extend(&of);
+        values.push(value);
+    }
+    match making.names {
+        Names::Event(attributes) => making.reads.add(None, values, lists, attributes),
+        Names::Incident(_) => Err("an aggregate is of events".to_owned()),
+    }
 }
 
 fn percentile(cursor: &mut Cursor<'_>) -> Result<Function, FilterError> {

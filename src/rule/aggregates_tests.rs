@@ -1,21 +1,34 @@
 use super::AGGREGATES;
-use crate::detect::input;
+use crate::detect::{Facet, input};
 use crate::event::{Attributes, Event, Value};
 use crate::fold::aggregate::{Accumulator, Rank};
 use crate::record::Hash;
-use crate::rule::Having;
 use crate::rule::attribute::Names;
+use crate::rule::filter::Look;
+use crate::rule::formula::Reads;
+use crate::rule::{Filter, Having, Pattern};
 
 /// Whether `having` holds over events with these values of `record.a`, in this order.
 fn holds(having: &str, values: &[&str]) -> bool {
     let text = having
         .replace("(a", "(record.a")
-        .replace(" a)", " record.a)");
+        .replace(" a)", " record.a)")
+        .replace(" a,", " record.a,");
     let mut attributes = Attributes::default();
-    let mut aggregates = Vec::new();
+    let mut reads = Reads::default();
     let names = &mut Names::Event(&mut attributes);
-    let having = Having::parse(&text, names, &mut aggregates).expect(&text);
-    let mut accumulators: Vec<Accumulator> = aggregates
+    let having = Having::parse(&text, names, &mut reads).expect(&text);
+    let pattern = Pattern {
+        name: "P".to_owned(),
+        filter: Filter::parse("record.a IS NULL", &mut attributes).unwrap(),
+        group_by: Vec::new(),
+        aggregates: reads.aggregates,
+        formulas: reads.formulas,
+        having,
+        new: None,
+    };
+    let mut accumulators: Vec<Accumulator> = pattern
+        .aggregates
         .iter()
         .map(|a| Accumulator::empty(a.function))
         .collect();
@@ -34,11 +47,16 @@ fn holds(having: &str, values: &[&str]) -> bool {
             tie: Hash::default(),
             event: place.into(),
         };
-        for (accumulator, aggregate) in accumulators.iter_mut().zip(&aggregates) {
-            accumulator.add(&input(aggregate, &event), rank, 100);
+        let facet = Facet {
+            pattern: &pattern,
+            event: &event,
+            look: &Look::default(),
+        };
+        for (accumulator, aggregate) in accumulators.iter_mut().zip(&pattern.aggregates) {
+            accumulator.add(&input(aggregate, facet), rank, 100);
         }
     }
-    having.holds(&|place| accumulators[place].value())
+    pattern.having.holds(&|place| accumulators[place].value())
 }
 
 #[test]

@@ -94,7 +94,12 @@ pub fn intern(name: &str, attributes: &mut Attributes) -> Result<AttributeId, St
     added(parse(name)?, attributes)
 }
 
-fn added(attribute: Attribute, attributes: &mut Attributes) -> Result<AttributeId, String> {
+/// The place of an attribute among those of events, to which it is added.
+///
+/// # Errors
+///
+/// There are too many.
+pub fn added(attribute: Attribute, attributes: &mut Attributes) -> Result<AttributeId, String> {
     if attributes.list().len() >= ATTRIBUTES_MAX && attributes.place(&attribute).is_none() {
         return Err(format!(
             "a rule set has at most {ATTRIBUTES_MAX} different attributes"
@@ -113,7 +118,7 @@ pub fn parse(name: &str) -> Result<Attribute, String> {
                 "a path has at most {PATH_MAX} names, found {found}"
             ))
         }
-        Attribute::Path(_) | Attribute::Named(_) => Ok(attribute),
+        Attribute::Path(_) | Attribute::Named(_) | Attribute::Computed { .. } => Ok(attribute),
     }
 }
 
@@ -121,6 +126,7 @@ pub fn parse(name: &str) -> Result<Attribute, String> {
 pub fn print(attribute: &Attribute) -> String {
     match attribute {
         Attribute::Named(name) => (*name).to_string(),
+        Attribute::Computed { name, text } => name.as_ref().unwrap_or(text).clone(),
         Attribute::Path(segments) => {
             let plain = |c: char| c.is_alphanumeric() || c == '_';
             let segment = |segment: &String| {
@@ -140,6 +146,6 @@ fn kind(attribute: &Attribute) -> Kind {
     match attribute {
         Attribute::Named(name) if name.ends_with("IpAddr") => Kind::Address,
         Attribute::Named(_) => Kind::Text,
-        Attribute::Path(_) => Kind::Any,
+        Attribute::Path(_) | Attribute::Computed { .. } => Kind::Any,
     }
 }

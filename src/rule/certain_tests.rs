@@ -1,11 +1,12 @@
 use crate::event::Attributes;
 use crate::rule::attribute::Names;
+use crate::rule::formula::Reads;
 use crate::rule::{Having, parse};
 
 /// The errors of a `having`, each with its place.
 fn errors(text: &str) -> String {
     let mut names = Attributes::default();
-    let parsed = Having::parse(text, &mut Names::Event(&mut names), &mut Vec::new());
+    let parsed = Having::parse(text, &mut Names::Event(&mut names), &mut Reads::default());
     let errors = parsed.err().unwrap_or_default();
     let errors = errors
         .iter()

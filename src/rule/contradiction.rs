@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use super::attribute::Names;
 use super::check::Check;
+use super::clock::{Clock, Hand};
 use super::filter::{Expression, Test};
 use super::literal::{Literal, Number};
 use super::plain::{self, Plain};
@@ -253,8 +254,10 @@ pub fn is_impossible(test: &Computed) -> bool {
 fn range_of(value: &Scalar) -> Option<Range> {
     match value {
         Scalar::Call(Plain::Len, _) => Some(Range::from(0.0).whole()),
-        Scalar::Call(Plain::HourOfDay, _) => Some(Range::between(0.0, 23.0).whole()),
-        Scalar::Call(Plain::DayOfWeek, _) => Some(Range::between(0.0, 6.0).whole()),
+        Scalar::Clock(Clock { hand, .. }) => Some(match hand {
+            Hand::HourOfDay => Range::between(0.0, 23.0).whole(),
+            Hand::DayOfWeek => Range::between(0.0, 6.0).whole(),
+        }),
         Scalar::Lookup(Lookup { column: None, .. }) => Some(Range::between(0.0, 1.0).whole()),
         Scalar::Call(..)
         | Scalar::Attribute(_)

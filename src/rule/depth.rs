@@ -40,7 +40,8 @@ fn of_not(negated: bool, operator: Operator) -> usize {
     usize::from(negated && !has_own)
 }
 
-fn of_scalar(value: &Scalar) -> usize {
+/// Levels of parentheses and functions in the text of a computed value.
+pub fn of_scalar(value: &Scalar) -> usize {
     match value {
         Scalar::Attribute(_) | Scalar::Text(_) | Scalar::Number(_) => 0,
         Scalar::Arithmetic(left, _, right) => {
@@ -50,6 +51,7 @@ fn of_scalar(value: &Scalar) -> usize {
             side(left).max(side(right))
         }
         Scalar::Call(_, arguments) => 1 + most(arguments, of_scalar),
+        Scalar::Clock(clock) => 1 + clock.time.as_deref().map_or(0, of_scalar),
         Scalar::Extract(text, _) => 1 + of_scalar(text),
         Scalar::If(test, then, otherwise) => {
             1 + of_filter(test)

@@ -189,6 +189,9 @@ fn lists(patterns: &[Pattern], severity: &Severity, exceptions: &[Exception]) ->
     for filter in of_events.chain(of_severity).chain(of_exceptions) {
         lists.extend(filter.lists());
     }
+    for formula in patterns.iter().flat_map(|pattern| &pattern.formulas) {
+        lists.extend(&formula.lists);
+    }
     lists
 }
 

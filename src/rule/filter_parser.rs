@@ -14,6 +14,7 @@ use super::attribute::{Kind, Names};
 use super::bounds::{DEPTH_MAX, ERRORS_MAX, TESTS_MAX, VALUES_MAX};
 use super::check::Check;
 use super::filter::{Expression, Test};
+use super::formula::{Formula, Making, Reads};
 use super::lists::Lists;
 use super::literal::{Literal, Number, Set};
 use super::literal_parser::{expected_literal, is_group};
@@ -31,11 +32,12 @@ pub fn parse(
     names: &mut Names<'_>,
     scope: &mut Scope<'_>,
 ) -> Result<(Expression, Lists), Vec<FilterError>> {
-    let cursor = Cursor::new(text).map_err(|error| vec![error])?;
+    let mut cursor = Cursor::new(text).map_err(|error| vec![error])?;
     let mut parser = Parser {
-        cursor,
+        cursor: &mut cursor,
         names,
         scope,
+        formulas: &[],
         used: Lists::default(),
         errors: Vec::new(),
         depth: 0,
@@ -52,10 +54,88 @@ pub fn parse(
     }
 }
 
+/// The computed value that `text` says, or everything that is wrong with it; and the lists that it
+/// names.
+pub fn parse_value(
+    text: &str,
+    names: &mut Names<'_>,
+    scope: &mut Scope<'_>,
+) -> Result<(Scalar, Lists), Vec<FilterError>> {
+    let mut cursor = Cursor::new(text).map_err(|error| vec![error])?;
+    let mut errors = Vec::new();
+    let mut making = Making {
+        cursor: &mut cursor,
+        names,
+        scope,
+        reads: &mut Reads::default(),
+        errors: &mut errors,
+    };
+    let read = value(&mut making).and_then(|read| {
+        making.cursor.expect_end("an operator or the end")?;
+        Ok(read)
+    });
+    match read {
+        Ok(read) if errors.is_empty() => Ok(read),
+        Ok(_) => Err(errors),
+        Err(error) => {
+            errors.push(error);
+            Err(errors)
+        }
+    }
+}
+
+/// The computed value that begins here, and the lists that it names.
+pub fn value(making: &mut Making<'_, '_, '_, '_>) -> Parsed<(Scalar, Lists)> {
+    let before = making.errors.len();
+    let mut parser = Parser {
+        cursor: &mut *making.cursor,
+        names: &mut *making.names,
+        scope: &mut *making.scope,
+        formulas: &making.reads.formulas,
+        used: Lists::default(),
+        errors: Vec::new(),
+        depth: 1,
+        operations: 0,
+        tests: 0,
+    };
+    let read = parser.argument();
+    let (used, is_new) = (parser.used, parser.scope.age == Age::New);
+    making.errors.append(&mut parser.errors);
+    let (value, offset) = read?;
+    if let Spanned {
+        offset,
+        token:
+            Token::Name(_)
+            | Token::Symbol(
+                Symbol::Equal
+                | Symbol::NotEqual
+                | Symbol::Greater
+                | Symbol::GreaterOrEqual
+                | Symbol::Less
+                | Symbol::LessOrEqual,
+            ),
+    } = *making.cursor.peek()
+    {
+        let message = "expected a value, found a test: IF(test, 1, 0) makes one of it".to_string();
+        return Err(FilterError { offset, message });
+    }
+    if is_new && depth::of_scalar(&value) >= DEPTH_MAX {
+        let FilterError { message, .. } = depth::too_deep();
+        return Err(FilterError { offset, message });
+    }
+    if making.errors.len() == before && !value.reads() {
+        let message = "this value reads nothing of the event".to_string();
+        making.errors.push(FilterError { offset, message });
+    }
+    Ok((value, used))
+}
+
 pub struct Parser<'t, 'n, 'a, 's> {
-    pub cursor: Cursor<'t>,
+    pub cursor: &'n mut Cursor<'t>,
     pub names: &'n mut Names<'a>,
     pub scope: &'n mut Scope<'s>,
+    /// Those that have names beside the attributes of events.
+    pub formulas: &'n [Formula],
     /// Those that were named so far.
     pub used: Lists,
     /// Errors that do not keep the rest from being read.

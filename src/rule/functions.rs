@@ -3,6 +3,7 @@
 //! A new function is a variant of [`Plain`], an entry of [`FUNCTIONS`] and a case of
 //! [`Plain::of`].
 
+use super::clock::Hand;
 use super::plain::Plain;
 
 /// What may stand before a parenthesis.
@@ -10,6 +11,8 @@ use super::plain::Plain;
 pub enum Callable {
     /// A function of values.
     Plain(Plain),
+    /// A function of a time, of which the zone is known at load.
+    Clock(Hand),
     /// `IF`: its first argument is a filter.
     If,
     /// `EXTRACT`: its second argument is a regular expression, read at load.
@@ -219,15 +222,28 @@ pub const FUNCTIONS: &[FunctionDoc] = &[
         ],
     },
     FunctionDoc {
-        callable: Callable::Plain(Plain::HourOfDay),
+        callable: Callable::Clock(Hand::HourOfDay),
         name: "HourOfDay",
-        arguments: "[time]",
+        arguments: "[time][, \"zone\"]",
         least: 0,
-        most: 1,
-        meaning: "the hour, 0 to 23 in UTC, of the event, or of a time such as \
-                  `record.properties.createdDateTime`",
+        most: 2,
+        meaning: "the hour, 0 to 23, of the event (`time`, or nothing), or of a time such as \
+                  `record.properties.createdDateTime`; in UTC, or in this time zone",
         examples: &[
+            ("HourOfDay(time, \"Europe/Berlin\") = 10", None, true),
             ("HourOfDay() BETWEEN (8, 17)", None, true),
+            ("HourOfDay(time) = 9", None, true),
+            ("hourofday(\"america/new_york\") = 4", None, true),
+            (
+                "HourOfDay(user, \"Europe/Berlin\") = 0",
+                Some("\"2026-07-02T22:00:00Z\""),
+                true,
+            ),
+            (
+                "HourOfDay(user, \"Asia/Tokyo\") = 8",
+                Some("[\"late\", \"2026-03-02T23:59:59Z\"]"),
+                true,
+            ),
             (
                 "HourOfDay(user) = 23",
                 Some("\"2026-03-02T23:59:59Z\""),
@@ -242,14 +258,22 @@ pub const FUNCTIONS: &[FunctionDoc] = &[
         ],
     },
     FunctionDoc {
-        callable: Callable::Plain(Plain::DayOfWeek),
+        callable: Callable::Clock(Hand::DayOfWeek),
         name: "DayOfWeek",
-        arguments: "[time]",
+        arguments: "[time][, \"zone\"]",
         least: 0,
-        most: 1,
-        meaning: "the day, 0 (Sunday) to 6 (Saturday) in UTC, of the event, or of a time",
+        most: 2,
+        meaning: "the day, 0 (Sunday) to 6 (Saturday), of the event, or of a time; in UTC, or in \
+                  this time zone",
         examples: &[
+            ("DayOfWeek(time, \"Europe/Berlin\") IN (0, 6)", None, false),
             ("DayOfWeek() IN (0, 6)", None, false),
+            ("DayOfWeek(\"America/New_York\") = 1", None, true),
+            (
+                "DayOfWeek(user, \"Pacific/Auckland\") = 2",
+                Some("\"2026-03-02T12:00:00Z\""),
+                true,
+            ),
             ("DayOfWeek() = 1", None, true),
             (
                 "DayOfWeek(user) = 0",

@@ -12,35 +12,39 @@
 use super::attribute::Names;
 use super::bounds::{AGGREGATES_MAX, COMPARISONS_MAX, DEPTH_MAX, ERRORS_MAX, OPERATIONS_MAX};
 use super::certain::ranges;
+use super::formula::{Making, Reads};
 use super::having::{DISTINCT_MAX, place};
+use super::lists::Lists;
 use super::literal::Number;
-use super::scope::Age;
+use super::scope::{Age, Scope};
 use super::token::{Cursor, Spanned, Symbol, Token};
-use super::{Aggregate, Arithmetic, Comparison, FilterError, Having, Term, aggregates, depth};
+use super::{Arithmetic, Comparison, FilterError, Having, Term, aggregates, depth};
 
 impl Having {
-    /// The test that `text` says. Aggregates are added to `aggregates` unless they are there.
+    /// The test that `text` says, without lists. Aggregates, and what they are computed of, are
+    /// added to `reads` unless they are there.
     pub fn parse(
         text: &str,
         names: &mut Names<'_>,
-        aggregates: &mut Vec<Aggregate>,
+        reads: &mut Reads,
     ) -> Result<Having, Vec<FilterError>> {
-        Having::parse_with(text, names, aggregates, Age::New)
+        let lists = Lists::default();
+        Having::parse_with(text, names, reads, &mut Scope::of(&lists))
     }
 
     pub(super) fn parse_with(
         text: &str,
         names: &mut Names<'_>,
-        aggregates: &mut Vec<Aggregate>,
-        age: Age,
+        reads: &mut Reads,
+        scope: &mut Scope<'_>,
     ) -> Result<Having, Vec<FilterError>> {
         let cursor = Cursor::new(text).map_err(|error| vec![error])?;
         let mut parser = Parser {
             cursor,
             names,
-            aggregates,
+            reads,
             errors: Vec::new(),
-            age,
+            scope,
             depth: 0,
             operations: 0,
             comparisons: 0,
@@ -56,12 +60,12 @@ impl Having {
     }
 }
 
-struct Parser<'t, 'n, 'a, 'g> {
+struct Parser<'t, 'n, 'a, 's> {
     cursor: Cursor<'t>,
     names: &'n mut Names<'a>,
-    aggregates: &'g mut Vec<Aggregate>,
+    reads: &'n mut Reads,
     errors: Vec<FilterError>,
-    age: Age,
+    scope: &'n mut Scope<'s>,
     depth: usize,
     /// Arithmetic, and comparisons, so far.
     operations: usize,
@@ -82,7 +86,7 @@ impl Parser<'_, '_, '_, '_> {
         let part = self.or()?;
         self.cursor.expect_end("AND, OR or the end")?;
         let test = test(part, offset)?;
-        if self.age == Age::New && depth::of_having(&test) > DEPTH_MAX {
+        if self.scope.age == Age::New && depth::of_having(&test) > DEPTH_MAX {
             return Err(depth::too_deep());
         }
         Ok(test)
@@ -116,7 +120,7 @@ impl Parser<'_, '_, '_, '_> {
         }
         rest.insert(0, test(first, offset)?);
         let together = Having::and(rest);
-        if self.age == Age::New && !self.is_possible(&together) {
+        if self.scope.age == Age::New && !self.is_possible(&together) {
             let message = "these can never hold together".to_string();
             self.error_once(FilterError { offset, message });
         }
@@ -124,7 +128,7 @@ impl Parser<'_, '_, '_, '_> {
     }
 
     fn is_possible(&self, test: &Having) -> bool {
-        test.is_possible(&ranges(self.aggregates))
+        test.is_possible(&ranges(&self.reads.aggregates))
     }
 
     /// Reports an error, unless one was that came of the same.
@@ -168,12 +172,12 @@ impl Parser<'_, '_, '_, '_> {
         let test = Having::Compare(left, comparison, right);
         let fault = if !has_aggregate {
             Some("this comparison has no aggregate, such as COUNT(*)".to_string())
-        } else if test.is_beyond_counting(self.aggregates) {
+        } else if test.is_beyond_counting(&self.reads.aggregates) {
             Some(format!(
                 "up to {DISTINCT_MAX} different values are counted, which is too few to tell \
                  whether this comparison holds"
             ))
-        } else if self.age == Age::New && !self.is_possible(&test) {
+        } else if self.scope.age == Age::New && !self.is_possible(&test) {
             Some(
                 "this can never hold: where it is tested there is at least one event, no count \
                  is less than 0, and a division by 0 has no value"
@@ -254,8 +258,17 @@ impl Parser<'_, '_, '_, '_> {
     }
 
     fn aggregate(&mut self, word: &Spanned<'_>) -> Parsed<Term> {
-        let aggregate = aggregates::parse(word, &mut self.cursor, self.names, &mut self.errors)?;
-        let place = place(self.aggregates, aggregate);
+        let aggregate = aggregates::parse(
+            word,
+            &mut Making {
+                cursor: &mut self.cursor,
+                names: self.names,
+                scope: self.scope,
+                reads: self.reads,
+                errors: &mut self.errors,
+            },
+        )?;
+        let place = place(&mut self.reads.aggregates, aggregate);
         place.map(Term::Aggregate).ok_or_else(|| FilterError {
             offset: word.offset,
             message: format!("a pattern has at most {AGGREGATES_MAX} aggregates"),

@@ -1,13 +1,15 @@
 use crate::event::Attributes;
 use crate::rule::attribute::Names;
-use crate::rule::scope::Age;
+use crate::rule::formula::Reads;
+use crate::rule::lists::Lists;
+use crate::rule::scope::Scope;
 use crate::rule::{Aggregate, Filter, FilterError, Having, Pattern, print};
 
 fn parse(text: &str) -> Result<(Having, Vec<Aggregate>, Attributes), Vec<FilterError>> {
     let mut attributes = Attributes::default();
-    let mut aggregates = Vec::new();
-    let having = Having::parse(text, &mut Names::Event(&mut attributes), &mut aggregates)?;
-    Ok((having, aggregates, attributes))
+    let mut reads = Reads::default();
+    let having = Having::parse(text, &mut Names::Event(&mut attributes), &mut reads)?;
+    Ok((having, reads.aggregates, attributes))
 }
 
 /// Canonical form, or the first error as `offset: message`.
@@ -33,6 +35,19 @@ fn reads_every_form() {
     );
     check("PCTILE(50, user) > 1", "PCTILE(user, 50) > 1");
     check(
+        "PCTILE(2*user, 50) > MAX((user))",
+        "PCTILE(2 * user, 50) > MAX(user)",
+    );
+    check(
+        "sum(if(USER=\"X\" , 1,0))/count(*)>0.9",
+        "SUM(IF(user = \"x\", 1, 0)) / COUNT(*) > 0.9",
+    );
+    check(
+        "count(distinct user,srcipaddr , len(user)) > 2",
+        "COUNT(DISTINCT user, srcIpAddr, LEN(user)) > 2",
+    );
+    check("COUNT(user + 1) > 2", "COUNT(user + 1) > 2");
+    check(
         "SUM(record.a)/SUM(record.b)>=0.5",
         "SUM(record.a) / SUM(record.b) >= 0.5",
     );
@@ -48,16 +63,44 @@ fn reads_every_form() {
     );
 }
 
+/// The first error of a text, which begins at `offset`.
+fn check_error(text: &str, offset: usize, expected: &str) {
+    let found = canonical(text);
+    let begin = format!("{offset}: ");
+    assert!(
+        found.starts_with(&begin) && found.contains(expected),
+        "{text}: {found}"
+    );
+}
+
+#[test]
+fn says_what_is_wrong_with_what_is_computed() {
+    check_error(
+        "SUM(user = \"a\") > 1",
+        9,
+        "expected a value, found a test: IF(test, 1, 0) makes one of it",
+    );
+    check_error("SUM((user = 1)) > 1", 4, "expected a value, found a test");
+    check_error("SUM(1 + 2) > 1", 4, "reads nothing of the event");
+    check_error(
+        "COUNT(DISTINCT user, ) > 1",
+        21,
+        "or a computed value, found `)`",
+    );
+    check_error("SUM(user, user) > 1", 8, "expected `)`, found `,`");
+    check_error("SUM(LEN(usr)) > 1", 8, "no attribute is called `usr`");
+    check_error("SUM(IF(user = 1, 2)) > 1", 18, "expected `,`, found `)`");
+    check_error("SUM(EXTRACT(user, \"(\")) > 1", 18, "regular expression");
+    check_error(
+        "MAX(HourOfDay(time, \"Europe/Brelin\")) > 1",
+        20,
+        "did you mean `Europe/Berlin`?",
+    );
+}
+
 #[test]
 fn says_what_is_wrong_and_where() {
-    let check = |text: &str, offset: usize, expected: &str| {
-        let found = canonical(text);
-        let begin = format!("{offset}: ");
-        assert!(
-            found.starts_with(&begin) && found.contains(expected),
-            "{text}: {found}"
-        );
-    };
+    let check = check_error;
     check(
         "",
         0,
@@ -72,7 +115,7 @@ fn says_what_is_wrong_and_where() {
     check(
         "SUM(*) > 1",
         4,
-        "expected the name of an attribute, found `*`",
+        "expected the name of an attribute, or a computed value, found `*`",
     );
     check("COUNT(usr) > 1", 6, "no attribute is called `usr`");
     check("CONT(*) > 1", 0, "did you mean `COUNT`?");
@@ -184,14 +227,16 @@ fn knows_what_can_become_false() {
 #[test]
 fn keeps_as_many_values_as_are_compared() {
     let check = |text: &str, expected: &[u32]| {
-        let (names, mut aggregates) = (&mut Attributes::default(), Vec::new());
-        let names = &mut Names::Event(names);
-        let having = Having::parse_with(text, names, &mut aggregates, Age::Old).expect(text);
+        let (names, mut reads) = (&mut Attributes::default(), Reads::default());
+        let (names, lists) = (&mut Names::Event(names), Lists::default());
+        let scope = &mut Scope::of_log(&lists);
+        let having = Having::parse_with(text, names, &mut reads, scope).expect(text);
         let mut pattern = Pattern {
             name: "P".into(),
             filter: Filter::parse("user IS NULL", &mut Attributes::default()).unwrap(),
             group_by: Vec::new(),
-            aggregates,
+            aggregates: reads.aggregates,
+            formulas: reads.formulas,
             having,
             new: None,
         };

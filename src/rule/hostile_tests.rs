@@ -223,6 +223,15 @@ fn havings() {
     );
     let sums: Vec<String> = (0..MANY).map(|n| format!("SUM(record.a{n}) > 1")).collect();
     check("having", &sums.join(" OR "), "at most 256 aggregates");
+    let deep = |times| format!("SUM({}) > 1", nested("LEN(", "user", ")", times));
+    check("having", &deep(60), "");
+    check("having", &deep(MANY), "nested more than 64 deep");
+    check("having", &nested("(", &deep(60), ")", 60), "");
+    let lookup = nested("IF(", TEST, ", 1, 2) = 1", MANY);
+    let deep = format!("SUM(IF({lookup}, 1, 0)) > 1");
+    check("having", &deep, "nested more than 64 deep");
+    let many = format!("COUNT(DISTINCT {}) > 1", listed("record.a#", MANY));
+    check("having", &many, "at most 64 parts");
     let sums: Vec<String> = (0..MANY).map(|n| format!("SUM(record.a{n})")).collect();
     check(
         "having",
@@ -261,6 +270,12 @@ fn conditions_patterns_and_relations() {
         &format!("[{}]", listed("record.a#", MANY)),
         "at most 64 items",
     );
+    let computed = |times| format!("[{{d: '{}'}}]", nested("LEN(", "user", ")", times));
+    check("group_by", &computed(60), "");
+    check("group_by", &computed(MANY), "nested more than 64 deep");
+    let computed = |times| format!("[{}]", listed("{d#: 'LEN(user)'}", times));
+    check("group_by", &computed(64), "");
+    check("group_by", &computed(MANY), "at most 64 items");
     let patterns = |times: usize| {
         let pattern = "  - {name: P#, where: user IS NULL}";
         let all = (0..times).map(|number| pattern.replace('#', &number.to_string()));

@@ -2,13 +2,14 @@
 
 use super::attribute::Names;
 use super::bounds::{AGGREGATES_MAX, SHOWN_MAX, TEXT_BYTES_MAX};
+use super::formula::{Making, Reads};
 use super::having;
 use super::nearest::shown;
 use super::patterns::Draft;
 use super::reader::{Fields, Reader};
 use super::relations::{group_by_place, of_pattern};
 use super::rule_tests::FIELDS;
-use super::scope::Age;
+use super::scope::{Age, Scope};
 use super::token::{Cursor, Spanned, Symbol, Token};
 use super::{FilterError, IncidentValue, aggregates, print};
 use crate::event::Attributes;
@@ -56,7 +57,7 @@ pub fn read(
         let Some(text) = reader.text(value, expected) else {
             continue;
         };
-        match incident_value(text, drafts, names) {
+        match incident_value(text, drafts, names, &mut reader.scope) {
             Ok(found) => attributes.push((key.text.clone(), found)),
             Err(errors) => reader.errors_within(value, errors),
         }
@@ -133,6 +134,7 @@ fn incident_value(
     text: &str,
     drafts: &mut [Draft],
     names: &mut Attributes,
+    scope: &mut Scope<'_>,
 ) -> Result<IncidentValue, Vec<FilterError>> {
     let mut errors = Vec::new();
     let value = (|| {
@@ -151,11 +153,21 @@ fn incident_value(
                 offset: offset + written.len() - rest.len(),
                 token: Token::Name(rest),
             };
-            let names = &mut Names::Event(names);
-            let aggregate = aggregates::parse(&word, &mut cursor, names, &mut errors)?;
+            let mut none = Reads::default();
+            let reads = drafts.get_mut(pattern).map(|draft| &mut draft.reads);
+            let reads = reads.unwrap_or(&mut none);
+            let aggregate = aggregates::parse(
+                &word,
+                &mut Making {
+                    cursor: &mut cursor,
+                    names: &mut Names::Event(names),
+                    scope,
+                    reads,
+                    errors: &mut errors,
+                },
+            )?;
             cursor.expect_end("the end")?;
-            let known = drafts.get_mut(pattern).map(|draft| &mut draft.aggregates);
-            let place = known.and_then(|known| having::place(known, aggregate));
+            let place = having::place(&mut reads.aggregates, aggregate);
             let place = place.ok_or_else(|| FilterError {
                 offset,
                 message: format!("a pattern has at most {AGGREGATES_MAX} aggregates"),

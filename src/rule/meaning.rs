@@ -12,10 +12,20 @@ impl Rule {
     ///
     /// Patience, lateness and limits are not in it: they may come from the configuration.
     pub fn meaning(&self, attributes: &Attributes) -> String {
-        let name = |id: AttributeId| {
+        let of_events = |id: AttributeId| {
             let attribute = attributes.list().get(usize::from(id.0));
             let version = attribute.and_then(normalise::version);
             versioned(print::name(attributes, id), version)
+        };
+        let name = |id: AttributeId| {
+            let mut formulas = self
+                .patterns
+                .iter()
+                .filter_map(|pattern| pattern.formula(id));
+            match formulas.next() {
+                Some(formula) if formula.name.is_none() => formula.print(&of_events),
+                Some(_) | None => of_events(id),
+            }
         };
         let mut lines = vec![
             format!("id {}", self.id),
@@ -95,7 +105,11 @@ fn versioned(name: String, version: Option<u32>) -> String {
 }
 
 fn pattern_lines(pattern: &Pattern, name: print::NameOf<'_>) -> Vec<String> {
-    let group_by: Vec<String> = pattern.group_by.iter().map(|id| name(*id)).collect();
+    let grouped = |id: &AttributeId| match pattern.formula(*id) {
+        None => name(*id),
+        Some(formula) => format!("{}: {}", name(*id), formula.print(name)),
+    };
+    let group_by: Vec<String> = pattern.group_by.iter().map(grouped).collect();
     let having = print::having(&pattern.having, &pattern.aggregates, name);
     let mut lines = vec![
         format!("pattern {}", pattern.name),

@@ -56,11 +56,15 @@ mod scalar_parser;
 
 mod having_parser;
 
+pub mod formula;
+
 pub mod filter;
 
 pub mod operators;
 
 pub mod scalar;
+
+pub mod clock;
 
 pub mod functions;
 
@@ -245,6 +249,8 @@ pub struct Pattern {
     pub group_by: Vec<AttributeId>,
     /// Those of `having` first, then those that only the incident shows.
     pub aggregates: Vec<Aggregate>,
+    /// How those of `group_by` and of what aggregates read are computed that no event has.
+    pub formulas: Vec<formula::Formula>,
     /// Holds for a group when it is true over the group's matches in the window.
     pub having: Having,
     /// Holds only where values appear that were not seen for a while; `None`: wherever `having`

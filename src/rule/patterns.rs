@@ -1,13 +1,16 @@
 //! The `patterns` of a rule.
 
 use super::attribute::Names;
-use super::bounds::{GROUP_BY_MAX, PATTERNS_MAX};
+use super::bounds::{GROUP_BY_MAX, PATTERNS_MAX, TEXT_BYTES_MAX};
+use super::formula::Reads;
 use super::nearest::shown;
 use super::reader::{Fields, Reader};
-use super::yaml::{Node, Position};
+use super::rule_tests::FIELDS;
+use super::scope::Age;
+use super::yaml::{Content, Key, Node, Position};
 use super::{
     Aggregate, Comparison, Filter, FilterError, Function, Having, New, Pattern, Term, attribute,
-    print, reader,
+    filter_parser, print, reader,
 };
 use crate::event::{AttributeId, Attributes};
 use crate::time::Second;
@@ -24,13 +27,16 @@ const RESERVED: &[&str] = &[
     "NOT_FOLLOWED_BY",
 ];
 
+/// Words that would read as something else in a filter or an aggregate.
+const WORDS: &[&str] = &["AND", "OR", "NOT", "DISTINCT"];
+
 /// A pattern that may lack what could not be read.
 pub struct Draft {
     pub at: Position,
     pub name: String,
     filter: Option<Filter>,
     pub group_by: Vec<AttributeId>,
-    pub aggregates: Vec<Aggregate>,
+    pub reads: Reads,
     having: Option<Having>,
     pub new: Option<New>,
 }
@@ -42,7 +48,8 @@ impl Draft {
             name: self.name,
             filter: self.filter?,
             group_by: self.group_by,
-            aggregates: self.aggregates,
+            aggregates: self.reads.aggregates,
+            formulas: self.reads.formulas,
             having: self.having?,
             new: self.new,
         })
@@ -86,19 +93,21 @@ fn pattern(reader: &mut Reader<'_>, node: &Node, names: &mut Attributes) -> Opti
             .map_err(|errors| reader.errors_within(node, errors))
             .ok()
     });
-    let new = fields.get("new").and_then(|node| new(reader, node, names));
-    let mut group_by = group_by(reader, fields, names);
+    let mut reads = Reads::default();
+    let mut group_by = group_by(reader, fields, names, &mut reads);
+    let new = fields
+        .get("new")
+        .and_then(|node| new(reader, node, names, &reads));
     if let Some(new) = new.as_ref().filter(|_| fields.get("group_by").is_none()) {
         group_by.clone_from(&new.attributes);
     }
-    let mut aggregates = Vec::new();
     let having = match fields.get("having") {
-        None => Some(at_least_one(&mut aggregates)),
+        None => Some(at_least_one(&mut reads.aggregates)),
         Some(node) => reader
             .text(node, "a test such as COUNT(*) >= 5")
             .and_then(|text| {
                 let names = &mut Names::Event(names);
-                let parsed = Having::parse_with(text, names, &mut aggregates, reader.scope.age);
+                let parsed = Having::parse_with(text, names, &mut reads, &mut reader.scope);
                 parsed
                     .map_err(|errors| reader.errors_within(node, errors))
                     .ok()
@@ -121,14 +130,14 @@ fn pattern(reader: &mut Reader<'_>, node: &Node, names: &mut Attributes) -> Opti
         name,
         filter,
         group_by,
-        aggregates,
+        reads,
         having,
         new,
     })
 }
 
 /// `[user, resourceId] over 5d`.
-fn new(reader: &mut Reader<'_>, node: &Node, names: &mut Attributes) -> Option<New> {
+fn new(reader: &mut Reader<'_>, node: &Node, names: &mut Attributes, reads: &Reads) -> Option<New> {
     let expected = "attributes and a period in quotes, such as \"[user, resourceId] over 5d\"";
     let text = reader.text(node, expected)?;
     let parts = text.trim().strip_prefix('[').and_then(|rest| {
@@ -153,7 +162,8 @@ fn new(reader: &mut Reader<'_>, node: &Node, names: &mut Attributes) -> Option<N
             errors.push(at(offset_of(name), message));
             break;
         }
-        match attribute::intern(name, names) {
+        let named = reads.named(name).map(Ok);
+        match named.unwrap_or_else(|| attribute::intern(name, names)) {
             Ok(id) if attributes.contains(&id) => {
                 let message = format!("`{name}` is in this list twice");
                 errors.push(at(offset_of(name), message));
@@ -228,9 +238,14 @@ fn group_by(
     reader: &mut Reader<'_>,
     fields: Fields<'_>,
     names: &mut Attributes,
+    reads: &mut Reads,
 ) -> Vec<AttributeId> {
     let mut group_by = Vec::new();
     for node in reader.list(fields, "group_by", "a list of attributes", GROUP_BY_MAX) {
+        if let Content::Mapping(entries) = &node.content {
+            group_by.extend(computed(reader, node, entries, names, reads));
+            continue;
+        }
         let Some(name) = reader.text(node, "the name of an attribute") else {
             continue;
         };
@@ -243,4 +258,69 @@ fn group_by(
         }
     }
     group_by
+}
+
+/// `domain: EXTRACT(user, "@(.*)$")` in a group_by: the place of the value.
+fn computed(
+    reader: &mut Reader<'_>,
+    node: &Node,
+    entries: &[(Key, Node)],
+    names: &mut Attributes,
+    reads: &mut Reads,
+) -> Option<AttributeId> {
+    let [(key, value)] = entries else {
+        let expected = "one name and what it stands for, in quotes where that has commas, such as \
+                        domain: 'EXTRACT(user, \"@(.*)$\")'";
+        reader.error(node.at, format!("expected {expected}"));
+        return None;
+    };
+    let wrong = match reads.named(&key.text) {
+        Some(_) => Some(format!("`{}` is in this list twice", shown(&key.text))),
+        None => wrong_name(&key.text, reader.scope.age),
+    };
+    if let Some(message) = wrong {
+        reader.error(key.at, message);
+        return None;
+    }
+    let text = reader.text(value, "a computed value such as EXTRACT(user, \"@(.*)$\")")?;
+    let read = filter_parser::parse_value(text, &mut Names::Event(names), &mut reader.scope);
+    let (computed, lists) = read
+        .map_err(|errors| reader.errors_within(value, errors))
+        .ok()?;
+    reads
+        .add(Some(&key.text), vec![computed], lists, names)
+        .map_err(|message| reader.error(key.at, message))
+        .ok()
+}
+
+/// What keeps a computed value of a group_by from being called so.
+fn wrong_name(name: &str, age: Age) -> Option<String> {
+    let letters = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    let is_word = |word: &&str| word.eq_ignore_ascii_case(name);
+    let said = shown(name);
+    if !letters || !name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') {
+        return Some(format!(
+            "`{said}` is not a name: letters, digits and _, and a letter first"
+        ));
+    }
+    if FIELDS.contains(&name) {
+        return Some(format!(
+            "`{said}` is a field of every incident: choose another"
+        ));
+    }
+    if age == Age::Old {
+        return None;
+    }
+    if name.len() > TEXT_BYTES_MAX {
+        let found = name.len();
+        return Some(format!(
+            "a name has at most {TEXT_BYTES_MAX} bytes, found {found}"
+        ));
+    }
+    if WORDS.iter().any(is_word) {
+        return Some(format!("`{said}` is an operator: choose another name"));
+    }
+    attribute::parse(name)
+        .is_ok()
+        .then(|| format!("`{said}` is an attribute of events: choose another name"))
 }

@@ -5,7 +5,6 @@ use std::borrow::Cow;
 use super::functions::{self, Callable};
 use super::literal::Number;
 use crate::event::Value;
-use crate::time::{self, DAY, Millis, second_of};
 
 /// A function of values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,10 +17,6 @@ pub enum Plain {
     ToInteger,
     /// `TO_STRING`
     ToString,
-    /// `DayOfWeek`
-    DayOfWeek,
-    /// `HourOfDay`
-    HourOfDay,
     /// `LEN`
     Len,
     /// `LTRIM`
@@ -42,7 +37,7 @@ pub enum Plain {
 
 impl Plain {
     /// Its value for these arguments, none of which is a list; `None`: undefined.
-    pub fn of(self, values: &[&Value<'_>], time: Millis) -> Option<Value<'static>> {
+    pub fn of(self, values: &[&Value<'_>]) -> Option<Value<'static>> {
         let mut values = values.iter().copied();
         let first = values.next();
         let of_text = |change: &dyn Fn(&str) -> String| Some(self::of_text(change(&text(first?)?)));
@@ -54,15 +49,6 @@ impl Plain {
             Plain::ToDouble => Some(Value::Float(Number::of(first?)?.as_f64())),
             Plain::ToInteger => whole(Number::of(first?)?).map(Value::Integer),
             Plain::ToString => of_text(&str::to_owned),
-            Plain::HourOfDay => {
-                let second = second(first, time)?;
-                Some(Value::Integer(second.rem_euclid(DAY) / 3600))
-            }
-            Plain::DayOfWeek => {
-                // The first day of 1970 was a Thursday.
-                let day = second(first, time)?.div_euclid(DAY) + 4;
-                Some(Value::Integer(day.rem_euclid(7)))
-            }
             Plain::Len => {
                 let length = text(first?)?.chars().count();
                 i64::try_from(length).ok().map(Value::Integer)
@@ -85,11 +71,6 @@ impl Plain {
                 of_text(&|text| text.chars().skip(start).take(length).collect())
             }
         }
-    }
-
-    /// Whether it is of the event's own time without arguments.
-    pub fn is_of_time(self) -> bool {
-        matches!(self, Plain::DayOfWeek | Plain::HourOfDay)
     }
 
     /// As rules write it.
@@ -121,15 +102,6 @@ pub fn of_number(number: Number) -> Value<'static> {
         Number::Integer(integer) => Value::Integer(integer),
         Number::Float(float) => Value::Float(float),
     }
-}
-
-/// The second of a time given as text, or of the event.
-fn second(given: Option<&Value<'_>>, time: Millis) -> Option<i64> {
-    let millis = match given {
-        None => time,
-        Some(value) => time::parse(&text(value)?)?,
-    };
-    Some(second_of(millis))
 }
 
 fn whole(number: Number) -> Option<i64> {

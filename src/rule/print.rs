@@ -2,6 +2,7 @@
 
 use super::attribute;
 use super::check::Check;
+use super::clock::Clock;
 use super::filter::{Expression, Test};
 use super::literal::Literal;
 use super::operators::{Operands, Operator, OperatorDoc};
@@ -116,6 +117,7 @@ pub fn scalar(value: &Scalar, name: NameOf<'_>) -> String {
                 | Scalar::Text(_)
                 | Scalar::Number(_)
                 | Scalar::Call(..)
+                | Scalar::Clock(_)
                 | Scalar::Extract(..)
                 | Scalar::If(..)
                 | Scalar::Lookup(_) => scalar(part, name),
@@ -123,6 +125,13 @@ pub fn scalar(value: &Scalar, name: NameOf<'_>) -> String {
             format!("{} {} {}", part(left), sign(*operator), part(right))
         }
         Scalar::Call(function, arguments) => format!("{}({})", function.name(), list(arguments)),
+        Scalar::Clock(Clock { hand, time, zone }) => {
+            let zone = zone.as_ref().map(|zone| quote(zone.name()));
+            let time = time.as_ref().map(|time| scalar(time, name));
+            let time = time.or_else(|| zone.as_ref().map(|_| "time".to_owned()));
+            let arguments: Vec<String> = time.into_iter().chain(zone).collect();
+            format!("{}({})", hand.name(), arguments.join(", "))
+        }
         Scalar::Extract(text, pattern) => {
             format!(
                 "EXTRACT({}, {})",

@@ -5,7 +5,9 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use super::attribute::Names;
+use super::formula::Reads;
 use super::print::{self, NameOf};
+use super::scope::Scope;
 use super::shown::COUNTS;
 use super::{Exception, Filter, Having, Pattern, Rule, RuleTest, in_one_line, parse_with};
 use crate::event::{AttributeId, Attributes};
@@ -27,11 +29,18 @@ impl Rule {
         let mut changed = self.clone();
         if let Some(pattern) = changed.patterns.get_mut(pattern) {
             let names = &mut Names::Event(attributes);
+            let mut reads = Reads {
+                aggregates: std::mem::take(&mut pattern.aggregates),
+                formulas: std::mem::take(&mut pattern.formulas),
+            };
+            let scope = &mut Scope::of(&self.lists);
             pattern.having =
-                Having::parse(having, names, &mut pattern.aggregates).map_err(|errors| {
+                Having::parse_with(having, names, &mut reads, scope).map_err(|errors| {
                     let said: Vec<String> = errors.into_iter().map(|e| e.message).collect();
                     said.join("; ")
                 })?;
+            pattern.aggregates = reads.aggregates;
+            pattern.formulas = reads.formulas;
         }
         // Read again, it has its aggregates in their usual order.
         let text = changed.to_yaml(attributes);
@@ -179,13 +188,17 @@ impl Rule {
 }
 
 fn pattern_lines(pattern: &Pattern, name: NameOf<'_>) -> Vec<String> {
-    let group_by: Vec<String> = pattern.group_by.iter().map(|id| name(*id)).collect();
+    let grouped = |id: &AttributeId| match pattern.formula(*id) {
+        None => scalar(&name(*id)),
+        Some(formula) => format!("{{{}: {}}}", name(*id), scalar(&formula.print(name))),
+    };
+    let group_by: Vec<String> = pattern.group_by.iter().map(grouped).collect();
     let filter = print::filter(&pattern.filter.expression, name);
     let having = print::having(&pattern.having, &pattern.aggregates, name);
     let mut lines = vec![
         format!("  - name: {}", pattern.name),
         format!("    where: {}", scalar(&filter)),
-        format!("    group_by: {}", list(&group_by)),
+        format!("    group_by: [{}]", group_by.join(", ")),
         format!("    having: {}", scalar(&having)),
     ];
     if let Some(new) = &pattern.new {

@@ -79,6 +79,7 @@ fn pattern(place: usize) -> impl Strategy<Value = Pattern> {
                 filter,
                 group_by,
                 aggregates: aggregates(),
+                formulas: Vec::new(),
                 having,
                 new: new.map(|period| New {
                     attributes: all,

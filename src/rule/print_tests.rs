@@ -4,7 +4,9 @@ use super::{filter, having, name};
 use crate::event::{AttributeId, Attributes};
 use crate::rule::attribute::{Kind, Names, parse};
 use crate::rule::check::Check;
+use crate::rule::clock::{Clock, Zone};
 use crate::rule::filter::{Expression, Test};
+use crate::rule::formula::Reads;
 use crate::rule::functions::{Callable, FUNCTIONS, FunctionDoc};
 use crate::rule::lists::Lists;
 use crate::rule::literal::{Literal, Number};
@@ -13,7 +15,7 @@ use crate::rule::operators::{OPERATORS, Operands, Operator};
 use crate::rule::plain::Plain;
 use crate::rule::regexps::Regexps;
 use crate::rule::scalar::{Against, Computed, Scalar};
-use crate::rule::scope::{Age, Scope};
+use crate::rule::scope::Scope;
 use crate::rule::{Aggregate, Arithmetic, Comparison, Filter, Function, Having, Term, attribute};
 
 pub const NAMES: [&str; 5] = [
@@ -128,6 +130,13 @@ fn call_of(doc: &FunctionDoc, test: Expression, mut arguments: Vec<Scalar>) -> S
             Scalar::Extract(first, Regexps::default().compile("^a\\d+[^\"]$").unwrap())
         }
         Callable::Has | Callable::Get => Scalar::Call(Plain::Len, vec![*first]),
+        Callable::Clock(hand) => {
+            let zone = matches!(arguments[1], Scalar::Attribute(_))
+                .then(|| Zone::named("Europe/Berlin").unwrap());
+            // A text alone would be a zone.
+            let time = Some(first).filter(|time| !matches!(**time, Scalar::Text(_)));
+            Scalar::Clock(Clock { hand, time, zone })
+        }
         Callable::If => Scalar::If(Box::new(test), first, Box::new(arguments[1].clone())),
     }
 }
@@ -261,19 +270,24 @@ proptest! {
     fn a_printed_having_reads_as_itself(test in test_of_aggregates()) {
         prop_assume!(!test.is_beyond_counting(&aggregates()));
         let mut attributes = table();
-        let mut known = aggregates();
-        let text = having(&test, &known, &|id| name(&attributes, id));
+        let mut known = Reads {
+            aggregates: aggregates(),
+            ..Reads::default()
+        };
+        let text = having(&test, &known.aggregates, &|id| name(&attributes, id));
         let names = &mut Names::Event(&mut attributes);
-        let parsed = Having::parse_with(&text, names, &mut known, Age::Old);
+        let lists = Lists::default();
+        let parsed = Having::parse_with(&text, names, &mut known, &mut Scope::of_log(&lists));
         prop_assert_eq!(parsed, Ok(test), "{}", text);
-        prop_assert_eq!(known, aggregates());
+        prop_assert_eq!(known.aggregates, aggregates());
     }
 
     #[test]
     fn no_text_makes_the_parsers_panic(text in any::<String>()) {
         let mut attributes = Attributes::default();
         let filter = Filter::parse(&text, &mut attributes).is_ok();
-        let having = Having::parse(&text, &mut Names::Event(&mut attributes), &mut Vec::new());
+        let names = &mut Names::Event(&mut attributes);
+        let having = Having::parse(&text, names, &mut Reads::default());
         prop_assert!(!(filter && having.is_ok()));
     }
 
@@ -289,7 +303,8 @@ proptest! {
         let text = words.join(glue);
         let mut attributes = Attributes::default();
         let filter = Filter::parse(&text, &mut attributes).is_ok();
-        let having = Having::parse(&text, &mut Names::Event(&mut attributes), &mut Vec::new());
+        let names = &mut Names::Event(&mut attributes);
+        let having = Having::parse(&text, names, &mut Reads::default());
         prop_assert!(!(filter && having.is_ok()));
     }
 }

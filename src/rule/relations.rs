@@ -168,8 +168,9 @@ pub fn group_by_place(
     drafts: &[Draft],
     names: &mut Attributes,
 ) -> Result<usize, String> {
-    let id = attribute::intern(name, names)?;
     let draft = drafts.get(pattern);
+    let named = draft.and_then(|draft| draft.reads.named(name)).map(Ok);
+    let id = named.unwrap_or_else(|| attribute::intern(name, names))?;
     let place = draft.and_then(|draft| draft.group_by.iter().position(|known| *known == id));
     place.ok_or_else(|| {
         let pattern = draft.map_or("", |draft| draft.name.as_str());

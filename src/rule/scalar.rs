@@ -5,16 +5,19 @@
 //! operation give nothing, since their combinations have no bound.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::cmp::Ordering;
 
 use super::Arithmetic;
 use super::check::Check;
+use super::clock::Clock;
 use super::filter::{Expression, Look};
 
 use super::lists::Named;
 use super::literal::{self, Number};
 use super::operators::Operator;
 use super::plain::{self, Plain};
+use super::print;
 use super::regexps::Pattern;
 use crate::bounded;
 use crate::event::{AttributeId, Value};
@@ -32,6 +35,8 @@ pub enum Scalar {
     Arithmetic(Box<Scalar>, Arithmetic, Box<Scalar>),
     /// A function of values.
     Call(Plain, Vec<Scalar>),
+    /// A function of a time.
+    Clock(Clock),
     /// The part of a text that a regular expression finds.
     Extract(Box<Scalar>, Pattern),
     /// One of two values, by whether a filter holds.
@@ -119,7 +124,16 @@ impl Scalar {
             Scalar::Call(function, arguments) => {
                 let values: Option<Vec<_>> =
                     arguments.iter().map(|one| one.value(source)).collect();
-                each(&values?, &|values| function.of(values, source.look.time))
+                each(&values?, &|values| function.of(values))
+            }
+            Scalar::Clock(clock) => {
+                let event = source.look.time;
+                match &clock.time {
+                    None => clock.at(None, event).map(Cow::Owned),
+                    Some(time) => each(&[time.value(source)?], &|values| {
+                        clock.at(Some(values.first()?), event)
+                    }),
+                }
             }
             Scalar::Extract(text, pattern) => each(&[text.value(source)?], &|values| {
                 let text = plain::text(values.first()?)?;
@@ -138,16 +152,25 @@ impl Scalar {
         }
     }
 
+    /// The attributes that it names, perhaps more than once.
+    pub fn attributes(&self) -> Vec<AttributeId> {
+        let found = RefCell::new(Vec::new());
+        let note = |id: AttributeId| {
+            found.borrow_mut().push(id);
+            String::new()
+        };
+        print::scalar(self, &note);
+        found.into_inner()
+    }
+
     /// Whether its value depends on the event.
     pub fn reads(&self) -> bool {
         match self {
             Scalar::Attribute(_) | Scalar::If(..) => true,
             Scalar::Text(_) | Scalar::Number(_) => false,
             Scalar::Arithmetic(left, _, right) => left.reads() || right.reads(),
-            Scalar::Call(function, arguments) => {
-                (function.is_of_time() && arguments.is_empty())
-                    || arguments.iter().any(Scalar::reads)
-            }
+            Scalar::Call(_, arguments) => arguments.iter().any(Scalar::reads),
+            Scalar::Clock(clock) => clock.time.as_ref().is_none_or(|time| time.reads()),
             Scalar::Extract(text, _) => text.reads(),
             Scalar::Lookup(lookup) => lookup.keys.iter().any(Scalar::reads),
         }

@@ -8,14 +8,16 @@
 
 use super::attribute::Kind;
 use super::bounds::{ARGUMENTS_MAX, OPERATIONS_MAX};
+use super::clock::{Clock, Hand, Zone};
 use super::filter_parser::{Parsed, Parser, Part};
 use super::functions::{Callable, ELSEWHERE, FUNCTIONS, FunctionDoc};
 use super::literal::Number;
 use super::nearest::{self, shown};
 use super::scalar::{Lookup, Scalar};
 use super::token::{Spanned, Symbol, Token};
-use super::{Arithmetic, FilterError};
+use super::{Arithmetic, FilterError, formula};
 use crate::event::AttributeId;
+use crate::time;
 
 impl Parser<'_, '_, '_, '_> {
     pub fn sum(&mut self) -> Parsed<Part> {
@@ -81,7 +83,13 @@ impl Parser<'_, '_, '_, '_> {
             }
             Token::Name(name) => {
                 self.cursor.next();
-                let (attribute, kind) = self.names.resolve(name).unwrap_or_else(|message| {
+                let (attribute, kind) = self.names.resolve(name).unwrap_or_else(|unknown| {
+                    let message = match formula::named(self.formulas, name) {
+                        Some(_) => format!(
+                            "`{name}` is computed in group_by: within a computed value write how"
+                        ),
+                        None => unknown,
+                    };
                     self.errors.push(FilterError { offset, message });
                     (AttributeId(0), Kind::Any)
                 });
@@ -111,6 +119,7 @@ impl Parser<'_, '_, '_, '_> {
         self.cursor.expect(Symbol::Open)?;
         match doc.callable {
             Callable::Plain(_) | Callable::Extract => {}
+            Callable::Clock(hand) => return self.clock(hand),
             Callable::If => return self.choice(),
             Callable::Has | Callable::Get => return self.lookup(doc, offset),
         }
@@ -140,10 +149,58 @@ impl Parser<'_, '_, '_, '_> {
                 let values = arguments.into_iter().map(|(value, _)| value).collect();
                 Ok(Scalar::Call(function, values))
             }
-            Callable::Extract | Callable::If | Callable::Has | Callable::Get => {
-                self.extract(arguments)
+            Callable::Extract
+            | Callable::Clock(_)
+            | Callable::If
+            | Callable::Has
+            | Callable::Get => self.extract(arguments),
+        }
+    }
+
+    /// `time, "zone")`, after `HourOfDay(`: each, or both, or neither.
+    fn clock(&mut self, hand: Hand) -> Parsed<Scalar> {
+        let mut clock = Clock {
+            hand,
+            time: None,
+            zone: None,
+        };
+        if self.cursor.take(Symbol::Close) {
+            return Ok(Scalar::Clock(clock));
+        }
+        let after = self.cursor.peek_second();
+        let is_alone = matches!(after, Token::Symbol(Symbol::Close | Symbol::Comma));
+        if !(is_alone && self.cursor.take_word("time")) {
+            match self.argument()? {
+                // A time that is known already is nothing to ask about.
+                (Scalar::Text(zone), offset) if time::parse(&zone).is_none() => {
+                    clock.zone = self.zone(&zone, offset);
+                    self.cursor.expect(Symbol::Close)?;
+                    return Ok(Scalar::Clock(clock));
+                }
+                (time, _) => clock.time = Some(Box::new(time)),
             }
         }
+        if self.cursor.take(Symbol::Comma) {
+            let Spanned { offset, token } = self.cursor.next();
+            let Token::Text(zone) = token else {
+                let message = format!(
+                    "expected a time zone in quotes, such as \"Europe/Berlin\", found {token}"
+                );
+                return Err(FilterError { offset, message });
+            };
+            clock.zone = self.zone(&zone, offset);
+        }
+        if !self.cursor.take(Symbol::Close) {
+            return Err(self.cursor.unexpected("`,` or `)`"));
+        }
+        Ok(Scalar::Clock(clock))
+    }
+
+    /// The zone of this name. That there is none does not keep the rest from being read.
+    fn zone(&mut self, name: &str, offset: usize) -> Option<Zone> {
+        let zone = Zone::named(name);
+        zone.map_err(|message| self.errors.push(FilterError { offset, message }))
+            .ok()
     }
 
     /// `"table", key, ..)`, after `LookupTableHas(`; with a column, after `LookupTableGet(`.
@@ -220,7 +277,7 @@ impl Parser<'_, '_, '_, '_> {
     }
 
     /// An argument and where it begins.
-    fn argument(&mut self) -> Parsed<(Scalar, usize)> {
+    pub fn argument(&mut self) -> Parsed<(Scalar, usize)> {
         let offset = self.cursor.peek().offset;
         let part = self.sum()?;
         Ok((value((part, offset))?, offset))
@@ -253,6 +310,7 @@ impl Parser<'_, '_, '_, '_> {
             | Scalar::Number(_)
             | Scalar::Arithmetic(..)
             | Scalar::Call(..)
+            | Scalar::Clock(_)
             | Scalar::Extract(..)
             | Scalar::If(..)
             | Scalar::Lookup(_) => {
@@ -268,7 +326,8 @@ fn value((part, offset): (Part, usize)) -> Parsed<Scalar> {
     match part {
         Part::Value(value, _) => Ok(value),
         Part::Test(_) => {
-            let message = "expected a value, found a test".to_string();
+            let message =
+                "expected a value, found a test: IF(test, 1, 0) makes one of it".to_string();
             Err(FilterError { offset, message })
         }
     }

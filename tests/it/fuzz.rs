@@ -23,6 +23,7 @@ use watchfire::plan::{Catalogue, Limits, Plan, Settings, Source};
 use watchfire::record::Hash;
 use watchfire::rule::aggregates::AGGREGATES;
 use watchfire::rule::attribute::Names;
+use watchfire::rule::formula::Reads;
 use watchfire::rule::lists::{List, Lists};
 use watchfire::rule::operators::OPERATORS;
 use watchfire::rule::{self, Filter, Having, print};
@@ -239,10 +240,10 @@ impl Checks {
                 }
             }
             b'h' => {
-                let mut aggregates = Vec::new();
+                let mut reads = Reads::default();
                 let names = &mut Names::Event(&mut attributes);
-                if let Ok(having) = Having::parse(text, names, &mut aggregates) {
-                    counts_again(&having, &aggregates, &mut attributes);
+                if let Ok(having) = Having::parse(text, names, &mut reads) {
+                    counts_again(&having, &reads, &mut attributes);
                 }
             }
             b'l' => {
@@ -269,7 +270,11 @@ impl Checks {
                     assert_eq!(again.expect("our own text")[0].meaning(&names), meaning);
                     for pattern in &rule.patterns {
                         reads_again(&pattern.filter, &mut attributes);
-                        counts_again(&pattern.having, &pattern.aggregates, &mut attributes);
+                        let reads = Reads {
+                            aggregates: pattern.aggregates.clone(),
+                            formulas: pattern.formulas.clone(),
+                        };
+                        counts_again(&pattern.having, &reads, &mut attributes);
                         assert!(pattern.caps(5).iter().all(|cap| *cap >= 5));
                     }
                 }
@@ -533,12 +538,13 @@ fn reads_again(filter: &Filter, attributes: &mut Attributes) {
     assert_eq!(again.print(&|id| print::name(attributes, id)), printed);
 }
 
-fn counts_again(having: &Having, aggregates: &[rule::Aggregate], attributes: &mut Attributes) {
+fn counts_again(having: &Having, reads: &Reads, attributes: &mut Attributes) {
+    let aggregates = &reads.aggregates;
     let printed = print::having(having, aggregates, &|id| print::name(attributes, id));
-    let mut known = aggregates.to_vec();
+    let mut known = reads.clone();
     let again = Having::parse(&printed, &mut Names::Event(attributes), &mut known);
     assert_eq!(again.as_ref(), Ok(having), "{printed}");
-    assert_eq!(known, aggregates, "{printed}");
+    assert_eq!(known, *reads, "{printed}");
 }
 
 fn meta_row(state: &mut State) -> Vec<u8> {

@@ -244,3 +244,126 @@ proptest! {
         }
     }
 }
+
+const COMPUTED: [(&str, &str, &str); 4] = [
+    ("record.l.a", "record.l.b", "record.a"),
+    ("record.l.a", "record.l.l.b", "record.l.b"),
+    ("record.l.l.a", "record.l.l.b", "record.l.l.b"),
+    ("record.a", "record.l.a", "record.l.l.a"),
+];
+
+proptest! {
+    /// What is computed is computed of each combination of what it is computed of.
+    #[test]
+    fn computed_values_are_those_of_the_combinations(record in element(2)) {
+        for (first, second, third) in COMPUTED {
+            let path = |name: &'static str| name.split('.').skip(1).collect();
+            let paths: Vec<Vec<&str>> = [first, second, third].map(path).into();
+            let wanted: Vec<(usize, &[&str])> =
+                paths.iter().enumerate().map(|(at, path)| (at, &path[..])).collect();
+            let pattern = format!(
+                "  - name: A\n    where: user IS NULL\n    group_by:\n      - x: IF({first} = \
+                 {second}, 9, {first})\n      - {third}\n"
+            );
+            let (all, capped) = found(&pattern, &record).unwrap();
+            prop_assert!(!capped);
+            let keys: BTreeSet<Key> = all.into_iter().map(|found| found.key).collect();
+            let key = |row: &Key| -> Key {
+                let equal = row[0].is_some() && row[0] == row[1];
+                let own = row[0].clone();
+                vec![if equal { Some("9".to_owned()) } else { own }, row[2].clone()]
+            };
+            let expected = rows(&record, &wanted, 3);
+            let expected: BTreeSet<Key> = expected.iter().map(key).collect();
+            prop_assert_eq!(keys, expected, "{}", pattern);
+
+            let pattern = format!(
+                "  - name: A\n    where: user IS NULL\n    group_by: [{first}]\n    having: \
+                 FIRST({first} * 10 + {second}) > 0 AND COUNT(DISTINCT {first}, {second}) > 0\n"
+            );
+            let (all, _) = found(&pattern, &record).unwrap();
+            let pairs = rows(&record, &wanted[..2], 2);
+            for found in all {
+                let of_group = pairs.iter().filter(|row| row[0] == found.key[0]);
+                let sums: BTreeSet<String> = of_group
+                    .filter_map(|row| {
+                        let number = |at: usize| row[at].as_ref()?.parse::<i64>().ok();
+                        Some((number(0)? * 10 + number(1)?).to_string())
+                    })
+                    .collect();
+                let inputs = &found.patterns[0].inputs;
+                prop_assert_eq!(texts(&inputs[0]), sums.clone(), "{:?} of {}", &found.key, pattern);
+                prop_assert_eq!(texts(&inputs[1]).len(), sums.len());
+            }
+        }
+    }
+}
+
+fn texts(input: &Input) -> BTreeSet<String> {
+    match input {
+        Input::Several(all) => all.iter().flat_map(texts).collect(),
+        Input::Text(text) => BTreeSet::from([text.clone()]),
+        Input::Distinct(_) => BTreeSet::from([format!("{input:?}")]),
+        Input::Absent => BTreeSet::new(),
+        Input::Present | Input::Integer(_) | Input::Float(_) => panic!("{input:?}"),
+    }
+}
+
+#[test]
+fn what_is_computed_of_a_group_goes_with_it() {
+    let record = json!({ "l": [{ "n": "B", "s": 1 }, { "n": "a", "s": 2 }, { "n": "b", "s": 4 }] });
+    let pattern = "  - name: A
+    where: user IS NULL
+    group_by: [record.l.n, { size: 'IF(record.l.s > 3, \"big\", \"small\")' }]
+    having: SUM(IF(record.l.n = \"b\", record.l.s, 0)) > 0 AND SUM(record.l.s * 1) > 0 AND
+      COUNT(DISTINCT size) > 0 AND SUM(IF(record.o IS NULL, 1, 0)) > 0
+";
+    let (all, _) = found(pattern, &record).unwrap();
+    assert_eq!(keys(&all), ["a small", "b big", "b small"]);
+    for (one, own) in all.iter().zip([&[0][..], &[1, 4], &[1, 4]]) {
+        let inputs = &one.patterns[0].inputs;
+        let numbers = |all: &[i64]| match all {
+            [one] => Input::Integer(*one),
+            all => Input::Several(all.iter().map(|one| Input::Integer(*one)).collect()),
+        };
+        // An element of another name has no part in what is asked of this group's name.
+        assert_eq!(inputs[0], numbers(own));
+        assert_eq!(inputs[1], numbers(&[1, 2, 4]));
+        assert!(matches!(inputs[2], Input::Distinct(_)), "{inputs:?}");
+        assert_eq!(inputs[3], Input::Integer(1));
+    }
+}
+
+#[test]
+fn a_combination_is_no_other_one() {
+    let count = |record: &Value| {
+        let pattern = "  - { name: A, where: user IS NULL, having: 'COUNT(DISTINCT record.a, \
+                       record.b) > 0' }\n";
+        found(pattern, record).unwrap().0[0].patterns[0].inputs[0].clone()
+    };
+    let whole = count(&json!({ "a": "x", "b": "yz" }));
+    assert_ne!(whole, count(&json!({ "a": "xy", "b": "z" })));
+    assert_ne!(whole, count(&json!({ "a": "x1:", "b": "yz" })));
+    assert_eq!(whole, count(&json!({ "a": "X", "b": "YZ" })));
+    assert_eq!(Input::Absent, count(&json!({ "a": "X" })));
+    let address = count(&json!({ "a": "::ffff:10.0.0.1", "b": 1 }));
+    assert_eq!(address, count(&json!({ "a": "10.0.0.1", "b": "1" })));
+}
+
+#[test]
+fn what_is_computed_of_very_many_values_is_bounded() {
+    let list =
+        |count: usize| -> Vec<Value> { (0..count).map(|n| json!({ "n": n, "s": n })).collect() };
+    let pattern = "  - name: A
+    where: user IS NULL
+    group_by: [record.l.n]
+    having: SUM(IF(record.l.n > 5, record.l.s, 0)) > 0
+";
+    let (all, capped) = found(pattern, &json!({ "l": list(50_000) })).unwrap();
+    assert_eq!((all.len(), capped), (KEYS_MAX + 1, true));
+    let product =
+        "  - { name: A, where: user IS NULL, group_by: [{ p: record.l.n * record.m.n }] }\n";
+    let record = json!({ "l": list(900), "m": list(900) });
+    let (all, capped) = found(product, &record).unwrap();
+    assert_eq!((all.len(), capped), (KEYS_MAX + 1, true));
+}

@@ -30,6 +30,11 @@ const ADDRESS: &str = "srcIpAddr";
 const TARGET: &str = "record.properties.targets.name";
 const TARGET_ADDRESS: &str = "record.properties.targets.ip";
 
+/// A computed value: of some elements the name, else who acted.
+const TOUCHED: &str = "touched";
+const TOUCHED_IS: &str = "{ touched: 'IF(record.properties.targets.size > 1, \
+                          record.properties.targets.name, user)' }";
+
 const WHERES: [&str; 15] = [
     "eventType = \"MS_EvtHub_test_things_write\"",
     "eventType = \"MS_EvtHub_test_things_read\"",
@@ -48,7 +53,7 @@ const WHERES: [&str; 15] = [
     "record.properties.owner = user OR record.properties.number * 2 >= LEN(eventType) / 15",
 ];
 
-const LASTING: [&str; 10] = [
+const LASTING: [&str; 13] = [
     "COUNT(*) >= 1",
     "COUNT(*) >= 2",
     "COUNT(*) >= 3",
@@ -59,9 +64,12 @@ const LASTING: [&str; 10] = [
     "SPAN() >= 2.5",
     "COUNT(DISTINCT record.properties.targets.name) >= 2",
     "MIN(record.properties.number) < 0",
+    "SUM(IF(srcIpAddr = \"10.0.0.1\", 1, 0)) >= 2",
+    "COUNT(DISTINCT user, srcIpAddr) >= 2",
+    "COUNT(DISTINCT record.properties.targets.name, LEN(eventType)) >= 2",
 ];
 
-const FALSIFIABLE: [&str; 19] = [
+const FALSIFIABLE: [&str; 21] = [
     "MIN(record.properties.number) >= 0",
     "AVG(record.properties.number) > 1",
     "COUNT(*) <= 2",
@@ -80,6 +88,8 @@ const FALSIFIABLE: [&str; 19] = [
     "MEDIAN(record.properties.targets.size) >= 1",
     "FIRST(record.properties.targets.size) < LAST(record.properties.targets.size)",
     "PCTCHANGE(record.properties.targets.size) > 0 AND COUNT(record.properties.targets.ip) < 3",
+    "SUM(IF(eventType CONTAIN \"write\", 1, 0)) / COUNT(*) >= 0.5",
+    "AVG(record.properties.targets.size * 2) > 2",
     "PCTCHANGE(record.properties.number) >= 50 OR COUNT(DISTINCT record.properties.number) > 2",
 ];
 
@@ -214,6 +224,8 @@ fn grouping(rng: &mut Rng, names: &[&str]) -> Grouping {
             &[TARGET],
             &[TARGET, TARGET_ADDRESS],
             &[USER, TARGET_ADDRESS],
+            &[TOUCHED],
+            &[TOUCHED, TARGET],
         ]);
         return Grouping {
             group_by: all(one),
@@ -226,7 +238,7 @@ fn grouping(rng: &mut Rng, names: &[&str]) -> Grouping {
             group_by: names
                 .iter()
                 .map(|_| {
-                    rng.choose(&[&[USER][..], &[ADDRESS], &[], &[TARGET]])
+                    rng.choose(&[&[USER][..], &[ADDRESS], &[], &[TARGET], &[TOUCHED]])
                         .to_vec()
                 })
                 .collect(),
@@ -247,7 +259,7 @@ fn grouping(rng: &mut Rng, names: &[&str]) -> Grouping {
                 .enumerate()
                 .map(|(place, _)| {
                     let crossed = kind < 4 && place > 0 && rng.one_in(2);
-                    let crossed = crossed.then(|| *rng.choose(&[OWNER, TARGET]));
+                    let crossed = crossed.then(|| *rng.choose(&[OWNER, TARGET, TOUCHED]));
                     let mut group_by = vec![crossed.unwrap_or(USER)];
                     if rng.one_in(3) {
                         group_by.push(*rng.choose(&[ADDRESS, TARGET_ADDRESS]));
@@ -265,10 +277,14 @@ fn grouping(rng: &mut Rng, names: &[&str]) -> Grouping {
 }
 
 fn pattern(rng: &mut Rng, name: &str, group_by: &[&str]) -> String {
+    let written = group_by.iter().map(|name| match *name {
+        TOUCHED => TOUCHED_IS,
+        name => name,
+    });
     let mut text = format!(
         "  - name: {name}\n    where: '{}'\n    group_by: [{}]\n",
         rng.choose(&WHERES),
-        group_by.join(", "),
+        written.collect::<Vec<_>>().join(", "),
     );
     match rng.below(10) {
         0..3 => (),
@@ -336,6 +352,7 @@ fn incident(rng: &mut Rng, names: &[&str], grouping: &Grouping) -> String {
             "LAST(record.properties.targets.name)",
             "MODE(record.properties.targets.ip)",
             "MEDIAN(record.properties.number)",
+            "SUM(IF(user IS NULL, 1, record.properties.number))",
         ];
         let aggregate = rng.choose(&aggregates);
         attributes.push(format!("{name}_value: \"{name}.{aggregate}\""));
