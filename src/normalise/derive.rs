@@ -153,14 +153,18 @@ const NOBODY: [&str; 9] = [
     "not available",
 ];
 
+/// Whether it stands for nobody; a service of Microsoft is nobody who calls.
 fn is_nobody(name: &str) -> bool {
     let is_service = name
         .get(..10)
         .is_some_and(|start| start.eq_ignore_ascii_case("microsoft."));
+    is_service && !name.contains('@') || is_no_name(name)
+}
+
+fn is_no_name(name: &str) -> bool {
     let is_zero = name.bytes().all(|byte| byte == b'0' || byte == b'-') && name.contains('0');
     name.starts_with(['{', '['])
         || is_zero && name.len() >= 32
-        || is_service && !name.contains('@')
         || NOBODY
             .iter()
             .any(|nobody| name.eq_ignore_ascii_case(nobody))
@@ -254,7 +258,7 @@ pub(super) fn database_user<'t>(value: &Value<'t>) -> Option<Value<'t>> {
 }
 
 pub(super) fn display_name<'t>(value: &Value<'t>) -> Option<Value<'t>> {
-    each(value, |name| (!is_nobody(&name)).then_some(name))
+    each(value, |name| (!is_no_name(&name)).then_some(name))
 }
 
 /// The value of `key` in a list of keys and values, which is given as JSON.
