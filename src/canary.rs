@@ -34,6 +34,14 @@ pub enum Canary {
     ReplacedUnseen,
     /// An event follows itself.
     FollowsItself,
+    /// What UNLESS names may come between.
+    UnlessIgnored,
+    /// What comes at the same instant as a side of an UNLESS lies between the two.
+    UnlessAtOnce,
+    /// Values that must differ may be the same.
+    AnyValueDiffers,
+    /// Where a value changes is not looked at again when something comes before.
+    RunsStale,
     /// An incident shows its aggregates as they are at the last trigger.
     NoPeak,
     /// Of several values that an aggregate reads of an event only the first counts.
@@ -43,7 +51,7 @@ pub enum Canary {
 #[cfg(feature = "canary")]
 impl Canary {
     /// All of them.
-    pub const ALL: [Canary; 17] = [
+    pub const ALL: [Canary; 21] = [
         Canary::DedupOff,
         Canary::WindowEdge,
         Canary::ExpireEarly,
@@ -59,6 +67,10 @@ impl Canary {
         Canary::ChangedAgainLost,
         Canary::ReplacedUnseen,
         Canary::FollowsItself,
+        Canary::UnlessIgnored,
+        Canary::UnlessAtOnce,
+        Canary::AnyValueDiffers,
+        Canary::RunsStale,
         Canary::NoPeak,
         Canary::OneValue,
     ];

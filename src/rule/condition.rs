@@ -2,8 +2,13 @@
 //!
 //! ```text
 //! condition = part { operator part }        from left to right, all operators alike
+//! operator  = AND | OR | FOLLOWED_BY | AND_NOT | NOT_FOLLOWED_BY
 //! part      = pattern | "(" condition ")"
 //! ```
+//!
+//! `UNLESS part` may stand behind `FOLLOWED_BY part`, and belongs to that.
+
+use smallvec::{SmallVec, smallvec};
 
 use super::bounds::{DEPTH_MAX, OPERATORS_MAX};
 use super::nearest::shown;
@@ -12,7 +17,16 @@ use super::reader::{Fields, Reader};
 use super::token::{Cursor, Spanned, Symbol, Token};
 use super::{Condition, ConditionOperator, FilterError, nearest};
 
-const OPERATORS: &[&str] = &["AND", "OR", "FOLLOWED_BY", "AND_NOT", "NOT_FOLLOWED_BY"];
+const OPERATORS: &[&str] = &[
+    "AND",
+    "OR",
+    "FOLLOWED_BY",
+    "AND_NOT",
+    "NOT_FOLLOWED_BY",
+    UNLESS,
+];
+
+const UNLESS: &str = "UNLESS";
 
 /// The condition of a rule. `clear`: the place of its clear pattern, which has no part in it.
 pub fn read(
@@ -88,11 +102,11 @@ impl Parser<'_> {
 
     fn chain(&mut self) -> Result<Condition, FilterError> {
         let mut condition = self.part()?;
+        let mut before = None;
         while let Token::Name(word) = self.cursor.peek().token {
-            let Spanned { offset, .. } = self.cursor.next();
-            self.operators += 1;
-            if self.operators > OPERATORS_MAX {
-                let message = format!("more than {OPERATORS_MAX} operators in one condition");
+            let offset = self.operator()?;
+            if word.eq_ignore_ascii_case(UNLESS) {
+                let message = misplaced(&condition, before);
                 return Err(FilterError { offset, message });
             }
             let operator = ConditionOperator::ALL
@@ -104,9 +118,56 @@ impl Parser<'_> {
                 self.errors.push(FilterError { offset, message });
             }
             let right = self.part()?;
-            condition = condition.with(operator.unwrap_or(ConditionOperator::And), right);
+            condition = match operator {
+                Some(ConditionOperator::FollowedBy) if self.is_unless() => {
+                    self.unless(condition, right)?
+                }
+                Some(operator) => condition.with(operator, right),
+                None => condition.with(ConditionOperator::And, right),
+            };
+            before = operator;
         }
         Ok(condition)
+    }
+
+    /// Takes the word of an operator; where it stands.
+    fn operator(&mut self) -> Result<usize, FilterError> {
+        let Spanned { offset, .. } = self.cursor.next();
+        self.operators += 1;
+        if self.operators > OPERATORS_MAX {
+            let message = format!("more than {OPERATORS_MAX} operators in one condition");
+            return Err(FilterError { offset, message });
+        }
+        Ok(offset)
+    }
+
+    fn is_unless(&self) -> bool {
+        match self.cursor.peek().token {
+            Token::Name(word) => word.eq_ignore_ascii_case(UNLESS),
+            Token::Text(_) | Token::Number(_) | Token::Symbol(_) | Token::End => false,
+        }
+    }
+
+    /// `first FOLLOWED_BY then UNLESS ..`, from the last word on.
+    fn unless(&mut self, first: Condition, then: Condition) -> Result<Condition, FilterError> {
+        self.operator()?;
+        let Spanned { offset, .. } = *self.cursor.peek();
+        let between = self.part()?;
+        if let Condition::Pattern(place) = between
+            && (first == between || then == between)
+        {
+            let name = self.names.get(place).copied().unwrap_or_default();
+            let message = format!(
+                "`{name}` is what UNLESS says must not come, and a side of its FOLLOWED_BY: name \
+                 another pattern behind UNLESS"
+            );
+            self.errors.push(FilterError { offset, message });
+        }
+        Ok(Condition::Unless {
+            first: Box::new(first),
+            then: Box::new(then),
+            between: Box::new(between),
+        })
     }
 
     fn part(&mut self) -> Result<Condition, FilterError> {
@@ -159,7 +220,44 @@ impl Parser<'_> {
     }
 }
 
+/// What is wrong with an UNLESS behind this condition, whose last operator is `before`.
+fn misplaced(condition: &Condition, before: Option<ConditionOperator>) -> String {
+    let is_order = |condition: &Condition| match condition {
+        Condition::Operation(_, operator, _) => *operator == ConditionOperator::FollowedBy,
+        Condition::Pattern(_) | Condition::Unless { .. } => false,
+    };
+    match (condition, before) {
+        (Condition::Unless { .. }, Some(_)) => "a FOLLOWED_BY has one UNLESS: write \
+             `UNLESS (C OR D)` for more than one pattern that must not come between"
+            .to_owned(),
+        (_, Some(before)) => format!(
+            "UNLESS belongs to a FOLLOWED_BY, and stands behind what follows it, not behind {}: \
+             write `A FOLLOWED_BY B UNLESS C`, or AND_NOT for what must be absent at all",
+            before.word()
+        ),
+        (condition, None) if is_order(condition) => "UNLESS stands within the parentheses of its \
+             FOLLOWED_BY: write `(A FOLLOWED_BY B UNLESS C)`"
+            .to_owned(),
+        (_, None) => "UNLESS belongs to a FOLLOWED_BY, and stands behind what follows it: write \
+             `A FOLLOWED_BY B UNLESS C`, or `A AND_NOT C` for what must be absent at all"
+            .to_owned(),
+    }
+}
+
 impl Condition {
+    /// Its sides, as they are written; a pattern has none.
+    pub fn sides(&self) -> SmallVec<[&Condition; 3]> {
+        match self {
+            Condition::Pattern(_) => SmallVec::new(),
+            Condition::Operation(left, _, right) => smallvec![&**left, &**right],
+            Condition::Unless {
+                first,
+                then,
+                between,
+            } => smallvec![&**first, &**then, &**between],
+        }
+    }
+
     /// `self` with an operator and what stands to the right of it.
     fn with(self, operator: ConditionOperator, right: Condition) -> Condition {
         Condition::Operation(Box::new(self), operator, Box::new(right))
@@ -172,28 +270,110 @@ impl Condition {
             Condition::Operation(left, operator, right) => {
                 left.is_positive(pattern) || !operator.is_absence() && right.is_positive(pattern)
             }
+            Condition::Unless { first, then, .. } => {
+                first.is_positive(pattern) || then.is_positive(pattern)
+            }
         }
     }
 
-    /// Whether something must be absent for it to trigger.
-    pub fn needs_two_events(&self) -> bool {
-        match self {
-            Condition::Pattern(_) => false,
-            Condition::Operation(left, operator, right) => {
-                operator.is_of_order() || left.needs_two_events() || right.needs_two_events()
-            }
+    /// How often it names the pattern at this place.
+    pub fn times(&self, pattern: usize) -> usize {
+        let own = usize::from(*self == Condition::Pattern(pattern));
+        let sides = self.sides().into_iter();
+        own + sides.map(|side| side.times(pattern)).sum::<usize>()
+    }
+
+    /// The operator whose two sides are these patterns, and whether they stand the other way round.
+    pub fn operator_between(&self, one: usize, other: usize) -> Option<(ConditionOperator, bool)> {
+        let (left, operator, right) = match self {
+            Condition::Pattern(_) => return None,
+            Condition::Operation(left, operator, right) => (left, *operator, right),
+            Condition::Unless { first, then, .. } => (first, ConditionOperator::FollowedBy, then),
+        };
+        let [one_side, other_side] = [one, other].map(Condition::Pattern);
+        if **left == one_side && **right == other_side {
+            return Some((operator, false));
         }
+        if **left == other_side && **right == one_side {
+            return Some((operator, true));
+        }
+        let mut sides = self.sides().into_iter();
+        sides.find_map(|side| side.operator_between(one, other))
+    }
+
+    /// Whether a pattern is all that an UNLESS in it says must not come.
+    pub fn keeps_away(&self, pattern: usize) -> bool {
+        let itself = match self {
+            Condition::Pattern(_) | Condition::Operation(..) => false,
+            Condition::Unless { between, .. } => **between == Condition::Pattern(pattern),
+        };
+        itself || self.sides().iter().any(|side| side.keeps_away(pattern))
+    }
+
+    /// Whether two events are told apart somewhere in it.
+    pub fn needs_two_events(&self) -> bool {
+        let itself = match self {
+            Condition::Pattern(_) => false,
+            Condition::Operation(_, operator, _) => operator.is_of_order(),
+            Condition::Unless { .. } => true,
+        };
+        itself || self.sides().iter().any(|side| side.needs_two_events())
     }
 
     /// Whether it depends on something that is missing.
     pub fn has_absence(&self) -> bool {
+        self.is_absence() || self.sides().iter().any(|side| side.has_absence())
+    }
+
+    /// Whether something must be missing between its own sides, whatever they ask for.
+    pub fn is_absence(&self) -> bool {
         match self {
             Condition::Pattern(_) => false,
-            Condition::Operation(left, operator, right) => {
-                operator.is_absence() || left.has_absence() || right.has_absence()
-            }
+            Condition::Operation(_, operator, _) => operator.is_absence(),
+            Condition::Unless { .. } => true,
         }
     }
+}
+
+/// How a form of conditions is written, for the reference and the tests.
+pub struct ConditionDoc {
+    /// Of patterns `A`, `B` and `U`.
+    pub written: String,
+    /// When it triggers, as the reference says it.
+    pub meaning: &'static str,
+    /// Examples with a window of 60 s: the seconds at which the patterns have events, and whether
+    /// it triggers. The reference shows the first that does and the first that does not.
+    pub examples: &'static [(&'static str, bool)],
+}
+
+/// All forms of conditions, in the order of the reference.
+pub fn docs() -> Vec<ConditionDoc> {
+    let operators = ConditionOperator::ALL.into_iter();
+    let mut docs: Vec<ConditionDoc> = operators
+        .map(|operator| ConditionDoc {
+            written: format!("A {} B", operator.word()),
+            meaning: operator.meaning(),
+            examples: operator.examples(),
+        })
+        .collect();
+    docs.push(ConditionDoc {
+        written: "A FOLLOWED_BY B UNLESS U".to_owned(),
+        meaning: "`B` follows `A`, and no `U` comes between the two",
+        examples: &[
+            ("A 0, B 30", true),
+            ("A 0, U 10, B 30", false),
+            ("U 0, A 10, B 30, U 40", true),
+            ("A 0, U 10, A 20, B 30", true),
+            ("A 0, B 10, U 20, B 30", true),
+            ("A 0.2, U 0.4, B 0.7", true),
+            ("A 0.2, U 0.4, B 1.1", false),
+            ("A 0.4, U 0.2, U 0.4, B 5", true),
+            ("A 0, B 5.5, U 5.5, U 5.7", true),
+            ("A 0, U 5.4, B 5.5", false),
+            ("A 0, U 20, B 60", false),
+        ],
+    });
+    docs
 }
 
 impl ConditionOperator {
@@ -217,10 +397,7 @@ impl ConditionOperator {
         }
     }
 
-    /// Examples with a window of 60 s: the seconds at which `A` and `B` have events, and whether
-    /// `A operator B` triggers. The reference shows the first that does and the first that does
-    /// not.
-    pub fn examples(self) -> &'static [(&'static str, bool)] {
+    fn examples(self) -> &'static [(&'static str, bool)] {
         match self {
             ConditionOperator::And => &[
                 ("A 0, B 59", true),
@@ -255,8 +432,7 @@ impl ConditionOperator {
         }
     }
 
-    /// When it triggers, as the reference says it.
-    pub fn meaning(self) -> &'static str {
+    fn meaning(self) -> &'static str {
         match self {
             ConditionOperator::And => "both hold, in either order",
             ConditionOperator::Or => "one of them holds",
@@ -268,7 +444,7 @@ impl ConditionOperator {
         }
     }
 
-    /// Whether the right side must not be there.
+    /// Whether it asks for the order of its sides.
     pub fn is_of_order(self) -> bool {
         match self {
             ConditionOperator::FollowedBy | ConditionOperator::NotFollowedBy => true,
@@ -276,7 +452,7 @@ impl ConditionOperator {
         }
     }
 
-    /// Whether it asks for what is missing.
+    /// Whether the right side must not be there.
     pub fn is_absence(self) -> bool {
         match self {
             ConditionOperator::And | ConditionOperator::Or | ConditionOperator::FollowedBy => false,

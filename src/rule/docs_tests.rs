@@ -1,11 +1,12 @@
 //! The reference says what the tables say.
 
 use super::aggregates::AGGREGATES;
+use super::condition::{self, ConditionDoc};
 use super::functions::FUNCTIONS;
 use super::lists::Lists;
 use super::operators::{OPERATORS, Operands};
 use super::rule_tests::FIELDS;
-use super::{ConditionOperator, Rule, parse_with};
+use super::{Rule, parse_with};
 use crate::event::Attributes;
 
 const REFERENCE: &str = include_str!("../../docs/rules.md");
@@ -81,22 +82,18 @@ fn functions() {
 
 #[test]
 fn condition_operators() {
-    let row = |operator: ConditionOperator| {
+    let row = |doc: ConditionDoc| {
         let first = |wanted: bool| {
-            let found = operator
-                .examples()
-                .iter()
-                .find(|(_, holds)| *holds == wanted);
+            let found = doc.examples.iter().find(|(_, holds)| *holds == wanted);
             found.map_or("", |(events, _)| events)
         };
-        let (word, meaning) = (operator.word(), operator.meaning());
-        format!(
-            "| `A {word} B` | {meaning} | {} | {} |\n",
-            first(true),
-            first(false)
-        )
+        let (does, does_not) = (first(true), first(false));
+        let ConditionDoc {
+            written, meaning, ..
+        } = doc;
+        format!("| `{written}` | {meaning} | {does} | {does_not} |\n")
     };
-    let rows: String = ConditionOperator::ALL.into_iter().map(row).collect();
+    let rows: String = condition::docs().into_iter().map(row).collect();
     check(&format!(
         "| condition | triggers when, within one window | does at | does not at |\n\
          | --- | --- | --- | --- |\n{rows}"

@@ -6,11 +6,12 @@ use super::lists::Lists;
 use super::nearest::shown;
 use super::patterns::Draft;
 use super::reader::{Fields, Reader};
+use super::relations::Between;
 use super::scope::Age;
 use super::shown::COUNTS;
 use super::yaml::{Content, Document, Key, Node, Position};
 use super::{
-    Category, Condition, Exception, Pattern, Rule, Severity, characters, condition, exceptions,
+    Category, Exception, Pattern, Rule, Severity, characters, condition, exceptions,
     incident_fields, nearest, patterns, relations, rule_tests, severity,
 };
 use crate::event::Attributes;
@@ -64,13 +65,14 @@ pub fn read(reader: &mut Reader<'_>, document: &Document<'_>, names: &mut Attrib
     let mut drafts = patterns::read(reader, fields, names);
     let Clear { quiet, when: clear } = clear(reader, fields, &drafts);
     let condition = condition::read(reader, fields, &drafts, clear);
-    let positive = |place| {
-        condition
-            .as_ref()
-            .is_some_and(|c: &Condition| c.is_positive(place))
+    let positive = |place: &usize| condition.as_ref().is_some_and(|c| c.is_positive(*place));
+    let positive: Vec<usize> = (0..drafts.len()).filter(positive).collect();
+    let between = Between {
+        drafts: &drafts,
+        condition: condition.as_ref(),
+        clear,
     };
-    let positive: Vec<usize> = (0..drafts.len()).filter(|place| positive(*place)).collect();
-    let join_key = relations::read(reader, fields, &drafts, names);
+    let relations = relations::read(reader, fields, between, names);
     let IncidentFields {
         title,
         attributes,
@@ -105,7 +107,8 @@ pub fn read(reader: &mut Reader<'_>, document: &Document<'_>, names: &mut Attrib
             severity,
             patterns,
             condition: condition?,
-            join_key,
+            join_key: relations.join_key,
+            differences: relations.differences,
             attributes,
             quiet: quiet.unwrap_or(header.window),
             clear,

@@ -1,6 +1,6 @@
 //! What a rule means, as text: what its state and its incidents' ids depend on.
 
-use super::{Condition, IncidentValue, Pattern, Rule, print};
+use super::{Condition, GroupBy, IncidentValue, Pattern, Rule, print};
 use crate::event::{AttributeId, Attributes};
 use crate::normalise;
 
@@ -46,6 +46,11 @@ impl Rule {
             let places: Vec<String> = part.places.iter().map(usize::to_string).collect();
             lines.push(format!("key {} {}", part.name, places.join(" ")));
         }
+        let written = |side: GroupBy| self.group_by_text(side, &name);
+        lines.extend(self.differences.iter().map(|it| {
+            let (left, right) = (written(it.left), written(it.right));
+            format!("differ {left} {right}")
+        }));
         for (attribute, value) in &self.attributes {
             lines.push(format!(
                 "attribute {attribute} {}",
@@ -67,14 +72,33 @@ impl Rule {
         match condition {
             Condition::Pattern(place) => self.pattern(*place).to_owned(),
             Condition::Operation(left, operator, right) => {
-                let left = self.condition_text(left);
-                let right = match **right {
-                    Condition::Pattern(_) => self.condition_text(right),
-                    Condition::Operation(..) => format!("({})", self.condition_text(right)),
-                };
+                let (left, right) = (self.condition_text(left), self.part_text(right));
                 format!("{left} {} {right}", operator.word())
             }
+            Condition::Unless {
+                first,
+                then,
+                between,
+            } => {
+                let (first, then) = (self.condition_text(first), self.part_text(then));
+                let between = self.part_text(between);
+                format!("{first} FOLLOWED_BY {then} UNLESS {between}")
+            }
         }
+    }
+
+    /// The same to the right of an operator.
+    fn part_text(&self, condition: &Condition) -> String {
+        let text = self.condition_text(condition);
+        match condition {
+            Condition::Pattern(_) => text,
+            Condition::Operation(..) | Condition::Unless { .. } => format!("({text})"),
+        }
+    }
+
+    /// A group-by attribute with its pattern, as rules write it.
+    pub(super) fn group_by_text(&self, side: GroupBy, name: print::NameOf<'_>) -> String {
+        self.value_text(&IncidentValue::GroupBy(side.pattern, side.place), name)
     }
 
     pub(super) fn value_text(&self, value: &IncidentValue, name: print::NameOf<'_>) -> String {

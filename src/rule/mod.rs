@@ -30,7 +30,7 @@ mod document;
 
 mod patterns;
 
-mod condition;
+pub mod condition;
 
 mod relations;
 
@@ -144,6 +144,8 @@ pub struct Rule {
     /// The parts of the join key: for each, the group-by place within every pattern, and the
     /// attribute name that the incident shows it under.
     pub join_key: Vec<JoinKeyPart>,
+    /// Attributes of two patterns whose values must differ.
+    pub differences: Vec<Difference>,
     /// Title of its incidents, in which `$name` stands for an incident attribute.
     pub title: String,
     /// Incident attribute name and where its value comes from.
@@ -192,6 +194,22 @@ impl Rule {
     pub fn key_part(&self, pattern: usize, place: usize) -> Option<usize> {
         let mut parts = self.join_key.iter();
         parts.position(|part| part.places.get(pattern) == Some(&place))
+    }
+
+    /// The place of a group-by attribute among those of its pattern that are finer than the key;
+    /// `None`: it is a part of the key.
+    pub fn finer_place(&self, pattern: usize, place: usize) -> Option<usize> {
+        let is_finer = |place: &usize| self.key_part(pattern, *place).is_none();
+        is_finer(&place).then(|| (0..place).filter(is_finer).count())
+    }
+
+    /// The place, among the finer attributes of a pattern, of the one whose values must differ from
+    /// those of another pattern.
+    pub fn differing(&self, pattern: usize) -> Option<usize> {
+        let sides = self.differences.iter().flat_map(|it| [it.left, it.right]);
+        let mut own = sides.filter(|side| side.pattern == pattern);
+        own.next()
+            .and_then(|side| self.finer_place(pattern, side.place))
     }
 
     /// Whether events of the pattern at this place are what incidents rest on: the condition has
@@ -326,6 +344,15 @@ pub enum Condition {
     Pattern(usize),
     /// Triggers by what both sides do.
     Operation(Box<Condition>, ConditionOperator, Box<Condition>),
+    /// `first FOLLOWED_BY then UNLESS between`.
+    Unless {
+        /// What comes first.
+        first: Box<Condition>,
+        /// What follows it.
+        then: Box<Condition>,
+        /// What must not come between the two.
+        between: Box<Condition>,
+    },
 }
 
 /// How the triggers of two conditions make those of one.
@@ -350,6 +377,25 @@ pub struct JoinKeyPart {
     pub name: String,
     /// For every pattern, the place in its `group_by`.
     pub places: Vec<usize>,
+}
+
+/// `A.srcIpAddr != B.srcIpAddr`: the two sides of one operator, which make it trigger only with
+/// different values. Neither attribute is a part of the join key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// Of the pattern on the left side.
+    pub left: GroupBy,
+    /// Of the pattern on the right side.
+    pub right: GroupBy,
+}
+
+/// A group-by attribute of a pattern.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct GroupBy {
+    /// The pattern's place in the rule.
+    pub pattern: usize,
+    /// The attribute's place in the pattern's `group_by`.
+    pub place: usize,
 }
 
 /// Where the value of an incident attribute comes from.

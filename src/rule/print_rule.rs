@@ -111,7 +111,8 @@ impl Rule {
         lines
     }
 
-    /// What relates the patterns: the attributes of each part of the key to that of the first.
+    /// What relates the patterns: the attributes of each part of the key to that of the first, and
+    /// what must differ.
     fn relations(&self, name: NameOf<'_>) -> Vec<String> {
         if self.patterns.len() < 2 {
             return Vec::new();
@@ -131,6 +132,11 @@ impl Rule {
             };
             relations.extend(others.iter().map(|other| format!("{first} = {other}")));
         }
+        relations.extend(self.differences.iter().map(|it| {
+            let (left, right) = (it.left, it.right);
+            let [left, right] = [left, right].map(|side| self.group_by_text(side, name));
+            format!("{left} != {right}")
+        }));
         relations
     }
 

@@ -8,8 +8,8 @@ use crate::rule::print::tests::{NAMES, aggregates, expression, table, test_of_ag
 use crate::rule::scope::Scope;
 use crate::rule::shown::COUNTS;
 use crate::rule::{
-    Category, Condition, ConditionOperator, Exception, Filter, IncidentValue, JoinKeyPart, New,
-    Pattern, Rule, RuleTest, Severity, SeverityCase, parse_with, print,
+    Category, Condition, ConditionOperator, Difference, Exception, Filter, GroupBy, IncidentValue,
+    JoinKeyPart, New, Pattern, Rule, RuleTest, Severity, SeverityCase, parse_with, print,
 };
 
 fn lists() -> Lists {
@@ -94,16 +94,31 @@ fn pattern(place: usize) -> impl Strategy<Value = Pattern> {
 fn condition(count: usize) -> impl Strategy<Value = Condition> {
     let operators = prop::sample::select(ConditionOperator::ALL.to_vec());
     let others = prop::collection::vec((operators, any::<bool>()), count - 1);
-    others.prop_map(move |others| {
+    let unless = any::<bool>();
+    (others, unless).prop_map(move |(others, unless)| {
         let mut condition = Condition::Pattern(0);
         for (place, (operator, inside)) in (1..count).zip(others) {
             let one = Condition::Pattern(place);
             condition = match condition {
+                Condition::Operation(left, ConditionOperator::FollowedBy, right) if unless => {
+                    Condition::Unless {
+                        first: left,
+                        then: right,
+                        between: Box::new(one),
+                    }
+                }
+                whole @ Condition::Unless { .. } if inside => Condition::Unless {
+                    first: Box::new(Condition::Pattern(0)),
+                    then: Box::new(one),
+                    between: Box::new(whole),
+                },
                 Condition::Operation(left, before, right) if inside => {
                     let right = Condition::Operation(right, operator, Box::new(one));
                     Condition::Operation(left, before, Box::new(right))
                 }
-                whole @ (Condition::Pattern(_) | Condition::Operation(..)) => {
+                whole @ (Condition::Pattern(_)
+                | Condition::Operation(..)
+                | Condition::Unless { .. }) => {
                     Condition::Operation(Box::new(whole), operator, Box::new(one))
                 }
             };
@@ -192,6 +207,22 @@ fn join_key(patterns: &[Pattern], related: usize) -> Vec<JoinKeyPart> {
         .collect()
 }
 
+/// The last group-by attributes of two patterns beside an operator, if they are no part of the key.
+fn differences(condition: &Condition, related: usize) -> Vec<Difference> {
+    let of = |pattern| GroupBy { pattern, place: 1 };
+    match condition.operator_between(0, 1) {
+        Some((operator, false)) if operator != ConditionOperator::Or && related < 2 => {
+            let is_once = [0, 1].iter().all(|place| condition.times(*place) == 1);
+            let difference = Difference {
+                left: of(0),
+                right: of(1),
+            };
+            is_once.then_some(difference).into_iter().collect()
+        }
+        Some(_) | None => Vec::new(),
+    }
+}
+
 fn rule() -> impl Strategy<Value = Rule> {
     let shape = (1_usize..4).prop_flat_map(|count| {
         let patterns: Vec<_> = (0..=count).map(pattern).collect();
@@ -235,6 +266,7 @@ fn rule() -> impl Strategy<Value = Rule> {
             techniques: vec!["T1059.006".to_owned(), "T1110".to_owned()],
             window: times.0,
             join_key: join_key(&patterns, related),
+            differences: differences(&condition, related),
             patterns,
             condition,
             title,

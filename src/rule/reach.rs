@@ -16,6 +16,14 @@ pub fn wait(condition: &Condition, window: Second) -> Second {
                 false => left.max(right),
             }
         }
+        Condition::Unless {
+            first,
+            then,
+            between,
+        } => {
+            let (first, then) = (wait(first, window), wait(then, window));
+            first.max(then).max(wait(between, window))
+        }
     }
 }
 
@@ -29,6 +37,14 @@ pub fn back(condition: &Condition, window: Second) -> Second {
                 true => left.max(window + right),
                 false => left.max(right),
             }
+        }
+        Condition::Unless {
+            first,
+            then,
+            between,
+        } => {
+            let (first, then) = (back(first, window), back(then, window));
+            first.max(then).max(window + back(between, window))
         }
     }
 }

@@ -251,7 +251,7 @@ fn says_what_is_wrong_with_several_patterns() {
         ),
         "26:12: the condition does not name the pattern `More`\n27:12: nothing relates \
          Refused.user = Ok.user to the pattern `More`: what relates patterns is in the group_by \
-         of every one\n"
+         of every one. Relate More by it, too, or make two rules, one of them without More\n"
     );
     let chain = vec!["Refused"; 300].join(" AND ");
     let found = with("", &chain, "");

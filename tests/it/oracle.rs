@@ -11,6 +11,12 @@
 //!   that can become false in any of its patterns, the clear pattern among them, count from
 //!   since + patience + reach + longest `new` period on. Clear panes always count. A key's
 //!   `since` is the rule's as it was when the key was last evaluated.
+//! - A u lies between x and y that begins no earlier than x.t and ends no later than y.t. Of its
+//!   instants the latest is after x's latest, and the earliest before y's earliest, so that of the
+//!   events in one pane any may lie there.
+//! - Where values of two patterns must differ, their operator is read once for each value: of the
+//!   right side the groups with that value, of the left side those with another, the other way
+//!   round for an absence. All that comes of that are ways.
 //! - A pattern with `new` holds for a group at a pane where one of the group's matches is new and
 //!   its test is true; the instants are those of all the group's matches in the pane.
 //! - Any clear pane at or after the last trigger follows an incident, however much later.

@@ -20,7 +20,7 @@ use watchfire::incident::{AttributeValue, CloseReason, Incident, Status};
 use watchfire::matches::{Input, LogMessage, Match, PatternMatch};
 use watchfire::plan::{LoadedRule, MEANING, Plan, Settings};
 use watchfire::record::Hash;
-use watchfire::rule::{Condition, ConditionOperator};
+use watchfire::rule::Condition;
 
 use crate::oracle::{self, Spans};
 use crate::recorded;
@@ -109,6 +109,7 @@ fn wanted() -> impl Iterator<Item = String> {
         "FollowedBy",
         "AndNot",
         "NotFollowedBy",
+        "Unless",
         "three operators",
         "new",
         "clear pattern",
@@ -140,6 +141,7 @@ fn wanted() -> impl Iterator<Item = String> {
         "several groups",
         "several inputs",
         "several combinations",
+        "different values",
     ];
     wanted.into_iter().map(str::to_owned)
 }
@@ -163,7 +165,7 @@ fn kinds(incident: &Incident, rule: &LoadedRule) -> Vec<String> {
         return kinds;
     }
     let operators = operators(&rule.rule.condition);
-    kinds.extend(operators.iter().map(|operator| format!("{operator:?}")));
+    kinds.extend(operators.iter().cloned());
     let rule = &rule.rule;
     let key = rule.join_key.len();
     let several = rule.patterns.len() > 1;
@@ -182,6 +184,7 @@ fn kinds(incident: &Incident, rule: &LoadedRule) -> Vec<String> {
         ("other names", crossed),
         ("no relations", several && key == 0),
         ("relations", several && key > 0),
+        ("different values", !rule.differences.is_empty()),
     ] {
         if holds {
             kinds.push(kind.to_owned());
@@ -224,16 +227,15 @@ fn cut(incident: &Incident, rule: &LoadedRule) -> BTreeSet<String> {
     cut
 }
 
-fn operators(condition: &Condition) -> Vec<ConditionOperator> {
+fn operators(condition: &Condition) -> Vec<String> {
+    let sides = condition.sides().into_iter();
+    let mut all: Vec<String> = sides.flat_map(operators).collect();
     match condition {
-        Condition::Pattern(_) => Vec::new(),
-        Condition::Operation(left, operator, right) => {
-            let mut all = operators(left);
-            all.push(*operator);
-            all.extend(operators(right));
-            all
-        }
+        Condition::Pattern(_) => (),
+        Condition::Operation(_, operator, _) => all.push(format!("{operator:?}")),
+        Condition::Unless { .. } => all.push("Unless".to_owned()),
     }
+    all
 }
 
 /// What may happen in a run.

@@ -38,11 +38,10 @@ pub fn delays(loaded: &LoadedRule) -> Vec<Second> {
 }
 
 fn add_absences(condition: &Condition, loaded: &LoadedRule, delays: &mut Vec<Second>) {
-    if let Condition::Operation(left, operator, right) = condition {
-        if operator.is_absence() {
-            delays.push(wait(condition, loaded.rule.window) + loaded.settings.patience);
-        }
-        add_absences(left, loaded, delays);
-        add_absences(right, loaded, delays);
+    if condition.is_absence() {
+        delays.push(wait(condition, loaded.rule.window) + loaded.settings.patience);
+    }
+    for side in condition.sides() {
+        add_absences(side, loaded, delays);
     }
 }

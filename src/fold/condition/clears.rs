@@ -1,7 +1,8 @@
 //! Where a rule's clear pattern ends incidents.
 
 use super::certain::holds_through;
-use crate::fold::key::derived::{Held, PatternView};
+use crate::fold::key::derived::PatternView;
+use crate::fold::key::pane::Held;
 use crate::fold::key::stored::Head;
 use crate::fold::window;
 use crate::plan::LoadedRule;

@@ -99,6 +99,17 @@ impl Changes<'_> {
             Condition::Operation(left, operator, right) => {
                 (self.reach(left), operator, self.reach(right))
             }
+            Condition::Unless {
+                first,
+                then,
+                between,
+            } => {
+                let (first, between) = (self.reach(first), self.reach(between));
+                let before = first.with(&between).widened(0, within);
+                return before
+                    .with(&self.reach(then))
+                    .with(&self.certain(condition));
+            }
         };
         match operator {
             ConditionOperator::And => left.with(&right).widened(0, within),
@@ -124,23 +135,19 @@ impl Changes<'_> {
         place: usize,
         all: bool,
     ) {
-        let Condition::Operation(left, _, right) = condition else {
-            return;
-        };
-        let places = inner::places(condition, place);
-        for (side, place) in [(left, places.0), (right, places.1)] {
-            self.keep_inner(stored, derived, side, place, all);
-            if matches!(**side, Condition::Pattern(_)) {
+        let sides = condition.sides().into_iter();
+        for (side, place) in sides.zip(inner::places(condition, place)) {
+            if matches!(side, Condition::Pattern(_)) {
                 continue;
             }
+            self.keep_inner(stored, derived, side, place, all);
             let ranges = match all {
                 true => Ranges::all(),
                 false => self.reach(side),
             };
             for range in ranges.iter() {
-                let now = self
-                    .sight(stored, derived)
-                    .triggers(side, place, range.clone());
+                let sight = self.sight(stored, derived);
+                let now = sight.triggers(side, place, range.clone());
                 if let Some(inner) = derived.inner.get_mut(place) {
                     inner.replace(range, &now);
                 }

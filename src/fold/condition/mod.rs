@@ -1,13 +1,18 @@
 //! Where a rule's condition triggers, of where its patterns hold.
 
+mod barrier;
 mod certain;
 mod clears;
+mod differing;
 mod evaluate;
 mod operators;
+mod pattern_side;
+mod side;
 
 pub use certain::{decided_after, delays, holds_through};
 pub use clears::Clears;
 pub use evaluate::update;
+pub use pattern_side::PatternSide;
 
 use crate::fold::key::Alive;
 use crate::fold::key::derived::Derived;

@@ -3,27 +3,17 @@
 use std::ops::RangeInclusive;
 
 use super::Sight;
-use super::certain::{certain_through, holds_through};
-use crate::fold::few::Few;
-use crate::fold::key::derived::Held;
-use crate::fold::key::inner::{self, Inner, Triggers};
-use crate::fold::key::pane::{Group, Order};
+use super::barrier::Barrier;
+use super::certain::certain_through;
+use super::differing::Differing;
+use super::side::{Side, better, keep, pair};
+use crate::fold::key::inner::{self, Triggers};
 use crate::fold::key::stored::Trigger;
 use crate::rule::reach::wait;
 use crate::rule::{Condition, ConditionOperator};
 use crate::time::Second;
 
-/// One side of an operator.
-enum Side<'a> {
-    Held {
-        panes: Option<&'a Held>,
-        /// Later panes are not certain.
-        last: Second,
-    },
-    Inner(Option<&'a Inner>),
-}
-
-impl<'a> Sight<'a> {
+impl Sight<'_> {
     /// The triggers of `condition` within `range`. Those of the operations within it are up to
     /// date; `place` is its own among them.
     pub fn triggers(
@@ -33,140 +23,71 @@ impl<'a> Sight<'a> {
         range: RangeInclusive<Second>,
     ) -> Triggers {
         let window = self.loaded.rule.window;
-        let Condition::Operation(left, operator, right) = condition else {
-            return self.side(condition, place).between(range);
-        };
-        let places = inner::places(condition, place);
-        let (left, right) = (self.side(left, places.0), self.side(right, places.1));
-        let certain = || {
-            let delay = wait(condition, window) + self.loaded.settings.patience;
-            *range.start()..=(*range.end()).min(certain_through(self.watermark, delay))
-        };
-        match operator {
-            ConditionOperator::And => {
-                let mut both = with_earlier(&left, &right, range.clone(), window);
-                for (t, trigger) in with_earlier(&right, &left, range, window).iter() {
-                    keep(&mut both, t, *trigger);
-                }
-                both
-            }
-            ConditionOperator::Or => {
-                let mut either = left.between(range.clone());
-                for (t, trigger) in right.between(range).iter() {
-                    keep(&mut either, t, *trigger);
-                }
-                either
-            }
-            ConditionOperator::FollowedBy => {
-                let followed =
-                    |(t, y): (Second, &Trigger)| Some((t, followed(&left, t, *y, window)?));
-                right.between(range).iter().filter_map(followed).collect()
-            }
-            ConditionOperator::AndNot => {
-                let all = left.between(certain());
-                let lone = all.iter().filter(|(t, x)| !right.combines(*t, **x, window));
-                lone.map(|(t, x)| (t, *x)).collect()
-            }
-            ConditionOperator::NotFollowedBy => {
-                let all = left.between(certain());
-                let lone = all.iter().filter(|(t, x)| !right.follows(*t, **x, window));
-                lone.map(|(t, x)| (t, *x)).collect()
-            }
-        }
-    }
-
-    fn side(&self, condition: &Condition, place: usize) -> Side<'a> {
+        let [first, second, third] = inner::places(condition, place);
         match condition {
-            Condition::Pattern(place) => {
-                let last = holds_through(self.loaded, *place, self.watermark);
-                let panes = self.derived.patterns.get(*place).map(|view| &view.held);
-                Side::Held { panes, last }
+            Condition::Pattern(_) => Side::of(self, condition, place).between(range),
+            Condition::Operation(left, operator, right) => {
+                let certain = || self.certain(condition, range.clone());
+                // Nothing differs on the sides of an OR: such a rule is not valid.
+                if let Some(sides) = Differing::of(self, left, right) {
+                    return match operator {
+                        ConditionOperator::And | ConditionOperator::Or => sides.and(range),
+                        ConditionOperator::FollowedBy => sides.followed_by(range),
+                        ConditionOperator::AndNot => sides.and_not(certain()),
+                        ConditionOperator::NotFollowedBy => sides.not_followed_by(certain()),
+                    };
+                }
+                let left = Side::of(self, left, first);
+                let right = Side::of(self, right, second);
+                match operator {
+                    ConditionOperator::And => and(&left, &right, range, window),
+                    ConditionOperator::Or => or(&left, &right, range),
+                    ConditionOperator::FollowedBy => followed_by(&left, &right, range, window),
+                    ConditionOperator::AndNot => and_not(&left, &right, certain(), window),
+                    ConditionOperator::NotFollowedBy => {
+                        not_followed_by(&left, &right, certain(), window)
+                    }
+                }
             }
-            Condition::Operation(..) => Side::Inner(self.derived.inner.get(place)),
+            Condition::Unless {
+                first: x,
+                then: y,
+                between: u,
+            } => {
+                let range = self.certain(condition, range);
+                let u = Side::of(self, u, third);
+                if let Some(sides) = Differing::of(self, x, y) {
+                    return sides.unless(&u, range);
+                }
+                let (x, y) = (Side::of(self, x, first), Side::of(self, y, second));
+                unless(&x, &y, &u, range, window)
+            }
         }
     }
-}
 
-impl Side<'_> {
-    /// Its triggers within `range`.
-    fn between(&self, range: RangeInclusive<Second>) -> Triggers {
-        match self {
-            Side::Held { panes, last } => {
-                let (start, end) = (*range.start(), (*range.end()).min(*last));
-                let held = panes.filter(|_| start <= end);
-                let held = held.into_iter().flat_map(|panes| panes.range(start..=end));
-                held.filter_map(|(t, groups)| Some((t, held_at(t, groups)?)))
-                    .collect()
-            }
-            Side::Inner(inner) => {
-                let inner = inner.filter(|_| !range.is_empty()).into_iter();
-                let within = inner.flat_map(|inner| inner.triggers().range(range.clone()));
-                within.map(|(t, x)| (t, *x)).collect()
-            }
-        }
-    }
-
-    fn at(&self, t: Second) -> Option<Trigger> {
-        match self {
-            Side::Held { panes, last } => {
-                let groups = panes.filter(|_| t <= *last)?.get(t)?;
-                held_at(t, groups)
-            }
-            Side::Inner(inner) => inner.as_ref()?.triggers().get(t).copied(),
-        }
-    }
-
-    /// The best of all triggers whose last pane lies in `range` and whose first is after `after`.
-    fn best(&self, range: RangeInclusive<Second>, after: Second) -> Option<Trigger> {
+    /// What of `range` is certain of an absence.
+    fn certain(
+        &self,
+        absence: &Condition,
+        range: RangeInclusive<Second>,
+    ) -> RangeInclusive<Second> {
+        let delay = wait(absence, self.loaded.rule.window) + self.loaded.settings.patience;
         let (start, end) = range.into_inner();
-        if start > end {
-            return None;
-        }
-        match self {
-            Side::Held { panes, last } => {
-                let (start, end) = (start.max(after + 1), end.min(*last));
-                let panes = panes.filter(|_| start <= end)?;
-                let mut within = panes.range(start..=end).filter_map(|(t, g)| held_at(t, g));
-                let first = within.next()?;
-                let last = within.next_back().unwrap_or(first);
-                Some(first.better(last))
-            }
-            Side::Inner(inner) => inner.as_ref()?.best(start..=end, after),
-        }
-    }
-
-    /// Whether a trigger of this side and `x` at `t` lie in one window. What ends later lies in
-    /// one by itself.
-    fn combines(&self, t: Second, x: Trigger, window: Second) -> bool {
-        self.best(t - window + 1..=t, t - window).is_some()
-            || self
-                .best(t + 1..=x.first + window - 1, Second::MIN / 2)
-                .is_some()
-    }
-
-    /// Whether a trigger of this side follows `x` at `t` within the window.
-    fn follows(&self, t: Second, x: Trigger, window: Second) -> bool {
-        let end = x.first + window - 1;
-        let at_once = self.at(t).filter(|_| t <= end);
-        at_once.is_some_and(|y| t <= y.first && x.latest.comes_before(y.latest))
-            || self.best(t + 1..=end, t - 1).is_some()
+        start..=end.min(certain_through(self.watermark, delay))
     }
 }
 
-/// The trigger of a pattern at a pane; `None`: no group of it holds there.
-fn held_at(t: Second, groups: &Few<Group, Order>) -> Option<Trigger> {
-    let order = groups.values().copied().reduce(Order::with)?;
-    Some(Trigger {
-        first: t,
-        earliest: order.earliest,
-        latest: order.latest,
-    })
-}
-
-fn keep(triggers: &mut Triggers, t: Second, trigger: Trigger) {
-    if let Some(known) = triggers.get_or_insert_with(t, || trigger) {
-        *known = known.better(trigger);
+fn and(
+    left: &Side<'_>,
+    right: &Side<'_>,
+    range: RangeInclusive<Second>,
+    window: Second,
+) -> Triggers {
+    let mut both = with_earlier(left, right, range.clone(), window);
+    for (t, trigger) in with_earlier(right, left, range, window).iter() {
+        keep(&mut both, t, *trigger);
     }
+    both
 }
 
 /// What `later` in `range` makes together with `earlier` at or before it.
@@ -188,19 +109,77 @@ fn with_earlier(
     later.between(range).iter().filter_map(both).collect()
 }
 
-/// `y` at `t` after a trigger of `left`.
-fn followed(left: &Side<'_>, t: Second, y: Trigger, window: Second) -> Option<Trigger> {
-    let earlier = left.best(t - window + 1..=y.first.min(t - 1), t - window);
-    let same_pane = left
-        .at(t)
-        .filter(|x| y.first == t && x.first > t - window && x.earliest.comes_before(y.latest));
-    let x = match (earlier, same_pane) {
-        (Some(one), Some(other)) => one.better(other),
-        (one, other) => one.or(other)?,
+fn or(left: &Side<'_>, right: &Side<'_>, range: RangeInclusive<Second>) -> Triggers {
+    let mut either = left.between(range.clone());
+    for (t, trigger) in right.between(range).iter() {
+        keep(&mut either, t, *trigger);
+    }
+    either
+}
+
+fn followed_by(
+    left: &Side<'_>,
+    right: &Side<'_>,
+    range: RangeInclusive<Second>,
+    window: Second,
+) -> Triggers {
+    let followed = |(t, y): (Second, &Trigger)| {
+        let before = left.best(t - window + 1..=y.first.min(t - 1), t - window);
+        let at_once = at_once(left, t, *y, window);
+        Some((t, better(before.map(|x| pair(x, *y)), at_once)?))
     };
-    Some(Trigger {
-        first: x.first,
-        earliest: x.earliest.later(y.earliest),
-        latest: y.latest,
-    })
+    right.between(range).iter().filter_map(followed).collect()
+}
+
+/// `y` at `t` after a trigger of `left` in the same pane.
+fn at_once(left: &Side<'_>, t: Second, y: Trigger, window: Second) -> Option<Trigger> {
+    let x = left.at(t).filter(|_| y.first == t)?;
+    (x.first > t - window && x.earliest.comes_before(y.latest)).then(|| pair(x, y))
+}
+
+fn unless(
+    first: &Side<'_>,
+    then: &Side<'_>,
+    between: &Side<'_>,
+    range: RangeInclusive<Second>,
+    window: Second,
+) -> Triggers {
+    let followed = |(t, y): (Second, &Trigger)| {
+        let last = y.first.min(t - 1);
+        let (begin, at_begin) = match Barrier::before(between, t, y.earliest, window) {
+            None => (t - window, None),
+            Some(barrier) => {
+                let x = first.at(barrier.second).filter(|x| {
+                    barrier.second <= last && x.first > t - window && !barrier.stops(x.latest)
+                });
+                (barrier.second, x)
+            }
+        };
+        let after = first.best(begin + 1..=last, t - window);
+        let before = better(after, at_begin).map(|x| pair(x, *y));
+        Some((t, better(before, at_once(first, t, *y, window))?))
+    };
+    then.between(range).iter().filter_map(followed).collect()
+}
+
+fn and_not(
+    left: &Side<'_>,
+    right: &Side<'_>,
+    range: RangeInclusive<Second>,
+    window: Second,
+) -> Triggers {
+    let all = left.between(range);
+    let lone = all.iter().filter(|(t, x)| !right.combines(*t, **x, window));
+    lone.map(|(t, x)| (t, *x)).collect()
+}
+
+fn not_followed_by(
+    left: &Side<'_>,
+    right: &Side<'_>,
+    range: RangeInclusive<Second>,
+    window: Second,
+) -> Triggers {
+    let all = left.between(range);
+    let lone = all.iter().filter(|(t, x)| !right.follows(*t, **x, window));
+    lone.map(|(t, x)| (t, *x)).collect()
 }

@@ -9,7 +9,7 @@ use smallvec::smallvec;
 
 use crate::canary::{self, Canary};
 use crate::fold::aggregate::Shown;
-use crate::fold::condition::{self, Sight};
+use crate::fold::condition::{self, PatternSide, Sight};
 use crate::fold::key::derived::Measured;
 use crate::fold::key::group::PatternAt;
 use crate::fold::key::inner::Triggers;
@@ -18,7 +18,7 @@ use crate::fold::key::stored::{Facts, Tally, Trigger};
 use crate::fold::window::{self, Ranges};
 use crate::incident::AttributeValue;
 use crate::rule::peak::Measure;
-use crate::rule::{IncidentValue, Rule};
+use crate::rule::{Difference, IncidentValue, Rule};
 use crate::time::Second;
 
 impl Tally {
@@ -172,13 +172,14 @@ impl Tally {
         pattern: usize,
         place: usize,
     ) -> Option<AttributeValue> {
-        let in_key = |place: usize| sight.loaded.rule.key_part(pattern, place);
-        let value = match in_key(place) {
-            Some(part) => sight.stored.head.values.get(part)?,
-            None => {
-                let beyond = (0..place).filter(|place| in_key(*place).is_none()).count();
-                self.groups.get(pattern)?.as_ref()?.get(beyond)?
-            }
+        let rule = &sight.loaded.rule;
+        let value = match rule.finer_place(pattern, place) {
+            None => sight
+                .stored
+                .head
+                .values
+                .get(rule.key_part(pattern, place)?)?,
+            Some(finer) => self.groups.get(pattern)?.as_ref()?.get(finer)?,
         };
         value.clone().map(AttributeValue::Text)
     }
@@ -207,12 +208,36 @@ fn measured(sight: Sight<'_>, t: Second, trigger: Trigger) -> Measured {
 }
 
 /// The group of a pattern whose values an incident shows: without finer attributes the only one,
-/// else the least that holds in `range`.
+/// else the least that holds in `range`; of two patterns that must differ two groups that do.
 fn group_at(sight: Sight<'_>, place: usize, range: RangeInclusive<Second>) -> Option<Group> {
     let rule = &sight.loaded.rule;
     match rule.patterns.get(place)?.group_by.len() {
         parts if parts == rule.join_key.len() => Some(Group::new()),
-        _ => least_group(sight, place, range),
+        _ => {
+            let differing = differing_group(sight, place, range.clone());
+            differing.or_else(|| least_group(sight, place, range))
+        }
+    }
+}
+
+/// The group that an incident shows of a pattern which must differ from another that is there: of
+/// the right side the least at the last pane in `range` that has one beside another value of the
+/// left side; of the left side the least at the first pane with another value than that.
+fn differing_group(sight: Sight<'_>, place: usize, range: RangeInclusive<Second>) -> Option<Group> {
+    let rule = &sight.loaded.rule;
+    let mut differences = rule.differences.iter();
+    let Difference { left, right } =
+        differences.find(|it| it.left.pattern == place || it.right.pattern == place)?;
+    if !rule.is_positive(left.pattern) || !rule.is_positive(right.pattern) {
+        return None;
+    }
+    let is_left = left.pattern == place;
+    let left = PatternSide::of(&sight, left.pattern)?;
+    let right = PatternSide::of(&sight, right.pattern)?;
+    let group = right.last_group_beside(&left, range.clone())?;
+    match is_left {
+        false => Some(group.clone()),
+        true => left.first_other_group(range, right.value(group)?).cloned(),
     }
 }
 

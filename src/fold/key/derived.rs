@@ -12,8 +12,9 @@ use crate::fold::aggregate::{Accumulator, Rank};
 use crate::fold::few::Few;
 use crate::fold::key::group::{GroupAt, GroupView, PatternAt};
 use crate::fold::key::inner::{Inner, Triggers};
-use crate::fold::key::pane::{Group, GroupPane, Instants, Order, Pane, Panes};
+use crate::fold::key::pane::{Group, GroupPane, Held, Instants, Order, Pane, Panes};
 use crate::fold::key::rows::Combination;
+use crate::fold::key::runs::Runs;
 use crate::fold::key::stored::{Seen, Stored};
 use crate::fold::window::{self, Blocks, Part, Ranges, Seconds, Spans, Timeline};
 use crate::incident::AttributeValue;
@@ -60,9 +61,6 @@ pub struct NewAt {
 /// The values at one trigger, in the order of the rule's measures.
 pub type Measured = Arc<[AttributeValue]>;
 
-/// The panes at which a pattern holds: by the groups that do, their matches there.
-pub type Held = Timeline<Few<Group, Order>>;
-
 /// What follows for one pattern.
 #[derive(Clone, Debug, Default)]
 pub struct PatternView {
@@ -77,13 +75,18 @@ pub struct PatternView {
     pub capped: u64,
     /// Where each combination that `new` asks for was seen.
     seen: BTreeMap<Hash, Timeline<Instants>>,
+    /// Where the values change that must differ from those of another pattern; `None`: none must.
+    pub runs: Option<Runs>,
 }
 
 impl Derived {
     /// What follows from panes, without triggers.
     pub fn new(panes: &Panes, loaded: &LoadedRule) -> Derived {
         let rule = &loaded.rule;
-        let patterns = rule.patterns.iter().map(|_| PatternView::default());
+        let patterns = (0..rule.patterns.len()).map(|place| PatternView {
+            runs: rule.differing(place).map(Runs::new),
+            ..PatternView::default()
+        });
         let mut derived = Derived {
             patterns: patterns.collect(),
             events: Blocks::new(DAY),
@@ -282,6 +285,9 @@ impl PatternView {
     fn drop_before(&mut self, first: Second) {
         self.seconds.drop_before(first);
         self.held.drop_before(first);
+        if let Some(runs) = &mut self.runs {
+            runs.drop_before(first);
+        }
         self.groups.retain(|_, group| {
             group.drop_before(first);
             !group.seconds.is_empty()
@@ -300,6 +306,11 @@ impl PatternView {
                 view.fresh = Seconds::default();
                 view.again = Seconds::default();
             }
+        }
+        if let Some(runs) = &mut self.runs {
+            changed
+                .iter()
+                .for_each(|second| runs.changed(&self.held, second));
         }
         changed
     }

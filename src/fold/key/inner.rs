@@ -24,14 +24,15 @@ pub struct Inner {
 impl Inner {
     /// Those of all operations of a condition, without triggers, in the order of [`places`].
     pub fn all(condition: &Condition) -> Vec<Inner> {
-        let Condition::Operation(left, operator, right) = condition else {
-            return Vec::new();
+        let is_or = match condition {
+            Condition::Pattern(_) => return Vec::new(),
+            Condition::Operation(_, operator, _) => *operator == ConditionOperator::Or,
+            Condition::Unless { .. } => false,
         };
-        let mut all = Inner::all(left);
-        all.extend(Inner::all(right));
-        let or = *operator == ConditionOperator::Or;
+        let sides = condition.sides().into_iter();
+        let mut all: Vec<Inner> = sides.flat_map(Inner::all).collect();
         all.push(Inner {
-            rising: !or && all.iter().all(|inner| inner.rising),
+            rising: !is_or && all.iter().all(|inner| inner.rising),
             ..Inner::default()
         });
         all
@@ -80,22 +81,24 @@ impl Inner {
     }
 }
 
-/// The places of the operations on both sides of the one at `place`, where they are operations: in
-/// the order in which they end.
-pub fn places(condition: &Condition, place: usize) -> (usize, usize) {
+/// The places of the sides of the operation at `place`, where they are operations, too: in the
+/// order in which they end.
+pub fn places(condition: &Condition, place: usize) -> [usize; 3] {
+    let before = |place: usize, side: &Condition| place.saturating_sub(operations(side));
+    let last = place.saturating_sub(1);
     match condition {
-        Condition::Pattern(_) => (0, 0),
-        Condition::Operation(_, _, right) => (
-            place.saturating_sub(1 + operations(right)),
-            place.saturating_sub(1),
-        ),
+        Condition::Pattern(_) => [0; 3],
+        Condition::Operation(_, _, right) => [before(last, right), last, 0],
+        Condition::Unless { then, between, .. } => {
+            let middle = before(last, between);
+            [before(middle, then), middle, last]
+        }
     }
 }
 
 /// How many operations a condition has.
 pub fn operations(condition: &Condition) -> usize {
-    match condition {
-        Condition::Pattern(_) => 0,
-        Condition::Operation(left, _, right) => operations(left) + operations(right) + 1,
-    }
+    let sides = condition.sides();
+    let within: usize = sides.iter().map(|side| operations(side)).sum();
+    within + usize::from(!sides.is_empty())
 }

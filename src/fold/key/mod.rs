@@ -8,6 +8,7 @@ pub mod inner;
 pub mod moving;
 pub mod pane;
 pub mod rows;
+pub mod runs;
 pub mod stored;
 
 use serde::{Deserialize, Serialize};

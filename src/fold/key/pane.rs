@@ -24,6 +24,9 @@ pub type Group = Vec<Option<String>>;
 /// What many seconds have seen. What lies between them is looked at without looking at them.
 pub type Panes = Timeline<Box<Pane>>;
 
+/// The panes at which a pattern holds: by the groups that do, their matches there.
+pub type Held = Timeline<Few<Group, Order>>;
+
 /// What one second of event time has seen.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Pane {

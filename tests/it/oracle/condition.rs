@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use watchfire::plan::LoadedRule;
 use watchfire::record::Position;
-use watchfire::rule::{Condition, ConditionOperator};
+use watchfire::rule::{Condition, ConditionOperator, Difference, GroupBy, Rule};
 
 use super::aggregate::{Group, can_become_false};
 use super::set::{Seen, Set};
@@ -115,8 +115,8 @@ impl Found {
             }
         }
         let sight = Sight {
+            rule,
             held: &held,
-            window: rule.window,
             patience: loaded.settings.patience,
             horizon,
         };
@@ -181,6 +181,11 @@ pub fn wait(condition: &Condition, window: i64) -> i64 {
             wait(x, window).max(window + wait(y, window))
         }
         Condition::Operation(x, _, y) => wait(x, window).max(wait(y, window)),
+        Condition::Unless {
+            first: x,
+            then: y,
+            between: u,
+        } => wait(x, window).max(wait(y, window)).max(wait(u, window)),
     }
 }
 
@@ -193,6 +198,13 @@ fn back(condition: &Condition, window: i64) -> i64 {
             back(x, window).max(window + back(y, window))
         }
         Condition::Operation(x, _, y) => back(x, window).max(back(y, window)),
+        Condition::Unless {
+            first: x,
+            then: y,
+            between: u,
+        } => back(x, window)
+            .max(back(y, window))
+            .max(window + back(u, window)),
     }
 }
 
@@ -205,6 +217,7 @@ pub fn has_absence(condition: &Condition) -> bool {
                 || has_absence(x)
                 || has_absence(y)
         }
+        Condition::Unless { .. } => true,
     }
 }
 
@@ -214,7 +227,10 @@ pub fn positive(condition: &Condition) -> BTreeSet<usize> {
         Condition::Pattern(place) => BTreeSet::from([*place]),
         Condition::Operation(x, ConditionOperator::AndNot, _)
         | Condition::Operation(x, ConditionOperator::NotFollowedBy, _) => positive(x),
-        Condition::Operation(x, _, y) => &positive(x) | &positive(y),
+        Condition::Operation(x, _, y)
+        | Condition::Unless {
+            first: x, then: y, ..
+        } => &positive(x) | &positive(y),
     }
 }
 
@@ -272,54 +288,157 @@ fn holding(set: &Set<'_>, pattern: usize) -> Vec<Held> {
 
 /// What is certain where and when.
 struct Sight<'a> {
+    rule: &'a Rule,
     held: &'a [Vec<Held>],
-    window: i64,
     patience: i64,
     horizon: Horizon,
+}
+
+/// The triggers of the sides of an operator, by t.
+struct Sides {
+    xs: BTreeMap<i64, Trigger>,
+    ys: BTreeMap<i64, Trigger>,
 }
 
 impl Sight<'_> {
     /// The triggers of a condition, by t.
     fn triggers(&self, condition: &Condition) -> BTreeMap<i64, Trigger> {
-        let window = self.window;
-        let (x, operator, y) = match condition {
-            Condition::Pattern(place) => {
-                return keep(self.held[*place].iter().map(|held| Trigger {
-                    s: held.pane,
-                    t: held.pane,
-                    earliest: held.earliest.clone(),
-                    latest: held.latest.clone(),
-                }));
-            }
-            Condition::Operation(x, operator, y) => (x, operator, y),
-        };
-        let (xs, ys) = (self.triggers(x), self.triggers(y));
-        let (xs, ys) = (xs.values(), ys.values());
+        let window = self.rule.window;
         let waited = wait(condition, window) + self.patience;
-        let certain = |x: &&Trigger| self.horizon.is_past(x.t + waited);
+        let certain = |t: i64| self.horizon.is_past(t + waited);
+        match condition {
+            Condition::Pattern(place) => self.holding(*place, &|_| true),
+            Condition::Operation(x, operator, y) => {
+                let absence = matches!(
+                    operator,
+                    ConditionOperator::AndNot | ConditionOperator::NotFollowedBy
+                );
+                let ways = self.sides(x, y, absence).into_iter();
+                keep(ways.flat_map(|sides| sides.operate(*operator, window, &certain)))
+            }
+            Condition::Unless {
+                first,
+                then,
+                between,
+            } => {
+                let us = self.triggers(between);
+                let ways = self.sides(first, then, false).into_iter();
+                keep(ways.flat_map(|sides| sides.unless(&us, window, &certain)))
+            }
+        }
+    }
+
+    /// Where groups of a pattern hold that are wanted.
+    fn holding(
+        &self,
+        pattern: usize,
+        wanted: &dyn Fn(&[Option<String>]) -> bool,
+    ) -> BTreeMap<i64, Trigger> {
+        let held = self.held[pattern].iter();
+        keep(held.filter(|held| wanted(&held.group)).map(|held| Trigger {
+            s: held.pane,
+            t: held.pane,
+            earliest: held.earliest.clone(),
+            latest: held.latest.clone(),
+        }))
+    }
+
+    /// The two sides of an operator. Where values of them must differ, this for each value of one
+    /// side, and all others of the other side: of the left one for an absence, else of the right.
+    fn sides(&self, x: &Condition, y: &Condition, absence: bool) -> Vec<Sides> {
+        let differ = |d: &&Difference| {
+            (x, y)
+                == (
+                    &Condition::Pattern(d.left.pattern),
+                    &Condition::Pattern(d.right.pattern),
+                )
+        };
+        let Some(Difference { left, right }) = self.rule.differences.iter().find(differ) else {
+            let (xs, ys) = (self.triggers(x), self.triggers(y));
+            return vec![Sides { xs, ys }];
+        };
+        let [of_left, of_right] = [left, right].map(|side| finer(self.rule, *side));
+        let values = |pattern: usize, place: usize| -> BTreeSet<Option<String>> {
+            let held = self.held[pattern].iter();
+            held.map(|held| held.group[place].clone()).collect()
+        };
+        let (left, right) = (left.pattern, right.pattern);
+        let of_left_values = values(left, of_left).into_iter().map(|value| Sides {
+            xs: self.holding(left, &|group| group[of_left] == value),
+            ys: self.holding(right, &|group| group[of_right] != value),
+        });
+        let of_right_values = values(right, of_right).into_iter().map(|value| Sides {
+            xs: self.holding(left, &|group| group[of_left] != value),
+            ys: self.holding(right, &|group| group[of_right] == value),
+        });
+        match absence {
+            true => of_left_values.collect(),
+            false => of_right_values.collect(),
+        }
+    }
+}
+
+impl Sides {
+    fn pairs(&self) -> impl Iterator<Item = (&Trigger, &Trigger)> {
+        let ys = self.ys.values();
+        ys.flat_map(|y| self.xs.values().map(move |x| (x, y)))
+    }
+
+    /// What an operator makes of them; what is absent must be `certain`.
+    fn operate(
+        &self,
+        operator: ConditionOperator,
+        window: i64,
+        certain: &dyn Fn(i64) -> bool,
+    ) -> Vec<Trigger> {
+        let (xs, ys) = (self.xs.values(), self.ys.values());
+        let sure = xs.clone().filter(|x| certain(x.t));
         match operator {
             ConditionOperator::And => {
-                let pairs = xs.flat_map(|x| ys.clone().map(move |y| (x, y)));
-                keep(pairs.filter_map(|(x, y)| and(x, y, window)))
+                let both = self.pairs().filter_map(|(x, y)| and(x, y, window));
+                both.collect()
             }
-            ConditionOperator::Or => keep(xs.chain(ys).cloned()),
+            ConditionOperator::Or => xs.chain(ys).cloned().collect(),
             ConditionOperator::FollowedBy => {
-                let pairs = xs.flat_map(|x| ys.clone().map(move |y| (x, y)));
-                keep(pairs.filter_map(|(x, y)| followed_by(x, y, window)))
+                let both = self.pairs().filter_map(|(x, y)| followed_by(x, y, window));
+                both.collect()
             }
             ConditionOperator::AndNot => {
                 let together = |x: &&Trigger| ys.clone().any(|y| and(x, y, window).is_some());
-                keep(xs.filter(certain).filter(|x| !together(x)).cloned())
+                sure.filter(|x| !together(x)).cloned().collect()
             }
             ConditionOperator::NotFollowedBy => {
                 let follows = |x: &Trigger, y: &Trigger| {
                     x.t <= y.s && y.t < x.s + window && x.latest.comes_before(&y.latest)
                 };
                 let followed = |x: &&Trigger| ys.clone().any(|y| follows(x, y));
-                keep(xs.filter(certain).filter(|x| !followed(x)).cloned())
+                sure.filter(|x| !followed(x)).cloned().collect()
             }
         }
     }
+
+    /// What follows with nothing between.
+    fn unless(
+        &self,
+        us: &BTreeMap<i64, Trigger>,
+        window: i64,
+        certain: &dyn Fn(i64) -> bool,
+    ) -> Vec<Trigger> {
+        let stopped = |x: &Trigger, y: &Trigger| us.values().any(|u| lies_between(u, x, y));
+        let sure = self.pairs().filter(|(_, y)| certain(y.t));
+        let followed = sure.filter_map(|(x, y)| Some((x, y, followed_by(x, y, window)?)));
+        let free = followed.filter(|(x, y, _)| !stopped(x, y));
+        free.map(|(_, _, trigger)| trigger).collect()
+    }
+}
+
+/// The place of a group-by attribute among those of its pattern that are no part of the key.
+pub fn finer(rule: &Rule, side: GroupBy) -> usize {
+    let in_key = |place: &usize| {
+        let mut parts = rule.join_key.iter();
+        parts.any(|part| part.places[side.pattern] == *place)
+    };
+    (0..side.place).filter(|place| !in_key(place)).count()
 }
 
 /// For each t one trigger: the greatest s, the least earliest, the greatest latest instant.
@@ -352,4 +471,14 @@ fn followed_by(x: &Trigger, y: &Trigger, window: i64) -> Option<Trigger> {
         earliest: Instant::later(&x.earliest, &y.earliest),
         latest: y.latest.clone(),
     })
+}
+
+/// Whether u lies strictly between x's latest instant in x.t and y's earliest in y.t. Within one
+/// second nothing does.
+fn lies_between(u: &Trigger, x: &Trigger, y: &Trigger) -> bool {
+    x.t < y.t
+        && x.t <= u.s
+        && u.t <= y.t
+        && x.latest.time < u.latest.time
+        && u.earliest.time < y.earliest.time
 }

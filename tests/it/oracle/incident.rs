@@ -10,11 +10,11 @@ use watchfire::event::Value;
 use watchfire::incident::{AttributeValue, CloseReason, Evidence, Incident, Status};
 use watchfire::plan::LoadedRule;
 use watchfire::record::Hash;
-use watchfire::rule::{Comparison, Filter, Having, IncidentValue, Term};
+use watchfire::rule::{Comparison, Difference, Filter, Having, IncidentValue, Rule, Term};
 
 use super::aggregate::Group;
 use super::bounded;
-use super::condition::{Found, Trigger, positive, wait, window_of};
+use super::condition::{Found, Held, Trigger, finer, positive, wait, window_of};
 use super::set::{Seen, Set};
 
 const DAY: i64 = 86_400;
@@ -277,6 +277,45 @@ fn wants_little(having: &Having, place: usize) -> bool {
     }
 }
 
+/// What holds of a pattern from the first to the last pane of a trigger.
+fn within<'f>(
+    found: &'f Found,
+    pattern: usize,
+    trigger: &Trigger,
+) -> impl Iterator<Item = &'f Held> {
+    let (s, t) = (trigger.s, trigger.t);
+    let held = found.held[pattern].iter();
+    held.filter(move |held| s <= held.pane && held.pane <= t)
+}
+
+/// The group that is shown of a pattern which must differ from another: of all pairs that do and
+/// are there, on the right the last pane and its least group, on the left with that one the first
+/// pane and its least group.
+fn differing_group(
+    rule: &Rule,
+    found: &Found,
+    pattern: usize,
+    trigger: &Trigger,
+) -> Option<Vec<Option<String>>> {
+    let mut differences = rule.differences.iter();
+    let Difference { left, right } =
+        differences.find(|d| [d.left.pattern, d.right.pattern].contains(&pattern))?;
+    let positive = positive(&rule.condition);
+    if !positive.contains(&left.pattern) || !positive.contains(&right.pattern) {
+        return None;
+    }
+    let [of_left, of_right] = [left, right].map(|side| finer(rule, *side));
+    let differ = |x: &Held, y: &Held| x.group[of_left] != y.group[of_right];
+    let lefts = || within(found, left.pattern, trigger);
+    let rights = within(found, right.pattern, trigger);
+    let rights = rights.filter(|y| lefts().any(|x| differ(x, y)));
+    let y = rights.min_by_key(|y| (-y.pane, y.group.clone()))?;
+    let partners = lefts().filter(|x| differ(x, y));
+    let x = partners.min_by_key(|x| (x.pane, x.group.clone()))?;
+    let shown = if pattern == left.pattern { x } else { y };
+    Some(shown.group.clone())
+}
+
 fn attribute(
     set: &Set<'_>,
     found: &Found,
@@ -293,9 +332,9 @@ fn attribute(
         .filter(|place| in_key(*place).is_none())
         .collect();
     let group_of = |trigger: &Trigger| {
-        let held = found.held[*pattern].iter();
-        let within = held.filter(|held| trigger.s <= held.pane && held.pane <= trigger.t);
-        within.map(|held| held.group.clone()).min()
+        let groups = within(found, *pattern, trigger).map(|held| held.group.clone());
+        let differing = differing_group(rule, found, *pattern, trigger);
+        differing.or_else(|| groups.min())
     };
     let text = |value: Option<String>| value.map_or(AttributeValue::Null, AttributeValue::Text);
     match from {

@@ -100,6 +100,63 @@ fn operators() {
 }
 
 #[test]
+fn unless() {
+    let unless = patterns("A FOLLOWED_BY B UNLESS C");
+    let found = &["5..5 2 1: A0 B5"];
+    check(10, &unless, &["0:a", "5000:b"], found);
+    check(10, &unless, &["0:a", "3000:c", "5000:b"], &[]);
+    // What comes with one of the two, or beyond them, is not between.
+    check(10, &unless, &["400:a", "400:c", "5000:b"], found);
+    check(10, &unless, &["0:a", "5000:b", "5000:c"], found);
+    check(10, &unless, &["100:c", "400:a", "5100:b", "5900:c"], found);
+    check(10, &unless, &["400:a", "401:c", "5100:b"], &[]);
+    check(10, &unless, &["400:a", "5099:c", "5100:b"], &[]);
+    // Of a pane's events the last A and the first B count, and any C.
+    let again = ["0:a", "300:c", "400:a", "5000:b"];
+    check(10, &unless, &again, &["5..5 3 1: A0 A0 B5"]);
+    let again = ["0:a", "5100:b", "5200:c", "5300:b"];
+    check(10, &unless, &again, &["5..5 3 1: A0 B5 B5"]);
+    check(10, &unless, &["400:a", "300:c", "500:c", "5000:b"], &[]);
+    // Within one second FOLLOWED_BY alone decides.
+    check(
+        10,
+        &unless,
+        &["100:a", "200:c", "300:b"],
+        &["0..0 2 1: A0 B0"],
+    );
+    // What was before is parted from what comes after; what comes later begins anew.
+    let anew = ["0:a", "2000:c", "3000:a", "5000:b"];
+    check(10, &unless, &anew, &["5..5 3 1: A0 A3 B5"]);
+    let twice = ["0:a", "2000:b", "3000:c", "5000:b"];
+    check(10, &unless, &twice, &["2..2 2 1: A0 B2"]);
+}
+
+#[test]
+fn unless_between_combinations() {
+    // It belongs to the FOLLOWED_BY before it.
+    let first = "A FOLLOWED_BY B UNLESS C FOLLOWED_BY A";
+    let chain = patterns(first);
+    let found = &["6..6 3 1: A0 A6 B2"];
+    check(10, &chain, &["0:a", "2000:b", "4000:c", "6000:a"], found);
+    check(10, &chain, &["0:a", "1000:c", "2000:b", "6000:a"], &[]);
+    // All of what must not come between lies between.
+    let pair = patterns("A FOLLOWED_BY B UNLESS (C FOLLOWED_BY C)");
+    let found = &["5..5 2 1: A0 B5"];
+    check(10, &pair, &["0:a", "1000:c", "5000:b", "6000:c"], found);
+    check(10, &pair, &["0:a", "1000:c", "4000:c", "5000:b"], &[]);
+    // A pair that began in A's own second is between the two, one that began before is not.
+    let around = ["0:c", "500:a", "1000:c", "5000:b"];
+    check(10, &pair, &around, &[]);
+    let around = ["0:c", "1500:a", "2000:c", "5000:b"];
+    check(10, &pair, &around, &["5..5 2 1: A1 B5"]);
+    // A pair that spans what must not come between is stopped by what lies before its own last.
+    let then = patterns("A FOLLOWED_BY (B FOLLOWED_BY B) UNLESS C");
+    check(10, &then, &["0:a", "2000:b", "3000:c", "5000:b"], &[]);
+    let found = &["5..5 3 1: A0 B2 B5"];
+    check(10, &then, &["0:a", "2000:b", "5000:b", "6000:c"], found);
+}
+
+#[test]
 fn an_event_does_not_follow_itself() {
     let both = "
 patterns:

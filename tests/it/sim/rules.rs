@@ -16,10 +16,20 @@ pub struct Written {
 struct Grouping {
     /// `group_by` of each pattern.
     group_by: Vec<Vec<&'static str>>,
+    /// How many attributes of each pattern are related; they are its first ones.
+    related: usize,
     relations: Vec<String>,
 }
 
-const NAMES: [&str; 4] = ["A", "B", "C", "Restored"];
+/// A condition, and the patterns in it that are the two sides of one operator.
+struct Conditioned {
+    text: String,
+    pairs: Vec<[String; 2]>,
+}
+
+const NAMES: [&str; 4] = ["A", "B", "C", "D"];
+
+const CLEAR: &str = "Restored";
 
 /// Actors of events that are somebody's, and of those done to somebody.
 const USER: &str = "user";
@@ -34,6 +44,9 @@ const TARGET_ADDRESS: &str = "record.properties.targets.ip";
 const TOUCHED: &str = "touched";
 const TOUCHED_IS: &str = "{ touched: 'IF(record.properties.targets.size > 1, \
                           record.properties.targets.name, user)' }";
+
+/// What was done.
+const KIND: &str = "eventType";
 
 const WHERES: [&str; 15] = [
     "eventType = \"MS_EvtHub_test_things_write\"",
@@ -148,18 +161,25 @@ pub fn changed(rng: &mut Rng, rules: &[Written], late: bool) -> Vec<Written> {
 }
 
 fn rule(rng: &mut Rng, id: u64, late: bool) -> Written {
-    let patterns = match rng.below(8) {
-        0..2 => 1,
-        2..6 => 2,
-        _ => 3,
+    let patterns = match rng.below(17) {
+        0..4 => 1,
+        4..12 => 2,
+        12..16 => 3,
+        _ => 4,
     };
     let clear = rng.one_in(3);
     let total = patterns + usize::from(clear);
     let names: Vec<&str> = (0..total)
-        .map(|place| NAMES[if place < patterns { place } else { 3 }])
+        .map(|place| {
+            if place < patterns {
+                NAMES[place]
+            } else {
+                CLEAR
+            }
+        })
         .collect();
     let window = *rng.choose(&[1, 5, 20, 60, 60, 300, 1_200]);
-    let grouping = grouping(rng, &names);
+    let mut grouping = grouping(rng, &names);
     let mut text = format!(
         "id: PH_Rule_SIM_{id}\nname: Rule {id}\ncategory: Security\nwindow: {window}s\npatterns:\n"
     );
@@ -167,7 +187,9 @@ fn rule(rng: &mut Rng, id: u64, late: bool) -> Written {
         text += &pattern(rng, name, &grouping.group_by[place]);
     }
     if total > 1 && (clear || !rng.one_in(6)) {
-        text += &format!("condition: {}\n", condition(rng, &names[..patterns]));
+        let condition = condition(rng, &names[..patterns]);
+        text += &format!("condition: {}\n", condition.text);
+        differ(rng, &names, &condition, &mut grouping);
     }
     if !grouping.relations.is_empty() {
         text += &format!("relations: [{}]\n", grouping.relations.join(", "));
@@ -229,6 +251,7 @@ fn grouping(rng: &mut Rng, names: &[&str]) -> Grouping {
         ]);
         return Grouping {
             group_by: all(one),
+            related: one.len(),
             relations: Vec::new(),
         };
     }
@@ -242,6 +265,7 @@ fn grouping(rng: &mut Rng, names: &[&str]) -> Grouping {
                         .to_vec()
                 })
                 .collect(),
+            related: 0,
             relations: Vec::new(),
         },
         1 => {
@@ -249,6 +273,7 @@ fn grouping(rng: &mut Rng, names: &[&str]) -> Grouping {
             let relations = related(&[USER, ADDRESS], &group_by);
             Grouping {
                 group_by,
+                related: 2,
                 relations,
             }
         }
@@ -261,8 +286,11 @@ fn grouping(rng: &mut Rng, names: &[&str]) -> Grouping {
                     let crossed = kind < 4 && place > 0 && rng.one_in(2);
                     let crossed = crossed.then(|| *rng.choose(&[OWNER, TARGET, TOUCHED]));
                     let mut group_by = vec![crossed.unwrap_or(USER)];
-                    if rng.one_in(3) {
+                    if rng.one_in(2) {
                         group_by.push(*rng.choose(&[ADDRESS, TARGET_ADDRESS]));
+                    }
+                    if rng.one_in(6) {
+                        group_by.push(KIND);
                     }
                     group_by
                 })
@@ -270,6 +298,7 @@ fn grouping(rng: &mut Rng, names: &[&str]) -> Grouping {
             let relations = related(&[USER], &group_by);
             Grouping {
                 group_by,
+                related: 1,
                 relations,
             }
         }
@@ -304,8 +333,33 @@ fn pattern(rng: &mut Rng, name: &str, group_by: &[&str]) -> String {
     text
 }
 
+/// Now and then adds that an attribute must differ between the two sides of an operator.
+fn differ(rng: &mut Rng, names: &[&str], condition: &Conditioned, grouping: &mut Grouping) {
+    let once = |name: &String| {
+        let words = condition.text.split([' ', '(', ')']);
+        words.filter(|word| word == name).count() == 1
+    };
+    for pair in condition.pairs.iter().filter(|pair| pair.iter().all(once)) {
+        let finer = pair.each_ref().map(|name| {
+            let place = names.iter().position(|known| known == name);
+            &grouping.group_by[place.expect("a pattern")][grouping.related..]
+        });
+        if finer.iter().any(|finer| finer.is_empty()) || rng.one_in(4) {
+            continue;
+        }
+        let [left, right] = pair;
+        let [of_left, of_right] = finer.map(|finer| rng.choose(finer));
+        let relation = match rng.one_in(2) {
+            true => format!("{left}.{of_left} != {right}.{of_right}"),
+            false => format!("{right}.{of_right} != {left}.{of_left}"),
+        };
+        grouping.relations.push(relation);
+    }
+}
+
 /// A condition that names each pattern, some now and then twice.
-fn condition(rng: &mut Rng, names: &[&str]) -> String {
+fn condition(rng: &mut Rng, names: &[&str]) -> Conditioned {
+    let mut pairs = Vec::new();
     let mut parts: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
     if rng.one_in(8) {
         parts.push((*rng.choose(names)).to_owned());
@@ -316,15 +370,39 @@ fn condition(rng: &mut Rng, names: &[&str]) -> String {
     while parts.len() > 1 {
         let place = rng.index(parts.len() - 1);
         let right = parts.remove(place + 1);
-        let operator = rng.choose(&OPERATORS);
+        let follows = place + 1 < parts.len() && rng.one_in(3);
+        let unless = follows.then(|| parts.remove(place + 1));
+        let unless = unless.filter(|unless| *unless != right && *unless != parts[place]);
         let left = &parts[place];
-        let last = parts.len() == 1;
-        parts[place] = match last || rng.one_in(3) {
-            true if !right.contains(' ') => format!("{left} {operator} {right}"),
-            _ => format!("({left} {operator} {right})"),
+        let part = |text: &str| match text.contains(' ') {
+            true => format!("({text})"),
+            false => text.to_owned(),
+        };
+        let operator = match unless {
+            Some(_) => "FOLLOWED_BY",
+            None => rng.choose(&OPERATORS),
+        };
+        if operator != "OR" {
+            pairs.push([left.clone(), right.clone()]);
+        }
+        let text = match unless {
+            Some(unless) => {
+                let (right, unless) = (part(&right), part(&unless));
+                format!("{left} FOLLOWED_BY {right} UNLESS {unless}")
+            }
+            None => format!("{left} {operator} {}", part(&right)),
+        };
+        let is_open = parts.len() == 1 || rng.one_in(3);
+        parts[place] = match is_open && !right.contains(' ') {
+            true => text,
+            false => format!("({text})"),
         };
     }
-    parts.remove(0)
+    pairs.retain(|pair| pair.iter().all(|side| names.contains(&side.as_str())));
+    Conditioned {
+        text: parts.remove(0),
+        pairs,
+    }
 }
 
 fn incident(rng: &mut Rng, names: &[&str], grouping: &Grouping) -> String {
