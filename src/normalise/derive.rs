@@ -275,12 +275,14 @@ pub(super) fn of_key<'t>(list: &Value<'_>, key: &str) -> Option<Value<'t>> {
     }
 }
 
+/// What a key, and its value, is called in lists of them; the last are those of a caller.
+const KEYS: [&str; 4] = ["key", "Key", "name", "CallerIdentityType"];
+const VALUES: [&str; 3] = ["value", "Value", "CallerIdentityValue"];
+
 fn value_of<'t>(pair: &serde_json::Value, key: &str) -> Option<Value<'t>> {
     let text = |name: &str| pair.get(name).and_then(serde_json::Value::as_str);
-    let named = text("key")
-        .or_else(|| text("Key"))
-        .or_else(|| text("name"))?;
-    let value = text("value").or_else(|| text("Value"))?;
+    let named = KEYS.iter().find_map(|name| text(name))?;
+    let value = VALUES.iter().find_map(|name| text(name))?;
     let is_it = named.eq_ignore_ascii_case(key);
     is_it.then(|| Value::Text(Cow::Owned(value.to_owned())))
 }
@@ -541,10 +543,11 @@ pub(super) fn verdict<'t>(value: &Value<'t>) -> Option<Value<'t>> {
     let words = behind.unwrap_or(&text);
     let word = words.split([' ', '.', ',']).next().unwrap_or_default();
     let is = |words: &[&str]| is_one_of(word, words);
+    const PASSED: [&str; 8] = [
+        "allow", "allowed", "accept", "permit", "alert", "log", "matched", "detected",
+    ];
     match (
-        is(&[
-            "allow", "allowed", "permit", "alert", "log", "matched", "detected",
-        ]),
+        is(&PASSED),
         is(&["deny", "denied", "block", "blocked", "drop", "dropped"]),
     ) {
         (true, _) => Some(said(true)),
