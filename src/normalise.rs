@@ -355,6 +355,10 @@ fn made<'t>(step: &Compiled, slots: &Slots<'t>, record: &'t str) -> Option<Value
         Derivation::Mail => first(step, slots, derive::mail),
         Derivation::Id => first(step, slots, derive::id),
         Derivation::DatabaseUser => first(step, slots, derive::database_user),
+        Derivation::Account => {
+            let mut lists = step.slots.iter().filter_map(|slot| slots.get(*slot));
+            lists.find_map(|list| derive::account(list, step.given.key))
+        }
         Derivation::DisplayName => first(step, slots, derive::display_name),
         Derivation::Joined => {
             let parts = step.slots.iter().filter_map(|slot| slots.get(*slot));

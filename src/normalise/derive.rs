@@ -261,6 +261,44 @@ pub(super) fn display_name<'t>(value: &Value<'t>) -> Option<Value<'t>> {
     each(value, |name| (!is_no_name(&name)).then_some(name))
 }
 
+/// The sign-in names of accounts in a list of entities, which is given as JSON: there the domain
+/// stands beside the name, as `suffix`.
+pub(super) fn account<'t>(entities: &Value<'_>, suffix: &str) -> Option<Value<'t>> {
+    let mut names: Vec<Value<'t>> = match entities {
+        Value::Text(text) => {
+            let read: serde_json::Value = serde_json::from_str(text).ok()?;
+            let one = std::slice::from_ref(&read);
+            let entities = read.as_array().map_or(one, Vec::as_slice);
+            let names = entities
+                .iter()
+                .filter_map(|entity| sign_in_name(entity, suffix));
+            names.collect()
+        }
+        Value::Many(lists) => {
+            let names = lists.iter().filter_map(|list| account(list, suffix));
+            names.collect()
+        }
+        Value::Integer(_) | Value::Float(_) | Value::Bool(_) => Vec::new(),
+    };
+    if names.len() > 1 {
+        return Some(Value::Many(names));
+    }
+    names.pop()
+}
+
+fn sign_in_name<'t>(entity: &serde_json::Value, suffix: &str) -> Option<Value<'t>> {
+    let fields = entity.as_object()?;
+    let text = |name: &str| {
+        let mut named = fields
+            .iter()
+            .filter(|(key, _)| key.eq_ignore_ascii_case(name));
+        let text = named.find_map(|(_, value)| value.as_str())?.trim();
+        (!text.is_empty()).then_some(text)
+    };
+    let name = format!("{}@{}", text("Name")?, text(suffix)?);
+    principal_text(Cow::Owned(name)).map(Value::Text)
+}
+
 /// The value of `key` in a list of keys and values, which is given as JSON.
 pub(super) fn of_key<'t>(list: &Value<'_>, key: &str) -> Option<Value<'t>> {
     match list {

@@ -47,7 +47,7 @@ pub(crate) struct Step {
     /// What the derivation needs besides: the segment before the one that is meant, a prefix, a
     /// name.
     pub(crate) word: &'static str,
-    /// Of a list of keys and values, the key whose value is meant.
+    /// Of a list of keys and values, the key whose value is meant; of accounts, the domain's.
     pub(crate) key: &'static str,
     /// The step counts only if one of these places has one of the texts of `is`, or without them
     /// anything.
@@ -86,6 +86,8 @@ pub(crate) enum Derivation {
     Id,
     /// The name of a database's user, without what stands behind in brackets.
     DatabaseUser,
+    /// The sign-in names of the accounts among an alert's entities.
+    Account,
     /// A display name.
     DisplayName,
     /// An operation's name as an event type.
