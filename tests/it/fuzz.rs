@@ -65,7 +65,7 @@ patterns:
 "#;
 
 /// What can be nested or repeated in rules, and what lists hold.
-const FORMS: [(char, &str); 9] = [
+const FORMS: [(char, &str); 10] = [
     (
         'f',
         "NOT (NOT ((user + 0 - 1) * 2 = IF(user = 1 AND user IS NULL, LEN(LEN(user)), 3)))",
@@ -89,6 +89,13 @@ const FORMS: [(char, &str); 9] = [
          group_by: [user]}]\ncondition: (In AND_NOT (B)) OR In\nrelations: [In.user = B.user]\n\
          exceptions: [{where: 'user = \"a\"'}]\ntests: [{name: t, events: [{a: [[{}]]}], \
          incidents: []}]\n",
+    ),
+    (
+        'y',
+        "id: In\nname: n\nseverity: 5\nwindow: 5m\npatterns: [{name: A, where: user = 1, group_by: \
+         [user, srcIpAddr]}, {name: B, where: user = 1, group_by: [user, srcIpAddr]}, {name: C, \
+         where: user = 2, group_by: [user]}]\ncondition: A FOLLOWED_BY B UNLESS (C OR C)\n\
+         relations: [A.user = B.user, C.user = B.user, B.srcIpAddr != A.srcIpAddr]\n",
     ),
     ('y', "id: A\na: &a [*a, {b: [[]]}]\n---\n\"\\e\": |\n  x\n"),
     (
