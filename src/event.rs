@@ -24,6 +24,8 @@ pub enum Attribute {
     Named(&'static str),
     /// A path into the raw record, one lower-case segment each.
     Path(Vec<String>),
+    /// A path into the raw record that takes some elements of lists only.
+    Selected(Vec<Segment>),
     /// A value that a rule computes of others: no record has it.
     Computed {
         /// What the rule calls it; `None`: it has no name.
@@ -31,6 +33,24 @@ pub enum Attribute {
         /// How it is computed, in canonical form.
         text: String,
     },
+}
+
+/// A name on a path, and which of the elements that stand there it leads through.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Segment {
+    /// In lower case.
+    pub name: String,
+    /// What these elements have, all of it, each once and in order; nothing: all of them count.
+    pub only: Vec<Only>,
+}
+
+/// What an element has.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Only {
+    /// A key, in lower case.
+    pub key: String,
+    /// Its value as text, in ASCII lower case.
+    pub text: String,
 }
 
 impl Attribute {
@@ -49,17 +69,39 @@ impl fmt::Display for Attribute {
             Attribute::Computed { name, text } => f.write_str(name.as_ref().unwrap_or(text)),
             Attribute::Path(path) => {
                 f.write_str("record")?;
+                path.iter()
+                    .try_for_each(|segment| write!(f, ".{}", written(segment)))
+            }
+            Attribute::Selected(path) => {
+                f.write_str("record")?;
                 path.iter().try_for_each(|segment| {
-                    if segment.is_empty() || segment.contains(['.', '"', '\\', ' ']) {
-                        let escaped = segment.replace('\\', "\\\\").replace('"', "\\\"");
-                        write!(f, ".\"{escaped}\"")
-                    } else {
-                        write!(f, ".{segment}")
+                    write!(f, ".{}", written(&segment.name))?;
+                    let only = segment.only.iter();
+                    let only = only.map(|only| {
+                        let text = escaped(&only.text);
+                        format!("{} = \"{text}\"", written(&only.key))
+                    });
+                    match &only.collect::<Vec<_>>()[..] {
+                        [] => Ok(()),
+                        all => write!(f, "[{}]", all.join(" AND ")),
                     }
                 })
             }
         }
     }
+}
+
+/// A name on a path, in quotes where it needs them.
+fn written(name: &str) -> Cow<'_, str> {
+    if name.is_empty() || name.contains(['.', '"', '\\', ' ', '[', ']', '=']) {
+        Cow::Owned(format!("\"{}\"", escaped(name)))
+    } else {
+        Cow::Borrowed(name)
+    }
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('"', "\\\"")
 }
 
 /// The attributes that a set of rules uses, each once.

@@ -7,6 +7,7 @@
 //! (`CallerIpAddress`) and lower-casing pipelines (`calleripaddress`) are one place.
 
 mod derive;
+mod path;
 mod session;
 mod table;
 
@@ -45,8 +46,7 @@ pub fn attribute(name: &str) -> Result<Attribute, String> {
     }
     match name.split_at_checked("record.".len()) {
         Some((record, path)) if record.eq_ignore_ascii_case("record.") => {
-            let segments = segments(path).map_err(|what| format!("`{name}`: {what}"))?;
-            Ok(Attribute::Path(segments))
+            path::read(path).map_err(|what| format!("`{name}`: {what}"))
         }
         Some(_) | None => Err(unknown(name)),
     }
@@ -57,7 +57,7 @@ pub fn attribute(name: &str) -> Result<Attribute, String> {
 pub fn is_single(attribute: &Attribute) -> bool {
     let known = match attribute {
         Attribute::Named(name) => find(name),
-        Attribute::Path(_) | Attribute::Computed { .. } => None,
+        Attribute::Path(_) | Attribute::Selected(_) | Attribute::Computed { .. } => None,
     };
     known.is_some_and(|known| known.single)
 }
@@ -89,7 +89,7 @@ pub fn version(attribute: &Attribute) -> Option<u32> {
         Attribute::Named(name) => find(name)
             .map(|known| known.version)
             .filter(|version| *version > 1),
-        Attribute::Path(_) | Attribute::Computed { .. } => None,
+        Attribute::Path(_) | Attribute::Selected(_) | Attribute::Computed { .. } => None,
     }
 }
 

@@ -7,8 +7,9 @@
 use std::borrow::Cow;
 
 use super::json::{Fault, Quoted, Scanner};
-use super::trie::{Holds, Node};
-use super::{Decoder, repair};
+use super::selectors::{self, Conditions, Elements, Wanted};
+use super::trie::{Below, Holds};
+use super::{Decoder, repair, trie};
 use crate::event::{AttributeId, Element, Lists, Value};
 
 /// The element of a value that was reached through none, beside others.
@@ -149,7 +150,7 @@ pub(super) enum Found {
 /// `maybe_envelope`, stops where it proves to be an envelope. `lend` makes the text of a value
 /// outlive the text that is read. The scanner is left where reading ended, well or not.
 pub(super) fn record<'x, 's>(
-    root: &Node,
+    root: &trie::Node,
     scanner: &mut Scanner<'x>,
     slots: &mut Slots<'s>,
     maybe_envelope: bool,
@@ -185,7 +186,7 @@ pub(super) fn unwrap<'x, 's>(
     walk.scanner.at = data;
     if read.is_ok() && walk.scanner.token() == Some(b'"') {
         read = walk.scanner.string().map(|quoted| {
-            walk.json_in_string(&decoder.root, &quoted.text());
+            walk.json_in_string(&&decoder.root, &quoted.text());
             false
         });
     } else if read.is_ok() {
@@ -223,7 +224,12 @@ impl<'x, 's, 'v, L: Fn(&'x str) -> Cow<'s, str> + Copy> Walk<'x, 's, 'v, L> {
 
     /// Reads the object that begins here, at nesting `depth`. With `maybe_envelope`, stops before
     /// the value of `records`, and says so.
-    fn object(&mut self, node: &Node, depth: u32, maybe_envelope: bool) -> Result<bool, Fault> {
+    fn object<'n, W: Wanted<'n>>(
+        &mut self,
+        node: W,
+        depth: u32,
+        maybe_envelope: bool,
+    ) -> Result<bool, Fault> {
         self.scanner.at += 1;
         if self.scanner.token() == Some(b'}') {
             self.scanner.at += 1;
@@ -232,9 +238,9 @@ impl<'x, 's, 'v, L: Fn(&'x str) -> Cow<'s, str> + Copy> Walk<'x, 's, 'v, L> {
         loop {
             let key = self.scanner.string()?;
             self.scanner.expect(b':')?;
-            match child(node, key) {
-                Some(child) if child.holds == Holds::Nothing => self.value(child, depth)?,
-                Some(child) if maybe_envelope && child.holds == Holds::Records => {
+            match node.child(key) {
+                Some(child) if child.holds() == Holds::Nothing => self.value(child, depth)?,
+                Some(child) if maybe_envelope && child.holds() == Holds::Records => {
                     self.scanner.token();
                     return Ok(true);
                 }
@@ -257,10 +263,10 @@ impl<'x, 's, 'v, L: Fn(&'x str) -> Cow<'s, str> + Copy> Walk<'x, 's, 'v, L> {
 
     /// Reads the value that follows, at the top of the record, and notes where it begins if it may
     /// hold records.
-    fn held(&mut self, node: &Node, depth: u32) -> Result<(), Fault> {
+    fn held<'n, W: Wanted<'n>>(&mut self, node: W, depth: u32) -> Result<(), Fault> {
         let first = self.scanner.token();
         let at = self.scanner.at;
-        match (node.holds, first) {
+        match (node.holds(), first) {
             _ if self.strings_within > 0 => {}
             (Holds::Answer, Some(b'[')) => self.slots.answer = self.slots.answer.or(Some(at)),
             (Holds::Data, Some(b'{' | b'"')) => self.slots.data = self.slots.data.or(Some(at)),
@@ -274,30 +280,122 @@ impl<'x, 's, 'v, L: Fn(&'x str) -> Cow<'s, str> + Copy> Walk<'x, 's, 'v, L> {
     }
 
     /// Reads the value that follows, within nesting `depth`.
-    fn value(&mut self, node: &Node, depth: u32) -> Result<(), Fault> {
+    fn value<'n, W: Wanted<'n>>(&mut self, node: W, depth: u32) -> Result<(), Fault> {
         match self.scanner.token() {
             Some(b'"') => {
                 let quoted = self.scanner.string()?;
-                self.text(node, quoted);
+                self.text(&node, quoted);
                 Ok(())
             }
             Some(b'{' | b'[') if depth >= self.scanner.nesting_max() => self.too_deep(),
             Some(b'{') => {
                 let start = self.scanner.at;
-                if node.has_children() {
-                    self.object(node, depth + 1, false)?;
-                } else {
-                    self.skip(depth)?;
+                match node.below() {
+                    Below::Nothing => self.skip(depth)?,
+                    Below::Keys => {
+                        self.object(node.clone(), depth + 1, false)?;
+                    }
+                    Below::Elements => return self.selecting(&node, depth),
                 }
-                self.whole(node, start);
+                self.whole(&node, start);
                 Ok(())
             }
             Some(b'[') => self.array(node, depth),
-            Some(b't') => self.word("true", node, Some(true)),
-            Some(b'f') => self.word("false", node, Some(false)),
-            Some(b'n') => self.word("null", node, None),
-            Some(_) => self.number(node),
+            Some(b't') => self.word("true", &node, Some(true)),
+            Some(b'f') => self.word("false", &node, Some(false)),
+            Some(b'n') => self.word("null", &node, None),
+            Some(_) => self.number(&node),
             None => Err(Fault::End),
+        }
+    }
+
+    /// Reads the object that begins here, of which more may be wanted if it has certain texts.
+    #[cold]
+    fn selecting<'n, W: Wanted<'n>>(&mut self, node: &W, depth: u32) -> Result<(), Fault> {
+        let start = self.scanner.at;
+        let hidden = self.slots.hidden;
+        let mut elements = Elements::of(node);
+        for selectors in selectors::all(node) {
+            let mut conditions = selectors.conditions();
+            self.conditions(&mut conditions, depth + 1)?;
+            elements.extend(conditions.held());
+            self.slots.read_within += self.scanner.at - start;
+            self.scanner.at = start;
+            self.slots.hidden = hidden;
+        }
+        match elements.has_keys() {
+            true => {
+                self.object(elements.clone(), depth + 1, false)?;
+            }
+            false => self.skip(depth)?,
+        }
+        self.whole(&elements, start);
+        Ok(())
+    }
+
+    /// Looks in the object that begins here for the texts that `conditions` ask for.
+    fn conditions(&mut self, conditions: &mut Conditions<'_>, depth: u32) -> Result<(), Fault> {
+        self.scanner.at += 1;
+        if self.scanner.token() == Some(b'}') {
+            self.scanner.at += 1;
+            return Ok(());
+        }
+        loop {
+            let key = self.scanner.string()?;
+            self.scanner.expect(b':')?;
+            match conditions.key(key) {
+                Some(key) => self.condition(conditions, key, depth)?,
+                None => self.skip(depth)?,
+            }
+            match self.scanner.token() {
+                Some(b',') => self.scanner.at += 1,
+                Some(b'}') => {
+                    self.scanner.at += 1;
+                    return Ok(());
+                }
+                Some(_) => return Err(Fault::Syntax),
+                None => return Err(Fault::End),
+            }
+        }
+    }
+
+    /// Looks at the value that follows, or at each of a list.
+    fn condition(
+        &mut self,
+        conditions: &mut Conditions<'_>,
+        key: u16,
+        depth: u32,
+    ) -> Result<(), Fault> {
+        let first = self.scanner.token();
+        let start = self.scanner.at;
+        match first {
+            Some(b'"') => {
+                let quoted = self.scanner.string()?;
+                conditions.note(key, &quoted.text());
+                Ok(())
+            }
+            Some(b'[') if depth < self.scanner.nesting_max() => {
+                self.scanner.at += 1;
+                if self.scanner.token() == Some(b']') {
+                    self.scanner.at += 1;
+                    return Ok(());
+                }
+                loop {
+                    self.condition(conditions, key, depth + 1)?;
+                    if self.scanner.token() == Some(b']') {
+                        self.scanner.at += 1;
+                        return Ok(());
+                    }
+                    self.scanner.expect(b',')?;
+                }
+            }
+            Some(b'{' | b'[') => self.skip(depth),
+            Some(b'n') | None => self.scanner.skip_scalar(first),
+            Some(_) => {
+                self.scanner.skip_scalar(first)?;
+                conditions.note(key, self.scanner.since(start));
+                Ok(())
+            }
         }
     }
 
@@ -325,7 +423,7 @@ impl<'x, 's, 'v, L: Fn(&'x str) -> Cow<'s, str> + Copy> Walk<'x, 's, 'v, L> {
         self.scanner.skip_at_any_depth()
     }
 
-    fn array(&mut self, node: &Node, depth: u32) -> Result<(), Fault> {
+    fn array<'n, W: Wanted<'n>>(&mut self, node: W, depth: u32) -> Result<(), Fault> {
         self.scanner.at += 1;
         if self.scanner.token() == Some(b']') {
             self.scanner.at += 1;
@@ -336,7 +434,7 @@ impl<'x, 's, 'v, L: Fn(&'x str) -> Cow<'s, str> + Copy> Walk<'x, 's, 'v, L> {
             let element = self.slots.enter(first, outer);
             first = first.or(Some(element));
             self.element = Some(element);
-            self.value(node, depth + 1)?;
+            self.value(node.clone(), depth + 1)?;
             if self.scanner.token() == Some(b']') {
                 self.scanner.at += 1;
                 self.element = outer;
@@ -346,7 +444,12 @@ impl<'x, 's, 'v, L: Fn(&'x str) -> Cow<'s, str> + Copy> Walk<'x, 's, 'v, L> {
         }
     }
 
-    fn word(&mut self, word: &str, node: &Node, value: Option<bool>) -> Result<(), Fault> {
+    fn word<'n, W: Wanted<'n>>(
+        &mut self,
+        word: &str,
+        node: &W,
+        value: Option<bool>,
+    ) -> Result<(), Fault> {
         self.scanner.word(word)?;
         if let Some(value) = value {
             self.put(node, Value::Bool(value));
@@ -354,7 +457,7 @@ impl<'x, 's, 'v, L: Fn(&'x str) -> Cow<'s, str> + Copy> Walk<'x, 's, 'v, L> {
         Ok(())
     }
 
-    fn number(&mut self, node: &Node) -> Result<(), Fault> {
+    fn number<'n, W: Wanted<'n>>(&mut self, node: &W) -> Result<(), Fault> {
         let start = self.scanner.at;
         let integer = self.scanner.number()?;
         let digits = self.scanner.since(start);
@@ -370,26 +473,28 @@ impl<'x, 's, 'v, L: Fn(&'x str) -> Cow<'s, str> + Copy> Walk<'x, 's, 'v, L> {
         Ok(())
     }
 
-    fn text(&mut self, node: &Node, quoted: Quoted<'x>) {
+    fn text<'n, W: Wanted<'n>>(&mut self, node: &W, quoted: Quoted<'x>) {
         // What it holds stands for it, so that it is not one value more.
-        let is_read = node.has_children()
+        let is_read = node.below() != Below::Nothing
             && may_be_json(quoted.raw)
             && self.strings_within < STRINGS_WITHIN_MAX
             && self.json_in_string(node, &quoted.text());
-        let places = node.slots.iter().map(|place| (place, false));
-        for (&place, all) in places.chain(node.whole.iter().map(|place| (place, !is_read))) {
-            let text = match quoted.escaped {
-                true => Cow::Owned(quoted.text().into_owned()),
-                false => (self.lend)(quoted.raw),
-            };
-            self.slots.put(place, Value::Text(text), self.element, all);
+        for node in node.nodes() {
+            let places = node.slots.iter().map(|place| (place, false));
+            for (&place, all) in places.chain(node.whole.iter().map(|place| (place, !is_read))) {
+                let text = match quoted.escaped {
+                    true => Cow::Owned(quoted.text().into_owned()),
+                    false => (self.lend)(quoted.raw),
+                };
+                self.slots.put(place, Value::Text(text), self.element, all);
+            }
         }
     }
 
     /// Takes what is wanted out of a string that holds JSON, repaired if it must be; whether it
     /// does. It is checked
     /// first, so that nothing is taken from half a value.
-    fn json_in_string(&mut self, node: &Node, text: &str) -> bool {
+    fn json_in_string<'n, W: Wanted<'n>>(&mut self, node: &W, text: &str) -> bool {
         self.slots.read_within += 3 * text.len();
         let nesting = self.scanner.nesting_max();
         let sound = |text: &str| {
@@ -419,36 +524,30 @@ impl<'x, 's, 'v, L: Fn(&'x str) -> Cow<'s, str> + Copy> Walk<'x, 's, 'v, L> {
             element: self.element,
             strings_within: self.strings_within + 1,
         };
-        let walked = within.value(node, 0);
+        let walked = within.value(node.clone(), 0);
         debug_assert!(walked.is_ok(), "what was checked can be read");
         walked.is_ok()
     }
 
-    fn put(&mut self, node: &Node, value: Value<'s>) {
-        for &place in &node.slots {
-            self.slots.put(place, value.clone(), self.element, false);
-        }
-        for &place in &node.whole {
-            self.slots.put(place, value.clone(), self.element, true);
+    fn put<'n, W: Wanted<'n>>(&mut self, node: &W, value: Value<'s>) {
+        for node in node.nodes() {
+            for &place in &node.slots {
+                self.slots.put(place, value.clone(), self.element, false);
+            }
+            for &place in &node.whole {
+                self.slots.put(place, value.clone(), self.element, true);
+            }
         }
     }
 
     /// Takes the text of the object since `start`.
-    fn whole(&mut self, node: &Node, start: usize) {
-        for &place in &node.whole {
-            let text = (self.lend)(self.scanner.since(start));
-            self.slots.put(place, Value::Text(text), self.element, true);
+    fn whole<'n, W: Wanted<'n>>(&mut self, node: &W, start: usize) {
+        for node in node.nodes() {
+            for &place in &node.whole {
+                let text = (self.lend)(self.scanner.since(start));
+                self.slots.put(place, Value::Text(text), self.element, true);
+            }
         }
-    }
-}
-
-/// The node of `key` below `node`.
-#[inline]
-pub(super) fn child<'n>(node: &'n Node, key: Quoted<'_>) -> Option<&'n Node> {
-    if key.escaped {
-        node.child(key.text().as_bytes())
-    } else {
-        node.child(key.raw.as_bytes())
     }
 }
 

@@ -12,6 +12,7 @@ mod recover;
 mod refuse;
 mod reject;
 mod repair;
+mod selectors;
 mod survey;
 mod trie;
 
@@ -292,7 +293,7 @@ fn named(attributes: &Attributes) -> Vec<AttributeId> {
     let all = (0..).map(AttributeId).zip(attributes.list());
     let named = all.filter(|(_, attribute)| match attribute {
         Attribute::Named(name) => *name != "rawEventMsg",
-        Attribute::Path(_) | Attribute::Computed { .. } => false,
+        Attribute::Path(_) | Attribute::Selected(_) | Attribute::Computed { .. } => false,
     });
     named.map(|(id, _)| id).collect()
 }
@@ -336,6 +337,11 @@ impl Paths {
                 self.root.at(path).whole.push(slot);
                 Some(slot)
             }
+            Attribute::Selected(path) => {
+                let slot = self.new_slot();
+                self.root.at_selected(path).whole.push(slot);
+                Some(slot)
+            }
         }
     }
 
@@ -367,7 +373,7 @@ impl Paths {
                 steps.into_iter().map(|step| self.compiled(step)).collect()
             }
             Attribute::Computed { .. } => Vec::new(),
-            Attribute::Path(_) => vec![Compiled {
+            Attribute::Path(_) | Attribute::Selected(_) => vec![Compiled {
                 given: &normalise::AS_IS,
                 when: Vec::new(),
                 slots: raw.into_iter().collect(),

@@ -6,7 +6,6 @@ use std::collections::VecDeque;
 
 use super::Decoder;
 use super::envelope::{Place, Reader};
-use super::extract;
 use super::json::{Fault, Scanner};
 use super::trie::Holds;
 use crate::event::Value;
@@ -300,7 +299,7 @@ impl Surveyor<'_, '_> {
         };
         let key = self.scanner.string()?;
         self.scanner.expect(b':')?;
-        let node = extract::child(&self.decoder.root, key);
+        let node = self.decoder.root.at_key(key);
         let is_time = |slot: &u16| self.decoder.times.contains(slot);
         bracket.key = match node {
             Some(node) if node.slots.iter().any(is_time) => Key::Time,

@@ -6,6 +6,7 @@ use crate::time::rfc3339;
 
 mod differential;
 mod hostile;
+mod selected;
 mod wrapped;
 
 /// 2026-03-01T09:00:00Z: the timestamp of every message.

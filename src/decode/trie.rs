@@ -1,5 +1,9 @@
 //! The wanted paths of a record as a tree of lower-case keys.
 
+use super::json::Quoted;
+use super::selectors::Selectors;
+use crate::event::Segment;
+
 /// What stands at one path, and what lies below it.
 #[derive(Debug, Default)]
 pub(super) struct Node {
@@ -9,6 +13,10 @@ pub(super) struct Node {
     pub(super) whole: Vec<u16>,
     /// What this is, of the keys of a record or an envelope.
     pub(super) holds: Holds,
+    /// What is wanted below; made by [`Node::seal`].
+    pub(super) below: Below,
+    /// What is wanted of some elements only.
+    pub(super) selectors: Option<Box<Selectors>>,
     children: Vec<Child>,
     /// Which lengths of keys there are, a bit each.
     lengths: u64,
@@ -28,6 +36,18 @@ pub(super) enum Holds {
     Answer,
     /// The record of an event of Event Grid, or of a CloudEvent.
     Data,
+}
+
+/// What is wanted below a node.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Below {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// What stands at keys.
+    Keys,
+    /// What stands in certain elements, perhaps beside.
+    Elements,
 }
 
 #[derive(Debug)]
@@ -74,8 +94,29 @@ impl Node {
         self.children[place].node.at(rest)
     }
 
+    /// The same of a path that leads through certain elements.
+    pub(super) fn at_selected(&mut self, path: &[Segment]) -> &mut Node {
+        let Some((first, rest)) = path.split_first() else {
+            return self;
+        };
+        let node = self.at(std::slice::from_ref(&first.name));
+        let node = match &first.only[..] {
+            [] => node,
+            only => node.selectors.get_or_insert_default().at(only),
+        };
+        node.at_selected(rest)
+    }
+
     /// Makes the tree ready for [`Node::child`].
     pub(super) fn seal(&mut self) {
+        self.below = match (&mut self.selectors, &self.children[..]) {
+            (Some(selectors), _) => {
+                selectors.seal();
+                Below::Elements
+            }
+            (None, []) => Below::Nothing,
+            (None, [..]) => Below::Keys,
+        };
         self.places = vec![0; (2 * self.children.len()).next_power_of_two()];
         self.lengths = 0;
         for (number, child) in (1..).zip(&mut self.children) {
@@ -113,12 +154,21 @@ impl Node {
     /// Whether anything is wanted here or below.
     #[inline]
     pub(super) fn is_wanted(&self) -> bool {
-        self.has_children() || !self.slots.is_empty() || !self.whole.is_empty()
+        self.below != Below::Nothing || !self.slots.is_empty() || !self.whole.is_empty()
     }
 
-    /// Whether anything is wanted below.
+    /// The node of a key.
     #[inline]
-    pub(super) fn has_children(&self) -> bool {
+    pub(super) fn at_key(&self, key: Quoted<'_>) -> Option<&Node> {
+        if key.escaped {
+            self.child(key.text().as_bytes())
+        } else {
+            self.child(key.raw.as_bytes())
+        }
+    }
+
+    /// Whether anything is wanted at keys.
+    pub(super) fn has_keys(&self) -> bool {
         !self.children.is_empty()
     }
 }

@@ -5,7 +5,7 @@ use super::nearest::{self, shown};
 use super::range::Range;
 use super::shown::COUNTS;
 use super::token::quote;
-use crate::event::{Attribute, AttributeId, Attributes};
+use crate::event::{Attribute, AttributeId, Attributes, Only, Segment};
 use crate::normalise;
 
 /// What an attribute can be compared with.
@@ -112,14 +112,17 @@ pub fn added(attribute: Attribute, attributes: &mut Attributes) -> Result<Attrib
 pub fn parse(name: &str) -> Result<Attribute, String> {
     let attribute = normalise::attribute(name)?;
     match &attribute {
-        Attribute::Path(path) if path.len() > PATH_MAX => {
-            let found = path.len();
-            Err(format!(
-                "a path has at most {PATH_MAX} names, found {found}"
-            ))
-        }
-        Attribute::Path(_) | Attribute::Named(_) | Attribute::Computed { .. } => Ok(attribute),
+        Attribute::Path(path) if path.len() > PATH_MAX => Err(too_long(path.len())),
+        Attribute::Selected(path) if path.len() > PATH_MAX => Err(too_long(path.len())),
+        Attribute::Path(_)
+        | Attribute::Selected(_)
+        | Attribute::Named(_)
+        | Attribute::Computed { .. } => Ok(attribute),
     }
+}
+
+fn too_long(found: usize) -> String {
+    format!("a path has at most {PATH_MAX} names, found {found}")
 }
 
 /// How an attribute is written.
@@ -128,17 +131,29 @@ pub fn print(attribute: &Attribute) -> String {
         Attribute::Named(name) => (*name).to_string(),
         Attribute::Computed { name, text } => name.as_ref().unwrap_or(text).clone(),
         Attribute::Path(segments) => {
-            let plain = |c: char| c.is_alphanumeric() || c == '_';
-            let segment = |segment: &String| {
-                let written = if segment.chars().all(plain) {
-                    segment.clone()
-                } else {
-                    quote(segment)
-                };
-                format!(".{written}")
+            let segment = |segment: &String| format!(".{}", written(segment));
+            format!("record{}", segments.iter().map(segment).collect::<String>())
+        }
+        Attribute::Selected(segments) => {
+            let only = |only: &Only| format!("{} = {}", written(&only.key), quote(&only.text));
+            let segment = |segment: &Segment| {
+                let name = written(&segment.name);
+                match &segment.only.iter().map(only).collect::<Vec<_>>()[..] {
+                    [] => format!(".{name}"),
+                    all => format!(".{name}[{}]", all.join(" AND ")),
+                }
             };
             format!("record{}", segments.iter().map(segment).collect::<String>())
         }
+    }
+}
+
+/// A name on a path, in quotes unless it is plain.
+fn written(name: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || c == '_';
+    match !name.is_empty() && name.chars().all(plain) {
+        true => name.to_owned(),
+        false => quote(name),
     }
 }
 
@@ -146,6 +161,6 @@ fn kind(attribute: &Attribute) -> Kind {
     match attribute {
         Attribute::Named(name) if name.ends_with("IpAddr") => Kind::Address,
         Attribute::Named(_) => Kind::Text,
-        Attribute::Path(_) | Attribute::Computed { .. } => Kind::Any,
+        Attribute::Path(_) | Attribute::Selected(_) | Attribute::Computed { .. } => Kind::Any,
     }
 }

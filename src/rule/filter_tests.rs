@@ -62,6 +62,10 @@ fn reads_every_form() {
         "record.A.\"odd Key\".b = \"x\"",
         "record.a.\"odd key\".b = \"x\"",
     );
+    check(
+        "record.A.b[ C=\"X ]\" and \"odd key\" = \"\"].\"d.e\" > 1",
+        "record.a.b[c = \"x ]\" AND \"odd key\" = \"\"].\"d.e\" > 1",
+    );
     let a = "user = \"a\"";
     let nested = format!("({a} and ({a} AND ({a} or {a})) and not ({a} or {a} AND {a}))");
     let flat = format!("{a} AND {a} AND ({a} OR {a}) AND NOT ({a} OR {a} AND {a})");
@@ -82,6 +86,15 @@ fn check_error(text: &str, offset: usize, expected: &str) {
 #[test]
 fn says_where_it_cannot_be_read() {
     let check = check_error;
+    check(
+        "user = 1 OR record.a[b = \"x\".c = 1",
+        20,
+        "this `[` has no closing `]`",
+    );
+    check("record.a[b = \"x].c = 1", 13, "no closing double quote");
+    check("record.a[b = 1].c = 1", 0, "is written [name = \"text\"]");
+    check("record.a[0].c = 1", 0, "is written [name = \"text\"]");
+    check("user[b = \"x\"] = 1", 0, "no attribute is called");
     check(
         "",
         0,

@@ -79,6 +79,30 @@ fn a_computed_value_is_used_like_an_attribute() {
 }
 
 #[test]
+fn paths_through_certain_elements_may_stand_anywhere() {
+    let path = "record.t[k = \"a, \\\"b\\\"]\" AND l = \"x\"].v";
+    let group_by = format!("['{path}', {{ d: 'LEN({path})' }}]");
+    let having = format!("COUNT(DISTINCT {path}) > 1 AND SUM(IF({path} = 1, 1, 0)) > 2");
+    let more = format!(
+        "    new: '[{path}, d, user] over 1h'\nincident: {{ attributes: {{ v: 'A.{path}' }} }}\n"
+    );
+    let (rule, attributes) = read(&text(&group_by, &having, &more)).unwrap();
+    let meaning = rule.meaning(&attributes);
+    assert!(
+        meaning.contains(&format!(" new [{path}, d, user] over 3600s")),
+        "{meaning}"
+    );
+    assert!(
+        meaning.contains(&format!("attribute v A.{path}\n")),
+        "{meaning}"
+    );
+    let printed = rule.to_yaml(&attributes);
+    let mut names = Attributes::default();
+    let again = parse_with("printed", &printed, &rule.lists, &mut names).unwrap();
+    assert_eq!(again[0].meaning(&names), meaning, "{printed}");
+}
+
+#[test]
 fn how_it_is_computed_is_a_part_of_the_meaning() {
     let meaning = |group_by: &str, having: &str| {
         let (rule, attributes) = read(&text(group_by, having, "")).unwrap();

@@ -11,7 +11,7 @@ use super::relations::{group_by_place, of_pattern};
 use super::rule_tests::FIELDS;
 use super::scope::{Age, Scope};
 use super::token::{Cursor, Spanned, Symbol, Token};
-use super::{FilterError, IncidentValue, aggregates, print};
+use super::{FilterError, IncidentValue, aggregates, attribute, print};
 use crate::event::Attributes;
 
 /// Title template, if given, and attributes with where their values come from.
@@ -76,7 +76,8 @@ const RESERVED: &[&str] = &["AND", "OR", "NOT"];
 /// What keeps an attribute of incidents from being called so.
 fn wrong_name(name: &str, age: Age) -> Option<String> {
     let is_reserved = || RESERVED.iter().any(|word| word.eq_ignore_ascii_case(name));
-    if !is_name(name) {
+    // Without `attributes`, what patterns group by is shown under its own name, whatever that is.
+    if !is_name(name) && attribute::parse(name).is_err() {
         let name = shown(name);
         return Some(format!(
             "`{name}` is not a name: letters, digits, _ and dots"

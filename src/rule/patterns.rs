@@ -156,7 +156,7 @@ fn new(reader: &mut Reader<'_>, node: &Node, names: &mut Attributes, reads: &Rea
     let offset_of = |part: &str| part.as_ptr().addr() - text.as_ptr().addr();
     let mut attributes = Vec::new();
     let mut errors = Vec::new();
-    for name in list.split(',').map(str::trim) {
+    for name in list.split(separates()).map(str::trim) {
         if attributes.len() + errors.len() >= GROUP_BY_MAX {
             let message = format!("`new` has at most {GROUP_BY_MAX} attributes");
             errors.push(at(offset_of(name), message));
@@ -191,6 +191,16 @@ fn new(reader: &mut Reader<'_>, node: &Node, names: &mut Attributes, reads: &Rea
         attributes,
         period: found?,
     })
+}
+
+/// Tells commas that stand in no quotes, of the characters of a text.
+fn separates() -> impl FnMut(char) -> bool {
+    let (mut quoted, mut escaped) = (false, false);
+    move |c| {
+        quoted ^= c == '"' && !escaped;
+        escaped = quoted && c == '\\' && !escaped;
+        c == ',' && !quoted
+    }
 }
 
 fn at(offset: usize, message: String) -> FilterError {

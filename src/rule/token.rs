@@ -52,7 +52,7 @@ const FOREIGN: &[(&str, &str)] = &[
 #[derive(Clone, Debug, PartialEq)]
 pub enum Token<'t> {
     /// A keyword, an attribute, a function or a pattern, as written: `user`,
-    /// `record.a."odd key"`, `Filter.user`.
+    /// `record.a."odd key"`, `record.a[b = "x"].c`, `Filter.user`.
     Name(&'t str),
     /// A string without its quotes, escapes resolved.
     Text(String),
@@ -257,18 +257,40 @@ fn name(rest: &str) -> Result<usize, (usize, String)> {
             .map(char::len_utf8)
             .sum()
     };
+    let behind = |at: usize| rest.get(at..).unwrap_or_default();
+    let at = |place: usize| move |(at, message): (usize, String)| (place + at, message);
     let mut length = plain(0);
-    while let Some(segment) = rest.get(length..).and_then(|rest| rest.strip_prefix('.')) {
-        length += 1;
-        length += if segment.starts_with('"') {
-            quoted(segment)
-                .map_err(|(at, message)| (length + at, message))?
-                .1
+    loop {
+        length += if behind(length).starts_with('[') {
+            brackets(behind(length)).map_err(at(length))?
+        } else if let Some(segment) = behind(length).strip_prefix('.') {
+            let quoted = segment.starts_with('"').then(|| quoted(segment));
+            match quoted.transpose().map_err(at(length + 1))? {
+                Some((_, length)) => 1 + length,
+                None => 1 + plain(length + 1),
+            }
         } else {
-            plain(length)
+            return Ok(length);
         };
     }
-    Ok(length)
+}
+
+/// The length of what stands in brackets within a name, with them.
+fn brackets(rest: &str) -> Result<usize, (usize, String)> {
+    let mut at = 1;
+    while let Some(next) = rest.get(at..).and_then(|rest| rest.chars().next()) {
+        at += match next {
+            ']' => return Ok(at + 1),
+            '"' => {
+                let text = rest.get(at..).unwrap_or_default();
+                quoted(text)
+                    .map_err(|(within, message)| (at + within, message))?
+                    .1
+            }
+            other => other.len_utf8(),
+        };
+    }
+    Err((0, "this `[` has no closing `]`".to_string()))
 }
 
 /// A string in double quotes without them, and its length with them.

@@ -65,7 +65,7 @@ patterns:
 "#;
 
 /// What can be nested or repeated in rules, and what lists hold.
-const FORMS: [(char, &str); 10] = [
+const FORMS: [(char, &str); 13] = [
     (
         'f',
         "NOT (NOT ((user + 0 - 1) * 2 = IF(user = 1 AND user IS NULL, LEN(LEN(user)), 3)))",
@@ -77,6 +77,21 @@ const FORMS: [(char, &str); 10] = [
     (
         'f',
         "eventType IN (\"a\", 5, cidr(\"10.0.0.0/255.0.0.0\")) AND eventType != \"a\"",
+    ),
+    (
+        'f',
+        "record.a[b = \"x\" AND \"c d\" = \"]\\\"\"].e[f=\"\"] = HourOfDay(time, \"Asia/Tokyo\")",
+    ),
+    (
+        'h',
+        "SUM(IF(user = \"a\", 1, 0)) / COUNT(*) > 1 AND COUNT(DISTINCT user, LEN(user)) = \
+         PCTILE(2 * record.a[b = \"x\"].c, 9)",
+    ),
+    (
+        'y',
+        "id: C\nname: n\nseverity: 5\nwindow: 5m\npatterns: [{name: P, where: user IS NULL, \
+         group_by: [{d: 'EXTRACT(user, \"@(.*)$\")'}, 'record.a[b = \"x, y\"].c'], having: \
+         'COUNT(DISTINCT d, user) > 1', new: '[d, record.a[b = \"x, y\"].c, user] over 1h'}]\n",
     ),
     (
         'h',
@@ -162,7 +177,15 @@ impl Checks {
     /// Decoders for all attributes and for none, and a plan of two rules.
     pub fn new() -> Checks {
         let mut attributes = normalise::all();
-        for path in ["record.properties.a", "record.a.b", "record.\"odd key\""] {
+        let paths = [
+            "record.properties.a",
+            "record.a.b",
+            "record.\"odd key\"",
+            "record.a[b = \"1\"].c",
+            "record.a[b = \"x\" AND c = \"true\"].a[b = \"\"]",
+            "record.properties[a = \"b\"].a",
+        ];
+        for path in paths {
             attributes.intern(Attribute::parse(path).expect("a path"));
         }
         let mut names = Attributes::default();

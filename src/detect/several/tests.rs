@@ -253,6 +253,8 @@ const COMPUTED: [(&str, &str, &str); 4] = [
 ];
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     /// What is computed is computed of each combination of what it is computed of.
     #[test]
     fn computed_values_are_those_of_the_combinations(record in element(2)) {

@@ -48,7 +48,7 @@ const TOUCHED_IS: &str = "{ touched: 'IF(record.properties.targets.size > 1, \
 /// What was done.
 const KIND: &str = "eventType";
 
-const WHERES: [&str; 15] = [
+const WHERES: [&str; 16] = [
     "eventType = \"MS_EvtHub_test_things_write\"",
     "eventType = \"MS_EvtHub_test_things_read\"",
     "eventType = \"MS_EvtHub_test_things_delete\"",
@@ -59,6 +59,7 @@ const WHERES: [&str; 15] = [
     "user IS NOT NULL",
     "record.properties.targets.name IS NOT NULL",
     "record.properties.targets.size > 1 OR record.properties.targets.name = user",
+    "record.properties.targets[size = \"2\"].name IS NOT NULL OR record.properties.number = 2",
     "record.properties.number > 1",
     "user IN (Group@Admins)",
     "srcIpAddr NOT IN (Group@Networks)",
