@@ -40,8 +40,8 @@ pub enum Canary {
     UnlessAtOnce,
     /// Values that must differ may be the same.
     AnyValueDiffers,
-    /// Where a value changes is not looked at again when something comes before.
-    RunsStale,
+    /// Of values that must differ, an absent one differs from an absent one, as in a filter.
+    AbsentDiffers,
     /// An incident shows its aggregates as they are at the last trigger.
     NoPeak,
     /// Of several values that an aggregate reads of an event only the first counts.
@@ -70,7 +70,7 @@ impl Canary {
         Canary::UnlessIgnored,
         Canary::UnlessAtOnce,
         Canary::AnyValueDiffers,
-        Canary::RunsStale,
+        Canary::AbsentDiffers,
         Canary::NoPeak,
         Canary::OneValue,
     ];

@@ -1,6 +1,7 @@
 //! The simulation: a seeded world in which everything goes wrong, against the oracle.
 //!
-//! `WATCHFIRE_SIM_SEEDS=n` sets how many seeds are run, `WATCHFIRE_SIM_SEED=s` runs one alone.
+//! `WATCHFIRE_SIM_SEEDS=n` sets how many seeds are run, `WATCHFIRE_SIM_SEED=s` runs one alone;
+//! `WATCHFIRE_SIM_CANARY=name` looks for one canary alone.
 
 pub mod events;
 mod replaced;
@@ -76,7 +77,10 @@ fn every_canary_is_caught() {
     // That one takes a rule that is back while one commit is on its way: hardly a seed has it, and
     // a test of its own does.
     let faults = Canary::ALL.into_iter();
-    for fault in faults.filter(|fault| *fault != Canary::EmptiedForgotten) {
+    let one = std::env::var("WATCHFIRE_SIM_CANARY").ok();
+    let is_wanted = |fault: &Canary| one.as_ref().is_none_or(|one| *one == format!("{fault:?}"));
+    let faults = faults.filter(|fault| *fault != Canary::EmptiedForgotten);
+    for fault in faults.filter(is_wanted) {
         canary::set(Some(fault));
         let caught =
             (0..CANARY_SEEDS).find(|seed| std::panic::catch_unwind(|| run(*seed)).is_err());

@@ -4,11 +4,10 @@ use std::ops::RangeInclusive;
 
 use super::Sight;
 use super::certain::holds_through;
-use crate::canary::{self, Canary};
 use crate::fold::few::Few;
 use crate::fold::key::derived::PatternView;
 use crate::fold::key::pane::{Group, Order};
-use crate::fold::key::runs::{GroupValue, Runs};
+use crate::fold::key::runs::{GroupValue, Runs, differ};
 use crate::time::Second;
 
 /// Where a pattern holds, with the values of one attribute.
@@ -155,7 +154,7 @@ impl<'a> ByValue<'a> {
         let place = self.values.binary_search_by_key(&value, |of| of.value);
         let found = place.ok().and_then(|place| self.values.get(place));
         match found {
-            Some(of) if !canary::is(Canary::AnyValueDiffers) => of.others,
+            Some(of) if !differ(of.value, value) => of.others,
             Some(_) | None => {
                 let first = self.values.first()?;
                 with(first.others, Some(first.order))

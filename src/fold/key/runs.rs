@@ -33,9 +33,7 @@ impl Runs {
     /// Follows what has changed at a pane.
     pub fn changed(&mut self, held: &Held, second: Second) {
         self.note(held, second);
-        if let Some((next, _)) = held.first_from(second + 1)
-            && !canary::is(Canary::RunsStale)
-        {
+        if let Some((next, _)) = held.first_from(second + 1) {
             self.note(held, next);
         }
     }
@@ -70,10 +68,9 @@ impl Runs {
         values.all(|value| value == first).then_some(first)
     }
 
-    /// Whether a value counts as another than `value`.
+    /// Whether the value of a group is another than `value`.
     pub fn differs(&self, group: &Group, value: &GroupValue) -> bool {
-        let own = self.value(group);
-        own.is_some_and(|own| own != value) || canary::is(Canary::AnyValueDiffers)
+        self.value(group).is_some_and(|own| differ(own, value))
     }
 
     fn has_other(&self, groups: &Few<Group, Order>, value: &GroupValue) -> bool {
@@ -113,6 +110,13 @@ impl Runs {
         let next = self.begins.range(first + 1..=end).next();
         next.map(|(second, ())| second)
     }
+}
+
+/// Whether two values are different; absent ones are the same.
+pub fn differ(one: &GroupValue, other: &GroupValue) -> bool {
+    one != other
+        || canary::is(Canary::AnyValueDiffers)
+        || one.is_none() && canary::is(Canary::AbsentDiffers)
 }
 
 #[cfg(test)]
