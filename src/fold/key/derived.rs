@@ -90,7 +90,7 @@ impl Derived {
         let mut derived = Derived {
             patterns: patterns.collect(),
             events: Blocks::new(DAY),
-            inner: Inner::all(&rule.condition),
+            inner: Inner::all(rule),
             triggers: Triggers::default(),
             spans: Spans::default(),
             evaluated: None,

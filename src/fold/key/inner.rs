@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 
 use crate::fold::key::stored::Trigger;
 use crate::fold::window::Timeline;
-use crate::rule::{Condition, ConditionOperator};
+use crate::rule::{Condition, ConditionOperator, Rule};
 use crate::time::Second;
 
 /// Triggers by the last pane of what made them.
@@ -17,22 +17,28 @@ pub struct Inner {
     triggers: Triggers,
     /// The first pane of each trigger, and its last.
     firsts: BTreeSet<(Second, Second)>,
-    /// No trigger begins before one that ends earlier, as is so where no OR is among them.
+    /// No trigger begins before one that ends earlier, as is so where no OR is among them, and
+    /// nothing must differ: what lies next to one value may be far from another.
     rising: bool,
 }
 
 impl Inner {
-    /// Those of all operations of a condition, without triggers, in the order of [`places`].
-    pub fn all(condition: &Condition) -> Vec<Inner> {
+    /// Those of all operations of a rule's condition, without triggers, in the order of [`places`].
+    pub fn all(rule: &Rule) -> Vec<Inner> {
+        let rising = rule.differences.is_empty();
+        Inner::within(&rule.condition, rising)
+    }
+
+    fn within(condition: &Condition, rising: bool) -> Vec<Inner> {
         let is_or = match condition {
             Condition::Pattern(_) => return Vec::new(),
             Condition::Operation(_, operator, _) => *operator == ConditionOperator::Or,
             Condition::Unless { .. } => false,
         };
         let sides = condition.sides().into_iter();
-        let mut all: Vec<Inner> = sides.flat_map(Inner::all).collect();
+        let mut all: Vec<Inner> = sides.flat_map(|side| Inner::within(side, rising)).collect();
         all.push(Inner {
-            rising: !is_or && all.iter().all(|inner| inner.rising),
+            rising: rising && !is_or && all.iter().all(|inner| inner.rising),
             ..Inner::default()
         });
         all
