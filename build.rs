@@ -157,19 +157,23 @@ fn tables(families: &[(String, Table)]) -> String {
         line(
             &mut made,
             &format!(
-                "Family {{ name: {name:?}, about: {:?}, source: {:?}, categories: &{:?}, \
-             has: &{:?}, attributes: &[",
-                text(family, "about"),
-                text(family, "source"),
-                texts(family, "categories"),
-                texts(family, "has")
+                "Family {{ name: {}, about: {}, source: {}, categories: {}, has: {}, \
+             attributes: Cow::Borrowed(&[",
+                lent(name),
+                lent(text(family, "about")),
+                lent(text(family, "source")),
+                all_lent(family, "categories"),
+                all_lent(family, "has")
             ),
         );
         for (attribute, content) in attributes(family) {
             let alone = content.get("alone").and_then(Value::as_bool) == Some(true);
             line(
                 &mut made,
-                &format!("Sources {{ attribute: {attribute:?}, alone: {alone}, steps: &["),
+                &format!(
+                    "Sources {{ attribute: {}, alone: {alone}, steps: Cow::Borrowed(&[",
+                    lent(attribute)
+                ),
             );
             for step in steps(content) {
                 made += &written(step);
@@ -177,9 +181,9 @@ fn tables(families: &[(String, Table)]) -> String {
                 let new = paths.filter(|_| attribute == "time");
                 times.extend(new);
             }
-            made += "] },\n";
+            made += "]) },\n";
         }
-        made += "] },\n";
+        made += "]) },\n";
         let named = texts(family, "categories").into_iter();
         categories.extend(named.map(|category| (category.to_ascii_lowercase(), place)));
     }
@@ -240,13 +244,25 @@ fn written(step: &Table) -> String {
         .collect();
     let word = text(step, "after").to_owned() + text(step, "prefix") + text(step, "name");
     format!(
-        "Step {{ derivation: Derivation::{derive}, word: {word:?}, key: {:?}, when: &{:?}, \
-         is: &{:?}, paths: &{:?} }},\n",
-        text(step, "key"),
-        texts(step, "when"),
-        texts(step, "is"),
-        texts(step, "paths")
+        "Step {{ derivation: Derivation::{derive}, word: {}, key: {}, when: {}, is: {}, \
+         paths: {} }},\n",
+        lent(&word),
+        lent(text(step, "key")),
+        all_lent(step, "when"),
+        all_lent(step, "is"),
+        all_lent(step, "paths")
     )
+}
+
+/// A text of the tables.
+fn lent(text: &str) -> String {
+    format!("Cow::Borrowed({text:?})")
+}
+
+/// Texts of the tables.
+fn all_lent(table: &Table, key: &str) -> String {
+    let texts: Vec<String> = texts(table, key).iter().map(|text| lent(text)).collect();
+    format!("Cow::Borrowed(&[{}])", texts.join(", "))
 }
 
 fn line(made: &mut String, text: &str) {

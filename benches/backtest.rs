@@ -256,7 +256,7 @@ fn parse_alone(path: &Path) -> anyhow::Result<u64> {
 
 /// The whole backtest, as `backtest --threads N` runs it.
 fn whole_backtest(path: &Path, rules: &[PathBuf], threads: usize) -> anyhow::Result<u64> {
-    let plan = cli::backtest::rules::plan_of(&rule_files::load(rules)?)?;
+    let plan = cli::backtest::rules::plan_of(&rule_files::load(rules, &[])?)?;
     let sources = [Source::File(path.to_path_buf())];
     let outcome = backtest::run(&Request {
         threads,

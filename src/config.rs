@@ -37,6 +37,8 @@ pub struct Config {
     pub sources: Vec<String>,
     /// Files and directories of rules.
     pub rules: Vec<String>,
+    /// Files of attributes, and directories of them, besides those beside rules.
+    pub attributes: Vec<String>,
     /// Directory of the state, made if it is missing.
     pub state_dir: String,
     /// `None`: what the brokers can do.
@@ -164,6 +166,8 @@ pub struct ForRules {
     pub settings: Settings,
     /// Topics to read.
     pub sources: Vec<String>,
+    /// Files of attributes, and directories of them.
+    pub attributes: Vec<String>,
 }
 
 impl ForRules {
@@ -183,6 +187,7 @@ impl ForRules {
             true => Ok(ForRules {
                 settings,
                 sources: written.sources.unwrap_or_default(),
+                attributes: written.attributes.unwrap_or_default(),
             }),
             false => Err(problems),
         }
@@ -255,6 +260,7 @@ impl Config {
             app: written.app.unwrap_or_else(|| "watchfire".to_owned()),
             sources: written.sources.unwrap_or_default(),
             rules: written.rules.unwrap_or_default(),
+            attributes: written.attributes.unwrap_or_default(),
             state_dir: written
                 .state_dir
                 .unwrap_or_else(|| "/var/lib/watchfire".to_owned()),
@@ -318,10 +324,12 @@ impl Config {
                 .all(|topic| !topic.is_empty() && topic.len() <= 249 && topic.chars().all(legal)),
             "sources: a topic's name has 1 to 249 of the characters a-z A-Z 0-9 . _ -",
         );
-        let paths = self.rules.iter().chain([&self.state_dir]);
+        let paths = self.rules.iter().chain(&self.attributes);
+        let paths = paths.chain([&self.state_dir]);
         require(
             !paths.into_iter().any(|path| looks_secret(path)),
-            "rules, state_dir: one holds a connection string; set EVENTHUBS_CONNECTION_STRING",
+            "rules, attributes, state_dir: one holds a connection string; set \
+             EVENTHUBS_CONNECTION_STRING",
         );
         let settings = self.settings;
         require(settings.lateness >= settings.patience, LATENESS);

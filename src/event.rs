@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
 
 use smallvec::SmallVec;
 
@@ -22,6 +23,8 @@ pub struct AttributeId(pub u16);
 pub enum Attribute {
     /// A FortiSIEM attribute, in its canonical spelling.
     Named(&'static str),
+    /// One that a user's file of attributes names, as it is written there.
+    Own(String),
     /// A path into the raw record, one lower-case segment each.
     Path(Vec<String>),
     /// A path into the raw record that takes some elements of lists only.
@@ -57,7 +60,7 @@ impl Attribute {
     /// The attribute that a rule calls `name`. The error says what is wrong with the name, and
     /// which ones are near.
     pub fn parse(name: &str) -> Result<Attribute, String> {
-        crate::normalise::attribute(name)
+        crate::normalise::attribute(name, &[])
     }
 }
 
@@ -67,6 +70,7 @@ impl fmt::Display for Attribute {
         match self {
             Attribute::Named(name) => f.write_str(name),
             Attribute::Computed { name, text } => f.write_str(name.as_ref().unwrap_or(text)),
+            Attribute::Own(name) => f.write_str(name),
             Attribute::Path(path) => {
                 f.write_str("record")?;
                 path.iter()
@@ -104,14 +108,44 @@ fn escaped(text: &str) -> String {
     text.replace('\\', "\\\\").replace('"', "\\\"")
 }
 
+/// An attribute that a user's file of attributes names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnName {
+    /// As it is written there.
+    pub name: String,
+    /// What it says of an event.
+    pub meaning: String,
+    /// Raised when its meaning changes.
+    pub version: u32,
+}
+
 /// The attributes that a set of rules uses, each once.
 #[derive(Clone, Debug, Default)]
 pub struct Attributes {
     list: Vec<Attribute>,
     places: HashMap<Attribute, AttributeId>,
+    own: Arc<[OwnName]>,
 }
 
 impl Attributes {
+    /// An empty table, for which names of a user are known besides.
+    pub fn with(own: Arc<[OwnName]>) -> Attributes {
+        Attributes {
+            own,
+            ..Attributes::default()
+        }
+    }
+
+    /// Makes names of a user known.
+    pub fn know(&mut self, own: Arc<[OwnName]>) {
+        self.own = own;
+    }
+
+    /// The names of a user that are known.
+    pub fn own(&self) -> &[OwnName] {
+        &self.own
+    }
+
     /// The place of `attribute`, which is added if it is new.
     pub fn intern(&mut self, attribute: Attribute) -> AttributeId {
         if let Some(place) = self.places.get(&attribute) {

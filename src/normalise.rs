@@ -15,13 +15,14 @@ mod table;
 mod tests;
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use crate::decode::{Compiled, Slots};
 use crate::escape;
-use crate::event::{Attribute, Attributes, Value};
+use crate::event::{Attribute, Attributes, OwnName, Value};
 use crate::time::{self, Millis};
 
-pub(crate) use table::{AS_IS, Derivation, Step, TIMES, of_category};
+pub(crate) use table::{AS_IS, Derivation, Sources, Step, TIMES, of_category};
 pub use table::{Family, KnownAttribute};
 
 /// Every attribute that has a FortiSIEM name.
@@ -31,24 +32,36 @@ pub fn known() -> &'static [KnownAttribute] {
 
 /// A table of all attributes that have a FortiSIEM name, in the order of [`known`].
 pub fn all() -> Attributes {
-    let mut attributes = Attributes::default();
+    all_with(Arc::default())
+}
+
+/// The same, and those that a user names behind them.
+pub fn all_with(own: Arc<[OwnName]>) -> Attributes {
+    let mut attributes = Attributes::with(Arc::clone(&own));
     for known in table::KNOWN {
         attributes.intern(Attribute::Named(known.name));
+    }
+    for own in own.iter() {
+        attributes.intern(Attribute::Own(own.name.clone()));
     }
     attributes
 }
 
-/// The attribute that a rule calls `name`: a FortiSIEM name in any case, or `record.` and a path.
-/// The error says what is wrong, and which names are near.
-pub fn attribute(name: &str) -> Result<Attribute, String> {
+/// The attribute that a rule calls `name`: a FortiSIEM name in any case, one of `own`, or
+/// `record.` and a path. The error says what is wrong, and which names are near.
+pub fn attribute(name: &str, own: &[OwnName]) -> Result<Attribute, String> {
     if let Some(known) = find(name) {
         return Ok(Attribute::Named(known.name));
+    }
+    let mut named = own.iter();
+    if let Some(own) = named.find(|own| own.name.eq_ignore_ascii_case(name)) {
+        return Ok(Attribute::Own(own.name.clone()));
     }
     match name.split_at_checked("record.".len()) {
         Some((record, path)) if record.eq_ignore_ascii_case("record.") => {
             path::read(path).map_err(|what| format!("`{name}`: {what}"))
         }
-        Some(_) | None => Err(unknown(name)),
+        Some(_) | None => Err(unknown(name, own)),
     }
 }
 
@@ -57,7 +70,10 @@ pub fn attribute(name: &str) -> Result<Attribute, String> {
 pub fn is_single(attribute: &Attribute) -> bool {
     let known = match attribute {
         Attribute::Named(name) => find(name),
-        Attribute::Path(_) | Attribute::Selected(_) | Attribute::Computed { .. } => None,
+        Attribute::Own(_)
+        | Attribute::Path(_)
+        | Attribute::Selected(_)
+        | Attribute::Computed { .. } => None,
     };
     known.is_some_and(|known| known.single)
 }
@@ -68,19 +84,19 @@ pub fn families() -> &'static [Family] {
 }
 
 /// The steps of `attribute` in `family`, which the general ones follow unless they stand alone.
-pub(crate) fn steps(family: &Family, attribute: &str) -> Vec<&'static Step> {
-    let given = |family: &Family| {
+pub(crate) fn steps<'f>(family: &'f Family, attribute: &str) -> Vec<&'f Step> {
+    let given = |family: &'f Family| {
         let mut all = family.attributes.iter();
         all.find(|sources| sources.attribute == attribute)
-            .map(|sources| (sources.alone, sources.steps))
     };
-    let (alone, own) = given(family).unwrap_or((false, &[]));
+    let own = given(family);
+    let alone = own.is_some_and(|own| own.alone);
     let general = table::FAMILIES
         .first()
         .filter(|general| !alone && general.name != family.name)
         .and_then(given);
-    let general = general.map_or(&[] as &[Step], |general| general.1);
-    own.iter().chain(general).collect()
+    let both = own.into_iter().chain(general);
+    both.flat_map(|sources| sources.steps.iter()).collect()
 }
 
 /// The version of a named attribute's meaning, unless it is still the first.
@@ -89,7 +105,10 @@ pub fn version(attribute: &Attribute) -> Option<u32> {
         Attribute::Named(name) => find(name)
             .map(|known| known.version)
             .filter(|version| *version > 1),
-        Attribute::Path(_) | Attribute::Selected(_) | Attribute::Computed { .. } => None,
+        Attribute::Own(_)
+        | Attribute::Path(_)
+        | Attribute::Selected(_)
+        | Attribute::Computed { .. } => None,
     }
 }
 
@@ -102,23 +121,20 @@ pub(crate) fn find(name: &str) -> Option<&'static KnownAttribute> {
 /// Letters of a name that is like none: beyond them nothing is near.
 const NAME_MAX: usize = 64;
 
-fn unknown(name: &str) -> String {
+fn unknown(name: &str, own: &[OwnName]) -> String {
     if name.len() > NAME_MAX {
         let begin: String = name.chars().take(NAME_MAX).collect();
         return format!("no attribute is called `{begin}…`");
     }
     let wanted = name.to_ascii_lowercase();
-    let is_near = |known: &&KnownAttribute| {
-        let known = known.name.to_ascii_lowercase();
+    let is_near = |known: &&str| {
+        let known = known.to_ascii_lowercase();
         edits(&wanted, &known) <= 1 + wanted.len() / 4
             || wanted.len() > 2 && (known.contains(&wanted) || wanted.contains(&known))
     };
-    let near: Vec<&str> = table::KNOWN
-        .iter()
-        .filter(is_near)
-        .map(|known| known.name)
-        .take(3)
-        .collect();
+    let known = table::KNOWN.iter().map(|known| known.name);
+    let all = known.chain(own.iter().map(|own| own.name.as_str()));
+    let near: Vec<&str> = all.filter(is_near).take(3).collect();
     if near.is_empty() {
         format!(
             "no attribute is called `{name}`; a field of the raw record is written \
@@ -338,7 +354,7 @@ fn first<'t, T>(
     if step.given.key.is_empty() {
         found.find_map(make)
     } else {
-        found.find_map(|list| make(&derive::of_key(list, step.given.key)?))
+        found.find_map(|list| make(&derive::of_key(list, &step.given.key)?))
     }
 }
 
@@ -357,14 +373,21 @@ fn made<'t>(step: &Compiled, slots: &Slots<'t>, record: &'t str) -> Option<Value
         Derivation::DatabaseUser => first(step, slots, derive::database_user),
         Derivation::Account => {
             let mut lists = step.slots.iter().filter_map(|slot| slots.get(*slot));
-            lists.find_map(|list| derive::account(list, step.given.key))
+            lists.find_map(|list| derive::account(list, &step.given.key))
         }
         Derivation::DisplayName => first(step, slots, derive::display_name),
         Derivation::Joined => {
             let parts = step.slots.iter().filter_map(|slot| slots.get(*slot));
-            derive::joined(step.given.word, parts.filter_map(derive::text)).map(Value::Text)
+            derive::joined(&step.given.word, parts.filter_map(derive::text)).map(Value::Text)
         }
-        Derivation::Named => first(step, slots, |value| derive::named(value, step.given.word)),
+        Derivation::OwnEventType => {
+            let parts = step.slots.iter().filter_map(|slot| slots.get(*slot));
+            let parts = parts.filter_map(derive::text);
+            derive::own_event_type(&step.given.word, parts).map(Value::Text)
+        }
+        Derivation::Named => first(step, slots, |value| {
+            derive::named(value, step.given.word.clone())
+        }),
         Derivation::Address => first(step, slots, derive::address),
         Derivation::FoundAddress => first(step, slots, derive::found_address),
         Derivation::Number => first(step, slots, derive::number),
@@ -388,7 +411,7 @@ fn made<'t>(step: &Compiled, slots: &Slots<'t>, record: &'t str) -> Option<Value
         }
         Derivation::ResourceId => first(step, slots, derive::resource_id),
         Derivation::ResourceName => first(step, slots, derive::resource_name),
-        Derivation::Segment => first(step, slots, |id| derive::segment(id, step.given.word)),
+        Derivation::Segment => first(step, slots, |id| derive::segment(id, &step.given.word)),
         // What happened when is asked for by itself, and an event type made by its caller.
         Derivation::Time | Derivation::EventType => None,
     }

@@ -86,6 +86,9 @@ pub struct RuleEntry {
     /// The hashes of the lists that it names.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub lists: BTreeMap<String, Hash>,
+    /// The hashes of the files of attributes that it is read with.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attributes: Vec<Hash>,
     /// What rules meant to whoever wrote it: [`MEANING`].
     #[serde(default = "first_meaning")]
     pub meaning: u32,
@@ -309,6 +312,13 @@ impl RuleEntry {
                 .lists
                 .iter()
                 .map(|(name, list)| (name.to_owned(), Hash::of(&list.to_json())))
+                .collect(),
+            attributes: rule
+                .lists
+                .own()
+                .files()
+                .iter()
+                .map(|file| Hash::of(&json(file)))
                 .collect(),
             meaning: MEANING,
         }

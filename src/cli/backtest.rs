@@ -48,6 +48,11 @@ pub struct Args {
     #[arg(long, num_args = 1.., value_name = "PATH")]
     rules: Vec<PathBuf>,
 
+    /// Files of attributes, and directories of them, besides those in folders `attributes`
+    /// beside the rules.
+    #[arg(long, num_args = 1.., value_name = "PATH")]
+    attributes: Vec<PathBuf>,
+
     /// Files and directories to read, and topics: kafka://TOPIC?from=TIME&to=TIME, by the time at
     /// which the broker got a message; without from and to, all that the topic holds now.
     ///
@@ -223,8 +228,13 @@ impl Args {
     }
 
     fn load_rules(&self, cluster: Option<&Cluster>) -> Result<Rules> {
-        let configured = cluster.map_or(&[][..], |cluster| &cluster.config.rules);
-        let configured: Vec<PathBuf> = configured.iter().map(PathBuf::from).collect();
+        let paths = |of: &dyn Fn(&Config) -> &[String]| -> Vec<PathBuf> {
+            let named = cluster.map_or(&[][..], |cluster| of(&cluster.config));
+            named.iter().map(PathBuf::from).collect()
+        };
+        let configured = paths(&|config| &config.rules);
+        let mut attributes = paths(&|config| &config.attributes);
+        attributes.extend_from_slice(&self.attributes);
         let paths = match self.rules.is_empty() {
             true => &configured,
             false => &self.rules,
@@ -235,6 +245,7 @@ impl Args {
         Rules::load(rules::From {
             rules: paths,
             others: &self.compare,
+            attributes: &attributes,
             only: &self.only,
             sweep: self.sweep.as_deref(),
             settings: cluster.map_or(SETTINGS, |cluster| cluster.config.settings),

@@ -278,6 +278,7 @@ fn replay(sent: &[Vec<u8>]) -> Result<(u64, Vec<Incident>)> {
             .map(|text| ("rules".to_owned(), (*text).to_owned()))
             .collect(),
         lists: Vec::new(),
+        ..Texts::default()
     })?;
     let mut matcher = Matcher::new(&plan);
     let mut replay = Replay::new(plan);

@@ -14,16 +14,17 @@ use anyhow::{Context as _, Result};
 use super::backtest::input::{self, Input};
 use super::screen;
 use super::settings::{Settings, USAGE};
-use crate::decode::{Decoded, Decoder, Refused, Reject};
+use crate::decode::{self, Decoded, Decoder, Refused, Reject};
 use crate::escape;
 use crate::event::{Attributes, Event};
 use crate::io::backtest::input::{Batch, Message, Source, read};
 use crate::io::backtest::topic::Cluster;
 use crate::io::client::Health;
 use crate::io::files::{self, Reading};
-use crate::io::{clock, interrupt};
+use crate::io::{clock, interrupt, rule_files};
 use crate::normalise;
 use crate::rule::Filter;
+use crate::rule::own::Own;
 use lines::Lines;
 use summary::Summary;
 
@@ -43,6 +44,10 @@ pub struct Args {
     /// called .json, .ndjson, .jsonl or .avro, or so with .gz or .zst behind.
     #[arg(required = true, value_name = "PATH|kafka://TOPIC")]
     pub inputs: Vec<Input>,
+
+    /// Files of attributes of your own, and directories of them.
+    #[arg(long, num_args = 1.., value_name = "PATH")]
+    pub attributes: Vec<PathBuf>,
 
     /// Only the events that pass this filter, written as in a rule's `where`.
     #[arg(long = "where", value_name = "FILTER")]
@@ -81,14 +86,21 @@ pub struct Args {
     brokers: Option<String>,
 }
 
-/// Runs the command. Exit code 2 for a filter with an error.
+/// Runs the command. Exit code 2 for a filter or a file of attributes with an error.
 ///
 /// # Errors
 ///
 /// There is nothing to read, the lines cannot be written, a topic cannot be read, or with
 /// `--strict` a file not.
 pub fn run(args: &Args) -> Result<ExitCode> {
-    let mut attributes = normalise::all();
+    let own = match Own::parse(&rule_files::attributes(&args.attributes)?) {
+        Ok(own) => own,
+        Err(errors) => {
+            screen::errors(&errors.iter().map(ToString::to_string).collect::<Vec<_>>());
+            return Ok(ExitCode::from(USAGE));
+        }
+    };
+    let mut attributes = normalise::all_with(own.names());
     let filter = match args.filter(&mut attributes) {
         Ok(filter) => filter,
         Err(code) => return Ok(code),
@@ -112,7 +124,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
             true => Told::Summary(&mut summary),
             false => Told::Lines(Lines::new(&mut out, args.raw)),
         };
-        let decoder = Decoder::new(&attributes);
+        let decoder = Decoder::with_own(&attributes, decode::Limits::default(), &own);
         let shown = Shown {
             attributes: &attributes,
             filter: filter.as_ref(),

@@ -103,6 +103,10 @@ struct RulePaths {
     /// Rule files, and directories of them.
     #[arg(required = true)]
     paths: Vec<PathBuf>,
+    /// Files of attributes, and directories of them, besides those in folders `attributes`
+    /// beside the rules.
+    #[arg(long, num_args = 1.., value_name = "PATH")]
+    attributes: Vec<PathBuf>,
     /// Write JSON.
     #[arg(long)]
     json: bool,
@@ -142,7 +146,7 @@ pub fn main() -> ExitCode {
             };
             let run_tests = args.run_tests;
             let style = rules_check::Style { form, run_tests };
-            rules_check::run(&args.rules.paths, args.config, style)
+            rules_check::run(&args.rules.paths, args.rules.attributes, args.config, style)
         }
         Command::Rules(Rules::Show(args)) => rules_show::run(&args),
         Command::Rules(Rules::Test(args)) => {
@@ -150,7 +154,7 @@ pub fn main() -> ExitCode {
                 json: args.rules.json,
                 explain: args.explain,
             };
-            rules_test::run(&args.rules.paths, style)
+            rules_test::run(&args.rules.paths, &args.rules.attributes, style)
         }
     };
     done.unwrap_or_else(|error| screen::exit_code(&error))

@@ -45,10 +45,16 @@ pub struct Style {
 /// # Errors
 ///
 /// The files cannot be read, or standard output not written.
-pub fn run(paths: &[PathBuf], config: Option<PathBuf>, style: Style) -> Result<ExitCode> {
+pub fn run(
+    paths: &[PathBuf],
+    mut attributes: Vec<PathBuf>,
+    config: Option<PathBuf>,
+    style: Style,
+) -> Result<ExitCode> {
     let mut with = ForRules {
         settings: SETTINGS,
         sources: Vec::new(),
+        attributes: Vec::new(),
     };
     if config.is_some() {
         let built = Settings::of(config, None).build(|input| ForRules::build(&input));
@@ -60,7 +66,8 @@ pub fn run(paths: &[PathBuf], config: Option<PathBuf>, style: Style) -> Result<E
             }
         };
     }
-    let (text, valid) = report(&rule_files::load(paths)?, &with, style);
+    attributes.extend(with.attributes.iter().map(PathBuf::from));
+    let (text, valid) = report(&rule_files::load(paths, &attributes)?, &with, style);
     screen::out(format_args!("{text}"))?;
     Ok(if valid {
         ExitCode::SUCCESS
@@ -246,7 +253,7 @@ mod tests {
     #[test]
     fn the_rules_shipped_are_valid() {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/rules");
-        let texts = crate::io::rule_files::load(&[folder.into()]).unwrap();
+        let texts = crate::io::rule_files::load(&[folder.into()], &[]).unwrap();
         let (text, valid) = report(&texts, &usual(), plain(Form::Text));
         assert!(valid && text.ends_with(" files: valid\n"), "{text}");
     }
@@ -266,6 +273,7 @@ mod tests {
         ForRules {
             settings: SETTINGS,
             sources: Vec::new(),
+            attributes: Vec::new(),
         }
     }
 
@@ -281,6 +289,7 @@ mod tests {
                 .map(|(place, text)| (format!("{place}.yaml"), (*text).to_string()))
                 .collect(),
             lists: vec![("lists/Admins.csv".to_string(), list.to_string())],
+            ..Texts::default()
         };
         assert_eq!(
             report(&texts, &usual(), style),
@@ -310,7 +319,7 @@ mod tests {
     #[test]
     fn the_configuration_decides_what_is_said() {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/rules");
-        let texts = crate::io::rule_files::load(&[folder.into()]).unwrap();
+        let texts = crate::io::rule_files::load(&[folder.into()], &[]).unwrap();
         let mut with = usual();
         with.settings.lateness = 3 * 86_400;
         with.sources = vec!["insights-activity-logs".to_owned()];
@@ -358,11 +367,12 @@ mod tests {
     #[test]
     fn prints_rules_that_read_as_themselves() {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/rules");
-        let texts = crate::io::rule_files::load(&[folder.into()]).unwrap();
+        let texts = crate::io::rule_files::load(&[folder.into()], &[]).unwrap();
         let (printed, _) = report(&texts, &usual(), plain(Form::Rules));
         let again = Texts {
             rules: vec![("printed".to_string(), printed.clone())],
             lists: texts.lists.clone(),
+            attributes: texts.attributes.clone(),
         };
         assert_eq!(
             report(&again, &usual(), plain(Form::Rules)),

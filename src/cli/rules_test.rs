@@ -39,8 +39,8 @@ pub struct Style {
 /// # Errors
 ///
 /// The files cannot be read, or standard output not written.
-pub fn run(paths: &[PathBuf], style: Style) -> Result<ExitCode> {
-    let texts = rule_files::load(paths)?;
+pub fn run(paths: &[PathBuf], attributes: &[PathBuf], style: Style) -> Result<ExitCode> {
+    let texts = rule_files::load(paths, attributes)?;
     match texts.parse(&mut Attributes::default()) {
         Ok((rules, _)) => report(&verdicts(&rules), style),
         Err(errors) => {
@@ -140,7 +140,7 @@ mod tests {
 
     fn shipped() -> Vec<Rule> {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/rules");
-        let texts = rule_files::load(&[folder.into()]).unwrap();
+        let texts = rule_files::load(&[folder.into()], &[]).unwrap();
         texts.parse(&mut Attributes::default()).unwrap().0
     }
 

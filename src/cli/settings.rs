@@ -37,6 +37,9 @@ pub struct Settings {
     /// A file or directory of rules; may be given several times.
     #[arg(long, value_name = "PATH")]
     rules: Vec<String>,
+    /// A file or directory of attributes; may be given several times.
+    #[arg(long, value_name = "PATH")]
+    attributes: Vec<String>,
     /// Directory of the state.
     #[arg(long, value_name = "DIR")]
     state_dir: Option<String>,
@@ -126,6 +129,7 @@ impl Settings {
             app: self.app.clone(),
             sources: list(&self.sources),
             rules: list(&self.rules),
+            attributes: list(&self.attributes),
             state_dir: self.state_dir.clone(),
             delivery: self.delivery.map(|delivery| match delivery {
                 Delivery::ExactlyOnce => config::Delivery::ExactlyOnce,

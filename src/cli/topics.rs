@@ -117,7 +117,7 @@ fn with_rules(
     if config.rules.is_empty() {
         return command(&[]);
     }
-    match rule_set::parse(rule_set::content(&config.rules)) {
+    match rule_set::parse(rule_set::content(config)) {
         Ok(set) => command(&set.rules),
         Err(problems) => {
             screen::errors(&problems);

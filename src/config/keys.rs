@@ -2,10 +2,11 @@
 
 /// Every key, in the order of the documentation. In the environment `a.b_c` is
 /// `WATCHFIRE_A_B_C`; properties of `[kafka]` come besides.
-pub const KEYS: [&str; 39] = [
+pub const KEYS: [&str; 40] = [
     "app",
     "sources",
     "rules",
+    "attributes",
     "state_dir",
     "delivery",
     "patience",

@@ -20,6 +20,8 @@ pub struct Written {
     pub sources: Option<Vec<String>>,
     /// [`super::Config::rules`]
     pub rules: Option<Vec<String>>,
+    /// [`super::Config::attributes`]
+    pub attributes: Option<Vec<String>>,
     /// [`super::Config::state_dir`]
     pub state_dir: Option<String>,
     /// [`super::Config::delivery`]
@@ -345,7 +347,7 @@ impl Written {
     /// What was expected.
     pub fn from_variable(key: &str, value: &str) -> Result<Written, String> {
         let mut typed = match key {
-            "sources" | "rules" => {
+            "sources" | "rules" | "attributes" => {
                 toml::Value::Array(value.split(',').map(|item| item.trim().into()).collect())
             }
             "static_membership" => value
@@ -387,6 +389,7 @@ impl Written {
             app: self.app.or(under.app),
             sources: self.sources.or(under.sources),
             rules: self.rules.or(under.rules),
+            attributes: self.attributes.or(under.attributes),
             state_dir: self.state_dir.or(under.state_dir),
             delivery: self.delivery.or(under.delivery),
             patience: self.patience.or(under.patience),

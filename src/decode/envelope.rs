@@ -72,9 +72,7 @@ fn fill<'t>(event: &mut Event<'t>, recipes: Option<&Recipes>, slots: &Slots<'t>,
 /// Whether any attribute tells something of a record, be it asked for or not.
 #[cold]
 fn is_recognised(decoder: &Decoder, record: &str) -> bool {
-    let Some(all) = &decoder.all else {
-        return false;
-    };
+    let all = decoder.all();
     let tells = |text: &str| {
         let mut slots = Slots::new(all.slots);
         let start = Scanner::new(text, 0, all.limits.nesting);

@@ -21,10 +21,14 @@ use trie::Holds;
 #[cfg(test)]
 mod tests;
 
+use std::cell::OnceCell;
+
 use serde::{Deserialize, Serialize};
 
 use crate::event::{Attribute, AttributeId, Attributes, Event, Value};
 use crate::normalise::{self, Family, Step};
+use crate::rule::Filter;
+use crate::rule::own::{Own, OwnFamily};
 use crate::time::Millis;
 
 pub(crate) use extract::Slots;
@@ -105,15 +109,27 @@ pub struct Decoder {
     tells: Vec<(u16, usize)>,
     /// The same paths, each to its place in the list of them, whatever stands there.
     said: trie::Node,
-    /// By family.
+    /// By family; those that a user brought come behind the others.
     families: Vec<Recipes>,
+    /// What tells that a record is of a family that a user brought.
+    own: Vec<Choice>,
     /// The slots of attributes that are paths into the record, by attribute.
     paths: Vec<(AttributeId, u16)>,
     /// The places of attributes that say something of a record: those that have a name.
     named: Vec<AttributeId>,
-    /// A decoder of all attributes that have a name, unless this is it.
-    all: Option<Box<Decoder>>,
+    /// A decoder of all attributes that have a name, made when it is first asked for.
+    all: OnceCell<Box<Decoder>>,
+    own_files: Own,
     limits: Limits,
+}
+
+/// A family that a user brought: which records are of it.
+struct Choice {
+    filter: Filter,
+    /// Where the values stand that the filter asks for, in its order.
+    slots: Vec<u16>,
+    /// The place of the family.
+    family: usize,
 }
 
 /// Where an object says that it is wrapped around a record: what all of one kind have.
@@ -122,6 +138,17 @@ struct Wrapping {
     event_grid: Vec<u16>,
     /// <https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md>
     cloud_event: Vec<u16>,
+}
+
+impl Choice {
+    /// Whether the record whose values stand in `slots` is of the family.
+    fn is_of(&self, slots: &Slots<'_>) -> bool {
+        let values = self.slots.iter().map(|slot| slots.get(*slot).cloned());
+        self.filter.matches(&Event {
+            values: values.collect(),
+            ..Event::default()
+        })
+    }
 }
 
 /// What becomes of the records of one family.
@@ -134,7 +161,7 @@ pub(crate) struct Recipes {
 
 /// A step on the way to an attribute, with the slots of its places.
 pub(crate) struct Compiled {
-    pub(crate) given: &'static Step,
+    pub(crate) given: Step,
     pub(crate) when: Vec<u16>,
     /// In the order of trust.
     pub(crate) slots: Vec<u16>,
@@ -148,14 +175,11 @@ impl Decoder {
 
     /// A decoder that extracts `attributes`, in their order, within `limits`.
     pub fn with_limits(attributes: &Attributes, limits: Limits) -> Decoder {
-        let all = Decoder::of(&normalise::all(), limits);
-        Decoder {
-            all: Some(Box::new(all)),
-            ..Decoder::of(attributes, limits)
-        }
+        Decoder::with_own(attributes, limits, &Own::default())
     }
 
-    fn of(attributes: &Attributes, limits: Limits) -> Decoder {
+    /// The same, for records of a user's families as well.
+    pub fn with_own(attributes: &Attributes, limits: Limits, own: &Own) -> Decoder {
         let mut paths = Paths::default();
         for (key, holds) in [
             ("records", Holds::Records),
@@ -173,14 +197,17 @@ impl Decoder {
         let known = normalise::families();
         let mut tells = Vec::new();
         for (place, family) in known.iter().enumerate() {
-            let slots = paths.add_all(family.has);
+            let slots = paths.add_all(&family.has);
             tells.extend(slots.into_iter().map(|slot| (slot, place)));
         }
         let raw: Vec<Option<u16>> = attributes.list().iter().map(|a| paths.raw(a)).collect();
-        let families = known
-            .iter()
+        let all = known.iter().chain(own.families().map(|own| &own.family));
+        let families = all
             .map(|family| paths.recipes(family, attributes, &raw))
             .collect();
+        let own_files = own.clone();
+        let own = (known.len()..).zip(own.families());
+        let own = own.map(|(place, own)| paths.choice(own, place)).collect();
         let of_paths = (0..).zip(&raw);
         let of_paths = of_paths.filter_map(|(id, slot)| Some((AttributeId(id), (*slot)?)));
         let of_paths = of_paths.collect();
@@ -197,15 +224,21 @@ impl Decoder {
             tells,
             said: said_times(),
             families,
+            own,
             paths: of_paths,
             named: named(attributes),
-            all: None,
+            all: OnceCell::new(),
+            own_files,
             limits,
         }
     }
 
     /// The recipes for the record whose values stand in `slots`.
     pub(crate) fn recipes(&self, slots: &Slots<'_>) -> Option<&Recipes> {
+        let mut own = self.own.iter();
+        if let Some(chosen) = own.find(|choice| choice.is_of(slots)) {
+            return self.families.get(chosen.family);
+        }
         let mut categories = self.category.iter().filter_map(|slot| slots.get(*slot));
         let named = categories.find_map(|value| match value {
             Value::Text(category) => normalise::of_category(category.trim()),
@@ -229,6 +262,14 @@ impl Decoder {
     fn is_wrapped(&self, slots: &Slots<'_>) -> bool {
         let has_all = |wanted: &[u16]| wanted.iter().all(|slot| slots.get(*slot).is_some());
         has_all(&self.wrapping.event_grid) || has_all(&self.wrapping.cloud_event)
+    }
+
+    /// A decoder of all attributes that have a name.
+    fn all(&self) -> &Decoder {
+        self.all.get_or_init(|| {
+            let all = normalise::all_with(self.own_files.names());
+            Box::new(Decoder::with_own(&all, self.limits, &self.own_files))
+        })
     }
 
     /// Whether anything but a time is known of an event.
@@ -293,6 +334,7 @@ fn named(attributes: &Attributes) -> Vec<AttributeId> {
     let all = (0..).map(AttributeId).zip(attributes.list());
     let named = all.filter(|(_, attribute)| match attribute {
         Attribute::Named(name) => *name != "rawEventMsg",
+        Attribute::Own(_) => true,
         Attribute::Path(_) | Attribute::Selected(_) | Attribute::Computed { .. } => false,
     });
     named.map(|(id, _)| id).collect()
@@ -331,7 +373,7 @@ impl Paths {
     /// The slot of a path into the raw record.
     fn raw(&mut self, attribute: &Attribute) -> Option<u16> {
         match attribute {
-            Attribute::Named(_) | Attribute::Computed { .. } => None,
+            Attribute::Named(_) | Attribute::Own(_) | Attribute::Computed { .. } => None,
             Attribute::Path(path) => {
                 let slot = self.new_slot();
                 self.root.at(path).whole.push(slot);
@@ -345,6 +387,16 @@ impl Paths {
         }
     }
 
+    /// What tells that a record is of a family that a user brought, which has this place.
+    fn choice(&mut self, own: &OwnFamily, family: usize) -> Choice {
+        let asked = own.asked.list().iter();
+        Choice {
+            filter: own.filter.clone(),
+            slots: asked.filter_map(|path| self.raw(path)).collect(),
+            family,
+        }
+    }
+
     fn recipes(
         &mut self,
         family: &Family,
@@ -354,9 +406,8 @@ impl Paths {
         let all = attributes.list().iter().zip(raw);
         let attributes = all.map(|(attribute, raw)| self.recipe(family, attribute, *raw));
         let attributes = attributes.collect();
-        let time = normalise::steps(family, "time");
         Recipes {
-            time: time.into_iter().map(|step| self.compiled(step)).collect(),
+            time: self.steps(family, "time"),
             attributes,
         }
     }
@@ -368,36 +419,39 @@ impl Paths {
         raw: Option<u16>,
     ) -> Vec<Compiled> {
         match attribute {
-            Attribute::Named(name) => {
-                let steps = normalise::steps(family, name);
-                steps.into_iter().map(|step| self.compiled(step)).collect()
-            }
+            Attribute::Named(name) => self.steps(family, name),
+            Attribute::Own(name) => self.steps(family, name),
             Attribute::Computed { .. } => Vec::new(),
             Attribute::Path(_) | Attribute::Selected(_) => vec![Compiled {
-                given: &normalise::AS_IS,
+                given: normalise::AS_IS,
                 when: Vec::new(),
                 slots: raw.into_iter().collect(),
             }],
         }
     }
 
-    fn compiled(&mut self, step: &'static Step) -> Compiled {
+    fn steps(&mut self, family: &Family, attribute: &str) -> Vec<Compiled> {
+        let steps = normalise::steps(family, attribute).into_iter();
+        steps.map(|step| self.compiled(step)).collect()
+    }
+
+    fn compiled(&mut self, step: &Step) -> Compiled {
         Compiled {
-            given: step,
-            when: self.add_all(step.when),
+            given: step.clone(),
+            when: self.add_all(&step.when),
             slots: if step.key.is_empty() {
-                self.add_all(step.paths)
+                self.add_all(&step.paths)
             } else {
-                self.add_whole(step.paths)
+                self.add_whole(&step.paths)
             },
         }
     }
 
     /// The slots of what stands at `sources`, whole.
-    fn add_whole(&mut self, sources: &[&str]) -> Vec<u16> {
+    fn add_whole(&mut self, sources: &[impl AsRef<str>]) -> Vec<u16> {
         let mut slots = Vec::new();
         for source in sources {
-            for path in normalise::source_paths(source) {
+            for path in normalise::source_paths(source.as_ref()) {
                 let slot = self.new_slot();
                 self.node(&path).whole.push(slot);
                 slots.push(slot);
@@ -415,11 +469,11 @@ impl Paths {
     }
 
     /// The slots of `sources`; a path that is wanted twice has one.
-    fn add_all(&mut self, sources: &[&str]) -> Vec<u16> {
+    fn add_all(&mut self, sources: &[impl AsRef<str>]) -> Vec<u16> {
         let mut slots = Vec::new();
         for path in sources
             .iter()
-            .flat_map(|source| normalise::source_paths(source))
+            .flat_map(|source| normalise::source_paths(source.as_ref()))
         {
             let known = self.node(&path).slots.first().copied();
             slots.push(known.unwrap_or_else(|| {

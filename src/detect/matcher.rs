@@ -92,8 +92,13 @@ impl Matcher {
             })
             .collect();
         debug_assert_eq!(rules.len(), plan.rules.len());
+        let own = plan
+            .rules
+            .first()
+            .map(|(loaded, _)| loaded.rule.lists.own());
+        let own = own.cloned().unwrap_or_default();
         Matcher {
-            decoder: Decoder::with_limits(&attributes, plan.decoding),
+            decoder: Decoder::with_own(&attributes, plan.decoding, &own),
             index: Index::new(rules.iter().map(|ruled| &ruled.rule)),
             rules,
             shown,

@@ -116,7 +116,7 @@ impl Reloader {
             match self.asked.recv_timeout(LOOK_INTERVAL) {
                 Ok(Ask::Rules) => {
                     tracing::info!("asked to read the rules again");
-                    let content = rule_set::content(&self.config.rules);
+                    let content = rule_set::content(&self.config);
                     self.take(content);
                 }
                 Ok(Ask::Sources) => self.look_at_topics(),
@@ -152,7 +152,7 @@ impl Reloader {
     /// Takes what the files hold if it is new and has been the same at two looks: who copies
     /// files needs a moment until the last of them is there.
     fn look(&mut self) {
-        let found = rule_set::content(&self.config.rules);
+        let found = rule_set::content(&self.config);
         let has_settled = found == self.looked;
         self.looked.clone_from(&found);
         if has_settled && found != self.taken {

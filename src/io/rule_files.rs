@@ -1,5 +1,6 @@
-//! Rule files on disk, and the lists beside them.
+//! Rule files on disk, and the lists and attributes beside them.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -11,23 +12,30 @@ use crate::rule::{self, Texts};
 /// The folder of lists beside rules.
 const LISTS: &str = "lists";
 
-/// The files at `paths`, each with its text, sorted by name. Of a directory the rules are those
+/// The folder of files of attributes beside rules.
+const ATTRIBUTES: &str = "attributes";
+
+/// The files at `paths`, each with its text, sorted by name, and those of `attributes` besides.
+/// Of a directory the rules are those
 /// that end in `.yaml` or `.yml`, also in its subdirectories; names that begin with a dot are
 /// passed over. Lists are the files that end in `.txt` or `.csv` in a folder `lists` within such
-/// directories and beside files of rules.
+/// directories and beside files of rules, attributes those that end in `.toml` in a folder
+/// `attributes` there.
 ///
 /// A path that does not exist, a directory without rule files and a file that is not UTF-8 are
 /// errors.
-pub fn load(paths: &[PathBuf]) -> Result<Texts> {
+pub fn load(paths: &[PathBuf], attributes: &[PathBuf]) -> Result<Texts> {
     let mut found = Found::default();
     for path in paths {
         let before = found.rules.len();
         let kind = fs::metadata(path).with_context(|| format!("rules: {}", path.display()))?;
         if !kind.is_dir() {
             found.rules.push(path.clone());
-            let beside = path.with_file_name(LISTS);
-            if beside.is_dir() {
-                found.lists(&beside)?;
+            for folder in [LISTS, ATTRIBUTES] {
+                let beside = path.with_file_name(folder);
+                if beside.is_dir() {
+                    found.beside(&beside)?;
+                }
             }
             continue;
         }
@@ -36,28 +44,77 @@ pub fn load(paths: &[PathBuf]) -> Result<Texts> {
             bail!("rules: no file in {} ends in .yaml or .yml", path.display());
         }
     }
+    found.attributes_at(attributes)?;
     Ok(Texts {
         rules: texts(found.rules)?,
         lists: texts(found.lists)?,
+        attributes: texts(found.attributes)?,
     })
+}
+
+/// The files of attributes at `paths`, each with its text: files, and what ends in `.toml` in
+/// directories.
+///
+/// # Errors
+///
+/// A path does not exist, a directory has no such file, or a file is not UTF-8.
+pub fn attributes(paths: &[PathBuf]) -> Result<Vec<(String, String)>> {
+    let mut found = Found::default();
+    found.attributes_at(paths)?;
+    texts(found.attributes)
 }
 
 #[derive(Default)]
 struct Found {
     rules: Vec<PathBuf>,
     lists: Vec<PathBuf>,
+    attributes: Vec<PathBuf>,
 }
 
 impl Found {
     fn directory(&mut self, path: &Path) -> Result<()> {
         for (path, is_dir) in entries(path)? {
-            if is_dir && path.file_name().is_some_and(|name| name == LISTS) {
-                self.lists(&path)?;
+            let is_beside = |name: &OsStr| name == LISTS || name == ATTRIBUTES;
+            if is_dir && path.file_name().is_some_and(is_beside) {
+                self.beside(&path)?;
             } else if is_dir {
                 self.directory(&path)?;
             } else if ends_in(&path, ["yaml", "yml"]) {
                 self.rules.push(regular(path)?);
             }
+        }
+        Ok(())
+    }
+
+    /// What lies beside rules, in a folder of lists or of attributes.
+    fn beside(&mut self, path: &Path) -> Result<()> {
+        match path.file_name().is_some_and(|name| name == LISTS) {
+            true => self.lists(path),
+            false => self.attributes(path),
+        }
+    }
+
+    fn attributes_at(&mut self, paths: &[PathBuf]) -> Result<()> {
+        for path in paths {
+            let before = self.attributes.len();
+            let place = || format!("attributes: {}", path.display());
+            if !fs::metadata(path).with_context(place)?.is_dir() {
+                self.attributes.push(path.clone());
+                continue;
+            }
+            self.attributes(path)?;
+            if self.attributes.len() == before {
+                bail!("{}: no file in it ends in .toml", place());
+            }
+        }
+        Ok(())
+    }
+
+    fn attributes(&mut self, path: &Path) -> Result<()> {
+        let files = entries(path)?.into_iter();
+        let files = files.filter(|(path, is_dir)| !is_dir && ends_in(path, ["toml"]));
+        for (path, _) in files {
+            self.attributes.push(regular(path)?);
         }
         Ok(())
     }
@@ -97,7 +154,7 @@ fn entries(path: &Path) -> Result<Vec<(PathBuf, bool)>> {
     Ok(entries)
 }
 
-fn ends_in(path: &Path, endings: [&str; 2]) -> bool {
+fn ends_in<const N: usize>(path: &Path, endings: [&str; N]) -> bool {
     path.extension()
         .is_some_and(|end| endings.iter().any(|ending| end == *ending))
 }
@@ -152,6 +209,7 @@ mod tests {
         let root = folder.path();
         std::fs::create_dir_all(root.join("b/c/lists")).unwrap();
         std::fs::create_dir_all(root.join("b/lists")).unwrap();
+        std::fs::create_dir_all(root.join("b/attributes")).unwrap();
         std::fs::create_dir_all(root.join(".git")).unwrap();
         std::fs::create_dir_all(root.join("empty")).unwrap();
         for name in [
@@ -166,15 +224,18 @@ mod tests {
             "b/lists/README.md",
             "b/lists/v.yaml",
             "b/c/lists/More.txt",
+            "b/attributes/own.toml",
+            "b/attributes/README.md",
         ] {
             std::fs::write(root.join(name), name).unwrap();
         }
         std::fs::write(root.join("latin1"), b"a\ncaf\xe9").unwrap();
         let check = |paths: &[&str], expected: Result<&[&str], &str>| {
             let paths: Vec<PathBuf> = paths.iter().map(|path| root.join(path)).collect();
-            let found = super::load(&paths);
+            let found = super::load(&paths, &[]);
             let texts = found.map(|found| {
                 let files = found.rules.into_iter().chain(found.lists);
+                let files = files.chain(found.attributes);
                 files.map(|(_, text)| text).collect()
             });
             match (texts, expected) {
@@ -191,16 +252,22 @@ mod tests {
             "b/lists/Admins.txt",
             "b/lists/Owners.csv",
         ];
-        let all = [&["b/c/y.yml", "b/x.yaml", "z.yaml"][..], &lists].concat();
+        let own = ["b/attributes/own.toml"];
+        let all = [&["b/c/y.yml", "b/x.yaml", "z.yaml"][..], &lists, &own].concat();
         check(&[""], Ok(&all));
         check(&["b", "z.yaml", "b/x.yaml"], Ok(&all));
-        let beside = ["b/x.yaml", "b/lists/Admins.txt", "b/lists/Owners.csv"];
+        let beside = [
+            "b/x.yaml",
+            "b/lists/Admins.txt",
+            "b/lists/Owners.csv",
+            own[0],
+        ];
         check(&["b/x.yaml"], Ok(&beside));
         check(&["notes.txt"], Ok(&["notes.txt"]));
         check(&["nowhere"], Err("No such file"));
         check(&["empty"], Err("ends in .yaml or .yml"));
         check(&["latin1"], Err("latin1:2:4: not UTF-8"));
-        let endless = super::load(&["/dev/zero".into()]).unwrap_err();
+        let endless = super::load(&["/dev/zero".into()], &[]).unwrap_err();
         assert!(
             endless.to_string().contains("at most 16777216 bytes"),
             "{endless}"

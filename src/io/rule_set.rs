@@ -23,10 +23,11 @@ pub struct RuleSet {
     pub attributes: Attributes,
 }
 
-/// What the files and directories at `paths` hold.
-pub fn content(paths: &[String]) -> Content {
-    let paths: Vec<PathBuf> = paths.iter().map(PathBuf::from).collect();
-    rule_files::load(&paths).map_err(|error| format!("{error:#}"))
+/// What the files and directories hold that a configuration names.
+pub fn content(config: &Config) -> Content {
+    let paths = |paths: &[String]| paths.iter().map(PathBuf::from).collect::<Vec<_>>();
+    rule_files::load(&paths(&config.rules), &paths(&config.attributes))
+        .map_err(|error| format!("{error:#}"))
 }
 
 /// The rules in `content`, if they pass their own tests where they must.

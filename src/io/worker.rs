@@ -111,7 +111,7 @@ pub fn run_until<S: Future<Output = &'static str>>(
         let _inside = runtime.enter();
         stop(ask.clone())?
     };
-    let set = rule_set::checked(rule_set::content(&config.rules), config);
+    let set = rule_set::checked(rule_set::content(config), config);
     let set = match (set, config.on_broken_rules) {
         (Err(problems), OnBrokenRules::Stop) => return Err(Failure::Input(problems)),
         (set, _) => set,

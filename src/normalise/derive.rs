@@ -94,12 +94,7 @@ pub(super) fn event_type(operation: &str, mut spare: String) -> String {
     if name.is_ascii() && !name.contains(['/', ' ', '\t', '\n', '\r']) {
         spare.push_str(name);
     } else {
-        spare.extend(name.chars().map(|character| match character {
-            '/' => '_',
-            '\u{2010}'..='\u{2015}' | '\u{2212}' => '-',
-            blank if blank.is_whitespace() => '_',
-            other => other,
-        }));
+        spare.extend(name.chars().map(typed));
     }
     if let Some(named) = spare.get_mut(prefix..) {
         named.make_ascii_lowercase();
@@ -117,8 +112,36 @@ pub(super) fn joined<'t>(
 }
 
 /// The name that a step gives, if `value` is anything.
-pub(super) fn named<'t>(value: &Value<'_>, name: &'static str) -> Option<Value<'t>> {
-    text(value).map(|_| Value::Text(Cow::Borrowed(name)))
+pub(super) fn named<'t>(value: &Value<'_>, name: Cow<'static, str>) -> Option<Value<'t>> {
+    text(value).map(|_| Value::Text(name))
+}
+
+/// `prefix` and the parts behind it, with `_` between and for slashes and blanks; nothing without
+/// parts.
+pub(super) fn own_event_type<'t>(
+    prefix: &str,
+    parts: impl Iterator<Item = Cow<'t, str>>,
+) -> Option<Cow<'t, str>> {
+    let mut parts = parts.peekable();
+    parts.peek()?;
+    let mut name = prefix.to_owned();
+    for part in parts {
+        if !name.is_empty() {
+            name.push('_');
+        }
+        name.extend(part.chars().map(typed));
+    }
+    Some(Cow::Owned(name))
+}
+
+/// A character of an event type.
+fn typed(character: char) -> char {
+    match character {
+        '/' => '_',
+        '\u{2010}'..='\u{2015}' | '\u{2212}' => '-',
+        blank if blank.is_whitespace() => '_',
+        other => other,
+    }
 }
 
 /// Makes each text of `value` into another one; where there is none, it is left out.

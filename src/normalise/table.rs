@@ -1,6 +1,10 @@
 //! The attributes that have a FortiSIEM name, and where they come from: made of schemas/attributes/
 //! when the program is built.
 
+use std::borrow::Cow;
+
+use serde::Deserialize;
+
 /// An attribute that has a FortiSIEM name.
 #[derive(Debug)]
 pub struct KnownAttribute {
@@ -14,61 +18,68 @@ pub struct KnownAttribute {
     pub(super) single: bool,
 }
 
+/// A text of a table: of the program's own, or read from a file.
+pub type Text = Cow<'static, str>;
+
+/// Several of them.
+pub type Texts = Cow<'static, [Text]>;
+
 /// Categories whose records have the same places.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Family {
     /// As its file is called.
-    pub name: &'static str,
+    pub name: Text,
     /// What these records are.
-    pub about: &'static str,
+    pub about: Text,
     /// Where their form is described.
-    pub source: &'static str,
+    pub source: Text,
     /// A `*` at the end stands for any text.
-    pub categories: &'static [&'static str],
+    pub categories: Texts,
     /// A record of no known category that has something at one of these places belongs here.
-    pub(crate) has: &'static [&'static str],
-    pub(crate) attributes: &'static [Sources],
+    pub(crate) has: Texts,
+    pub(crate) attributes: Cow<'static, [Sources]>,
 }
 
 /// Where a family has an attribute.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Sources {
-    pub(crate) attribute: &'static str,
+    pub(crate) attribute: Text,
     /// Whether the steps of the general family do not follow.
     pub(crate) alone: bool,
     /// In the order of trust.
-    pub(crate) steps: &'static [Step],
+    pub(crate) steps: Cow<'static, [Step]>,
 }
 
 /// Places of a value, in the order of trust, and how it is made.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Step {
     pub(crate) derivation: Derivation,
     /// What the derivation needs besides: the segment before the one that is meant, a prefix, a
     /// name.
-    pub(crate) word: &'static str,
+    pub(crate) word: Text,
     /// Of a list of keys and values, the key whose value is meant; of accounts, the domain's.
-    pub(crate) key: &'static str,
+    pub(crate) key: Text,
     /// The step counts only if one of these places has one of the texts of `is`, or without them
     /// anything.
-    pub(crate) when: &'static [&'static str],
-    pub(crate) is: &'static [&'static str],
+    pub(crate) when: Texts,
+    pub(crate) is: Texts,
     /// `{claims}` stands for the places where the claims of a token are kept.
-    pub(crate) paths: &'static [&'static str],
+    pub(crate) paths: Texts,
 }
 
 /// A value as it stands, wherever that is.
 pub(crate) const AS_IS: Step = Step {
     derivation: Derivation::AsIs,
-    word: "",
-    key: "",
-    when: &[],
-    is: &[],
-    paths: &[],
+    word: Cow::Borrowed(""),
+    key: Cow::Borrowed(""),
+    when: Cow::Borrowed(&[]),
+    is: Cow::Borrowed(&[]),
+    paths: Cow::Borrowed(&[]),
 };
 
 /// How a raw value becomes an attribute.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Derivation {
     /// As it stands.
     AsIs,
@@ -94,6 +105,8 @@ pub(crate) enum Derivation {
     EventType,
     /// An event type of several parts.
     Joined,
+    /// The same, as it is for records that are not Azure's: the prefix and the parts.
+    OwnEventType,
     /// An operation's name that the step gives itself, where one of the places has anything.
     Named,
     /// An IP address in its usual spelling, without a port; of a list the first.

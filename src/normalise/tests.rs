@@ -4,7 +4,7 @@ use crate::decode::Decoder;
 /// `name` of the record `text` is `expected`; "-" means absent.
 fn check(name: &str, rows: &[(&str, &str)]) {
     let mut attributes = Attributes::default();
-    attributes.intern(attribute(name).unwrap());
+    attributes.intern(attribute(name, &[]).unwrap());
     let decoder = Decoder::new(&attributes);
     for (text, expected) in rows {
         let mut found = Vec::new();
@@ -600,7 +600,7 @@ fn names_in_rules() {
         (r#"record."a"b"#, "!after a quoted name"),
         (r#"record.a"b"#, "!a quote begins a name"),
     ] {
-        match (attribute(name), expected.strip_prefix('!')) {
+        match (attribute(name, &[]), expected.strip_prefix('!')) {
             (Ok(attribute), None) => assert_eq!(attribute.to_string(), expected),
             (Err(error), Some(part)) => assert!(error.contains(part), "{error}"),
             (result, _) => panic!("{name}: {result:?}"),
@@ -612,14 +612,14 @@ fn names_in_rules() {
 fn the_table_is_sound() {
     assert!(known().is_sorted_by_key(|known| known.name));
     for family in families() {
-        for sources in family.attributes {
-            let name = sources.attribute;
+        for sources in family.attributes.iter() {
+            let name = sources.attribute.as_ref();
             assert!(
                 name == "time" || find(name).is_some_and(|known| known.name == name),
                 "{name}"
             );
-            for step in sources.steps {
-                for source in step.paths.iter().chain(step.when) {
+            for step in sources.steps.iter() {
+                for source in step.paths.iter().chain(step.when.iter()) {
                     let parts = if source.starts_with("{claims}") {
                         table::CLAIMS.len()
                     } else {
@@ -631,7 +631,7 @@ fn the_table_is_sound() {
                 assert_eq!(is_time, name == "time", "{}: {name}", family.name);
             }
         }
-        for category in family.categories {
+        for category in family.categories.iter() {
             let place = of_category(category).unwrap();
             assert_eq!(
                 families().get(place).unwrap().name,
@@ -644,7 +644,7 @@ fn the_table_is_sound() {
     assert_eq!(all().list().len(), known().len());
 }
 
-fn quoted(texts: &[&str]) -> String {
+fn quoted(texts: &[table::Text]) -> String {
     let quoted: Vec<String> = texts.iter().map(|text| format!("`{text}`")).collect();
     quoted.join(", ")
 }
@@ -659,8 +659,8 @@ fn told(step: &Step) -> String {
         how += &format!(" `{}`", step.word);
     }
     if !step.when.is_empty() {
-        how += &format!(", if one of {}", quoted(step.when));
-        how += &match step.is {
+        how += &format!(", if one of {}", quoted(&step.when));
+        how += &match &*step.is {
             [] => " is there".to_owned(),
             is => format!(" is {}", is.join(" or ")),
         };
@@ -679,15 +679,15 @@ fn lines() -> Vec<String> {
         lines.push(format!("### {}: {}", family.name, family.about));
         lines.push(format!("Described at {}", family.source));
         if !family.categories.is_empty() {
-            lines.push(format!("Categories: {}", quoted(family.categories)));
+            lines.push(format!("Categories: {}", quoted(&family.categories)));
         }
         if !family.has.is_empty() {
-            lines.push(format!("Or a record with {}", quoted(family.has)));
+            lines.push(format!("Or a record with {}", quoted(&family.has)));
         }
-        for sources in family.attributes {
+        for sources in family.attributes.iter() {
             let alone = if sources.alone { " (nothing else)" } else { "" };
-            for step in sources.steps {
-                let (name, how, places) = (sources.attribute, told(step), quoted(step.paths));
+            for step in sources.steps.iter() {
+                let (name, how, places) = (&sources.attribute, told(step), quoted(&step.paths));
                 lines.push(format!("| `{name}`{alone} | {how} | {places} |"));
             }
         }

@@ -24,8 +24,9 @@ use super::{
 };
 use crate::event::Attributes;
 use crate::record::Hash;
-use crate::rule::Rule;
 use crate::rule::lists::{List, Lists};
+use crate::rule::own::{self, Own};
+use crate::rule::{self, Rule};
 use crate::time::Second;
 
 /// The key of the entry that holds the matches topic's number of partitions.
@@ -45,6 +46,8 @@ const TIMES: RangeInclusive<Second> = 0..=10 * SPAN_MAX;
 pub struct Catalogue {
     /// `Err`: a later version has written it.
     lists: BTreeMap<Hash, Result<Arc<List>, Later>>,
+    /// Files of attributes.
+    attributes: BTreeMap<Hash, own::OwnFile>,
     rules: BTreeMap<Hash, Kept<RuleEntry, LoadedRule>>,
     plans: BTreeMap<Hash, Kept<PlanEntry, Plan>>,
     /// Plans as they stand in the topic, the newest last.
@@ -197,7 +200,7 @@ pub(super) fn kind_of<'k>(key: &'k str, value: &[u8]) -> Result<(&'k str, &'k st
     let Some((kind, name)) = key.split_once('/') else {
         return Ok(("", key));
     };
-    let is_hashed = matches!(kind, "list" | "rule" | "plan");
+    let is_hashed = matches!(kind, "list" | "attributes" | "rule" | "plan");
     match is_hashed && Hash::parse(name) != Some(Hash::of(value)) {
         true => Err("its key is not the hash of its value".to_owned()),
         false => Ok((kind, name)),
@@ -218,6 +221,11 @@ impl Catalogue {
         let (kind, name) = kind_of(key, value)?;
         match kind {
             "list" => self.read_list(Hash::of(value), value),
+            "attributes" => {
+                let file = serde_json::from_slice(value).map_err(|error| error.to_string())?;
+                self.attributes.insert(Hash::of(value), file);
+                Ok(())
+            }
             "rule" => self.read_rule(Hash::of(value), value),
             "plan" => self.read_plan(Hash::of(value), value),
             "source" => self.epochs.read_topic(name, value),
@@ -359,8 +367,22 @@ impl Catalogue {
             for (name, hash) in &found.lists {
                 lists.insert(name.clone(), Arc::clone(self.list(*hash)?));
             }
-            LoadedRule::new(entry, found, &lists).map_err(Unusable::Unreadable)
+            let own = self.own(found)?;
+            LoadedRule::new(entry, found, &lists.with_own(own)).map_err(Unusable::Unreadable)
         })
+    }
+
+    /// The attributes that users brought, of the files that a rule's entry names.
+    fn own(&self, entry: &RuleEntry) -> Result<Arc<Own>, Unusable> {
+        let known = |hash: &Hash| self.attributes.get(hash).cloned();
+        let file = |hash: &Hash| known(hash).ok_or(Unusable::Missing(*hash));
+        let files = entry
+            .attributes
+            .iter()
+            .map(file)
+            .collect::<Result<_, _>>()?;
+        let own = Own::of(files).map_err(|errors| rule::in_one_line(&errors));
+        own.map(Arc::new).map_err(Unusable::Unreadable)
     }
 
     fn list(&self, hash: Hash) -> Result<&Arc<List>, Unusable> {
@@ -409,10 +431,12 @@ impl Catalogue {
         entry.rules.iter().all(|planned| {
             let rule = self.rules.get(&planned.entry);
             rule.is_some_and(|kept| match &kept.entry {
-                Ok(rule) => rule
-                    .lists
-                    .values()
-                    .all(|list| self.lists.contains_key(list)),
+                Ok(rule) => {
+                    let mut lists = rule.lists.values();
+                    let mut files = rule.attributes.iter();
+                    lists.all(|list| self.lists.contains_key(list))
+                        && files.all(|file| self.attributes.contains_key(file))
+                }
                 Err(_) => true,
             })
         })
@@ -484,6 +508,7 @@ impl Catalogue {
                 since: self.since(newest, entry.fingerprint, minute),
             });
             self.draft_lists(rule, &mut entries);
+            self.draft_attributes(rule, &mut entries);
             if !self.rules.contains_key(&hash) {
                 entries.push((format!("rule/{hash}"), value));
             }
@@ -508,6 +533,19 @@ impl Catalogue {
             let hash = Hash::of(&value);
             let key = format!("list/{hash}");
             if !self.lists.contains_key(&hash) && entries.iter().all(|(known, _)| *known != key) {
+                entries.push((key, value));
+            }
+        }
+    }
+
+    /// The files of attributes that a rule is read with, likewise.
+    fn draft_attributes(&self, rule: &Rule, entries: &mut Vec<(String, Vec<u8>)>) {
+        for file in rule.lists.own().files() {
+            let value = json(file);
+            let hash = Hash::of(&value);
+            let key = format!("attributes/{hash}");
+            let is_known = self.attributes.contains_key(&hash);
+            if !is_known && entries.iter().all(|(known, _)| *known != key) {
                 entries.push((key, value));
             }
         }

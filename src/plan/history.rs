@@ -6,7 +6,9 @@ use std::sync::Arc;
 use super::catalogue::kind_of;
 use super::{LoadedRule, PlanEntry, RuleEntry, Settings};
 use crate::record::Hash;
+use crate::rule;
 use crate::rule::lists::{List, Lists};
+use crate::rule::own::{self, Own};
 use crate::time::{Millis, Second};
 
 /// One text of a rule.
@@ -38,6 +40,7 @@ pub struct History {
     rules: BTreeMap<Hash, (usize, RuleEntry, Option<Millis>)>,
     plans: Vec<PlanEntry>,
     lists: BTreeMap<Hash, Arc<List>>,
+    attributes: BTreeMap<Hash, own::OwnFile>,
 }
 
 /// Why no rule was found.
@@ -74,6 +77,9 @@ impl History {
         } else if kind == "list" {
             let list = List::from_json(value)?;
             self.lists.insert(Hash::of(value), Arc::new(list));
+        } else if kind == "attributes" {
+            let file = serde_json::from_slice(value).map_err(failed)?;
+            self.attributes.insert(Hash::of(value), file);
         } else if kind == "plan" {
             self.plans
                 .push(serde_json::from_slice(value).map_err(failed)?);
@@ -93,7 +99,7 @@ impl History {
             .into_iter()
             .map(|(entry, (place, found, written))| {
                 let used = last.get(&entry).copied();
-                let lists = lists_of(&found, &self.lists);
+                let lists = lists_of(&found, &self.lists, &self.attributes);
                 let rule = lists.and_then(|lists| LoadedRule::new(entry, &found, &lists));
                 let id = rule.map(|loaded| loaded.rule.id);
                 let version = Version {
@@ -117,15 +123,29 @@ impl History {
     }
 }
 
-/// The lists that a rule's entry names, out of those in the topic.
-fn lists_of(entry: &RuleEntry, known: &BTreeMap<Hash, Arc<List>>) -> Result<Lists, String> {
+/// The lists and the files of attributes that a rule's entry names, out of those in the topic.
+fn lists_of(
+    entry: &RuleEntry,
+    known: &BTreeMap<Hash, Arc<List>>,
+    files: &BTreeMap<Hash, own::OwnFile>,
+) -> Result<Lists, String> {
     let mut lists = Lists::default();
     for (name, hash) in &entry.lists {
         let list = known.get(hash);
         let list = list.ok_or(format!("it names list {hash}, not there"))?;
         lists.insert(name.clone(), Arc::clone(list));
     }
-    Ok(lists)
+    let file = |hash: &Hash| {
+        let file = files.get(hash).cloned();
+        file.ok_or(format!("it names attributes {hash}, not there"))
+    };
+    let files = entry
+        .attributes
+        .iter()
+        .map(file)
+        .collect::<Result<_, _>>()?;
+    let own = Own::of(files).map_err(|errors| rule::in_one_line(&errors))?;
+    Ok(lists.with_own(Arc::new(own)))
 }
 
 /// The versions of the rule that `wanted` names, the newest last: by its id, in which case it is

@@ -21,6 +21,7 @@ fn check(catalogue: &mut Catalogue, rule: &str, admins: &str, kinds: &[&str]) ->
     let texts = Texts {
         rules: vec![("r.yaml".to_owned(), rule.to_owned())],
         lists: vec![list("Admins", admins), list("Off", "1"), list("Other", "x")],
+        ..Texts::default()
     };
     let mut attributes = Attributes::default();
     let (rules, _) = texts.parse(&mut attributes).unwrap();
@@ -157,4 +158,66 @@ fn limits_of_decoding_are_the_plans() {
     check(other(10, 9, 9), &written(10, 9, 9), 1);
     check(other(1_000, 1, 9), &written(1_000, 1, 9), 1);
     check(other(1_000, 9, 1), &written(1_000, 9, 1), 1);
+}
+
+const OWN: &str = "about = 'an audit'\nwhere = 'record.app = \"billing\"'\n[attribute.user]\n\
+                   steps = [{ derive = 'principal', paths = ['actor'] }]\n[attribute.payer]\n\
+                   meaning = 'who pays'\nsteps = [{ derive = 'text', paths = ['payer'] }]\n";
+
+#[test]
+fn attributes_that_users_bring_are_in_the_log_and_detect() {
+    let draft = |catalogue: &Catalogue, folder: &str, own: &str| {
+        let rule = "id: R\nname: n\nseverity: 5\nwindow: 5m\npatterns: \
+                    [{name: P, where: 'payer = \"contoso\"', group_by: [user]}]\n";
+        let texts = Texts {
+            rules: vec![("r.yaml".to_owned(), rule.to_owned())],
+            attributes: vec![(format!("{folder}/audit.toml"), own.to_owned())],
+            ..Texts::default()
+        };
+        let mut attributes = Attributes::default();
+        let (rules, _) = texts.parse(&mut attributes).unwrap();
+        catalogue.draft(&rules, &attributes, SETTINGS, Vec::new(), 60)
+    };
+    let mut catalogue = Catalogue::default();
+    let first = draft(&catalogue, "a", OWN);
+    let kinds = first
+        .entries
+        .iter()
+        .map(|(key, _)| key.split('/').next().unwrap());
+    assert_eq!(kinds.collect::<Vec<_>>(), ["attributes", "rule", "plan"]);
+    for (key, value) in &first.entries {
+        catalogue.read(key, Some(value)).unwrap();
+    }
+    // Where the file lies is nothing to the plan.
+    assert!(draft(&catalogue, "b/c", OWN).entries.is_empty());
+    let plan = catalogue.plan(first.plan).unwrap();
+    let mut users = Vec::new();
+    let record = |app: &str| {
+        format!(
+            r#"{{"time":"2026-03-01T09:00:00Z","app":"{app}","actor":"Ana","payer":"Contoso"}}"#
+        )
+    };
+    let message = format!("[{},{}]", record("billing"), record("other"));
+    Matcher::new(plan).each_record(
+        message.as_bytes(),
+        None,
+        &mut |record| match record.outcome {
+            Found::Event { matched, .. } => users.push(matched.map(|m| m.matches[0].key.clone())),
+            Found::Rejected(why) => panic!("{why}"),
+        },
+    );
+    assert_eq!(users.len(), 2);
+    assert!(users[0].is_some() && users[1].is_none(), "{users:?}");
+    // A comment changes no fingerprint; a version does.
+    let fingerprint = |own: &str| {
+        let mut catalogue = Catalogue::default();
+        let drafted = draft(&catalogue, "a", own);
+        for (key, value) in &drafted.entries {
+            catalogue.read(key, Some(value)).unwrap();
+        }
+        catalogue.plan(drafted.plan).unwrap().rules[0].0.fingerprint
+    };
+    let raised = OWN.replace("[attribute.payer]", "[attribute.payer]\nversion = 2");
+    assert_eq!(fingerprint(OWN), fingerprint(&format!("# a\n{OWN}")));
+    assert_ne!(fingerprint(OWN), fingerprint(&raised));
 }

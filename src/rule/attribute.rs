@@ -32,7 +32,7 @@ impl Names<'_> {
     pub fn resolve(&mut self, name: &str) -> Result<(AttributeId, Kind), String> {
         match self {
             Names::Event(attributes) => {
-                let attribute = parse(name)?;
+                let attribute = parse(name, attributes)?;
                 let kind = kind(&attribute);
                 Ok((added(attribute, attributes)?, kind))
             }
@@ -91,7 +91,7 @@ impl Names<'_> {
 ///
 /// No attribute has this name, or there are too many.
 pub fn intern(name: &str, attributes: &mut Attributes) -> Result<AttributeId, String> {
-    added(parse(name)?, attributes)
+    added(parse(name, attributes)?, attributes)
 }
 
 /// The place of an attribute among those of events, to which it is added.
@@ -108,15 +108,20 @@ pub fn added(attribute: Attribute, attributes: &mut Attributes) -> Result<Attrib
     Ok(attributes.intern(attribute))
 }
 
-/// The attribute written as `name`.
-pub fn parse(name: &str) -> Result<Attribute, String> {
-    let attribute = normalise::attribute(name)?;
+/// The attribute written as `name`, where a table of `known` ones is in use.
+///
+/// # Errors
+///
+/// There is none: says which are near.
+pub fn parse(name: &str, known: &Attributes) -> Result<Attribute, String> {
+    let attribute = normalise::attribute(name, known.own())?;
     match &attribute {
         Attribute::Path(path) if path.len() > PATH_MAX => Err(too_long(path.len())),
         Attribute::Selected(path) if path.len() > PATH_MAX => Err(too_long(path.len())),
         Attribute::Path(_)
         | Attribute::Selected(_)
         | Attribute::Named(_)
+        | Attribute::Own(_)
         | Attribute::Computed { .. } => Ok(attribute),
     }
 }
@@ -130,6 +135,7 @@ pub fn print(attribute: &Attribute) -> String {
     match attribute {
         Attribute::Named(name) => (*name).to_string(),
         Attribute::Computed { name, text } => name.as_ref().unwrap_or(text).clone(),
+        Attribute::Own(name) => name.clone(),
         Attribute::Path(segments) => {
             let segment = |segment: &String| format!(".{}", written(segment));
             format!("record{}", segments.iter().map(segment).collect::<String>())
@@ -160,7 +166,8 @@ fn written(name: &str) -> String {
 fn kind(attribute: &Attribute) -> Kind {
     match attribute {
         Attribute::Named(name) if name.ends_with("IpAddr") => Kind::Address,
-        Attribute::Named(_) => Kind::Text,
+        Attribute::Own(name) if name.ends_with("IpAddr") => Kind::Address,
+        Attribute::Named(_) | Attribute::Own(_) => Kind::Text,
         Attribute::Path(_) | Attribute::Selected(_) | Attribute::Computed { .. } => Kind::Any,
     }
 }

@@ -1,5 +1,7 @@
 //! One YAML document to one rule.
 
+use std::sync::Arc;
+
 use super::bounds::{MITRE_MAX, RULE_BYTES_MAX};
 use super::incident_fields::IncidentFields;
 use super::lists::Lists;
@@ -103,7 +105,7 @@ pub fn read(reader: &mut Reader<'_>, document: &Document<'_>, names: &mut Attrib
             tactics: header.tactics,
             techniques: header.techniques,
             window: header.window,
-            lists: lists(&patterns, &severity, &exceptions),
+            lists: lists(&patterns, &severity, &exceptions, reader.scope.lists),
             severity,
             patterns,
             condition: condition?,
@@ -183,9 +185,14 @@ fn check_key(reader: &mut Reader<'_>, key: &Key) {
     }
 }
 
-/// All lists that the filters of a rule name.
-fn lists(patterns: &[Pattern], severity: &Severity, exceptions: &[Exception]) -> Lists {
-    let mut lists = Lists::default();
+/// All lists that the filters of a rule name, and the attributes that users bring.
+fn lists(
+    patterns: &[Pattern],
+    severity: &Severity,
+    exceptions: &[Exception],
+    known: &Lists,
+) -> Lists {
+    let mut lists = Lists::default().with_own(Arc::clone(known.own()));
     let of_events = patterns.iter().map(|pattern| &pattern.filter);
     let of_severity = severity.cases.iter().map(|case| &case.when);
     let of_exceptions = exceptions.iter().map(|exception| &exception.filter);

@@ -50,7 +50,7 @@ pub fn read(
     let expected = "a mapping such as { user: Filter.user }";
     let entries = reader.entries(node, expected, SHOWN_MAX);
     for (key, value) in entries {
-        if let Some(message) = wrong_name(&key.text, reader.scope.age) {
+        if let Some(message) = wrong_name(&key.text, reader.scope.age, names) {
             reader.error(key.at, message);
         }
         let expected = "a group-by attribute or an aggregate, such as Filter.user";
@@ -74,10 +74,10 @@ pub fn read(
 const RESERVED: &[&str] = &["AND", "OR", "NOT"];
 
 /// What keeps an attribute of incidents from being called so.
-fn wrong_name(name: &str, age: Age) -> Option<String> {
+fn wrong_name(name: &str, age: Age, known: &Attributes) -> Option<String> {
     let is_reserved = || RESERVED.iter().any(|word| word.eq_ignore_ascii_case(name));
     // Without `attributes`, what patterns group by is shown under its own name, whatever that is.
-    if !is_name(name) && attribute::parse(name).is_err() {
+    if !is_name(name) && attribute::parse(name, known).is_err() {
         let name = shown(name);
         return Some(format!(
             "`{name}` is not a name: letters, digits, _ and dots"

@@ -12,6 +12,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use super::bounds::NETWORKS_MAX;
+use super::own::Own;
 use super::{RuleError, literal, nearest, networks};
 use crate::bounded;
 use crate::event::Value;
@@ -42,9 +43,13 @@ struct Content {
     rows: Vec<Vec<String>>,
 }
 
-/// Lists by their names.
+/// What texts of rules may name besides what they hold themselves: lists by their names, and
+/// attributes that users bring.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Lists(BTreeMap<String, Arc<List>>);
+pub struct Lists {
+    lists: BTreeMap<String, Arc<List>>,
+    own: Arc<Own>,
+}
 
 /// A list as an expression names it.
 #[derive(Clone, Debug, PartialEq)]
@@ -191,7 +196,7 @@ impl Lists {
                 let message = format!("the list `{name}` is already that of {first}");
                 errors.push(read::Fault::of_file(message).error(file));
             }
-            lists.0.insert(name, Arc::new(list));
+            lists.lists.insert(name, Arc::new(list));
         }
         (lists, errors)
     }
@@ -202,12 +207,12 @@ impl Lists {
     ///
     /// There is none: says where it would be, and which ones there are.
     pub fn named(&self, name: &str) -> Result<Named, String> {
-        let found = self.0.get(name).map(|list| Named {
+        let found = self.lists.get(name).map(|list| Named {
             name: name.to_owned(),
             list: Arc::clone(list),
         });
         found.ok_or_else(|| {
-            let known: Vec<&str> = self.0.keys().map(String::as_str).collect();
+            let known: Vec<&str> = self.lists.keys().map(String::as_str).collect();
             let hint = match known[..] {
                 [] => "; there are no lists yet".to_owned(),
                 [..] => nearest::hint(name, &known),
@@ -219,21 +224,31 @@ impl Lists {
         })
     }
 
+    /// The same, and attributes that users bring.
+    pub fn with_own(self, own: Arc<Own>) -> Lists {
+        Lists { own, ..self }
+    }
+
+    /// The attributes that users bring.
+    pub fn own(&self) -> &Arc<Own> {
+        &self.own
+    }
+
     /// Adds a list, in place of one of the same name.
     pub fn insert(&mut self, name: String, list: Arc<List>) {
-        self.0.insert(name, list);
+        self.lists.insert(name, list);
     }
 
     /// Adds those of `other`.
     pub fn extend(&mut self, other: &Lists) {
         let other = other.iter();
-        self.0
+        self.lists
             .extend(other.map(|(name, list)| (name.to_owned(), Arc::clone(list))));
     }
 
     /// All, by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Arc<List>)> {
-        self.0.iter().map(|(name, list)| (name.as_str(), list))
+        self.lists.iter().map(|(name, list)| (name.as_str(), list))
     }
 }
 

@@ -15,7 +15,8 @@ impl Rule {
         let of_events = |id: AttributeId| {
             let attribute = attributes.list().get(usize::from(id.0));
             let version = attribute.and_then(normalise::version);
-            versioned(print::name(attributes, id), version)
+            let own = attribute.map(|attribute| self.lists.own().version(attribute));
+            versioned(print::name(attributes, id), version) + &own.unwrap_or_default()
         };
         let name = |id: AttributeId| {
             let mut formulas = self

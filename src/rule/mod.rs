@@ -76,6 +76,8 @@ pub mod regexps;
 
 pub mod literal;
 
+pub mod own;
+
 pub mod lists;
 
 pub mod attribute;

@@ -286,7 +286,7 @@ fn computed(
     };
     let wrong = match reads.named(&key.text) {
         Some(_) => Some(format!("`{}` is in this list twice", shown(&key.text))),
-        None => wrong_name(&key.text, reader.scope.age),
+        None => wrong_name(&key.text, reader.scope.age, names),
     };
     if let Some(message) = wrong {
         reader.error(key.at, message);
@@ -304,7 +304,7 @@ fn computed(
 }
 
 /// What keeps a computed value of a group_by from being called so.
-fn wrong_name(name: &str, age: Age) -> Option<String> {
+fn wrong_name(name: &str, age: Age, known: &Attributes) -> Option<String> {
     let letters = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
     let is_word = |word: &&str| word.eq_ignore_ascii_case(name);
     let said = shown(name);
@@ -330,7 +330,7 @@ fn wrong_name(name: &str, age: Age) -> Option<String> {
     if WORDS.iter().any(is_word) {
         return Some(format!("`{said}` is an operator: choose another name"));
     }
-    attribute::parse(name)
+    attribute::parse(name, known)
         .is_ok()
         .then(|| format!("`{said}` is an attribute of events: choose another name"))
 }

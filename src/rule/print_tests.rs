@@ -1,8 +1,8 @@
 use proptest::prelude::*;
 
 use super::{filter, having, name};
-use crate::event::{AttributeId, Attributes};
-use crate::rule::attribute::{Kind, Names, parse};
+use crate::event::{Attribute, AttributeId, Attributes};
+use crate::rule::attribute::{Kind, Names};
 use crate::rule::check::Check;
 use crate::rule::clock::{Clock, Zone};
 use crate::rule::filter::{Expression, Test};
@@ -29,7 +29,7 @@ pub const NAMES: [&str; 5] = [
 pub fn table() -> Attributes {
     let mut attributes = Attributes::default();
     for name in NAMES {
-        attributes.intern(parse(name).unwrap());
+        attributes.intern(Attribute::parse(name).unwrap());
     }
     attributes
 }
@@ -312,6 +312,6 @@ proptest! {
 #[test]
 fn attributes_print_as_they_are_read() {
     for name in NAMES {
-        assert_eq!(attribute::print(&parse(name).unwrap()), name);
+        assert_eq!(attribute::print(&Attribute::parse(name).unwrap()), name);
     }
 }

@@ -85,6 +85,7 @@ fn long_literals_are_compared_with_bounded_values() {
                 format!("who,twin\n{other},{other}\n"),
             ),
         ],
+        ..Texts::default()
     };
     let (rules, _) = texts.parse(&mut Attributes::default()).unwrap();
     let check = |user: &str, severity: u8, excepted: bool| {

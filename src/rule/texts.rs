@@ -1,9 +1,11 @@
 //! The texts of a rule set to its rules and lists, or to all that is wrong with them.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::bounds::FILE_BYTES_MAX;
 use super::lists::Lists;
+use super::own::Own;
 use super::scope::{Age, Scope};
 use super::yaml::{self, Position};
 use super::{Rule, characters, document, reader};
@@ -54,6 +56,8 @@ pub struct Texts {
     pub rules: Vec<(String, String)>,
     /// Files of lists, `NAME.txt` and `NAME.csv`.
     pub lists: Vec<(String, String)>,
+    /// Files of attributes, `NAME.toml`.
+    pub attributes: Vec<(String, String)>,
 }
 
 impl Texts {
@@ -67,6 +71,8 @@ impl Texts {
     /// Those of the files.
     pub fn parse(&self, attributes: &mut Attributes) -> Result<(Vec<Rule>, Lists), Vec<RuleError>> {
         let (lists, mut errors) = Lists::parse(&self.lists);
+        let own = Own::parse(&self.attributes).map_err(|found| errors.extend(found));
+        let lists = lists.with_own(Arc::new(own.unwrap_or_default()));
         match parse_all(&self.rules, &lists, attributes) {
             Ok(rules) if errors.is_empty() => Ok((rules, lists)),
             Ok(_) => Err(sorted(errors)),
@@ -107,6 +113,7 @@ pub fn parse_with(
     attributes: &mut Attributes,
 ) -> Result<Vec<Rule>, Vec<RuleError>> {
     let files = [(file.to_string(), text.to_string())];
+    attributes.know(lists.own().names());
     Set::read(&files, Scope::of_log(lists), attributes)
 }
 
@@ -119,6 +126,7 @@ pub fn parse_all(
     lists: &Lists,
     attributes: &mut Attributes,
 ) -> Result<Vec<Rule>, Vec<RuleError>> {
+    attributes.know(lists.own().names());
     Set::read(files, Scope::of(lists), attributes)
 }
 

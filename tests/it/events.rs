@@ -87,3 +87,38 @@ fn a_topic_is_shown_and_summed_up() {
     assert_eq!(code, 1);
     assert!(err.contains("does not exist"), "{err}");
 }
+
+/// Attributes that a user brings.
+const OWN: &str = "about = 'an audit'\nwhere = 'record.app = \"billing\"'\n[attribute.user]\n\
+                   steps = [{ derive = 'principal', paths = ['actor'] }]\n[attribute.payer]\n\
+                   meaning = 'who pays'\nsteps = [{ derive = 'text', paths = ['payer'] }]\n";
+
+#[test]
+fn attributes_of_ones_own_are_shown_and_can_be_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let record =
+        r#"{"time":"2026-03-01T09:00:00Z","app":"billing","actor":"Ana","payer":"Contoso"}"#;
+    std::fs::write(path("in.json"), record).unwrap();
+    std::fs::create_dir(path("own")).unwrap();
+    std::fs::write(path("own/audit.toml"), OWN).unwrap();
+    let (input, own) = (path("in.json"), path("own"));
+    let filter = ["--where", "payer = \"contoso\""];
+    let (code, out, err) = run(&[&[input.as_str(), "--attributes", &own][..], &filter].concat());
+    assert_eq!(code, 0, "{err}");
+    let line: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(
+        (&line["user"], &line["payer"]),
+        (&"Ana".into(), &"Contoso".into())
+    );
+    let (code, _, err) = run(&[&[input.as_str()][..], &filter].concat());
+    assert_eq!(code, 2);
+    assert!(err.contains("no attribute is called `payer`"), "{err}");
+    std::fs::write(path("own/audit.toml"), OWN.replace("text", "txt")).unwrap();
+    let (code, _, err) = run(&[input.as_str(), "--attributes", &own]);
+    assert_eq!(code, 2);
+    assert!(
+        err.contains("audit.toml:7:21: unknown variant `txt`"),
+        "{err}"
+    );
+}

@@ -131,6 +131,7 @@ impl World {
         let texts = Texts {
             rules: vec![("rules.yaml".to_owned(), yaml.to_owned())],
             lists: self.lists.clone(),
+            ..Texts::default()
         };
         let (rules, _) = texts.parse(&mut attributes).expect("valid rules");
         let partitions = self.sources.len() as u32;

@@ -26,6 +26,8 @@ pub struct From<'a> {
     pub rules: &'a [PathBuf],
     /// Those of the rules that they are compared with; none: they are not.
     pub others: &'a [PathBuf],
+    /// Files and directories of attributes.
+    pub attributes: &'a [PathBuf],
     /// Ids of the rules that are meant; none: all.
     pub only: &'a [String],
     /// What one of them is to be tried with.
@@ -69,7 +71,10 @@ impl Rules {
         let mut rules = Vec::new();
         let mut sides: Vec<Sides> = Vec::new();
         let own = meant(
-            enabled(&rule_files::load(from.rules)?, &mut attributes)?,
+            enabled(
+                &rule_files::load(from.rules, from.attributes)?,
+                &mut attributes,
+            )?,
             from.only,
         )?;
         for rule in own {
@@ -80,7 +85,8 @@ impl Rules {
             });
         }
         if !from.others.is_empty() {
-            let others = enabled(&rule_files::load(from.others)?, &mut attributes)?;
+            let others = rule_files::load(from.others, from.attributes)?;
+            let others = enabled(&others, &mut attributes)?;
             let others = others.into_iter().filter(|rule| is_meant(rule, from.only));
             for rule in others {
                 let entry = |rule: &Rule| RuleEntry::new(rule, &attributes, from.settings);
@@ -96,6 +102,15 @@ impl Rules {
                     }
                 }
             }
+        }
+        let own = |rule: &Rule| Arc::clone(rule.lists.own());
+        if let Some(first) = rules.first().map(own)
+            && rules.iter().any(|rule| *rule.lists.own() != first)
+        {
+            bail!(
+                "--rules and --compare have different files of attributes beside them; name \
+                 those of both with --attributes, and move them out of the folders `attributes`"
+            );
         }
         let sweep = from.sweep.map(|text| {
             let own = rules.iter().zip(&sides).filter(|(_, sides)| sides.own);

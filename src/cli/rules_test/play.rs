@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use crate::cli::backtest::rules::SETTINGS;
 use crate::cli::events;
 use crate::cli::explanation::{Explanation, Seen, Sight};
-use crate::decode::Decoder;
+use crate::decode::{Decoder, Limits};
 use crate::explain::explain;
 use crate::record::Position;
 use crate::rehearsal::{self, Rehearsal};
@@ -54,7 +54,8 @@ fn seen(played: &Rehearsal, test: &RuleTest) -> Vec<Seen> {
         patterns.entry(position).or_default().push(pattern);
     }
     let attributes = &played.attributes;
-    let decoder = Decoder::new(attributes);
+    let own = played.loaded.rule.lists.own();
+    let decoder = Decoder::with_own(attributes, Limits::default(), own);
     let mut all = Vec::new();
     for (offset, event) in (0_i64..).zip(&test.events) {
         decoder.decode(event.as_bytes(), None, &mut |decoded| {

@@ -233,7 +233,9 @@ proptest! {
                     .into_iter()
                     .map(|name| Segment { name, only: Vec::new() })
                     .collect(),
-                other @ (Attribute::Named(_) | Attribute::Computed { .. }) => panic!("{other:?}"),
+                Attribute::Named(_) | Attribute::Own(_) | Attribute::Computed { .. } => {
+                    panic!("{name}")
+                }
             };
             let mut found = Vec::new();
             expected(&json, &[], &path, &mut found);

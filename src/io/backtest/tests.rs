@@ -48,6 +48,7 @@ fn plan(rules: &str) -> Arc<Plan> {
     plan_of(&Texts {
         rules,
         lists: Vec::new(),
+        ..Texts::default()
     })
     .unwrap()
 }

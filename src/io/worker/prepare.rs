@@ -204,7 +204,7 @@ pub fn last_good(
     let Some(newest) = known.catalogue.newest() else {
         return Err(Failure::Input(problems));
     };
-    let content = rule_set::content(&config.rules);
+    let content = rule_set::content(config);
     let plan = known.catalogue.plan(newest).map_err(|why| why.to_string());
     let set = plan.and_then(|plan| rule_set::of_plan(plan, content));
     match set {

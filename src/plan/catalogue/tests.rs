@@ -50,6 +50,7 @@ fn rule_entry(change: impl FnOnce(&mut RuleEntry)) -> String {
         settings: SETTINGS,
         fingerprint: Hash::default(),
         lists: std::collections::BTreeMap::new(),
+        attributes: Vec::new(),
         meaning: MEANING,
     };
     change(&mut entry);

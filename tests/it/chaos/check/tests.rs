@@ -101,7 +101,7 @@ fn plan(version: Version, catalogue: &mut Catalogue, dump: &mut Dump) -> Arc<Pla
     let mut attributes = Attributes::default();
     let texts = Texts {
         rules: vec![("rules.yaml".to_owned(), version.text())],
-        lists: Vec::new(),
+        ..Texts::default()
     };
     let (rules, _) = texts.parse(&mut attributes).unwrap();
     let settings = Settings {
