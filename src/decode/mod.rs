@@ -22,6 +22,7 @@ use trie::Holds;
 mod tests;
 
 use std::cell::OnceCell;
+use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
@@ -367,6 +368,10 @@ struct Paths {
     root: trie::Node,
     around: trie::Node,
     slots: u16,
+    /// By source: families have most of them in common.
+    known: HashMap<String, Vec<u16>>,
+    /// The same of what is wanted whole.
+    wholes: HashMap<String, Vec<u16>>,
 }
 
 impl Paths {
@@ -447,15 +452,22 @@ impl Paths {
         }
     }
 
-    /// The slots of what stands at `sources`, whole.
+    /// The slots of what stands at `sources`, whole; what is wanted twice has one.
     fn add_whole(&mut self, sources: &[impl AsRef<str>]) -> Vec<u16> {
         let mut slots = Vec::new();
         for source in sources {
+            if let Some(known) = self.wholes.get(source.as_ref()) {
+                slots.extend(known);
+                continue;
+            }
+            let mut new = Vec::new();
             for path in normalise::source_paths(source.as_ref()) {
                 let slot = self.new_slot();
                 self.node(&path).whole.push(slot);
-                slots.push(slot);
+                new.push(slot);
             }
+            slots.extend(&new);
+            self.wholes.insert(source.as_ref().to_owned(), new);
         }
         slots
     }
@@ -471,16 +483,22 @@ impl Paths {
     /// The slots of `sources`; a path that is wanted twice has one.
     fn add_all(&mut self, sources: &[impl AsRef<str>]) -> Vec<u16> {
         let mut slots = Vec::new();
-        for path in sources
-            .iter()
-            .flat_map(|source| normalise::source_paths(source.as_ref()))
-        {
-            let known = self.node(&path).slots.first().copied();
-            slots.push(known.unwrap_or_else(|| {
-                let slot = self.new_slot();
-                self.node(&path).slots.push(slot);
-                slot
-            }));
+        for source in sources {
+            if let Some(known) = self.known.get(source.as_ref()) {
+                slots.extend(known);
+                continue;
+            }
+            let mut new = Vec::new();
+            for path in normalise::source_paths(source.as_ref()) {
+                let known = self.node(&path).slots.first().copied();
+                new.push(known.unwrap_or_else(|| {
+                    let slot = self.new_slot();
+                    self.node(&path).slots.push(slot);
+                    slot
+                }));
+            }
+            slots.extend(&new);
+            self.known.insert(source.as_ref().to_owned(), new);
         }
         slots
     }
