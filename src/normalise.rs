@@ -208,6 +208,11 @@ fn quoted_segment(quoted: &str) -> Result<(String, &str), String> {
     Err("a quoted name has no closing quote".to_owned())
 }
 
+/// The event type of an operation of this name.
+pub fn event_type(operation: &str) -> String {
+    derive::event_type(operation, String::new())
+}
+
 /// The paths that a source of the table stands for.
 pub(crate) fn source_paths(source: &str) -> Vec<Vec<String>> {
     let paths: Vec<String> = match source.strip_prefix("{claims}") {

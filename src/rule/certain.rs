@@ -130,7 +130,8 @@ impl Comparison {
 
 impl Rule {
     /// What is valid in the rule and perhaps not meant: tests of its `having`s that always hold,
-    /// and severities that ask for an aggregate which does not choose the peak.
+    /// severities that ask for an aggregate which does not choose the peak, and event types that no
+    /// event has.
     /// `attributes` are those that it was read with.
     pub fn advice(&self, attributes: &Attributes) -> Vec<String> {
         let of_pattern = |pattern: &Pattern| {
@@ -144,7 +145,8 @@ impl Rule {
             found.iter().map(text).collect::<Vec<String>>()
         };
         let of_patterns = self.patterns.iter().flat_map(of_pattern);
-        of_patterns.chain(self.peak_advice()).collect()
+        let advice = of_patterns.chain(self.peak_advice());
+        advice.chain(self.event_type_advice()).collect()
     }
 }
 

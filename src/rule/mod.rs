@@ -78,6 +78,8 @@ pub mod literal;
 
 pub mod own;
 
+mod event_types;
+
 pub mod lists;
 
 pub mod attribute;

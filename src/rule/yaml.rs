@@ -339,8 +339,12 @@ fn not_yaml(error: &ScanError, text: &str) -> Problem {
         line.split_once("new:")
             .map(|(_, rest)| rest.trim_start().starts_with('['))
     };
-    let advice = if lines.filter_map(list).any(|list| list) {
+    let called = |line: &str| line.contains('{') && line.contains('(');
+    let advice = if lines.clone().filter_map(list).any(|list| list) {
         ": put the value of `new` in quotes, new: \"[user, resourceId] over 5d\""
+    } else if lines.clone().any(called) {
+        ": within { } put a value with commas or quotes in single quotes, { domain: \
+         'EXTRACT(user, \"@(.*)$\")' }"
     } else {
         ""
     };

@@ -100,5 +100,6 @@ fn refuses_what_is_not_plain_yaml() {
     check("a: b: c", 1, 5, "not YAML");
     check("a:\n  b: 1\n c: 2", 3, 2, "not YAML");
     check("a: [1", 2, 1, "not YAML");
+    check("a: [{ b: F(c, \"d\") }]", 1, 18, "in single quotes");
     check(&"[".repeat(70), 1, 66, "nested more than 64 deep");
 }
