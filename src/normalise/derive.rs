@@ -90,16 +90,17 @@ pub(super) fn event_type(operation: &str, mut spare: String) -> String {
     let name = name.trim_end_matches(|c: char| c == '.' || c.is_whitespace());
     spare.clear();
     spare.push_str("MS_EvtHub_");
-    let prefix = spare.len();
-    if name.is_ascii() && !name.contains(['/', ' ', '\t', '\n', '\r']) {
-        spare.push_str(name);
-    } else {
-        spare.extend(name.chars().map(typed));
+    if !name.is_ascii() {
+        spare.extend(name.chars().map(|c| typed(c).to_ascii_lowercase()));
+        return spare;
     }
-    if let Some(named) = spare.get_mut(prefix..) {
-        named.make_ascii_lowercase();
-    }
-    spare
+    let mut bytes = spare.into_bytes();
+    bytes.extend(name.bytes().map(|byte| match byte {
+        b'/' | b' ' | b'\t'..=b'\r' => b'_',
+        other => other.to_ascii_lowercase(),
+    }));
+    // All of them are ASCII.
+    String::from_utf8(bytes).unwrap_or_default()
 }
 
 /// `prefix` and the parts behind it, with slashes between; nothing without parts.

@@ -156,22 +156,28 @@ pub(super) const CLAIMS: [&str; 4] = ["identity.claims", "identity.claim", "clai
 
 include!(concat!(env!("OUT_DIR"), "/attributes.rs"));
 
+/// Bytes of a category that is looked up; all that are known are shorter.
+const CATEGORY_MAX: usize = 64;
+
 /// The family of a category, compared without regard to ASCII case.
 pub(crate) fn of_category(category: &str) -> Option<usize> {
-    let named = |wanted: &str, rest: &str| {
-        let order = |known: &&(&str, usize)| {
-            let wanted = wanted.bytes().chain(rest.bytes());
-            known
-                .0
-                .bytes()
-                .cmp(wanted.map(|byte| byte.to_ascii_lowercase()))
+    let mut lower = [0; CATEGORY_MAX];
+    let lower = lower.get_mut(..category.len())?;
+    lower.copy_from_slice(category.as_bytes());
+    lower.make_ascii_lowercase();
+    named(lower).or_else(|| {
+        let of_family = |end: Option<usize>, wildcard: &[u8]| {
+            let head = lower.get(..end?)?;
+            named(&[head, wildcard].concat())
         };
-        let place = CATEGORIES.binary_search_by(|known| order(&known)).ok()?;
-        CATEGORIES.get(place).map(|(_, family)| *family)
-    };
-    named(category, "").or_else(|| {
-        let (head, _) = category.split_once('-').unwrap_or_default();
-        let (names, _) = category.rsplit_once('.').unwrap_or_default();
-        named(head, "-*").or_else(|| named(names, ".*"))
+        let dash = memchr::memchr(b'-', lower);
+        let point = memchr::memrchr(b'.', lower);
+        of_family(dash, b"-*").or_else(|| of_family(point, b".*"))
     })
+}
+
+/// The family of a category in lower case.
+fn named(category: &[u8]) -> Option<usize> {
+    let place = CATEGORIES.binary_search_by(|known| known.0.as_bytes().cmp(category));
+    CATEGORIES.get(place.ok()?).map(|(_, family)| *family)
 }
