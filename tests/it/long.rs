@@ -254,6 +254,31 @@ fn two_late_incidents_hold_one_match() {
     assert_eq!(firsts, [at(2), at(14)]);
 }
 
+/// What an exception of an older text takes back, with an earlier beginning than was said, is asked
+/// for again by the text that is in use then.
+#[test]
+fn what_an_older_exception_takes_back_is_asked_for_again() {
+    let now = ATTEMPTS.replace(">= 2", ">= 1");
+    let old = format!("{now}exceptions:\n  - {{ where: 'event_count > 1' }}\n");
+    let mut life = Life::new(&old, 1);
+    let at = |minutes: i64| BEGIN + (60 + minutes) * MINUTE;
+    life.world.clock = at(10) + 500;
+    life.produce(0, at(10), "ATTEMPT", "alice");
+    life.turn();
+    let plan = life.world.plan(&now);
+    life.detect.restart(&life.world, plan);
+    for (time, clock) in [(5, 12), (75, 75)] {
+        life.world.clock = at(clock) + 1_000;
+        life.produce(0, at(time), "ATTEMPT", "alice");
+        life.turn();
+    }
+    life.check();
+    let of_first = |said: &Incident| said.last_seen == at(10);
+    let said = life.incidents().into_iter().filter(of_first);
+    let said: Vec<Status> = said.map(|said| said.status).collect();
+    assert_eq!(said[..3], [Status::Open, Status::Retracted, Status::Open]);
+}
+
 /// A rule that is back before the store has heard of its end starts empty all the same.
 fn a_rule_is_back_before_its_end_is_stored() {
     let rules = ATTEMPTS.replace(">= 2", ">= 1");

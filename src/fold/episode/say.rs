@@ -94,10 +94,14 @@ pub fn news(
 ) -> Sayings {
     let sight = context.sight(stored, derived, moment.after);
     let Concerned { firsts, mut gone } = concerned(sight, changed);
-    let mut standing = standing(sight, &firsts, context);
+    let (mut standing, covered) = standing(sight, &firsts, context);
     gone.retain(|known| standing.get(known).is_none());
     let mut said = Sayings::new();
     for id in gone {
+        if covered.contains(&id) {
+            // An exception of an older text covers it. What is in use now is asked next time.
+            stored.head.entry = Hash::default();
+        }
         said.extend(retract(stored, derived, id, &mut standing, context, moment));
     }
     for (id, now) in standing.iter_mut() {
@@ -171,9 +175,14 @@ pub fn close_all(
     said
 }
 
-/// The incidents with these first triggers that are to be told of, by id.
-fn standing(sight: Sight<'_>, firsts: &Seconds, context: Context<'_>) -> Few<Hash, Standing> {
-    let mut standing = Few::None;
+/// The incidents with these first triggers that are to be told of, by id; and the ids of those that
+/// exceptions cover.
+fn standing(
+    sight: Sight<'_>,
+    firsts: &Seconds,
+    context: Context<'_>,
+) -> (Few<Hash, Standing>, Vec<Hash>) {
+    let (mut standing, mut covered) = (Few::None, Vec::new());
     for first in firsts.iter() {
         let Some(last) = sight.derived.spans.last_of(first) else {
             continue;
@@ -193,13 +202,14 @@ fn standing(sight: Sight<'_>, firsts: &Seconds, context: Context<'_>) -> Few<Has
         if !known.is_some_and(is_as_said) {
             let facts = episode::tally(sight, first, last).facts;
             let Some(described) = Described::of(id, facts, rules, context) else {
+                covered.push(id);
                 continue;
             };
             now.shown = Some(described);
         }
         standing.insert(id, now);
     }
-    standing
+    (standing, covered)
 }
 
 /// Whether an incident that is open needs no update, as far as that is seen without all that it
@@ -225,10 +235,6 @@ fn retract(
 ) -> Option<Box<Incident>> {
     let last = stored.said.remove(&id)?;
     stored.touch(Row::Said(id));
-    if derived.spans.last_of(last.facts.first).is_some() {
-        // An exception of an older text covers it. What is in use now is asked next time.
-        stored.head.entry = Hash::default();
-    }
     let heir = standing
         .iter_mut()
         .filter(|(_, now)| now.triggers_within(derived, last.facts.first, last.facts.last))
