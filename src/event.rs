@@ -56,14 +56,6 @@ pub struct Only {
     pub text: String,
 }
 
-impl Attribute {
-    /// The attribute that a rule calls `name`. The error says what is wrong with the name, and
-    /// which ones are near.
-    pub fn parse(name: &str) -> Result<Attribute, String> {
-        crate::normalise::attribute(name, &[])
-    }
-}
-
 /// As a rule writes it.
 impl fmt::Display for Attribute {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -38,6 +38,8 @@ pub mod decode;
 
 pub mod event;
 
+mod slots;
+
 pub mod normalise;
 
 pub mod rule;

@@ -17,12 +17,12 @@ mod tests;
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use crate::decode::{Compiled, Slots};
 use crate::escape;
 use crate::event::{Attribute, Attributes, OwnName, Value};
+use crate::slots::Slots;
 use crate::time::{self, Millis};
 
-pub(crate) use table::{AS_IS, Derivation, Sources, Step, TIMES, of_category};
+pub(crate) use table::{AS_IS, Compiled, Derivation, Sources, Step, TIMES, of_category};
 pub use table::{Family, KnownAttribute};
 
 /// Every attribute that has a FortiSIEM name.

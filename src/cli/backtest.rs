@@ -15,14 +15,13 @@ use std::sync::atomic::Ordering;
 
 use anyhow::{Result, bail};
 
-use super::settings::{Settings, USAGE};
+use super::settings::{Connection, USAGE};
 use super::{explanation, log, screen};
 use crate::config::{Config, Size};
 use crate::escape;
 use crate::io::backtest::input::Reading;
 use crate::io::backtest::topic::Cluster;
 use crate::io::backtest::{self, Outcome, Request, publish};
-use crate::io::client::Health;
 use crate::io::{clock, interrupt, memory};
 use crate::record::Hash;
 use crate::replay::Within;
@@ -126,19 +125,8 @@ pub struct Args {
     #[arg(long, value_name = "DIR")]
     temp_dir: Option<PathBuf>,
 
-    /// The configuration file (TOML): its brokers, and the settings that rules are run with.
-    #[arg(
-        long,
-        short,
-        value_name = "FILE",
-        env = "WATCHFIRE_CONFIG",
-        hide_env_values = true
-    )]
-    config: Option<PathBuf>,
-
-    /// Where the brokers are: host:port, several separated by commas.
-    #[arg(long, value_name = "ADDRESS")]
-    brokers: Option<String>,
+    #[command(flatten)]
+    connection: Connection,
 }
 
 /// Runs the command.
@@ -216,15 +204,8 @@ impl Args {
     fn cluster(&self) -> Result<Option<Cluster>, ExitCode> {
         let reads_topic = self.input.iter().any(Input::is_topic);
         let writes_topic = matches!(self.destination(), Some(Output::Topic(_)));
-        if self.config.is_none() && !reads_topic && !writes_topic {
-            return Ok(None);
-        }
-        let settings = Settings::of(self.config.clone(), self.brokers.clone());
-        let config: Arc<Config> = Arc::new(settings.load()?);
-        Ok(Some(Cluster {
-            health: Health::of(&config),
-            config,
-        }))
+        let is_needed = self.connection.config.is_some() || reads_topic || writes_topic;
+        is_needed.then(|| self.connection.cluster()).transpose()
     }
 
     fn load_rules(&self, cluster: Option<&Cluster>) -> Result<Rules> {

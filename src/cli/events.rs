@@ -13,13 +13,12 @@ use anyhow::{Context as _, Result};
 
 use super::backtest::input::{self, Input};
 use super::screen;
-use super::settings::{Settings, USAGE};
+use super::settings::{Connection, USAGE};
 use crate::decode::{self, Decoded, Decoder, Refused, Reject};
 use crate::escape;
 use crate::event::{Attributes, Event};
 use crate::io::backtest::input::{Batch, Message, Source, read};
 use crate::io::backtest::topic::Cluster;
-use crate::io::client::Health;
 use crate::io::files::{self, Reading};
 use crate::io::{clock, interrupt, rule_files};
 use crate::normalise;
@@ -71,19 +70,8 @@ pub struct Args {
     #[arg(long)]
     pub strict: bool,
 
-    /// The configuration file (TOML), for its brokers.
-    #[arg(
-        long,
-        short,
-        value_name = "FILE",
-        env = "WATCHFIRE_CONFIG",
-        hide_env_values = true
-    )]
-    config: Option<PathBuf>,
-
-    /// Where the brokers are: host:port, several separated by commas.
-    #[arg(long, value_name = "ADDRESS")]
-    brokers: Option<String>,
+    #[command(flatten)]
+    connection: Connection,
 }
 
 /// Runs the command. Exit code 2 for a filter or a file of attributes with an error.
@@ -94,7 +82,7 @@ pub struct Args {
 /// `--strict` a file not.
 pub fn run(args: &Args) -> Result<ExitCode> {
     let own = match Own::parse(&rule_files::attributes(&args.attributes)?) {
-        Ok(own) => own,
+        Ok(own) => Arc::new(own),
         Err(errors) => {
             screen::errors(&errors.iter().map(ToString::to_string).collect::<Vec<_>>());
             return Ok(ExitCode::from(USAGE));
@@ -163,15 +151,8 @@ impl Args {
 
     /// The brokers, where a topic is to be read.
     fn cluster(&self) -> Result<Option<Cluster>, ExitCode> {
-        if !self.inputs.iter().any(Input::is_topic) {
-            return Ok(None);
-        }
-        let settings = Settings::of(self.config.clone(), self.brokers.clone());
-        let config = Arc::new(settings.load()?);
-        Ok(Some(Cluster {
-            health: Health::of(&config),
-            config,
-        }))
+        let reads_topic = self.inputs.iter().any(Input::is_topic);
+        reads_topic.then(|| self.connection.cluster()).transpose()
     }
 }
 

@@ -3,20 +3,23 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::ValueEnum;
 
 use super::screen;
 use crate::config::{self, Config, Input, Written, looks_secret};
+use crate::io::backtest::topic::Cluster;
 use crate::io::cgroup;
+use crate::io::client::Health;
 
 /// What was wrong with the command line, the configuration or the rules.
 pub const USAGE: u8 = 2;
 
-/// Flags over the configuration.
+/// Where the configuration is, and the brokers.
 #[derive(clap::Args, Debug, Default)]
-pub struct Settings {
-    /// The configuration file (TOML).
+pub struct Connection {
+    /// The configuration file (TOML): the brokers, and the settings that rules are run with.
     #[arg(
         long,
         short,
@@ -24,10 +27,30 @@ pub struct Settings {
         env = "WATCHFIRE_CONFIG",
         hide_env_values = true
     )]
-    config: Option<PathBuf>,
+    pub config: Option<PathBuf>,
     /// Where the brokers are: host:port, several separated by commas.
     #[arg(long, value_name = "ADDRESS")]
     brokers: Option<String>,
+}
+
+impl Connection {
+    /// The brokers, as the configuration and the flags name them; or every problem on stderr and
+    /// the exit code for that.
+    pub fn cluster(&self) -> Result<Cluster, ExitCode> {
+        let settings = Settings::of(self.config.clone(), self.brokers.clone());
+        let config = Arc::new(settings.load()?);
+        Ok(Cluster {
+            health: Health::of(&config),
+            config,
+        })
+    }
+}
+
+/// Flags over the configuration.
+#[derive(clap::Args, Debug, Default)]
+pub struct Settings {
+    #[command(flatten)]
+    connection: Connection,
     /// Prefix of topics, consumer groups and transactional ids.
     #[arg(long)]
     app: Option<String>,
@@ -59,8 +82,7 @@ impl Settings {
     /// These flags, as a command that has only them gives them.
     pub fn of(config: Option<PathBuf>, brokers: Option<String>) -> Settings {
         Settings {
-            config,
-            brokers,
+            connection: Connection { config, brokers },
             ..Settings::default()
         }
     }
@@ -97,7 +119,7 @@ impl Settings {
         build: impl FnOnce(Input<'_>) -> Result<T, Vec<String>>,
     ) -> Result<T, Vec<String>> {
         let mut file = None;
-        if let Some(path) = &self.config {
+        if let Some(path) = &self.connection.config {
             let name = path.display().to_string();
             if looks_secret(&name) {
                 return Err(vec![
@@ -124,7 +146,7 @@ impl Settings {
 
     fn written(&self) -> Written {
         let list = |given: &[String]| (!given.is_empty()).then(|| given.to_vec());
-        let brokers = self.brokers.as_deref();
+        let brokers = self.connection.brokers.as_deref();
         Written {
             app: self.app.clone(),
             sources: list(&self.sources),

@@ -8,7 +8,7 @@
 
 use std::borrow::Cow;
 
-use super::extract::{self, Found, Slots};
+use super::extract::{self, Found};
 use super::json::{Fault, Scanner};
 use super::recover;
 use super::refuse::Run;
@@ -16,6 +16,7 @@ use super::survey::{Standing, Survey};
 use super::{Decoded, Decoder, Recipes, Reject, Work, repair};
 use crate::event::Event;
 use crate::normalise;
+use crate::slots::Slots;
 use crate::time::Millis;
 
 /// A text of the same length that is UTF-8: each byte that is not becomes `?`.

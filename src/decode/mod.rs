@@ -23,16 +23,17 @@ mod tests;
 
 use std::cell::OnceCell;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::event::{Attribute, AttributeId, Attributes, Event, Value};
-use crate::normalise::{self, Family, Step};
+use crate::normalise::{self, Compiled, Family, Step};
 use crate::rule::Filter;
 use crate::rule::own::{Own, OwnFamily};
+use crate::slots::Slots;
 use crate::time::Millis;
 
-pub(crate) use extract::Slots;
 pub use reject::{ByReason, Refused, Reject};
 
 /// What became of one record, or of neighbours that were refused.
@@ -120,7 +121,7 @@ pub struct Decoder {
     named: Vec<AttributeId>,
     /// A decoder of all attributes that have a name, made when it is first asked for.
     all: OnceCell<Box<Decoder>>,
-    own_files: Own,
+    own_files: Arc<Own>,
     limits: Limits,
 }
 
@@ -160,14 +161,6 @@ pub(crate) struct Recipes {
     pub(crate) attributes: Vec<Vec<Compiled>>,
 }
 
-/// A step on the way to an attribute, with the slots of its places.
-pub(crate) struct Compiled {
-    pub(crate) given: Step,
-    pub(crate) when: Vec<u16>,
-    /// In the order of trust.
-    pub(crate) slots: Vec<u16>,
-}
-
 impl Decoder {
     /// A decoder that extracts `attributes`, in their order, within the default limits.
     pub fn new(attributes: &Attributes) -> Decoder {
@@ -176,11 +169,11 @@ impl Decoder {
 
     /// A decoder that extracts `attributes`, in their order, within `limits`.
     pub fn with_limits(attributes: &Attributes, limits: Limits) -> Decoder {
-        Decoder::with_own(attributes, limits, &Own::default())
+        Decoder::with_own(attributes, limits, &Arc::default())
     }
 
     /// The same, for records of a user's families as well.
-    pub fn with_own(attributes: &Attributes, limits: Limits, own: &Own) -> Decoder {
+    pub fn with_own(attributes: &Attributes, limits: Limits, own: &Arc<Own>) -> Decoder {
         let mut paths = Paths::default();
         for (key, holds) in [
             ("records", Holds::Records),
@@ -206,7 +199,7 @@ impl Decoder {
         let families = all
             .map(|family| paths.recipes(family, attributes, &raw))
             .collect();
-        let own_files = own.clone();
+        let own_files = Arc::clone(own);
         let own = (known.len()..).zip(own.families());
         let own = own.map(|(place, own)| paths.choice(own, place)).collect();
         let of_paths = (0..).zip(&raw);

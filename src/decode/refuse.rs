@@ -2,11 +2,12 @@
 //! first.
 
 use super::envelope::Reader;
-use super::extract::{self, Slots};
+use super::extract;
 use super::json::Scanner;
 use super::repair;
 use super::{Decoded, Decoder, Refused, Reject};
 use crate::normalise;
+use crate::slots::Slots;
 
 /// Neighbours that were refused.
 pub(super) struct Run {

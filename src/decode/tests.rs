@@ -42,7 +42,7 @@ fn refused_shown(refused: &Refused) -> String {
 fn decoder(names: &[&str]) -> Decoder {
     let mut attributes = Attributes::default();
     for name in names {
-        attributes.intern(Attribute::parse(name).unwrap());
+        attributes.intern(normalise::attribute(name, &[]).unwrap());
     }
     Decoder::new(&attributes)
 }
@@ -409,7 +409,7 @@ fn bytes_that_are_not_utf8() {
 #[test]
 fn limits() {
     let mut attributes = Attributes::default();
-    attributes.intern(Attribute::parse("record.n").unwrap());
+    attributes.intern(normalise::attribute("record.n", &[]).unwrap());
     let limits = Limits {
         message_bytes: 60,
         records: 2,

@@ -105,14 +105,13 @@ fn condition(text: &str) -> Result<(Only, &str), String> {
 
 #[cfg(test)]
 mod tests {
-    use crate::event::Attribute;
 
     fn check(name: &str, expected: &str) {
-        let found = Attribute::parse(name);
+        let found = crate::normalise::attribute(name, &[]);
         match found {
             Ok(attribute) => {
                 assert_eq!(attribute.to_string(), expected, "{name}");
-                let again = Attribute::parse(expected);
+                let again = crate::normalise::attribute(expected, &[]);
                 assert_eq!(again, Ok(attribute), "{expected}");
             }
             Err(message) => assert!(message.contains(expected), "{name}: {message}"),

@@ -67,6 +67,14 @@ pub(crate) struct Step {
     pub(crate) paths: Texts,
 }
 
+/// A step on the way to an attribute, with the slots of its places.
+pub(crate) struct Compiled {
+    pub(crate) given: Step,
+    pub(crate) when: Vec<u16>,
+    /// In the order of trust.
+    pub(crate) slots: Vec<u16>,
+}
+
 /// A value as it stands, wherever that is.
 pub(crate) const AS_IS: Step = Step {
     derivation: Derivation::AsIs,

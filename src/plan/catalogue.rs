@@ -8,7 +8,7 @@
 //! The rules themselves are parsed when somebody asks for them: one that this version cannot read
 //! harms nobody as long as nothing names it.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -48,6 +48,8 @@ pub struct Catalogue {
     lists: BTreeMap<Hash, Result<Arc<List>, Later>>,
     /// Files of attributes.
     attributes: BTreeMap<Hash, own::OwnFile>,
+    /// What they come to together, by those that rules name together: most rules name the same.
+    owns: RefCell<BTreeMap<Vec<Hash>, Arc<Own>>>,
     rules: BTreeMap<Hash, Kept<RuleEntry, LoadedRule>>,
     plans: BTreeMap<Hash, Kept<PlanEntry, Plan>>,
     /// Plans as they stand in the topic, the newest last.
@@ -374,6 +376,9 @@ impl Catalogue {
 
     /// The attributes that users brought, of the files that a rule's entry names.
     fn own(&self, entry: &RuleEntry) -> Result<Arc<Own>, Unusable> {
+        if let Some(known) = self.owns.borrow().get(&entry.attributes) {
+            return Ok(Arc::clone(known));
+        }
         let known = |hash: &Hash| self.attributes.get(hash).cloned();
         let file = |hash: &Hash| known(hash).ok_or(Unusable::Missing(*hash));
         let files = entry
@@ -382,7 +387,10 @@ impl Catalogue {
             .map(file)
             .collect::<Result<_, _>>()?;
         let own = Own::of(files).map_err(|errors| rule::in_one_line(&errors));
-        own.map(Arc::new).map_err(Unusable::Unreadable)
+        let own = own.map(Arc::new).map_err(Unusable::Unreadable)?;
+        let mut owns = self.owns.borrow_mut();
+        owns.insert(entry.attributes.clone(), Arc::clone(&own));
+        Ok(own)
     }
 
     fn list(&self, hash: Hash) -> Result<&Arc<List>, Unusable> {
@@ -507,8 +515,7 @@ impl Catalogue {
                 entry: hash,
                 since: self.since(newest, entry.fingerprint, minute),
             });
-            self.draft_lists(rule, &mut entries);
-            self.draft_attributes(rule, &mut entries);
+            self.draft_beside(rule, &mut entries);
             if !self.rules.contains_key(&hash) {
                 entries.push((format!("rule/{hash}"), value));
             }
@@ -526,25 +533,17 @@ impl Catalogue {
         Draft { plan, entries }
     }
 
-    /// The lists that a rule names, where neither the topic nor these entries have them.
-    fn draft_lists(&self, rule: &Rule, entries: &mut Vec<(String, Vec<u8>)>) {
-        for (_, list) in rule.lists.iter() {
-            let value = list.to_json();
+    /// The lists that a rule names, and the files of attributes that it is read with, where neither
+    /// the topic nor these entries have them.
+    fn draft_beside(&self, rule: &Rule, entries: &mut Vec<(String, Vec<u8>)>) {
+        let lists = rule.lists.iter();
+        let lists = lists.map(|(_, list)| ("list", list.to_json()));
+        let files = rule.lists.own().files().iter();
+        let files = files.map(|file| ("attributes", json(file)));
+        for (kind, value) in lists.chain(files) {
             let hash = Hash::of(&value);
-            let key = format!("list/{hash}");
-            if !self.lists.contains_key(&hash) && entries.iter().all(|(known, _)| *known != key) {
-                entries.push((key, value));
-            }
-        }
-    }
-
-    /// The files of attributes that a rule is read with, likewise.
-    fn draft_attributes(&self, rule: &Rule, entries: &mut Vec<(String, Vec<u8>)>) {
-        for file in rule.lists.own().files() {
-            let value = json(file);
-            let hash = Hash::of(&value);
-            let key = format!("attributes/{hash}");
-            let is_known = self.attributes.contains_key(&hash);
+            let key = format!("{kind}/{hash}");
+            let is_known = self.lists.contains_key(&hash) || self.attributes.contains_key(&hash);
             if !is_known && entries.iter().all(|(known, _)| *known != key) {
                 entries.push((key, value));
             }

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::{filter, having, name};
-use crate::event::{Attribute, AttributeId, Attributes};
+use crate::event::{AttributeId, Attributes};
 use crate::rule::attribute::{Kind, Names};
 use crate::rule::check::Check;
 use crate::rule::clock::{Clock, Zone};
@@ -29,7 +29,7 @@ pub const NAMES: [&str; 5] = [
 pub fn table() -> Attributes {
     let mut attributes = Attributes::default();
     for name in NAMES {
-        attributes.intern(Attribute::parse(name).unwrap());
+        attributes.intern(crate::normalise::attribute(name, &[]).unwrap());
     }
     attributes
 }
@@ -312,6 +312,9 @@ proptest! {
 #[test]
 fn attributes_print_as_they_are_read() {
     for name in NAMES {
-        assert_eq!(attribute::print(&Attribute::parse(name).unwrap()), name);
+        assert_eq!(
+            attribute::print(&crate::normalise::attribute(name, &[]).unwrap()),
+            name
+        );
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use watchfire::bytes;
 use watchfire::decode::{Decoder, Work};
 use watchfire::detect::{Detector, SourcePartition};
-use watchfire::event::{Attribute, Attributes, Event};
+use watchfire::event::{Attributes, Event};
 use watchfire::fold::admission::admit;
 use watchfire::fold::key::pane::Pane;
 use watchfire::fold::key::stored::Stored;
@@ -186,7 +186,7 @@ impl Checks {
             "record.properties[a = \"b\"].a",
         ];
         for path in paths {
-            attributes.intern(Attribute::parse(path).expect("a path"));
+            attributes.intern(normalise::attribute(path, &[]).expect("a path"));
         }
         let mut names = Attributes::default();
         let rules = rule::parse("rules", RULES, &mut names).expect("valid rules");

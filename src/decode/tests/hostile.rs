@@ -9,7 +9,7 @@ const STEPS_MAX: u64 = 40;
 fn everything() -> Decoder {
     let mut attributes = normalise::all();
     for name in ["record.n", "record.properties.a", "record.properties.a.b"] {
-        attributes.intern(Attribute::parse(name).unwrap());
+        attributes.intern(crate::normalise::attribute(name, &[]).unwrap());
     }
     Decoder::new(&attributes)
 }

@@ -112,7 +112,7 @@ fn what_stands_in_one_list_stays_together() {
         "record.l.m.w",
         "record.l[k=\"1\"].m[v=\"2\"].w",
     ];
-    let ids = names.map(|name| attributes.intern(Attribute::parse(name).unwrap()));
+    let ids = names.map(|name| attributes.intern(normalise::attribute(name, &[]).unwrap()));
     let text = r#"{"l":[{"n":"y","m":[{"v":7,"w":7}]},
         {"n":"x","k":1,"m":[{"v":1,"w":"a"},{"v":2,"w":"b"}]}]}"#;
     let mut places = Vec::new();
@@ -227,7 +227,7 @@ proptest! {
             json.to_string()
         };
         let parts: Vec<String> = NAMES.iter().map(|name| {
-            let path = match Attribute::parse(name).unwrap() {
+            let path = match normalise::attribute(name, &[]).unwrap() {
                 Attribute::Selected(path) => path,
                 Attribute::Path(path) => path
                     .into_iter()
