@@ -50,7 +50,7 @@ use watchfire::matches::{Match, MatchedRecord, key_hash};
 use watchfire::plan::{Catalogue, LoadedRule, Plan, Source};
 use watchfire::record::{Hash, Position};
 
-use condition::{Found, Holding, Horizon, has_absence, reach, wait, waits};
+use condition::{Found, Holding, Horizon, Since, has_absence, reach, wait, waits};
 use incident::{describe, episodes, excepted};
 use set::{Among, Seen, Set, new_for};
 
@@ -83,7 +83,7 @@ struct Key {
     /// What is certain of that.
     found: Found,
     /// The rule's, when this key was last evaluated.
-    since: i64,
+    since: Since,
     /// By incident.
     said: BTreeMap<Hash, Said>,
     /// The watermark after which one of those is over.
@@ -149,7 +149,7 @@ pub fn final_incidents(
         keys.entry(name).or_insert((rule, Vec::new())).1.push(seen);
     }
     let horizon = Horizon {
-        since: 0,
+        since: &Since::ALWAYS,
         watermark: Some(END_OF_TIME),
     };
     let mut all = Vec::new();
@@ -340,7 +340,7 @@ impl Oracle {
     fn is_due(&self, name: &Name) -> bool {
         let (rule, key) = (&self.rules[&name.0].rule, &self.keys[name]);
         let horizon = Horizon {
-            since: key.since,
+            since: &key.since,
             watermark: self.watermark,
         };
         let over = key
@@ -353,9 +353,11 @@ impl Oracle {
     fn news(&mut self, name: &Name, before: Option<i64>, offset: i64) -> Vec<(Name, Incident)> {
         let InForce { rule, since, .. } = self.rules[&name.0].clone();
         let key = self.keys.get_mut(name).expect("known key");
-        key.since = since;
+        let wait = wait(&rule.rule.condition, rule.rule.window);
+        let settled = before.map(|before| before - rule.settings.lateness - wait);
+        key.since.take(since, settled);
         let horizon = Horizon {
-            since,
+            since: &key.since,
             watermark: self.watermark,
         };
         key.found = Found::of(&rule, &key.holding, horizon);
@@ -431,8 +433,10 @@ impl Oracle {
         let InForce { rule, since, .. } = &self.rules[&name.0];
         let before = before.expect("nothing is late without a watermark");
         let key = &self.keys[name];
+        let mut of_rule = Since::ALWAYS;
+        of_rule.take(*since, None);
         let horizon = Horizon {
-            since: *since,
+            since: &of_rule,
             watermark: self.watermark,
         };
         let oldest = before - rule.settings.lateness - reach(rule);

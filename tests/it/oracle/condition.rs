@@ -93,9 +93,40 @@ pub struct Found {
 
 /// When what was found is certain.
 #[derive(Clone, Copy, Debug)]
-pub struct Horizon {
-    pub since: i64,
+pub struct Horizon<'a> {
+    pub since: &'a Since,
     pub watermark: Option<i64>,
+}
+
+/// From when on a rule has been in force, for a key: what is final is not judged by a later one.
+#[derive(Clone, Debug, Default)]
+pub struct Since {
+    now: i64,
+    /// Earlier ones, each with the second before which all was final when the next one was taken.
+    earlier: Vec<(i64, i64)>,
+}
+
+impl Since {
+    pub const ALWAYS: Since = Since {
+        now: 0,
+        earlier: Vec::new(),
+    };
+
+    /// Takes the rule's, when what is before `settled` is final.
+    pub fn take(&mut self, now: i64, settled: Option<i64>) {
+        if self.now != now {
+            let settled = settled.map(|settled| (settled, self.now));
+            self.earlier.extend(settled);
+            self.now = now;
+        }
+    }
+
+    /// That by which a trigger is judged.
+    fn of(&self, t: i64) -> i64 {
+        let mut earlier = self.earlier.iter();
+        let one = earlier.find(|(settled, _)| t < *settled);
+        one.map_or(self.now, |(_, since)| *since)
+    }
 }
 
 impl Holding {
@@ -106,7 +137,7 @@ impl Holding {
 }
 
 impl Found {
-    pub fn of(loaded: &LoadedRule, holding: &Holding, horizon: Horizon) -> Found {
+    pub fn of(loaded: &LoadedRule, holding: &Holding, horizon: Horizon<'_>) -> Found {
         let rule = &loaded.rule;
         let mut held = holding.0.clone();
         for (pattern, held) in held.iter_mut().enumerate() {
@@ -121,9 +152,12 @@ impl Found {
             horizon,
         };
         let mut triggers: Vec<Trigger> = sight.triggers(&rule.condition).into_values().collect();
-        if horizon.since != 0 && needs_past(loaded) {
-            let first = horizon.since + loaded.settings.patience + memory(loaded);
-            triggers.retain(|trigger| trigger.t >= first);
+        if needs_past(loaded) {
+            let after = loaded.settings.patience + memory(loaded);
+            triggers.retain(|trigger| {
+                let since = horizon.since.of(trigger.t);
+                since == 0 || trigger.t >= since + after
+            });
         }
         let clears: BTreeSet<i64> = rule
             .clear
@@ -138,7 +172,7 @@ impl Found {
     }
 }
 
-impl Horizon {
+impl Horizon<'_> {
     fn is_past(&self, second: i64) -> bool {
         self.watermark.is_some_and(|watermark| watermark > second)
     }
@@ -291,7 +325,7 @@ struct Sight<'a> {
     rule: &'a Rule,
     held: &'a [Vec<Held>],
     patience: i64,
-    horizon: Horizon,
+    horizon: Horizon<'a>,
 }
 
 /// The triggers of the sides of an operator, by t.
