@@ -115,8 +115,7 @@ impl<'x, 's, 'v, L: Fn(&'x str) -> Cow<'s, str> + Copy> Walk<'x, 's, 'v, L> {
             return Ok(false);
         }
         loop {
-            let key = self.scanner.string()?;
-            self.scanner.expect(b':')?;
+            let key = self.scanner.key()?;
             match node.child(key) {
                 Some(child) if child.holds() == Holds::Nothing => self.value(child, depth)?,
                 Some(child) if maybe_envelope && child.holds() == Holds::Records => {
@@ -220,8 +219,7 @@ impl<'x, 's, 'v, L: Fn(&'x str) -> Cow<'s, str> + Copy> Walk<'x, 's, 'v, L> {
             return Ok(());
         }
         loop {
-            let key = self.scanner.string()?;
-            self.scanner.expect(b':')?;
+            let key = self.scanner.key()?;
             match conditions.key(key) {
                 Some(key) => self.condition(conditions, key, depth)?,
                 None => self.skip(depth)?,

@@ -1,9 +1,11 @@
 //! A strict JSON scanner that allocates nothing: it finds where values end and leaves them there.
 //!
-//! It reads text that is already known to be UTF-8, in one pass, eight bytes at a time within
+//! It reads text that is already known to be UTF-8, in one pass, several bytes at a time within
 //! strings. What is not wanted is checked and skipped; it never becomes a tree.
 
 use std::borrow::Cow;
+
+use super::plain;
 
 /// How deep values may be nested: one bit of a `u128` each.
 pub(super) const NESTING_MAX: u32 = 128;
@@ -32,6 +34,28 @@ impl<'t> Quoted<'t> {
     pub(super) fn text(self) -> Cow<'t, str> {
         if self.escaped {
             Cow::Owned(unescape(self.raw))
+        } else {
+            Cow::Borrowed(self.raw)
+        }
+    }
+}
+
+/// The key of a member, as it stands between its quotes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Key<'t> {
+    /// UTF-8.
+    pub(super) raw: &'t [u8],
+    /// Whether it holds a backslash.
+    pub(super) escaped: bool,
+}
+
+impl<'t> Key<'t> {
+    /// The bytes of the key that is meant.
+    #[inline]
+    pub(super) fn bytes(self) -> Cow<'t, [u8]> {
+        if self.escaped {
+            let raw = str::from_utf8(self.raw).unwrap_or_default();
+            Cow::Owned(unescape(raw).into_bytes())
         } else {
             Cow::Borrowed(self.raw)
         }
@@ -74,6 +98,13 @@ impl<'t> Scanner<'t> {
     /// Skips blanks; the byte that follows them, which stays unread.
     #[inline]
     pub(super) fn token(&mut self) -> Option<u8> {
+        match self.bytes.get(self.at) {
+            Some(byte) if *byte > b' ' => Some(*byte),
+            Some(_) | None => self.token_behind_blanks(),
+        }
+    }
+
+    fn token_behind_blanks(&mut self) -> Option<u8> {
         loop {
             match self.bytes.get(self.at) {
                 Some(b' ' | b'\n' | b'\r' | b'\t') => self.at += 1,
@@ -105,12 +136,33 @@ impl<'t> Scanner<'t> {
         Ok(Quoted { raw, escaped })
     }
 
+    /// Reads the key that begins here, after blanks, and its colon.
+    #[inline]
+    pub(super) fn key(&mut self) -> Result<Key<'t>, Fault> {
+        self.expect(b'"')?;
+        let start = self.at;
+        let escaped = self.rest_of_string()?;
+        let raw = self.bytes.get(start..self.at - 1).unwrap_or_default();
+        self.expect(b':')?;
+        Ok(Key { raw, escaped })
+    }
+
     /// Reads to the end of a string whose first quote was read; whether it holds a backslash.
     #[inline]
     fn rest_of_string(&mut self) -> Result<bool, Fault> {
+        self.at += plain::length(self.bytes, self.at);
+        if self.bytes.get(self.at) == Some(&b'"') {
+            self.at += 1;
+            return Ok(false);
+        }
+        self.rest_with_escapes()
+    }
+
+    /// Reads to the end of a string that has no end here.
+    #[inline(never)]
+    fn rest_with_escapes(&mut self) -> Result<bool, Fault> {
         let mut escaped = false;
         loop {
-            self.at += plain_length(self.bytes.get(self.at..).unwrap_or_default());
             match self.bytes.get(self.at) {
                 Some(b'"') => {
                     self.at += 1;
@@ -123,6 +175,7 @@ impl<'t> Scanner<'t> {
                 Some(_) => return Err(Fault::Syntax),
                 None => return Err(Fault::End),
             }
+            self.at += plain::length(self.bytes, self.at);
         }
     }
 
@@ -302,43 +355,6 @@ impl<'t> Scanner<'t> {
     fn closes(&mut self, brackets: u128) -> bool {
         self.token() == Some(if brackets & 1 == 1 { b'}' } else { b']' })
     }
-
-    /// Skips a key and its colon.
-    #[inline]
-    fn key(&mut self) -> Result<(), Fault> {
-        self.expect(b'"')?;
-        self.rest_of_string()?;
-        self.expect(b':')
-    }
-}
-
-/// How many bytes from the start are neither a quote, nor a backslash, nor a control character.
-#[inline]
-fn plain_length(bytes: &[u8]) -> usize {
-    let mut length = 0;
-    let mut rest = bytes;
-    while let Some((chunk, after)) = rest.split_first_chunk::<8>() {
-        let special = special_bytes(u64::from_le_bytes(*chunk));
-        if special != 0 {
-            return length + special.trailing_zeros() as usize / 8;
-        }
-        length += 8;
-        rest = after;
-    }
-    let plain = |byte: &&u8| !matches!(**byte, b'"' | b'\\' | 0..=0x1f);
-    length + rest.iter().take_while(plain).count()
-}
-
-/// Sets the high bit of each byte that ends a run of plain bytes. Borrows may set it in bytes
-/// after the first such one too, never before it.
-#[inline]
-fn special_bytes(word: u64) -> u64 {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGHS: u64 = 0x8080_8080_8080_8080;
-    let below = |word: u64, limit: u8| word.wrapping_sub(ONES * u64::from(limit)) & !word;
-    let quote = below(word ^ (ONES * u64::from(b'"')), 1);
-    let backslash = below(word ^ (ONES * u64::from(b'\\')), 1);
-    (quote | backslash | below(word, 0x20)) & HIGHS
 }
 
 /// The text that a checked string means. Half of a surrogate pair becomes U+FFFD.

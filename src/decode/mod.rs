@@ -8,6 +8,7 @@
 mod envelope;
 mod extract;
 mod json;
+mod plain;
 mod recover;
 mod refuse;
 mod reject;

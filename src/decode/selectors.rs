@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use smallvec::SmallVec;
 
-use super::json::Quoted;
+use super::json::Key;
 use super::trie::{Below, Holds, Node};
 use crate::event::Only;
 
@@ -19,7 +19,7 @@ pub(super) trait Wanted<'n>: Clone {
     fn nodes(&self) -> &[&'n Node];
 
     /// What is wanted of the value at a key.
-    fn child(&self, key: Quoted<'_>) -> Option<Self>;
+    fn child(&self, key: Key<'_>) -> Option<Self>;
 
     /// What is wanted below.
     fn below(&self) -> Below;
@@ -38,7 +38,7 @@ impl<'n> Wanted<'n> for &'n Node {
     }
 
     #[inline]
-    fn child(&self, key: Quoted<'_>) -> Option<&'n Node> {
+    fn child(&self, key: Key<'_>) -> Option<&'n Node> {
         self.at_key(key)
     }
 
@@ -84,7 +84,7 @@ impl<'n> Wanted<'n> for Elements<'n> {
         &self.0
     }
 
-    fn child(&self, key: Quoted<'_>) -> Option<Elements<'n>> {
+    fn child(&self, key: Key<'_>) -> Option<Elements<'n>> {
         let children = self.0.iter().filter_map(|node| node.at_key(key));
         let children: SmallVec<_> = children.collect();
         (!children.is_empty()).then_some(Elements(children))
@@ -201,7 +201,7 @@ pub(super) struct Conditions<'n> {
 
 impl<'n> Conditions<'n> {
     /// The number of a key, if its text tells anything.
-    pub(super) fn key(&self, key: Quoted<'_>) -> Option<u16> {
+    pub(super) fn key(&self, key: Key<'_>) -> Option<u16> {
         let node = self.selectors.keys.at_key(key)?;
         node.slots.first().copied()
     }

@@ -297,13 +297,12 @@ impl Surveyor<'_, '_> {
         let Some(bracket) = self.open.back_mut().filter(|bracket| bracket.object) else {
             return Ok(());
         };
-        let key = self.scanner.string()?;
-        self.scanner.expect(b':')?;
+        let key = self.scanner.key()?;
         let node = self.decoder.root.at_key(key);
         let is_time = |slot: &u16| self.decoder.times.contains(slot);
         bracket.key = match node {
             Some(node) if node.slots.iter().any(is_time) => Key::Time,
-            Some(_) if key.raw.eq_ignore_ascii_case("properties") => Key::Properties,
+            Some(_) if key.raw.eq_ignore_ascii_case(b"properties") => Key::Properties,
             Some(_) | None => Key::Other,
         };
         bracket.records |= node.is_some_and(|node| node.holds == Holds::Records);

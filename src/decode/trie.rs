@@ -1,6 +1,6 @@
 //! The wanted paths of a record as a tree of lower-case keys.
 
-use super::json::Quoted;
+use super::json::Key;
 use super::selectors::Selectors;
 use crate::event::Segment;
 
@@ -20,7 +20,7 @@ pub(super) struct Node {
     children: Vec<Child>,
     /// Which lengths of keys there are, a bit each.
     lengths: u64,
-    /// Where children are: a power of two of places, at most half of them taken. 1 more than the
+    /// Where children are: a power of two of places, at most a quarter taken. 1 more than the
     /// child's; 0: none.
     places: Vec<u32>,
 }
@@ -52,16 +52,22 @@ pub(super) enum Below {
 
 #[derive(Debug)]
 struct Child {
-    tag: u32,
+    /// Of the key.
+    ends: Ends,
+    /// For each byte of them, the bit in which its other case differs.
+    cases: Ends,
     /// In lower case.
     key: Box<[u8]>,
     /// For each byte of it, the bit in which its other case differs; 0: it has none.
-    cases: Box<[u8]>,
+    case_bits: Box<[u8]>,
     node: Node,
 }
 
 /// The bit in which the cases of an ASCII letter differ.
 const CASE: u8 = 0x20;
+
+/// The same of eight bytes.
+const CASES: u64 = 0x2020_2020_2020_2020;
 
 /// Bytes of a key that are compared at once.
 type Word = [u8; 8];
@@ -82,9 +88,11 @@ impl Node {
                 true => CASE,
                 false => 0,
             });
+            let case_bits: Box<[u8]> = cases.collect();
             self.children.push(Child {
-                tag: tag(&key),
-                cases: cases.collect(),
+                ends: Ends::of(&key),
+                cases: Ends::of(&case_bits),
+                case_bits,
                 key: key.into_boxed_slice(),
                 node: Node::default(),
             });
@@ -117,11 +125,11 @@ impl Node {
             (None, []) => Below::Nothing,
             (None, [..]) => Below::Keys,
         };
-        self.places = vec![0; (2 * self.children.len()).next_power_of_two()];
+        self.places = vec![0; (4 * self.children.len()).next_power_of_two()];
         self.lengths = 0;
         for (number, child) in (1..).zip(&mut self.children) {
             self.lengths |= length_bit(&child.key);
-            let mut place = place_of(child.tag, self.places.len());
+            let mut place = child.ends.place(self.places.len());
             while let Some(taken) = self.places.get_mut(place) {
                 if *taken == 0 {
                     *taken = number;
@@ -139,12 +147,12 @@ impl Node {
         if self.lengths & length_bit(key) == 0 {
             return None;
         }
-        let tag = tag(key);
-        let mut place = place_of(tag, self.places.len());
+        let ends = Ends::of(key);
+        let mut place = ends.place(self.places.len());
         loop {
             let number = *self.places.get(place)? as usize;
             let child = self.children.get(number.checked_sub(1)?)?;
-            if child.tag == tag && child.is(key) {
+            if child.is(key, ends) {
                 return Some(&child.node);
             }
             place = next_place(place, self.places.len());
@@ -159,11 +167,11 @@ impl Node {
 
     /// The node of a key.
     #[inline]
-    pub(super) fn at_key(&self, key: Quoted<'_>) -> Option<&Node> {
+    pub(super) fn at_key(&self, key: Key<'_>) -> Option<&Node> {
         if key.escaped {
-            self.child(key.text().as_bytes())
+            self.child(&key.bytes())
         } else {
-            self.child(key.raw.as_bytes())
+            self.child(key.raw)
         }
     }
 
@@ -174,24 +182,69 @@ impl Node {
 }
 
 impl Child {
-    /// Whether this is its key, without regard to ASCII case.
+    /// Whether this is its key, which has these ends, without regard to ASCII case.
     #[inline]
-    fn is(&self, key: &[u8]) -> bool {
-        if key.len() != self.key.len() {
-            return false;
-        }
-        let last = (
-            key.last_chunk(),
-            self.key.last_chunk(),
-            self.cases.last_chunk(),
-        );
-        let (Some(theirs), Some(own), Some(cases)) = last else {
-            return key.eq_ignore_ascii_case(&self.key);
-        };
+    fn is(&self, key: &[u8], ends: Ends) -> bool {
+        let differ = (ends.head ^ self.ends.head) & !self.cases.head
+            | (ends.tail ^ self.ends.tail) & !self.cases.tail;
+        differ == 0
+            && key.len() == self.key.len()
+            && (key.len() <= Ends::WHOLE || self.is_between(key))
+    }
+
+    /// Whether this is its key, of the same length and ends, also between these.
+    fn is_between(&self, key: &[u8]) -> bool {
         let words = key.as_chunks().0.iter().zip(self.key.as_chunks().0);
-        let mut words = words.zip(self.cases.as_chunks().0);
-        is_same(theirs, own, cases)
-            && words.all(|((theirs, own), cases)| is_same(theirs, own, cases))
+        let mut words = words.zip(self.case_bits.as_chunks().0);
+        words.all(|((theirs, own), cases)| is_same(theirs, own, cases))
+    }
+}
+
+/// The first and the last bytes of a key: all of it if it is short.
+#[derive(Clone, Copy, Debug)]
+struct Ends {
+    head: u64,
+    tail: u64,
+}
+
+impl Ends {
+    /// Keys of so many bytes are known by length and ends.
+    const WHOLE: usize = 16;
+
+    #[inline]
+    fn of(key: &[u8]) -> Ends {
+        match (key.first_chunk(), key.last_chunk()) {
+            (Some(head), Some(tail)) => Ends {
+                head: u64::from_le_bytes(*head),
+                tail: u64::from_le_bytes(*tail),
+            },
+            _ => Ends::of_short(key),
+        }
+    }
+
+    /// Of a key that is shorter than a word.
+    fn of_short(key: &[u8]) -> Ends {
+        if let (Some(head), Some(tail)) = (key.first_chunk(), key.last_chunk()) {
+            return Ends {
+                head: u64::from(u32::from_le_bytes(*head)),
+                tail: u64::from(u32::from_le_bytes(*tail)),
+            };
+        }
+        let at = |place: usize| u64::from(key.get(place).copied().unwrap_or_default());
+        Ends {
+            head: at(0) | at(1) << 8,
+            tail: at(2),
+        }
+    }
+
+    /// Where to look first for a key with these ends among so many places.
+    #[inline]
+    fn place(self, places: usize) -> usize {
+        // What is no letter may look like another such byte: this only tells most apart.
+        let mixed = (self.head | CASES) ^ (self.tail | CASES).rotate_left(29);
+        // The multiplier of Fibonacci hashing: 2^64 over the golden ratio.
+        let mixed = mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        (mixed >> 32) as usize & places.wrapping_sub(1)
     }
 }
 
@@ -205,25 +258,6 @@ fn is_same(theirs: &Word, own: &Word, cases: &Word) -> bool {
 #[inline]
 fn length_bit(key: &[u8]) -> u64 {
     1 << key.len().min(LENGTH_MAX)
-}
-
-/// Tells most keys apart: first, middle and last byte, and the length.
-#[inline]
-fn tag(key: &[u8]) -> u32 {
-    let at = |place: usize| {
-        // What is no letter may look like another such byte: this only tells most apart.
-        key.get(place).map_or(0, |byte| u32::from(byte | CASE))
-    };
-    let length = key.len() as u32;
-    at(0) | at(key.len() / 2) << 8 | at(key.len().saturating_sub(1)) << 16 | length << 24
-}
-
-/// Where to look first for a tag among so many places.
-#[inline]
-fn place_of(tag: u32, places: usize) -> usize {
-    // The multiplier of Fibonacci hashing: 2^32 over the golden ratio.
-    let mixed = tag.wrapping_mul(0x9e37_79b9);
-    (mixed >> 16) as usize & places.wrapping_sub(1)
 }
 
 #[inline]
