@@ -24,6 +24,13 @@ pub fn to_bytes(version: u8, value: &impl Serialize) -> Vec<u8> {
     }
 }
 
+/// Adds `value` in postcard's encoding.
+pub fn append(bytes: &mut Vec<u8>, value: &impl Serialize) {
+    let written = postcard::serialize_with_flavor(value, Bytes(std::mem::take(bytes)));
+    // As above.
+    *bytes = written.unwrap_or_default();
+}
+
 /// What is written so far.
 struct Bytes(Vec<u8>);
 

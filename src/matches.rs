@@ -215,10 +215,52 @@ pub fn add_values(parts: &mut Parts, values: &[Option<String>]) {
     }
 }
 
-/// The bytes that a record takes in a message.
-pub fn size(record: &MatchedRecord) -> usize {
-    bytes::to_bytes(FORMAT, record).len()
+/// Adds the bytes of a record, as they stand in a message.
+pub fn write(bytes: &mut Vec<u8>, record: &MatchedRecord) {
+    bytes::append(bytes, record);
 }
+
+/// Sections of one message, of records that are written already.
+#[derive(Debug, Default)]
+pub struct Sections {
+    count: u64,
+    bytes: Vec<u8>,
+}
+
+impl Sections {
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Adds a section: what it says, and its records, of which there are so many.
+    pub fn add(&mut self, section: &Section, count: usize, records: &[u8]) {
+        debug_assert!(section.records.is_empty(), "records are given as bytes");
+        let Section {
+            source,
+            partition,
+            position,
+            time,
+            records: _,
+        } = section;
+        let count = count as u64;
+        bytes::append(&mut self.bytes, &(source, partition, position, time, count));
+        self.bytes.extend_from_slice(records);
+        self.count += 1;
+    }
+
+    /// The bytes of the message that has them, under this plan.
+    pub fn message(&self, plan: Hash) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(HEAD_BYTES + self.bytes.len());
+        bytes.push(FORMAT);
+        bytes::append(&mut bytes, &(plan, self.count));
+        bytes.extend_from_slice(&self.bytes);
+        bytes
+    }
+}
+
+/// What stands before the sections of a message takes no more.
+const HEAD_BYTES: usize = 32;
 
 /// The bytes of `message`.
 pub fn encode(message: &Message) -> Vec<u8> {
@@ -251,4 +293,57 @@ pub fn decode(bytes: &[u8]) -> Result<Message, Unreadable> {
 pub fn plan_of(bytes: &[u8]) -> Result<Hash, Unreadable> {
     let plan = bytes.get(1..).and_then(|rest| rest.first_chunk());
     plan.map(|plan| Hash(*plan)).ok_or(Unreadable)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sections_of_written_records_are_the_message() {
+        fn check(records: [usize; 2], time: Option<Millis>) {
+            let record = |offset: usize| MatchedRecord {
+                position: Position {
+                    epoch: 300,
+                    offset: offset as i64,
+                    index: 7,
+                },
+                time: 1_700_000_000_000,
+                future: offset.is_multiple_of(2),
+                hash: Hash::of(b"a record"),
+                event_type: Some("MS_EvtHub_a".to_owned()),
+                correlation_id: None,
+                resource_id: Some("/a/b".repeat(offset)),
+                matches: Vec::new(),
+            };
+            let sections = records.map(|count| Section {
+                source: 1,
+                partition: 200,
+                position: record(count).position,
+                time,
+                records: (0..count).map(record).collect(),
+            });
+            let mut written = Sections::default();
+            for section in &sections {
+                let mut bytes = Vec::new();
+                for record in &section.records {
+                    write(&mut bytes, record);
+                }
+                let head = Section {
+                    records: Vec::new(),
+                    ..section.clone()
+                };
+                written.add(&head, section.records.len(), &bytes);
+            }
+            let plan = Hash::of(b"a plan");
+            let message = Message {
+                plan,
+                sections: sections.to_vec(),
+            };
+            assert_eq!(written.message(plan), encode(&message));
+        }
+        check([0, 0], None);
+        check([1, 200], Some(1_700_000_000_000));
+        check([130, 1], None);
+    }
 }

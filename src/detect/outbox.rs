@@ -5,15 +5,20 @@
 
 use std::collections::BTreeMap;
 
+use smallvec::SmallVec;
+
 use super::{Counts, DeadLetter, Output, Reading, SourcePartition};
 use crate::decode::Refused;
-use crate::matches::{self, MatchedRecord, Message, Section};
+use crate::matches::{self, Match, MatchedRecord, Section, Sections};
 use crate::plan::Plan;
 use crate::record::{Hash, Position};
 use crate::time::Millis;
 
 /// Bytes that a message needs beside its records, and a section beside its own: generous.
 const OVERHEAD: usize = 64;
+
+/// Most records take no more.
+const USUAL_BYTES: usize = 512;
 
 /// The reason of a record whose matches do not fit into a message.
 pub const MATCH_TOO_LARGE: &str = "match-too-large";
@@ -38,6 +43,32 @@ impl Why {
     }
 }
 
+/// The records of one source partition for one partition of the matches topic, in order, as they
+/// stand in a message.
+#[derive(Debug, Default)]
+struct Waiting {
+    bytes: Vec<u8>,
+    records: Vec<Written>,
+}
+
+/// A record that is written.
+#[derive(Clone, Copy, Debug)]
+struct Written {
+    position: Position,
+    /// Where its bytes end.
+    end: usize,
+}
+
+impl Waiting {
+    fn add(&mut self, position: Position, record: &[u8]) {
+        self.bytes.extend_from_slice(record);
+        self.records.push(Written {
+            position,
+            end: self.bytes.len(),
+        });
+    }
+}
+
 /// Matches and dead letters that are not written yet.
 #[derive(Debug)]
 pub struct Outbox {
@@ -46,8 +77,8 @@ pub struct Outbox {
     fingerprints: Vec<Hash>,
     partitions: u32,
     message_bytes_max: usize,
-    /// By partition of the matches topic: records with their size in bytes, in order.
-    records: BTreeMap<u32, BTreeMap<SourcePartition, Vec<(MatchedRecord, usize)>>>,
+    /// By partition of the matches topic.
+    waiting: BTreeMap<u32, BTreeMap<SourcePartition, Waiting>>,
     dead_letters: Vec<DeadLetter>,
     pending_bytes: usize,
     marked: bool,
@@ -67,7 +98,7 @@ impl Outbox {
                 .collect(),
             partitions,
             message_bytes_max,
-            records: BTreeMap::new(),
+            waiting: BTreeMap::new(),
             dead_letters: Vec::new(),
             pending_bytes: 0,
             marked: false,
@@ -79,45 +110,43 @@ impl Outbox {
     /// matches be too large for a message.
     pub fn add(&mut self, source: SourcePartition, mut record: MatchedRecord, bytes: &[u8]) {
         self.counts.cut += record.cut_texts();
-        let mut shares: BTreeMap<u32, MatchedRecord> = BTreeMap::new();
-        for found in &record.matches {
-            let fingerprint = self
-                .fingerprints
-                .get(found.rule as usize)
-                .copied()
-                .unwrap_or_default();
-            let partition = matches::partition_of(fingerprint, &found.key, self.partitions);
-            let share = shares.entry(partition).or_insert_with(|| MatchedRecord {
-                matches: Vec::new(),
-                ..record.clone()
-            });
-            share.matches.push(found.clone());
-        }
-        let sized: Vec<(u32, MatchedRecord, usize)> = shares
-            .into_iter()
-            .map(|(partition, share)| {
-                let size = matches::size(&share);
-                (partition, share, size)
-            })
-            .collect();
-        if sized
-            .iter()
-            .any(|(_, _, size)| size + 2 * OVERHEAD > self.message_bytes_max)
-        {
+        let position = record.position;
+        let matches = record.matches.len() as u64;
+        let shares = self.shares(record);
+        let most = self.message_bytes_max.saturating_sub(2 * OVERHEAD);
+        if shares.iter().any(|(_, share)| share.len() > most) {
             let why = Why {
                 reason: MATCH_TOO_LARGE,
                 explanation: "its matches are larger than a message may be".to_owned(),
                 by_reason: vec![(MATCH_TOO_LARGE, 1)],
             };
-            self.reject(source, record.position, &why, bytes);
+            self.reject(source, position, &why, bytes);
             return;
         }
-        self.counts.matches += record.matches.len() as u64;
-        for (partition, share, size) in sized {
-            self.pending_bytes += size;
-            let of_partition = self.records.entry(partition).or_default();
-            of_partition.entry(source).or_default().push((share, size));
+        self.counts.matches += matches;
+        for (partition, share) in shares {
+            self.pending_bytes += share.len();
+            let of_partition = self.waiting.entry(partition).or_default();
+            of_partition.entry(source).or_default().add(position, &share);
         }
+    }
+
+    /// What a record has for each partition of the matches topic, as bytes.
+    fn shares(&self, mut record: MatchedRecord) -> SmallVec<[(u32, Vec<u8>); 1]> {
+        let mut by_partition: BTreeMap<u32, Vec<Match>> = BTreeMap::new();
+        for found in std::mem::take(&mut record.matches) {
+            let fingerprint = self.fingerprints.get(found.rule as usize);
+            let fingerprint = fingerprint.copied().unwrap_or_default();
+            let partition = matches::partition_of(fingerprint, &found.key, self.partitions);
+            by_partition.entry(partition).or_default().push(found);
+        }
+        let write = |(partition, matches)| {
+            record.matches = matches;
+            let mut bytes = Vec::with_capacity(USUAL_BYTES);
+            matches::write(&mut bytes, &record);
+            (partition, bytes)
+        };
+        by_partition.into_iter().map(write).collect()
     }
 
     /// Adds a dead letter.
@@ -146,9 +175,9 @@ impl Outbox {
     /// Drops what waits of a source partition.
     pub fn forget(&mut self, source: SourcePartition) {
         let mut bytes = 0;
-        for of_partition in self.records.values_mut() {
-            let records = of_partition.remove(&source).unwrap_or_default();
-            bytes += records.iter().map(|(_, size)| size).sum::<usize>();
+        for of_partition in self.waiting.values_mut() {
+            let waiting = of_partition.remove(&source).unwrap_or_default();
+            bytes += waiting.bytes.len();
         }
         let dead = self
             .dead_letters
@@ -165,14 +194,15 @@ impl Outbox {
     /// Takes all that waits, with how far each source partition was read.
     pub(super) fn take(&mut self, readings: &BTreeMap<SourcePartition, Reading>) -> Output {
         let mut messages = Vec::new();
-        let mut waiting = std::mem::take(&mut self.records);
+        let mut all = std::mem::take(&mut self.waiting);
         for partition in 0..self.partitions {
-            let mut records = waiting.remove(&partition).unwrap_or_default();
+            let of_partition = all.remove(&partition).unwrap_or_default();
             let mut packer = Packer::new(self.plan, self.message_bytes_max);
             for (source, Reading { position, time }) in readings {
-                let records = records.remove(source).unwrap_or_default();
-                if self.marked || !records.is_empty() {
-                    packer.section(*source, *position, time.filter(|_| self.marked), records);
+                let waiting = of_partition.get(source);
+                if self.marked || waiting.is_some() {
+                    let time = time.filter(|_| self.marked);
+                    packer.section(*source, *position, time, waiting);
                 }
             }
             messages.extend(packer.finish().into_iter().map(|bytes| (partition, bytes)));
@@ -192,7 +222,7 @@ struct Packer {
     plan: Hash,
     bytes_max: usize,
     bytes: usize,
-    sections: Vec<Section>,
+    sections: Sections,
     done: Vec<Vec<u8>>,
 }
 
@@ -202,7 +232,7 @@ impl Packer {
             plan,
             bytes_max,
             bytes: OVERHEAD,
-            sections: Vec::new(),
+            sections: Sections::default(),
             done: Vec::new(),
         }
     }
@@ -214,38 +244,44 @@ impl Packer {
         source: SourcePartition,
         position: Position,
         time: Option<Millis>,
-        records: Vec<(MatchedRecord, usize)>,
+        waiting: Option<&Waiting>,
     ) {
-        let empty = |position, time| Section {
+        let part = |position, time| Section {
             source: source.source,
             partition: source.partition,
             position,
             time,
             records: Vec::new(),
         };
-        let mut section = empty(position, time);
         self.make_room(OVERHEAD);
-        for (record, size) in records {
+        let mut cut = Cut::default();
+        let mut before: Option<Written> = None;
+        for written in waiting.iter().flat_map(|waiting| &waiting.records) {
+            let size = written.end - before.map_or(0, |before| before.end);
             if self.bytes + size > self.bytes_max {
-                let last = section
-                    .records
-                    .last()
-                    .map(|last: &MatchedRecord| last.position);
-                if let Some(last) = last {
-                    let part = std::mem::replace(&mut section, empty(position, time));
-                    self.sections.push(Section {
-                        position: last,
-                        time: None,
-                        ..part
-                    });
+                if let Some(last) = before.filter(|_| cut.count > 0) {
+                    cut.end = last.end;
+                    self.add(&part(last.position, None), waiting, cut);
                 }
                 self.flush();
                 self.bytes += OVERHEAD;
+                let start = before.map_or(0, |before| before.end);
+                cut = Cut {
+                    start,
+                    ..Cut::default()
+                };
             }
             self.bytes += size;
-            section.records.push(record);
+            cut.count += 1;
+            before = Some(*written);
         }
-        self.sections.push(section);
+        cut.end = before.map_or(0, |before| before.end);
+        self.add(&part(position, time), waiting, cut);
+    }
+
+    fn add(&mut self, section: &Section, waiting: Option<&Waiting>, cut: Cut) {
+        let bytes = waiting.and_then(|waiting| waiting.bytes.get(cut.start..cut.end));
+        self.sections.add(section, cut.count, bytes.unwrap_or_default());
     }
 
     fn make_room(&mut self, size: usize) {
@@ -256,12 +292,9 @@ impl Packer {
     }
 
     fn flush(&mut self) {
-        if !self.sections.is_empty() {
-            let sections = std::mem::take(&mut self.sections);
-            self.done.push(matches::encode(&Message {
-                plan: self.plan,
-                sections,
-            }));
+        let sections = std::mem::take(&mut self.sections);
+        if !sections.is_empty() {
+            self.done.push(sections.message(self.plan));
         }
         self.bytes = OVERHEAD;
     }
@@ -270,4 +303,14 @@ impl Packer {
         self.flush();
         self.done
     }
+}
+
+/// Those records of a section that go into one message.
+#[derive(Clone, Copy, Default)]
+struct Cut {
+    count: usize,
+    /// Where their bytes begin.
+    start: usize,
+    /// Where they end.
+    end: usize,
 }
