@@ -188,9 +188,10 @@ fn tables(families: &[(String, Table)]) -> String {
         categories.extend(named.map(|category| (category.to_ascii_lowercase(), place)));
     }
     made += "];\n";
-    categories.sort();
+    categories.sort_by_key(|(category, _)| (category.len(), category.clone()));
     let mut seen = std::collections::BTreeSet::new();
     times.retain(|time| seen.insert(time.to_ascii_lowercase()));
+    line(&mut made, "/// In lower case, by length, then by text.");
     line(
         &mut made,
         &format!("pub(super) const CATEGORIES: &[(&str, usize)] = &{categories:?};"),

@@ -22,6 +22,7 @@ use crate::event::{Attribute, Attributes, OwnName, Value};
 use crate::slots::Slots;
 use crate::time::{self, Millis};
 
+pub(crate) use derive::without_blanks;
 pub(crate) use table::{AS_IS, Compiled, Derivation, Sources, Step, TIMES, of_category};
 pub use table::{Family, KnownAttribute};
 

@@ -47,6 +47,12 @@ impl<'s> Slots<'s> {
         self.slot(slot).map(|found| &found.value)
     }
 
+    /// Whether anything was found for one of the first so many slots.
+    pub(crate) fn has_any_of(&self, first: usize) -> bool {
+        let places = self.places.get(..first).unwrap_or(&self.places);
+        places.iter().fold(0, |all, place| all | place) != 0
+    }
+
     fn slot(&self, slot: u16) -> Option<&Slot<'s>> {
         let place = *self.places.get(usize::from(slot))?;
         self.found.get(usize::from(place.checked_sub(1)?))

@@ -13,7 +13,7 @@ use super::json::{Fault, Scanner};
 use super::recover;
 use super::refuse::Run;
 use super::survey::{Standing, Survey};
-use super::{Decoded, Decoder, Recipes, Reject, Work, repair};
+use super::{Decoder, Draft, Drafted, Reject, Work, repair};
 use crate::event::Event;
 use crate::normalise;
 use crate::slots::Slots;
@@ -35,7 +35,7 @@ pub(super) fn read<'m>(
     message: &'m [u8],
     text: &str,
     timestamp: Option<Millis>,
-    each: &mut dyn FnMut(Decoded<'m, '_>),
+    each: &mut dyn FnMut(Drafted<'m, '_, '_>),
 ) -> Work {
     let mut reader = Reader {
         decoder,
@@ -61,15 +61,6 @@ pub(super) fn read<'m>(
     reader.work
 }
 
-/// Fills the attributes of an event.
-fn fill<'t>(event: &mut Event<'t>, recipes: Option<&Recipes>, slots: &Slots<'t>, record: &'t str) {
-    let recipes = recipes.map_or(&[] as &[_], |recipes| &recipes.attributes);
-    event.values.resize(recipes.len(), None);
-    for (recipe, value) in recipes.iter().zip(&mut event.values) {
-        normalise::fill(value, recipe, slots, record);
-    }
-}
-
 /// Whether any attribute tells something of a record, be it asked for or not.
 #[cold]
 fn is_recognised(decoder: &Decoder, record: &str) -> bool {
@@ -82,8 +73,9 @@ fn is_recognised(decoder: &Decoder, record: &str) -> bool {
         let read = extract::record(root, &mut scanner, &mut slots, false, extract::own);
         extract::unwrap(all, start, &mut slots, extract::own);
         let mut event = Event::default();
-        fill(&mut event, all.recipes(&slots), &slots, text);
-        read.is_ok().then(|| all.tells(&event))
+        let recipes = all.recipes(&slots);
+        let mut draft = Draft::new(all, recipes, &mut event, &mut slots, text);
+        read.is_ok().then(|| draft.tells())
     };
     // A record that was mended is mended once more.
     let told = tells(record).or_else(|| tells(&repair::repair(record)));
@@ -117,7 +109,7 @@ pub(super) struct Reader<'m, 't, 'd, 'e> {
     pub(super) message: &'m [u8],
     pub(super) text: &'t str,
     timestamp: Option<Millis>,
-    pub(super) each: &'e mut dyn FnMut(Decoded<'m, '_>),
+    pub(super) each: &'e mut dyn FnMut(Drafted<'m, '_, '_>),
     pub(super) slots: Slots<'t>,
     event: Event<'t>,
     pub(super) index: u32,
@@ -403,7 +395,7 @@ impl<'t> Reader<'_, 't, '_, '_> {
     /// Hands over the record that was read, from `at` to `end`.
     pub(super) fn accept(&mut self, at: usize, end: usize) {
         let recipes = self.decoder.recipes(&self.slots);
-        let own = self.decoder.own_time(&self.slots);
+        let own = normalise::own_time(&recipes.time, &self.slots);
         let Some(time) = own.or(self.timestamp) else {
             return self.refuse(at, end, Reject::NoTime);
         };
@@ -413,17 +405,15 @@ impl<'t> Reader<'_, 't, '_, '_> {
         self.event.time = time;
         self.event.has_own_time = own.is_some();
         let record = self.text.get(at..end).unwrap_or_default();
-        fill(&mut self.event, recipes, &self.slots, record);
-        self.event.is_recognised =
-            self.decoder.tells(&self.event) || is_recognised(self.decoder, record);
-        self.work.unrecognised += u64::from(!self.event.is_recognised);
-        self.slots
-            .take_lists(&self.decoder.paths, &mut self.event.lists);
-        let bytes = self.message.get(at..end).unwrap_or_default();
-        (self.each)(Decoded {
+        let (event, slots) = (&mut self.event, &mut self.slots);
+        let mut draft = Draft::new(self.decoder, recipes, event, slots, record);
+        let is_recognised = draft.tells() || is_recognised(self.decoder, record);
+        draft.recognise(is_recognised);
+        self.work.unrecognised += u64::from(!is_recognised);
+        (self.each)(Drafted {
             index: self.index,
-            bytes,
-            outcome: Ok(&self.event),
+            bytes: self.message.get(at..end).unwrap_or_default(),
+            outcome: Ok(draft),
         });
         self.index += 1;
         self.work.hidden += self.slots.hidden;

@@ -130,6 +130,12 @@ impl<'t> Scanner<'t> {
     #[inline]
     pub(super) fn string(&mut self) -> Result<Quoted<'t>, Fault> {
         self.expect(b'"')?;
+        self.quoted()
+    }
+
+    /// Reads the string whose first quote was read.
+    #[inline]
+    fn quoted(&mut self) -> Result<Quoted<'t>, Fault> {
         let start = self.at;
         let escaped = self.rest_of_string()?;
         let raw = self.text.get(start..self.at - 1).unwrap_or_default();
@@ -139,6 +145,32 @@ impl<'t> Scanner<'t> {
     /// Reads the key that begins here, after blanks, and its colon.
     #[inline]
     pub(super) fn key(&mut self) -> Result<Key<'t>, Fault> {
+        match self.short_key() {
+            Some(key) => Ok(key),
+            None => self.any_key(),
+        }
+    }
+
+    /// The same of a key that is seen at one look, as most are; else nothing is read.
+    #[inline]
+    fn short_key(&mut self) -> Option<Key<'t>> {
+        let (b'"', rest) = self.bytes.get(self.at..)?.split_first()? else {
+            return None;
+        };
+        let length = plain::length_within(rest.first_chunk()?);
+        let (raw, rest) = rest.split_at_checked(length)?;
+        let [b'"', b':', ..] = rest else {
+            return None;
+        };
+        self.at += length + 3;
+        Some(Key {
+            raw,
+            escaped: false,
+        })
+    }
+
+    #[inline(never)]
+    fn any_key(&mut self) -> Result<Key<'t>, Fault> {
         self.expect(b'"')?;
         let start = self.at;
         let escaped = self.rest_of_string()?;

@@ -5,6 +5,7 @@
 //! neighbours are read on. Nothing is lost without a word: every record becomes an event or a
 //! [`Reject`].
 
+mod draft;
 mod envelope;
 mod extract;
 mod json;
@@ -35,6 +36,7 @@ use crate::rule::own::{Own, OwnFamily};
 use crate::slots::Slots;
 use crate::time::Millis;
 
+pub(crate) use draft::Draft;
 pub use reject::{ByReason, Refused, Reject};
 
 /// What became of one record, or of neighbours that were refused.
@@ -46,6 +48,16 @@ pub struct Decoded<'m, 'e> {
     pub bytes: &'m [u8],
     /// The event, or why there is none.
     pub outcome: Result<&'e Event<'e>, &'e Refused>,
+}
+
+/// The same, of which an event is still in the making.
+pub(crate) struct Drafted<'m, 'd, 't> {
+    /// As of [`Decoded`].
+    pub(crate) index: u32,
+    /// The same.
+    pub(crate) bytes: &'m [u8],
+    /// The event, or why there is none.
+    pub(crate) outcome: Result<Draft<'d, 't>, &'d Refused>,
 }
 
 /// What it took to decode, and which limits were hit that refuse no record.
@@ -110,9 +122,13 @@ pub struct Decoder {
     category: Vec<u16>,
     /// Where a record of no known category has something that tells its family.
     tells: Vec<(u16, usize)>,
+    /// The slots of these are the first ones, so many.
+    telling: usize,
     /// The same paths, each to its place in the list of them, whatever stands there.
     said: trie::Node,
-    /// By family; those that a user brought come behind the others.
+    /// Of records of no family.
+    general: Recipes,
+    /// By family, but for the general one; those that a user brought come behind the others.
     families: Vec<Recipes>,
     /// What tells that a record is of a family that a user brought.
     own: Vec<Choice>,
@@ -120,6 +136,8 @@ pub struct Decoder {
     paths: Vec<(AttributeId, u16)>,
     /// The places of attributes that say something of a record: those that have a name.
     named: Vec<AttributeId>,
+    /// That of the event type, if it is asked for.
+    event_type: Option<AttributeId>,
     /// A decoder of all attributes that have a name, made when it is first asked for.
     all: OnceCell<Box<Decoder>>,
     own_files: Arc<Own>,
@@ -155,6 +173,7 @@ impl Choice {
 }
 
 /// What becomes of the records of one family.
+#[derive(Default)]
 pub(crate) struct Recipes {
     /// When they happened.
     pub(crate) time: Vec<Compiled>,
@@ -176,6 +195,13 @@ impl Decoder {
     /// The same, for records of a user's families as well.
     pub fn with_own(attributes: &Attributes, limits: Limits, own: &Arc<Own>) -> Decoder {
         let mut paths = Paths::default();
+        let known = normalise::families();
+        let mut tells = Vec::new();
+        for (place, family) in known.iter().enumerate() {
+            let slots = paths.add_all(&family.has);
+            tells.extend(slots.into_iter().map(|slot| (slot, place)));
+        }
+        let telling = usize::from(paths.slots);
         for (key, holds) in [
             ("records", Holds::Records),
             ("value", Holds::Answer),
@@ -189,17 +215,11 @@ impl Decoder {
         };
         let times = paths.add_all(normalise::TIMES);
         let category = paths.add_all(&CATEGORY);
-        let known = normalise::families();
-        let mut tells = Vec::new();
-        for (place, family) in known.iter().enumerate() {
-            let slots = paths.add_all(&family.has);
-            tells.extend(slots.into_iter().map(|slot| (slot, place)));
-        }
         let raw: Vec<Option<u16>> = attributes.list().iter().map(|a| paths.raw(a)).collect();
         let all = known.iter().chain(own.families().map(|own| &own.family));
-        let families = all
-            .map(|family| paths.recipes(family, attributes, &raw))
-            .collect();
+        let mut families = all.map(|family| paths.recipes(family, attributes, &raw));
+        let general = families.next().unwrap_or_default();
+        let families = families.collect();
         let own_files = Arc::clone(own);
         let own = (known.len()..).zip(own.families());
         let own = own.map(|(place, own)| paths.choice(own, place)).collect();
@@ -217,11 +237,14 @@ impl Decoder {
             times,
             category,
             tells,
+            telling,
             said: said_times(),
+            general,
             families,
             own,
             paths: of_paths,
             named: named(attributes),
+            event_type: attributes.place(&Attribute::Named("eventType")),
             all: OnceCell::new(),
             own_files,
             limits,
@@ -229,28 +252,30 @@ impl Decoder {
     }
 
     /// The recipes for the record whose values stand in `slots`.
-    pub(crate) fn recipes(&self, slots: &Slots<'_>) -> Option<&Recipes> {
+    pub(crate) fn recipes(&self, slots: &Slots<'_>) -> &Recipes {
+        let family = self.family(slots);
+        let family = family.and_then(|family| self.families.get(family.checked_sub(1)?));
+        family.unwrap_or(&self.general)
+    }
+
+    /// The place of the family of the record whose values stand in `slots`.
+    fn family(&self, slots: &Slots<'_>) -> Option<usize> {
         let mut own = self.own.iter();
         if let Some(chosen) = own.find(|choice| choice.is_of(slots)) {
-            return self.families.get(chosen.family);
+            return Some(chosen.family);
         }
         let mut categories = self.category.iter().filter_map(|slot| slots.get(*slot));
         let named = categories.find_map(|value| match value {
-            Value::Text(category) => normalise::of_category(category.trim()),
+            Value::Text(category) => normalise::of_category(normalise::without_blanks(category)),
             Value::Integer(_) | Value::Float(_) | Value::Bool(_) | Value::Many(_) => None,
         });
         let told = || {
             let mut tells = self.tells.iter();
-            tells
-                .find(|(slot, _)| slots.get(*slot).is_some())
-                .map(|(_, family)| *family)
+            let told = tells.find(|(slot, _)| slots.get(*slot).is_some());
+            told.map(|(_, family)| *family)
         };
-        self.families.get(named.or_else(told).unwrap_or(0))
-    }
-
-    /// When the record whose values stand in `slots` happened, as it says itself.
-    fn own_time(&self, slots: &Slots<'_>) -> Option<Millis> {
-        normalise::own_time(&self.recipes(slots)?.time, slots)
+        let told = || slots.has_any_of(self.telling).then(told).flatten();
+        named.or_else(told)
     }
 
     /// Whether the record whose values stand in `slots` is wrapped around another.
@@ -280,9 +305,25 @@ impl Decoder {
         timestamp: Option<Millis>,
         each: &mut dyn FnMut(Decoded<'m, '_>),
     ) -> Work {
+        self.draft(message, timestamp, &mut |drafted| {
+            each(Decoded {
+                index: drafted.index,
+                bytes: drafted.bytes,
+                outcome: drafted.outcome.map(Draft::whole),
+            });
+        })
+    }
+
+    /// The same, but of an event nothing but its type is made unless `each` asks for it.
+    pub(crate) fn draft<'m>(
+        &self,
+        message: &'m [u8],
+        timestamp: Option<Millis>,
+        each: &mut dyn FnMut(Drafted<'m, '_, '_>),
+    ) -> Work {
         let timestamp = normalise::timestamp(timestamp);
         if let Some(refused) = self.refused_unread(message) {
-            each(Decoded {
+            each(Drafted {
                 index: 0,
                 bytes: message,
                 outcome: Err(&refused),

@@ -3,7 +3,7 @@
 use wide::u8x16;
 
 /// Bytes that are looked at together.
-const BLOCK: usize = 16;
+pub(super) const BLOCK: usize = 16;
 
 /// The last of the control characters.
 const CONTROL_MAX: u8 = 0x1f;
@@ -22,6 +22,12 @@ pub(super) fn length(bytes: &[u8], start: usize) -> usize {
         rest = after;
     }
     length + rest.iter().take_while(|byte| !is_special(**byte)).count()
+}
+
+/// The same within a block; all of it if no byte is one.
+#[inline]
+pub(super) fn length_within(block: &[u8; BLOCK]) -> usize {
+    (special_bytes(block) | 1 << BLOCK).trailing_zeros() as usize
 }
 
 fn is_special(byte: u8) -> bool {
@@ -58,6 +64,9 @@ mod tests {
             let rest = bytes.get(start..).unwrap_or_default();
             let wanted = rest.iter().take_while(|byte| !is_special(**byte)).count();
             prop_assert_eq!(length(&bytes, start), wanted);
+            if let Some(block) = rest.first_chunk() {
+                prop_assert_eq!(length_within(block), wanted.min(BLOCK));
+            }
         }
     }
 }

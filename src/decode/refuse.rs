@@ -5,7 +5,7 @@ use super::envelope::Reader;
 use super::extract;
 use super::json::Scanner;
 use super::repair;
-use super::{Decoded, Decoder, Refused, Reject};
+use super::{Decoder, Drafted, Refused, Reject};
 use crate::normalise;
 use crate::slots::Slots;
 
@@ -80,7 +80,7 @@ impl Reader<'_, '_, '_, '_> {
     /// Hands over what was refused since the last good record.
     pub(super) fn tell_refused(&mut self) {
         if let Some(run) = self.refused.take() {
-            (self.each)(Decoded {
+            (self.each)(Drafted {
                 index: run.index,
                 bytes: self.message.get(run.start..run.end).unwrap_or_default(),
                 outcome: Err(&run.refused),

@@ -193,6 +193,7 @@ impl Child {
     }
 
     /// Whether this is its key, of the same length and ends, also between these.
+    #[inline(never)]
     fn is_between(&self, key: &[u8]) -> bool {
         let words = key.as_chunks().0.iter().zip(self.key.as_chunks().0);
         let mut words = words.zip(self.case_bits.as_chunks().0);

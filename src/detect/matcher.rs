@@ -9,7 +9,7 @@ use super::index::Index;
 use super::several::{At, Shares, TooMany};
 use crate::bounded;
 use crate::canonical;
-use crate::decode::{Decoded, Decoder, Refused, Reject, Work};
+use crate::decode::{Decoder, Drafted, Refused, Reject, Work};
 use crate::event::{Attribute, AttributeId, Attributes, Event, Value};
 use crate::matches::{self, Input, Match, MatchedRecord, PatternMatch};
 use crate::normalise;
@@ -99,7 +99,7 @@ impl Matcher {
         let own = own.cloned().unwrap_or_default();
         Matcher {
             decoder: Decoder::with_own(&attributes, plan.decoding, &own),
-            index: Index::new(rules.iter().map(|ruled| &ruled.rule)),
+            index: Index::new(rules.iter().map(|ruled| &ruled.rule), shown.event_type),
             rules,
             shown,
         }
@@ -118,55 +118,73 @@ impl Matcher {
             index,
             shown,
         } = self;
-        let rules = &*rules;
         let timestamp = normalise::timestamp(timestamp);
-        decoder.decode(
-            payload,
-            timestamp,
-            &mut |Decoded {
-                      index: place,
-                      bytes,
-                      outcome,
-                  }| {
-                let outcome = match outcome {
-                    Err(refused) => Found::Rejected(refused.clone()),
-                    Ok(event) => {
-                        let (time, future) = not_in_future(event.time, timestamp);
-                        let look = Look::at(event.time);
-                        let matched = matches(rules, index, *shown, event, &look);
-                        let matched = matched.map(|(matches, capped)| {
-                            let found = (!matches.is_empty())
-                                .then(|| record(*shown, event, bytes, matches));
-                            let found = found.map(|record| MatchedRecord {
+        let each = &mut |drafted: Drafted<'m, '_, '_>| {
+            let outcome = match drafted.outcome {
+                Err(refused) => Found::Rejected(refused.clone()),
+                Ok(draft) => {
+                    let (time, future) = not_in_future(draft.time(), timestamp);
+                    let found = match index.candidates(draft.event_type()) {
+                        [] => Ok(Outcome::default()),
+                        candidates => {
+                            let may_match = candidates.iter().filter_map(|place| {
+                                let ruled = rules.get(*place)?;
+                                Some((*place as u32, ruled))
+                            });
+                            outcome(may_match, *shown, draft.whole(), drafted.bytes)
+                        }
+                    };
+                    match found {
+                        Ok(found) => Found::Event {
+                            time,
+                            future,
+                            partly: found.partly,
+                            capped: found.capped,
+                            matched: found.matched.map(|record| MatchedRecord {
                                 time,
                                 future,
                                 ..record
-                            });
-                            (found, capped)
-                        });
-                        match matched {
-                            Ok((matched, capped)) => Found::Event {
-                                time,
-                                future,
-                                partly: look.omitted.any(),
-                                capped,
-                                matched,
-                            },
-                            Err(TooMany) => Found::Rejected(Refused::one(
-                                Reject::MatchTooLarge,
-                                "more than a million values for one rule".to_owned(),
-                            )),
-                        }
+                            }),
+                        },
+                        Err(TooMany) => Found::Rejected(Refused::one(
+                            Reject::MatchTooLarge,
+                            "more than a million values for one rule".to_owned(),
+                        )),
                     }
-                };
-                each(Record {
-                    index: place,
-                    bytes,
-                    outcome,
-                });
-            },
-        )
+                }
+            };
+            each(Record {
+                index: drafted.index,
+                bytes: drafted.bytes,
+                outcome,
+            });
+        };
+        decoder.draft(payload, timestamp, each)
     }
+}
+
+/// What rules made of an event.
+#[derive(Default)]
+struct Outcome {
+    matched: Option<MatchedRecord>,
+    capped: bool,
+    partly: bool,
+}
+
+/// What `rules`, each with its place, make of an event.
+fn outcome<'r>(
+    rules: impl Iterator<Item = (u32, &'r Ruled)>,
+    shown: Shown,
+    event: &Event<'_>,
+    bytes: &[u8],
+) -> Result<Outcome, TooMany> {
+    let look = Look::at(event.time);
+    let (matches, capped) = matches(rules, event, &look)?;
+    Ok(Outcome {
+        matched: (!matches.is_empty()).then(|| record(shown, event, bytes, matches)),
+        capped,
+        partly: look.omitted.any(),
+    })
 }
 
 fn not_in_future(time: Millis, timestamp: Option<Millis>) -> (Millis, bool) {
@@ -190,19 +208,14 @@ fn record(shown: Shown, event: &Event<'_>, bytes: &[u8], matches: Vec<Match>) ->
     }
 }
 
-fn matches(
-    rules: &[Ruled],
-    index: &mut Index,
-    shown: Shown,
+fn matches<'r>(
+    rules: impl Iterator<Item = (u32, &'r Ruled)>,
     event: &Event<'_>,
     look: &Look,
 ) -> Result<(Vec<Match>, bool), TooMany> {
     let mut matches: Vec<Match> = Vec::new();
     let mut capped = false;
-    for place in index.candidates(event.get(shown.event_type)) {
-        let Some(rule) = rules.get(*place) else {
-            continue;
-        };
+    for (place, rule) in rules {
         let first = matches.len();
         let mut several = false;
         let mut passed: SmallVec<[u32; 4]> = SmallVec::new();
@@ -217,14 +230,14 @@ fn matches(
                 if facet.has_several() {
                     several = true;
                 } else {
-                    let own = (*place as u32, &rule.rule);
+                    let own = (place, &rule.rule);
                     add_pattern(&mut matches, own, number, facet);
                 }
             }
         }
         if several {
             matches.truncate(first);
-            let own = (*place as u32, rule);
+            let own = (place, rule);
             capped |= add_several(&mut matches, own, &passed, event, look)?;
         }
     }

@@ -65,8 +65,18 @@ pub(super) fn texts<'t>(value: &Value<'t>) -> Option<Value<'t>> {
 
 fn trimmed<'t>(text: &Cow<'t, str>) -> Cow<'t, str> {
     match text {
-        Cow::Borrowed(text) => Cow::Borrowed(text.trim()),
-        Cow::Owned(text) => Cow::Owned(text.trim().to_owned()),
+        Cow::Borrowed(text) => Cow::Borrowed(without_blanks(text)),
+        Cow::Owned(text) => Cow::Owned(without_blanks(text).to_owned()),
+    }
+}
+
+/// A text without outer blanks. Nearly all have none.
+pub(crate) fn without_blanks(text: &str) -> &str {
+    let is_plain = |end: Option<&u8>| end.is_some_and(u8::is_ascii_graphic);
+    let bytes = text.as_bytes();
+    match is_plain(bytes.first()) && is_plain(bytes.last()) {
+        true => text,
+        false => text.trim(),
     }
 }
 
@@ -79,6 +89,9 @@ fn part<'t>(text: Cow<'t, str>, pick: impl Fn(&str) -> Option<&str>) -> Option<V
     (!part.is_empty()).then_some(Value::Text(part))
 }
 
+/// What event types of Azure's operations begin with.
+const PREFIX: &str = "MS_EvtHub_";
+
 /// `MS_EvtHub_compute_virtualmachines_runcommand_action`: the operation in lower case, without a
 /// leading `microsoft.` and trailing points, with `_` for slashes and blanks and `-` for all kinds
 /// of dashes. Written into `spare`.
@@ -89,16 +102,19 @@ pub(super) fn event_type(operation: &str, mut spare: String) -> String {
     };
     let name = name.trim_end_matches(|c: char| c == '.' || c.is_whitespace());
     spare.clear();
-    spare.push_str("MS_EvtHub_");
+    spare.push_str(PREFIX);
     if !name.is_ascii() {
         spare.extend(name.chars().map(|c| typed(c).to_ascii_lowercase()));
         return spare;
     }
+    spare.push_str(name);
     let mut bytes = spare.into_bytes();
-    bytes.extend(name.bytes().map(|byte| match byte {
-        b'/' | b' ' | b'\t'..=b'\r' => b'_',
-        other => other.to_ascii_lowercase(),
-    }));
+    for byte in bytes.iter_mut().skip(PREFIX.len()) {
+        *byte = match *byte {
+            b'/' | b' ' | b'\t'..=b'\r' => b'_',
+            other => other.to_ascii_lowercase(),
+        };
+    }
     // All of them are ASCII.
     String::from_utf8(bytes).unwrap_or_default()
 }

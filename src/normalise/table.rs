@@ -186,6 +186,11 @@ pub(crate) fn of_category(category: &str) -> Option<usize> {
 
 /// The family of a category in lower case.
 fn named(category: &[u8]) -> Option<usize> {
-    let place = CATEGORIES.binary_search_by(|known| known.0.as_bytes().cmp(category));
+    let order = |text: &[u8]| {
+        text.len()
+            .cmp(&category.len())
+            .then_with(|| text.cmp(category))
+    };
+    let place = CATEGORIES.binary_search_by(|known| order(known.0.as_bytes()));
     CATEGORIES.get(place.ok()?).map(|(_, family)| *family)
 }

@@ -45,6 +45,25 @@ impl Look {
     }
 }
 
+/// What is certain of an expression before all values are known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    Holds,
+    Fails,
+    /// It depends on the others.
+    Open,
+}
+
+impl Verdict {
+    fn turned(self) -> Verdict {
+        match self {
+            Verdict::Holds => Verdict::Fails,
+            Verdict::Fails => Verdict::Holds,
+            Verdict::Open => Verdict::Open,
+        }
+    }
+}
+
 /// A test of one attribute.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Test {
@@ -117,6 +136,33 @@ impl Expression {
         }
     }
 
+    /// What is certain of it for all events with this value of one attribute.
+    fn verdict(&self, known: (AttributeId, Option<&Value<'_>>), look: &Look) -> Verdict {
+        let all = |parts: &[Expression], decides: Verdict| {
+            let mut all = decides.turned();
+            for part in parts {
+                match part.verdict(known, look) {
+                    verdict if verdict == decides => return decides,
+                    Verdict::Open => all = Verdict::Open,
+                    Verdict::Holds | Verdict::Fails => {}
+                }
+            }
+            all
+        };
+        match self {
+            Expression::And(parts) => all(parts, Verdict::Fails),
+            Expression::Or(parts) => all(parts, Verdict::Holds),
+            Expression::Not(inner) => inner.verdict(known, look).turned(),
+            Expression::Test(test) if test.attribute == known.0 => {
+                match test.check.holds(known.1, &look.omitted) != test.negated {
+                    true => Verdict::Holds,
+                    false => Verdict::Fails,
+                }
+            }
+            Expression::Test(_) | Expression::Computed(_) => Verdict::Open,
+        }
+    }
+
     fn required(&self, attribute: AttributeId) -> Option<Vec<String>> {
         match self {
             Expression::And(parts) => parts.iter().find_map(|part| part.required(attribute)),
@@ -186,6 +232,14 @@ impl Filter {
     /// The same, and `look` says what was left out.
     pub fn passes(&self, event: &Event<'_>, look: &Look) -> bool {
         self.expression.holds(&|id| event.get(id), look)
+    }
+
+    /// Whether it may hold for an event of which only this attribute is known.
+    pub fn may_pass(&self, attribute: AttributeId, value: Option<&Value<'_>>) -> bool {
+        let look = Look::default();
+        let verdict = self.expression.verdict((attribute, value), &look);
+        // What was not looked at may say otherwise.
+        verdict != Verdict::Fails || look.omitted.any()
     }
 
     /// The same over any source of values (an incident's) and time.
