@@ -127,7 +127,10 @@ impl Outbox {
         for (partition, share) in shares {
             self.pending_bytes += share.len();
             let of_partition = self.waiting.entry(partition).or_default();
-            of_partition.entry(source).or_default().add(position, &share);
+            of_partition
+                .entry(source)
+                .or_default()
+                .add(position, &share);
         }
     }
 
@@ -281,7 +284,8 @@ impl Packer {
 
     fn add(&mut self, section: &Section, waiting: Option<&Waiting>, cut: Cut) {
         let bytes = waiting.and_then(|waiting| waiting.bytes.get(cut.start..cut.end));
-        self.sections.add(section, cut.count, bytes.unwrap_or_default());
+        self.sections
+            .add(section, cut.count, bytes.unwrap_or_default());
     }
 
     fn make_room(&mut self, size: usize) {
