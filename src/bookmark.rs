@@ -2,7 +2,9 @@
 //! deleted and made again, a disk was lost, or a namespace failed over.
 //!
 //! So which message was read last is kept with each committed offset: its place, its timestamp and
-//! a hash. Whoever goes on there reads that message again and compares.
+//! a hash. Whoever goes on there reads that message again and compares. Where nothing was read, and
+//! nothing stood before the start, the start is where the log begins: one that begins before it is
+//! another.
 
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +37,32 @@ impl std::fmt::Display for Bookmark {
             Some(timestamp) => write!(f, "{offset} {timestamp} {hash:016x}"),
             None => write!(f, "{offset} - {hash:016x}"),
         }
+    }
+}
+
+/// By what a log is known again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KnownBy {
+    /// The message of it that was read last; where none was read yet, the one before the start.
+    Message(Bookmark),
+    /// Its first offset: none was read yet, and none stood before the start.
+    Beginning,
+    /// Nothing.
+    Nothing,
+}
+
+impl KnownBy {
+    /// The message, if it is known by one.
+    pub fn bookmark(self) -> Option<Bookmark> {
+        match self {
+            KnownBy::Message(bookmark) => Some(bookmark),
+            KnownBy::Beginning | KnownBy::Nothing => None,
+        }
+    }
+
+    /// The timestamp of that message.
+    pub fn timestamp(self) -> Option<Millis> {
+        self.bookmark().and_then(|bookmark| bookmark.timestamp)
     }
 }
 
@@ -95,6 +123,8 @@ pub enum Sign {
     NoMessage,
     /// It ends before what was read.
     EndsBefore,
+    /// It begins before what was its first offset.
+    BeginsBefore,
 }
 
 impl std::fmt::Display for Sign {
@@ -103,6 +133,7 @@ impl std::fmt::Display for Sign {
             Sign::OtherMessage => "another message stands where the last one was read",
             Sign::NoMessage => "no message stands where the last one was read",
             Sign::EndsBefore => "it ends before what was read",
+            Sign::BeginsBefore => "it begins before what was its first offset",
         })
     }
 }
@@ -130,17 +161,19 @@ impl Bookmark {
     }
 }
 
-/// Whether the log that was `found` is the one that was read to before `next`, and whose message
-/// there was `bookmark`.
-pub fn judge(next: i64, bookmark: Option<Bookmark>, found: LogNow) -> Judgement {
+/// Whether the log that was `found` is the one that was read to before `next`.
+pub fn judge(next: i64, known_by: KnownBy, found: LogNow) -> Judgement {
     if canary::is(Canary::ReplacedUnseen) {
         return Judgement::Same;
     }
     if found.high < next {
         return Judgement::EndTooLow;
     }
-    let Some(bookmark) = bookmark else {
-        return Judgement::Incomparable("no message of it is known");
+    let bookmark = match known_by {
+        KnownBy::Message(bookmark) => bookmark,
+        KnownBy::Beginning if found.low < next => return Judgement::Another(Sign::BeginsBefore),
+        KnownBy::Beginning => return Judgement::Same,
+        KnownBy::Nothing => return Judgement::Incomparable("no message of it is known"),
     };
     if bookmark.offset < found.low {
         return Judgement::Incomparable("its last message that was read is deleted");
@@ -158,7 +191,7 @@ pub fn judge(next: i64, bookmark: Option<Bookmark>, found: LogNow) -> Judgement 
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use super::{Bookmark, Judgement, LogNow, Sign, There, judge};
+    use super::{Bookmark, Judgement, KnownBy, LogNow, Sign, There, judge};
 
     pub(crate) const BOOKMARK: Bookmark = Bookmark {
         offset: 41,
@@ -170,7 +203,8 @@ pub(crate) mod tests {
     fn logs_are_told_apart() {
         let check = |low, high, there, expected| {
             let found = LogNow { low, high, there };
-            assert_eq!(judge(42, Some(BOOKMARK), found), expected, "{found:?}");
+            let judged = judge(42, KnownBy::Message(BOOKMARK), found);
+            assert_eq!(judged, expected, "{found:?}");
         };
         check(0, 42, There::Message(BOOKMARK), Judgement::Same);
         check(41, 99, There::Message(BOOKMARK), Judgement::Same);
@@ -203,13 +237,30 @@ pub(crate) mod tests {
                 high: 99,
                 there,
             };
-            assert!(cannot(judge(42, Some(BOOKMARK), found)), "{found:?}");
+            let judged = judge(42, KnownBy::Message(BOOKMARK), found);
+            assert!(cannot(judged), "{found:?}");
         }
         let found = LogNow {
             low: 0,
             high: 42,
             there: There::Unknown,
         };
-        assert!(cannot(judge(42, None, found)));
+        assert!(cannot(judge(42, KnownBy::Nothing, found)));
+    }
+
+    #[test]
+    fn a_log_of_which_nothing_was_read_is_known_by_where_it_begins() {
+        let check = |low, high, expected| {
+            let there = There::Unknown;
+            let found = LogNow { low, high, there };
+            assert_eq!(judge(42, KnownBy::Beginning, found), expected, "{found:?}");
+        };
+        check(42, 42, Judgement::Same);
+        check(42, 99, Judgement::Same);
+        // Retention took what came then.
+        check(50, 99, Judgement::Same);
+        check(41, 99, Judgement::Another(Sign::BeginsBefore));
+        check(0, 42, Judgement::Another(Sign::BeginsBefore));
+        check(0, 41, Judgement::EndTooLow);
     }
 }

@@ -32,6 +32,8 @@ pub enum Canary {
     ChangedAgainLost,
     /// A source partition that is another log is gone on with as if it were the one that was read.
     ReplacedUnseen,
+    /// A new epoch of a source partition begins behind the first message of its log.
+    EpochBeginsLate,
     /// An event follows itself.
     FollowsItself,
     /// What UNLESS names may come between.
@@ -51,7 +53,7 @@ pub enum Canary {
 #[cfg(feature = "canary")]
 impl Canary {
     /// All of them.
-    pub const ALL: [Canary; 21] = [
+    pub const ALL: [Canary; 22] = [
         Canary::DedupOff,
         Canary::WindowEdge,
         Canary::ExpireEarly,
@@ -66,6 +68,7 @@ impl Canary {
         Canary::EmptiedForgotten,
         Canary::ChangedAgainLost,
         Canary::ReplacedUnseen,
+        Canary::EpochBeginsLate,
         Canary::FollowsItself,
         Canary::UnlessIgnored,
         Canary::UnlessAtOnce,

@@ -3,32 +3,37 @@
 //! # Format
 //!
 //! It is text: `v2 <epoch>`, and behind it, where a message is known by which the log can be known
-//! again, its [`Bookmark`]. Before, it was the epoch alone, which is still read.
+//! again, its [`Bookmark`], or `first`, where the offset is the log's first and nothing was read
+//! yet. Before, it was the epoch alone, which is still read.
 
-use crate::bookmark::Bookmark;
+use crate::bookmark::{Bookmark, KnownBy};
+use crate::canary::{self, Canary};
 use crate::plan::epochs::BeginAt;
 use crate::time::Millis;
 
 /// What the text begins with.
 const VERSION: &str = "v2";
 
+/// Stands in place of a bookmark where the log is known by where it begins.
+const FIRST: &str = "first";
+
 /// What stands beside a committed offset of a source partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReadTo {
     /// The epoch that the offset belongs to.
     pub epoch: u32,
-    /// The message read last; where none was read yet, the one before the start. `None`: there is
-    /// none, or an older version has written this.
-    pub bookmark: Option<Bookmark>,
+    /// By what the log is known again. Nothing, where an older version has written this.
+    pub known_by: KnownBy,
 }
 
 impl ReadTo {
     /// As it stands beside the committed offset.
     pub fn to_text(&self) -> String {
-        let ReadTo { epoch, bookmark } = self;
-        match bookmark {
-            Some(bookmark) => format!("{VERSION} {epoch} {bookmark}"),
-            None => format!("{VERSION} {epoch}"),
+        let ReadTo { epoch, known_by } = self;
+        match known_by {
+            KnownBy::Message(bookmark) => format!("{VERSION} {epoch} {bookmark}"),
+            KnownBy::Beginning => format!("{VERSION} {epoch} {FIRST}"),
+            KnownBy::Nothing => format!("{VERSION} {epoch}"),
         }
     }
 
@@ -53,7 +58,7 @@ impl ReadTo {
             let epoch = epoch.ok_or_else(unreadable)?;
             return Ok(ReadTo {
                 epoch,
-                bookmark: None,
+                known_by: KnownBy::Nothing,
             });
         };
         let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
@@ -70,11 +75,15 @@ fn parse_fields(fields: &[&str]) -> Option<ReadTo> {
     match fields {
         [epoch] => Some(ReadTo {
             epoch: epoch.parse().ok()?,
-            bookmark: None,
+            known_by: KnownBy::Nothing,
+        }),
+        [epoch, FIRST] => Some(ReadTo {
+            epoch: epoch.parse().ok()?,
+            known_by: KnownBy::Beginning,
         }),
         [epoch, offset, timestamp, hash] => Some(ReadTo {
             epoch: epoch.parse().ok()?,
-            bookmark: Some(Bookmark::parse(offset, timestamp, hash)?),
+            known_by: KnownBy::Message(Bookmark::parse(offset, timestamp, hash)?),
         }),
         _ => None,
     }
@@ -91,10 +100,8 @@ pub struct LastRead {
 /// The message read last.
 #[derive(Clone, Debug)]
 enum Newest {
-    /// None is known.
-    None,
-    /// It was hashed.
-    Hashed(Bookmark),
+    /// This is known of it; where it was read, it was hashed.
+    Known(KnownBy),
     /// It is as it was.
     Whole {
         offset: i64,
@@ -110,7 +117,7 @@ impl From<ReadTo> for LastRead {
     fn from(read_to: ReadTo) -> LastRead {
         LastRead {
             epoch: read_to.epoch,
-            message: read_to.bookmark.map_or(Newest::None, Newest::Hashed),
+            message: Newest::Known(read_to.known_by),
         }
     }
 }
@@ -119,11 +126,12 @@ impl LastRead {
     /// This message was read.
     pub fn read(&mut self, offset: i64, timestamp: Option<Millis>, payload: &[u8]) {
         if payload.len() > KEPT_MAX {
-            self.message = Newest::Hashed(Bookmark::of(offset, timestamp, payload));
+            let bookmark = Bookmark::of(offset, timestamp, payload);
+            self.message = Newest::Known(KnownBy::Message(bookmark));
             return;
         }
         let mut kept = match &mut self.message {
-            Newest::None | Newest::Hashed(_) => Vec::new(),
+            Newest::Known(_) => Vec::new(),
             Newest::Whole { payload, .. } => std::mem::take(payload),
         };
         kept.clear();
@@ -137,22 +145,24 @@ impl LastRead {
 
     /// Whether a message is known by which the log can be told from others.
     pub fn is_known(&self) -> bool {
-        !matches!(self.message, Newest::None)
+        match self.message {
+            Newest::Known(known_by) => known_by.bookmark().is_some(),
+            Newest::Whole { .. } => true,
+        }
     }
 
     /// As it stands beside the committed offset.
     pub fn to_text(&self) -> String {
-        let bookmark = match &self.message {
-            Newest::None => None,
-            Newest::Hashed(bookmark) => Some(*bookmark),
+        let known_by = match &self.message {
+            Newest::Known(known_by) => *known_by,
             Newest::Whole {
                 offset,
                 timestamp,
                 payload,
-            } => Some(Bookmark::of(*offset, *timestamp, payload)),
+            } => KnownBy::Message(Bookmark::of(*offset, *timestamp, payload)),
         };
         let epoch = self.epoch;
-        ReadTo { epoch, bookmark }.to_text()
+        ReadTo { epoch, known_by }.to_text()
     }
 }
 
@@ -191,36 +201,41 @@ pub fn go_on(
             false => GoOn::At(next),
         };
     }
+    let first = low + canary::slip(Canary::EpochBeginsLate);
     match begin_at {
-        BeginAt::Oldest => GoOn::At(low),
+        BeginAt::Oldest => GoOn::At(first),
         BeginAt::Committed => GoOn::At(next.min(high).max(low)),
         BeginAt::LastRead => {
-            let timestamp = read_to.bookmark.and_then(|bookmark| bookmark.timestamp);
-            timestamp.map_or(GoOn::At(low), GoOn::NotOlder)
+            let timestamp = read_to.known_by.timestamp();
+            timestamp.map_or(GoOn::At(first), GoOn::NotOlder)
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{ReadTo, is_of_before};
-    use crate::bookmark::Bookmark;
+    use super::{LastRead, ReadTo, is_of_before};
     use crate::bookmark::tests::BOOKMARK;
+    use crate::bookmark::{Bookmark, KnownBy};
 
     #[test]
     fn what_is_written_is_read() {
         for read_to in [
             ReadTo {
                 epoch: 0,
-                bookmark: None,
+                known_by: KnownBy::Nothing,
+            },
+            ReadTo {
+                epoch: 3,
+                known_by: KnownBy::Beginning,
             },
             ReadTo {
                 epoch: 7,
-                bookmark: Some(BOOKMARK),
+                known_by: KnownBy::Message(BOOKMARK),
             },
             ReadTo {
                 epoch: 1 << 30,
-                bookmark: Some(Bookmark {
+                known_by: KnownBy::Message(Bookmark {
                     timestamp: None,
                     ..BOOKMARK
                 }),
@@ -230,9 +245,26 @@ mod tests {
         }
         let text = ReadTo {
             epoch: 7,
-            bookmark: Some(BOOKMARK),
+            known_by: KnownBy::Message(BOOKMARK),
         };
         assert_eq!(text.to_text(), "v2 7 41 1767225600000 0123456789abcdef");
+    }
+
+    #[test]
+    fn the_message_read_last_takes_the_place_of_what_was_known() {
+        let mut last = LastRead::from(ReadTo {
+            epoch: 3,
+            known_by: KnownBy::Beginning,
+        });
+        assert!(!last.is_known());
+        assert_eq!(last.to_text(), "v2 3 first");
+        last.read(41, Some(7), b"a message");
+        assert!(last.is_known());
+        let read_to = ReadTo {
+            epoch: 3,
+            known_by: KnownBy::Message(Bookmark::of(41, Some(7), b"a message")),
+        };
+        assert_eq!(last.to_text(), read_to.to_text());
     }
 
     #[test]
@@ -240,7 +272,7 @@ mod tests {
         let old = |epoch| {
             Ok(ReadTo {
                 epoch,
-                bookmark: None,
+                known_by: KnownBy::Nothing,
             })
         };
         assert_eq!(ReadTo::parse("", 9), old(9));
@@ -252,6 +284,8 @@ mod tests {
             "v2 x",
             "v2 -1",
             "v2 1 2",
+            "v2 first",
+            "v2 1 first 2",
             "v2 1 2 3",
             "v2 1 -2 3 0123456789abcdef",
             "v2 1 2 3 0123456789abcdefg",

@@ -69,15 +69,14 @@ impl Reading {
     }
 }
 
-/// The entry that notes how far a partition was read; `None`: nothing of it was.
-fn note_of(((topic, number), reading): (&Partition, &Reading)) -> Option<(String, Vec<u8>)> {
+/// The entry that notes how far a partition was read.
+fn note_of((topic, number): &Partition, reading: &Reading) -> (String, Vec<u8>) {
     let noted = NotedEntry {
         epoch: reading.read_to.epoch,
         offset: reading.next,
         beside: reading.read_to.to_text(),
     };
-    let entry = noted.entry(topic, number.unsigned_abs());
-    reading.read_to.is_known().then_some(entry)
+    noted.entry(topic, number.unsigned_abs())
 }
 
 /// What the loop does next.
@@ -201,7 +200,8 @@ impl Stage {
             group = member.join_again(group, error)?;
         }
         if self.commit(&group)? {
-            let notes: Vec<_> = self.readings.iter().filter_map(note_of).collect();
+            let readings = self.readings.iter();
+            let notes: Vec<_> = readings.map(|(of, reading)| note_of(of, reading)).collect();
             noting::note_at_end(&self.config, &self.health, &notes);
         }
         Ok(())

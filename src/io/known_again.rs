@@ -68,7 +68,7 @@ pub fn look(
 ) -> Result<BTreeMap<Partition, LogNow>> {
     let places = logs.iter().filter_map(|(partition, log)| {
         let (low, high) = bounds.get(partition)?;
-        let offset = log.read_to.bookmark?.offset;
+        let offset = log.read_to.known_by.bookmark()?.offset;
         (*low..*high)
             .contains(&offset)
             .then(|| (partition.clone(), offset))

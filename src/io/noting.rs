@@ -24,8 +24,8 @@ type Entry = (String, Vec<u8>);
 
 /// What was noted when.
 pub struct Noting {
-    /// The epoch, and the time.
-    noted: BTreeMap<Partition, (u32, Instant)>,
+    /// The epoch, whether a message was known by which the log is known again, and the time.
+    noted: BTreeMap<Partition, (u32, bool, Instant)>,
     ask: Sender<Ask>,
 }
 
@@ -38,15 +38,20 @@ impl Noting {
         }
     }
 
-    /// Whether how far a partition was read in this epoch is to be noted, and then is.
-    pub fn is_due(&mut self, partition: &Partition, epoch: u32) -> bool {
+    /// Whether how far a partition was read in this epoch is to be noted, and then is. `is_known`:
+    /// a message is known by which its log can be known again.
+    pub fn is_due(&mut self, partition: &Partition, epoch: u32, is_known: bool) -> bool {
         let now = clock::instant();
         let is_noted = self
             .noted
             .get(partition)
-            .is_some_and(|(noted, when)| *noted == epoch && now.duration_since(*when) < INTERVAL);
+            .is_some_and(|(of, with_message, when)| {
+                let is_recent = now.duration_since(*when) < INTERVAL;
+                (*of, *with_message) == (epoch, is_known) && is_recent
+            });
         if !is_noted {
-            self.noted.insert(partition.clone(), (epoch, now));
+            let noted = (epoch, is_known, now);
+            self.noted.insert(partition.clone(), noted);
         }
         !is_noted
     }

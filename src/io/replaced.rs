@@ -9,7 +9,7 @@ use super::client::{self, Health, START_PATIENCE};
 use super::group::{Asking, Committed, Partition, partitions_of};
 use super::known_again::{self, AsRead};
 use super::topics::{Deviation, Names, Weight};
-use crate::bookmark::{Judgement, Sign, judge};
+use crate::bookmark::{Judgement, KnownBy, Sign, judge};
 use crate::config::Config;
 use crate::detect::read_to::ReadTo;
 use crate::fold::partition::{Bookmarks, Commit};
@@ -92,7 +92,7 @@ fn found(
     let found = known_again::look(config, health, &bounds, &logs)?;
     let others = found.into_iter().filter_map(|(partition, now)| {
         let log = logs.get(&partition)?;
-        match judge(log.next, log.read_to.bookmark, now) {
+        match judge(log.next, log.read_to.known_by, now) {
             Judgement::Same | Judgement::Incomparable(_) => None,
             Judgement::Another(sign) => Some((partition, sign)),
             Judgement::EndTooLow => Some((partition, Sign::EndsBefore)),
@@ -126,7 +126,8 @@ fn folded(
     let found = committed.cloned().or_else(|| noted().map(Committed::from));
     let commit = Commit::from(found?);
     let bookmark = Bookmarks::of(None, Some(&commit)).committed;
-    let read_to = ReadTo { epoch: 0, bookmark };
+    let known_by = bookmark.map_or(KnownBy::Nothing, KnownBy::Message);
+    let read_to = ReadTo { epoch: 0, known_by };
     let next = commit.offset;
     Some(AsRead { next, read_to })
 }

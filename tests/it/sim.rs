@@ -136,6 +136,9 @@ fn wanted() -> impl Iterator<Item = String> {
         "recreated",
         "truncated",
         "failed over",
+        "recreated unseen",
+        "truncated unseen",
+        "failed over unseen",
         "retention overrun",
         "recreated, and what was committed is gone with it",
         "what was committed is forgotten",
@@ -290,7 +293,7 @@ fn run(seed: u64) -> BTreeSet<String> {
     let nature = Nature {
         rules_change: rng.one_in(3),
         replaced,
-        resends: rng.one_in(2) && replaced.is_none(),
+        resends: rng.one_in(2),
         late: rng.one_in(2),
         days: rng.one_in(2),
         goes_on: rng.one_in(3),
@@ -591,6 +594,7 @@ impl Sim {
         }
         if restart {
             let plan = self.some_plan(self.detect[worker].plan.clone());
+            let plan = self.world.with_epochs(&plan);
             self.detect[worker].restart(&self.world, plan);
         }
     }
@@ -891,7 +895,8 @@ impl Sim {
     fn drain(&mut self) {
         for turn in 0..4 {
             for worker in &mut self.detect {
-                let plan = self.plans[self.plans.len() - 1].clone();
+                let plan = &self.plans[self.plans.len() - 1];
+                let plan = self.world.with_epochs(plan);
                 if !self.nature.rules_change && !self.nature.anew || turn == 0 {
                     worker.restart(&self.world, plan);
                 }

@@ -65,7 +65,7 @@ impl Pace {
 /// Rows of one matches partition.
 type Disk = BTreeMap<Vec<u8>, Vec<u8>>;
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceMessage {
     pub timestamp: i64,
     pub payload: Vec<u8>,
@@ -383,13 +383,21 @@ impl DetectWorker {
             return 0;
         };
         self.note_begun(world);
+        if !offsets && self.reads_what_is_gone(world) {
+            // It ends before that: nobody could tell the log that is there by what it had said of
+            // the one before, and not committed.
+            return 0;
+        }
         for (partition, bytes) in output.messages {
             world.logs[partition as usize].push((world.clock, bytes));
         }
-        if offsets {
-            for (partition, (next, read_to)) in progress {
-                world.commit_read(partition as usize, next, read_to);
-                world.note(partition as usize);
+        for (partition, (next, read_to)) in progress {
+            let partition = partition as usize;
+            if offsets {
+                world.commit_read(partition, next, read_to);
+                world.note(partition);
+            } else {
+                world.write_read(partition, next, read_to.epoch);
             }
         }
         output.counts.rejected

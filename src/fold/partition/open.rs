@@ -2,7 +2,7 @@
 
 use super::note::{Note, NoteError};
 use super::{Commit, Partition};
-use crate::bookmark::{self, Bookmark, Judgement, LogNow, Sign, There};
+use crate::bookmark::{self, Bookmark, Judgement, KnownBy, LogNow, Sign, There};
 use crate::bytes::Unreadable;
 use crate::canary::{self, Canary};
 use crate::fold::place::{Cursor, Place, Portion};
@@ -235,7 +235,7 @@ fn is_of_other_log(state: &State, found: Found<'_>) -> bool {
 /// Whether the log is the one of this bookmark, in whose place this stands.
 fn judge(bookmark: Bookmark, Found { low, high, .. }: Found<'_>, there: There) -> Judgement {
     let now = LogNow { low, high, there };
-    bookmark::judge(bookmark.offset + 1, Some(bookmark), now)
+    bookmark::judge(bookmark.offset + 1, KnownBy::Message(bookmark), now)
 }
 
 /// What was noted with a committed offset. Somebody else's commit has no note: then all that the

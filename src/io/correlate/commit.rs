@@ -143,7 +143,7 @@ impl Stage {
         let noting = &mut self.noting;
         let matches = Names::of(&self.config.app).matches;
         let foldings = self.folding.iter();
-        let due = foldings.filter(|(n, _)| noting.is_due(&(matches.to_string(), **n), 0));
+        let due = foldings.filter(|(n, _)| noting.is_due(&(matches.to_string(), **n), 0, true));
         let notes = due.map(|(number, folding)| note_of(&matches, *number, folding));
         let notes = notes.collect();
         self.noting.note(notes);

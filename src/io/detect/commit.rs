@@ -116,10 +116,11 @@ impl Stage {
     /// What is due to be noted of how far the sources are read.
     fn notes(&mut self) -> Vec<(String, Vec<u8>)> {
         let noting = &mut self.noting;
-        let known = self.readings.iter();
-        let known = known.filter(|(_, reading)| reading.read_to.is_known());
-        let due = known.filter(|(p, reading)| noting.is_due(p, reading.read_to.epoch));
-        due.filter_map(note_of).collect()
+        let due = self.readings.iter().filter(|(partition, reading)| {
+            let read_to = &reading.read_to;
+            noting.is_due(partition, read_to.epoch, read_to.is_known())
+        });
+        due.map(|(of, reading)| note_of(of, reading)).collect()
     }
 
     fn progress(&self) -> Vec<Progress> {

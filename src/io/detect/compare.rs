@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 
 use super::{Ask, Stage};
-use crate::bookmark::{Judgement, LogNow, Sign, There, judge};
+use crate::bookmark::{Judgement, KnownBy, LogNow, Sign, There, judge};
 use crate::config::OnReplacedSource;
 use crate::detect::read_to::is_of_before;
 use crate::io::client::{PAUSE, lock};
@@ -159,7 +159,7 @@ impl Stage {
             let Some(log) = logs.get(&partition).copied() else {
                 continue;
             };
-            match judge(log.next, log.read_to.bookmark, now) {
+            match judge(log.next, log.read_to.known_by, now) {
                 Judgement::Same => (),
                 Judgement::Another(sign) => replaced.push(Replaced {
                     partition,
@@ -188,7 +188,7 @@ impl Stage {
         {
             let (topic, number) = partition;
             let epoch = log.read_to.epoch;
-            let last_read = log.read_to.bookmark.and_then(|bookmark| bookmark.timestamp);
+            let last_read = log.read_to.known_by.timestamp();
             tracing::warn!(
                 topic,
                 partition = number,
@@ -245,7 +245,7 @@ impl Stage {
 }
 
 fn say_incomparable((topic, partition): &Partition, log: AsRead, why: &str) {
-    if log.read_to.bookmark.is_none() {
+    if log.read_to.known_by == KnownBy::Nothing {
         return;
     }
     tracing::warn!(

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 
 use super::{Ask, Reading, Stage};
+use crate::bookmark::KnownBy;
 use crate::config::Start;
 use crate::detect::SourcePartition;
 use crate::detect::read_to::{self, GoOn, LastRead, ReadTo};
@@ -204,13 +205,18 @@ impl Stage {
                 epoch_before = before.epoch,
                 "a source partition is read in a new epoch"
             );
-            before.bookmark.and_then(|bookmark| bookmark.timestamp)
+            before.known_by.timestamp()
         });
         let place = (next > low).then(|| (partition.clone(), next - 1));
         let places = place.into_iter().collect();
         let found = known_again::messages(&self.config, &self.health, &places)?;
-        let bookmark = found.get(partition).copied().flatten();
-        let read_to = ReadTo { epoch, bookmark };
+        let known_by = match found.get(partition).copied().flatten() {
+            Some(bookmark) => KnownBy::Message(bookmark),
+            None if next <= low => KnownBy::Beginning,
+            // The mark of a transaction, perhaps.
+            None => KnownBy::Nothing,
+        };
+        let read_to = ReadTo { epoch, known_by };
         Ok((LastRead::from(read_to), begun.flatten()))
     }
 

@@ -35,50 +35,60 @@ impl Sim {
     fn replace_one(&mut self) {
         let partition = self.logs.index(self.world.sources.len());
         let messages = self.world.sources[partition].clone();
-        if messages.is_empty() || !self.world.can_be_known_again(partition) {
+        if messages.is_empty() {
             return;
         }
         let cut = self.logs.index(messages.len()) + 1;
+        let is_known = self.world.is_known(partition);
         let kind = match self.logs.below(6) {
-            0 => {
-                self.world.replace(partition, Vec::new());
-                "recreated"
-            }
-            4 => match self.world.forget_committed(partition) {
-                true => {
-                    self.world.replace(partition, Vec::new());
-                    "recreated, and what was committed is gone with it"
-                }
-                false => return,
-            },
-            5 => match self.world.forget_committed(partition) {
-                true => "what was committed is forgotten",
-                false => return,
-            },
+            0 => self.replace(partition, Vec::new(), 0, "recreated"),
             1 => {
+                // The copy that is left has deleted as much as the others, or less.
                 let kept = messages[..messages.len() - cut].to_vec();
-                self.world.replace(partition, kept);
-                "truncated"
+                let low = self.world.source_logs[partition].low;
+                let low = low - self.logs.below(low as u64 + 1) as i64;
+                let low = low.min(kept.len() as i64);
+                self.replace(partition, kept, low, "truncated")
             }
             2 => {
                 // Another prefix; the last messages did not make it.
                 let end = messages.len() - self.logs.index(messages.len() - cut + 1);
-                self.world.replace(partition, messages[cut..end].to_vec());
-                "failed over"
+                self.replace(partition, messages[cut..end].to_vec(), 0, "failed over")
             }
-            _ => {
+            3 if is_known => {
                 let low = &mut self.world.source_logs[partition].low;
                 *low = (*low).max(cut as i64);
-                "retention overrun"
+                Some("retention overrun")
             }
+            4 if is_known && self.world.forget_committed(partition) => {
+                let kind = "recreated, and what was committed is gone with it";
+                self.replace(partition, Vec::new(), 0, kind)
+            }
+            5 if is_known && self.world.forget_committed(partition) => {
+                Some("what was committed is forgotten")
+            }
+            _ => None,
         };
-        self.covered.insert(kind.to_owned());
-        if !matches!(
-            kind,
-            "retention overrun" | "what was committed is forgotten"
-        ) {
-            self.write_on(partition);
+        self.covered.extend(kind.map(str::to_owned));
+    }
+
+    /// The partition becomes another log, unless nobody could know.
+    fn replace(
+        &mut self,
+        partition: usize,
+        messages: Vec<SourceMessage>,
+        low: i64,
+        kind: &'static str,
+    ) -> Option<&'static str> {
+        if !self.world.can_be_told(partition, &messages, low) {
+            return None;
         }
+        if !self.world.is_known(partition) {
+            self.covered.insert(format!("{kind} unseen"));
+        }
+        self.world.replace(partition, messages, low);
+        self.write_on(partition);
+        Some(kind)
     }
 
     /// The new log may soon be as long as the old one was.

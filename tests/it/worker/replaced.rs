@@ -8,7 +8,9 @@ use rdkafka::topic_partition_list::Offset;
 use super::offsets;
 use super::process::Worker;
 use super::setup::{SOURCE_PARTITIONS, Setup, Traffic};
-use crate::kafka::{Message, create_topic, delete_group, delete_topic, produce, read_committed};
+use crate::kafka::{
+    Message, create_topic, delete_before, delete_group, delete_topic, produce, read_committed,
+};
 
 const RESTART: &str = "on_replaced_source = \"restart\"\n";
 
@@ -91,6 +93,26 @@ fn a_source_that_was_made_anew_is_read_whole() {
     Traffic::start(&setup, 60, Duration::from_millis(5)).finish();
     let log = restart(&setup, "another message stands where the last one was read");
     assert!(log.contains("perhaps_again=0"), "{log}");
+    setup.check_read_from(|_| 0);
+}
+
+/// It was empty, behind what retention had taken, and nothing of it was ever read.
+#[test]
+fn a_source_that_was_empty_is_read_whole_when_it_was_made_anew() {
+    let setup = Setup::new("empty", RESTART);
+    let (bootstrap, source) = (&setup.bootstrap, &setup.source);
+    Traffic::start(&setup, 15, Duration::ZERO).finish();
+    delete_before(
+        bootstrap,
+        source,
+        &offsets::ends(bootstrap, source, SOURCE_PARTITIONS),
+    );
+    let worker = Worker::start(&setup.config("a"));
+    worker.wait_for("ready");
+    worker.stop();
+    make_anew(&setup, &[], |_| false);
+    Traffic::start(&setup, 60, Duration::from_millis(5)).finish();
+    restart(&setup, "it begins before what was its first offset");
     setup.check_read_from(|_| 0);
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use watchfire::bookmark::{self, Bookmark, Judgement, LogNow, There};
+use watchfire::bookmark::{self, Bookmark, Judgement, KnownBy, LogNow, There};
 use watchfire::config::OnReplacedSource;
 use watchfire::detect::read_to::{self, GoOn, ReadTo};
 use watchfire::matches::MatchedRecord;
@@ -23,10 +23,14 @@ pub struct Span {
     pub start: i64,
     /// The next to be read, as far as that is committed.
     pub read: i64,
+    /// The same, as far as what was found is in the matches logs.
+    written: i64,
     /// Nothing before its start is as young as this.
     not_older: Option<i64>,
     /// What was deleted before it was read begins here.
     lost_from: Option<i64>,
+    /// The log that it was begun in, and the first message that this had then.
+    begun_in: (usize, i64),
 }
 
 /// One source partition beside the messages that it has now.
@@ -48,7 +52,7 @@ impl Default for SourceLog {
             low: 0,
             read_to: ReadTo {
                 epoch: 0,
-                bookmark: None,
+                known_by: KnownBy::Beginning,
             },
             before: Vec::new(),
             spans: vec![Span {
@@ -56,10 +60,18 @@ impl Default for SourceLog {
                 generation: 0,
                 start: 0,
                 read: 0,
+                written: 0,
                 not_older: None,
                 lost_from: None,
+                begun_in: (0, 0),
             }],
         }
+    }
+}
+
+impl SourceMessage {
+    fn bookmark(&self, offset: i64) -> Bookmark {
+        Bookmark::of(offset, Some(self.timestamp), &self.payload)
     }
 }
 
@@ -71,31 +83,55 @@ impl SourceLog {
 }
 
 impl World {
-    /// The partition becomes another log.
-    pub fn replace(&mut self, partition: usize, messages: Vec<SourceMessage>) {
+    /// The partition becomes another log, of which the messages from `low` on are there.
+    pub fn replace(&mut self, partition: usize, messages: Vec<SourceMessage>, low: i64) {
         let old = std::mem::replace(&mut self.sources[partition], messages);
         let log = &mut self.source_logs[partition];
         log.before.push(old);
-        log.low = 0;
+        log.low = low;
     }
 
-    /// If a partition became another log, or lost messages, that would be found: the log that it
-    /// is now is the one that was read, and its last message that was is still there. What was
-    /// read of an epoch that is not committed yet nobody could know again, nor what was read since
-    /// the note that stands in for what was committed.
-    pub fn can_be_known_again(&self, partition: usize) -> bool {
+    /// Its readers know the log that a partition is now, and have committed what they read of it.
+    pub fn is_known(&self, partition: usize) -> bool {
         let log = &self.source_logs[partition];
-        let is_known = match log.read_to.bookmark {
-            Some(bookmark) => bookmark.offset >= log.low,
-            None => self.read[partition] == 0,
-        };
         let span = log.spans.last().expect("one");
+        let epoch = log.read_to.epoch;
+        let is_committed = [span.epoch, self.newest_epoch(partition)] == [epoch; 2];
+        is_committed && self.read[partition] == span.read && span.generation == log.generation()
+    }
+
+    /// If a partition became this log, workers would find out by what is committed, or what they
+    /// have said of the log before would not differ from it. Otherwise nobody could know: a log is
+    /// taken for the one that was read where it differs only behind what is committed, and workers
+    /// had said more; be it that a note stands in for what was committed, or that they ended
+    /// between saying and committing it.
+    pub fn can_be_told(&self, partition: usize, messages: &[SourceMessage], low: i64) -> bool {
+        let log = &self.source_logs[partition];
+        let ReadTo { epoch, known_by } = log.read_to;
+        let differs = match known_by {
+            KnownBy::Message(Bookmark { offset, .. }) if offset < low => false,
+            KnownBy::Message(bookmark) => {
+                let there = messages.get(bookmark.offset as usize);
+                let there = there.map(|there| there.bookmark(bookmark.offset));
+                there != Some(bookmark)
+            }
+            KnownBy::Beginning | KnownBy::Nothing => low < self.read[partition],
+        };
+        let mut spans = log.spans.iter().filter(|span| span.epoch >= epoch);
+        spans.all(|span| {
+            let written = span.start.max(low)..span.read.max(span.written);
+            let before = self.messages_of(partition, span.generation);
+            let is_as_read = written
+                .map(|offset| offset as usize)
+                .all(|offset| messages.get(offset) == before.get(offset));
+            is_as_read || span.epoch == epoch && differs
+        })
+    }
+
+    fn newest_epoch(&self, partition: usize) -> u32 {
         let epochs = self.catalogue.epochs();
         let newest = epochs.source(TOPIC, partition as u32 + 1);
-        let newest = newest.epoch_of(partition as u32);
-        let is_committed = [span.epoch, newest] == [log.read_to.epoch; 2];
-        let is_all_known = self.read[partition] == span.read;
-        is_known && is_committed && is_all_known && span.generation == log.generation()
+        newest.epoch_of(partition as u32)
     }
 
     /// The messages of one of the logs that a partition is or was.
@@ -110,9 +146,12 @@ impl World {
         let last = log.spans.len() - 1;
         let spans = log.spans.iter().enumerate().map(|(number, span)| {
             let goes_on = number == last && span.generation == log.generation();
+            let next = log.spans.get(number + 1);
+            let next = next.filter(|next| next.epoch == span.epoch);
+            let written = span.read.max(span.written);
             let end = match goes_on {
                 true => self.sources[partition].len() as i64,
-                false => span.read,
+                false => next.map_or(written, |next| written.min(next.start)),
             };
             (span.epoch, span.generation, span.start..end)
         });
@@ -130,13 +169,26 @@ impl World {
         }
     }
 
+    /// What workers have found so far is in the matches logs, though nothing of that is committed.
+    pub fn write_read(&mut self, partition: usize, next: i64, epoch: u32) {
+        let mut newest = self.source_logs[partition].spans.iter_mut().rev();
+        if let Some(span) = newest.find(|span| span.epoch == epoch) {
+            span.written = span.written.max(next);
+        }
+    }
+
     /// How far a partition was read is noted where it was not in this epoch, and now and then.
     pub fn note(&mut self, partition: usize) {
         let read_to = self.source_logs[partition].read_to;
         let (epoch, offset) = (read_to.epoch, self.read[partition]);
         let noted = self.catalogue.noted(TOPIC, partition as u32);
-        let is_noted = noted.is_some_and(|one| one.epoch == epoch && offset < one.offset + 4);
-        if is_noted || read_to.bookmark.is_none() {
+        let is_known = |read_to: ReadTo| read_to.known_by.bookmark().is_some();
+        let is_noted = noted.is_some_and(|one| {
+            let noted = ReadTo::parse(&one.beside, one.epoch).expect("as it was written");
+            let is_near = offset < one.offset + 4;
+            one.epoch == epoch && is_near && is_known(noted) == is_known(read_to)
+        });
+        if is_noted {
             return;
         }
         let beside = read_to.to_text();
@@ -228,19 +280,32 @@ impl World {
             let span = log.spans.last().expect("one");
             assert_eq!(span.generation, log.generation(), "{partition} is not read");
             assert_eq!(span.read, messages.len() as i64, "{partition} is not read");
-            let first = log.spans.iter().rev();
-            let first = first.take_while(|one| one.lost_from.is_some()).count();
-            let first = &log.spans[log.spans.len() - 1 - first];
-            let passed = &messages[..first.start as usize];
-            let lost = passed.iter().enumerate().find(|(offset, message)| {
-                let too_young = first
-                    .not_older
-                    .is_none_or(|oldest| message.timestamp >= oldest);
+            let after_losses = log.spans.iter().rev();
+            let after_losses = after_losses.take_while(|one| one.lost_from.is_some());
+            let of_epoch = &log.spans[log.spans.len() - 1 - after_losses.count()..];
+            for (one, next) in of_epoch.iter().zip(&of_epoch[1..]) {
+                let is_said = next.lost_from.is_some_and(|lost| lost <= one.read);
+                assert!(is_said, "{partition}: {:#?}", log.spans);
+            }
+            let first = of_epoch[0];
+            let passed = messages[..first.start as usize].iter().enumerate();
+            let mut passed = passed.filter(|(offset, message)| {
+                let too_young = first.not_older;
+                let too_young = too_young.is_none_or(|oldest| message.timestamp >= oldest);
                 too_young && *offset as i64 >= log.low
             });
+            let lost = passed.find(|(offset, _)| !self.was_deleted(partition, first, *offset));
             let lost = lost.map(|(offset, message)| (offset, message.timestamp));
             assert!(lost.is_none(), "{partition}: {lost:?}\n{:#?}", log.spans);
         }
+    }
+
+    /// Retention had deleted this very message when an epoch began. It is there again: the log
+    /// was cut short, and what is left of it is a copy that still had the message.
+    fn was_deleted(&self, partition: usize, epoch: Span, offset: usize) -> bool {
+        let (generation, low) = epoch.begun_in;
+        let before = self.messages_of(partition, generation).get(offset);
+        (offset as i64) < low && before == self.sources[partition].get(offset)
     }
 
     /// All that stands in the matches logs was read where it says.
@@ -288,6 +353,8 @@ pub struct Reading {
     read_to: ReadTo,
     /// The log that it knows.
     generation: usize,
+    /// The first message that this had when it began to read.
+    low: i64,
 }
 
 impl Reading {
@@ -341,16 +408,26 @@ impl DetectWorker {
     fn read_from(&mut self, world: &World, partition: u32, next: i64, epoch: u32) {
         let log = &world.source_logs[partition as usize];
         self.detector.assign(place(partition), next);
-        let bookmark = match epoch == log.read_to.epoch {
-            true => log.read_to.bookmark,
-            false => bookmark_at(world, partition, next - 1),
+        let known_by = match bookmark_at(world, partition, next - 1) {
+            _ if epoch == log.read_to.epoch => log.read_to.known_by,
+            Some(bookmark) => KnownBy::Message(bookmark),
+            None => KnownBy::Beginning,
         };
         let reading = Reading {
             next,
-            read_to: ReadTo { epoch, bookmark },
+            read_to: ReadTo { epoch, known_by },
             generation: log.generation(),
+            low: log.low,
         };
         self.readings.insert(partition, reading);
+    }
+
+    /// A partition has become another log, and it has not heard of that.
+    pub(super) fn reads_what_is_gone(&self, world: &World) -> bool {
+        let mut readings = self.readings.iter();
+        readings.any(|(partition, reading)| {
+            reading.generation != world.source_logs[*partition as usize].generation()
+        })
     }
 
     /// Hears from the brokers of which partitions it does not know the log any more.
@@ -380,7 +457,7 @@ impl DetectWorker {
         self.detector
             .read(place(partition), reading.next, timestamp, &message.payload);
         let bookmark = Bookmark::of(reading.next, timestamp, &message.payload);
-        reading.read_to.bookmark = Some(bookmark);
+        reading.read_to.known_by = KnownBy::Message(bookmark);
         reading.next += 1;
         true
     }
@@ -465,16 +542,19 @@ impl DetectWorker {
                     continue;
                 }
             }
+            let written = last.map_or(0, |last| last.written);
             log.spans.push(Span {
                 epoch: reading.read_to.epoch,
                 generation: reading.generation,
                 start: reading.next,
                 read: reading.next,
+                written: written.max(reading.next),
                 not_older: match start {
                     GoOn::NotOlder(timestamp) => Some(timestamp),
                     GoOn::At(_) | GoOn::Deleted { .. } => None,
                 },
                 lost_from,
+                begun_in: (reading.generation, reading.low),
             });
         }
     }
@@ -488,11 +568,11 @@ fn bounds(world: &World, partition: u32) -> (i64, i64) {
 
 fn judge(world: &World, partition: u32) -> Judgement {
     let (low, high) = bounds(world, partition);
-    let bookmark = world.source_logs[partition as usize].read_to.bookmark;
-    let offset = bookmark.map_or(-1, |bookmark| bookmark.offset);
+    let known_by = world.source_logs[partition as usize].read_to.known_by;
+    let offset = known_by.bookmark().map_or(-1, |bookmark| bookmark.offset);
     let there = bookmark_at(world, partition, offset).map_or(There::Unknown, There::Message);
     let found = LogNow { low, high, there };
-    bookmark::judge(world.read[partition as usize], bookmark, found)
+    bookmark::judge(world.read[partition as usize], known_by, found)
 }
 
 /// That of the message at an offset, if it is there.
@@ -501,8 +581,7 @@ fn bookmark_at(world: &World, partition: u32, offset: i64) -> Option<Bookmark> {
     let place = usize::try_from(offset.max(-1)).ok();
     let place = place.filter(|_| offset >= low)?;
     let message = world.sources[partition as usize].get(place)?;
-    let timestamp = Some(message.timestamp);
-    Some(Bookmark::of(offset, timestamp, &message.payload))
+    Some(message.bookmark(offset))
 }
 
 /// An end too low stays so in this world.
