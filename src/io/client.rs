@@ -21,7 +21,7 @@ use super::login::Tokens;
 use crate::config::Config;
 
 use errors::advice;
-pub use errors::{cannot_create, chain, is_transient, is_transient_code, words};
+pub use errors::{cannot_create, chain, is_missing_topic, is_transient, is_transient_code, words};
 
 /// How long brokers may be away when the worker starts.
 pub const START_PATIENCE: Duration = Duration::from_secs(30);
@@ -279,6 +279,38 @@ impl Health {
         client: &Client<C>,
         patience: Duration,
         what: &str,
+        call: impl FnMut() -> KafkaResult<T>,
+    ) -> Result<T> {
+        self.while_passing(client, patience, what, is_transient, call)
+    }
+
+    /// The same for what is asked about topics: one that is gone may be made again.
+    pub fn patiently_of_topics<C: ClientContext, T>(
+        &self,
+        client: &Client<C>,
+        patience: Duration,
+        what: &str,
+        mut call: impl FnMut() -> KafkaResult<T>,
+    ) -> Result<T> {
+        let may_pass = |error: &KafkaError| is_transient(error) || is_missing_topic(error);
+        let mut is_said = false;
+        self.while_passing(client, patience, what, may_pass, || {
+            let answer = call();
+            if !is_said && answer.as_ref().is_err_and(is_missing_topic) {
+                is_said = true;
+                tracing::warn!("a topic does not exist any more; waiting until it is made again");
+            }
+            answer
+        })
+    }
+
+    /// Repeats `call` while what it fails with may pass.
+    fn while_passing<C: ClientContext, T>(
+        &self,
+        client: &Client<C>,
+        patience: Duration,
+        what: &str,
+        may_pass: impl Fn(&KafkaError) -> bool,
         mut call: impl FnMut() -> KafkaResult<T>,
     ) -> Result<T> {
         let start = clock::instant();
@@ -292,7 +324,7 @@ impl Health {
             };
             self.check(patience)?;
             let said = words(&error);
-            if !is_transient(&error) {
+            if !may_pass(&error) {
                 bail!("could not {what}: {said}");
             }
             if start.elapsed() > patience {

@@ -20,7 +20,7 @@ use super::beside::Beside;
 use super::client::{Health, lock};
 use super::clock;
 use super::ends::{Ends, Found, Question};
-use super::group::{Event, Gone, Group, Member, Partition, Revoked, list_of};
+use super::group::{Committed, Event, Gone, Group, Member, Partition, Revoked, list_of};
 use super::identity::Identity;
 use super::noting::{self, Noting};
 use super::reload::{Ask, Plans};
@@ -108,6 +108,8 @@ pub struct Stage {
     writer: Beside<Batch, Ended>,
     on_its_way: OnItsWay,
     noting: Noting,
+    /// What this worker has committed last of each partition.
+    committed: BTreeMap<Partition, Committed>,
     rhythm: Rhythm,
     ends: Ends,
     /// When the ends were looked for that the readings have.
@@ -160,6 +162,7 @@ impl Stage {
             health: Arc::clone(health),
             status: Arc::clone(status),
             noting: Noting::new(plans.ask.clone()),
+            committed: BTreeMap::new(),
             plans,
             matches_partitions,
             matches,
@@ -359,7 +362,7 @@ impl Stage {
             tracing::warn!(
                 "there are source partitions that nobody reads; joining the group again"
             );
-            group.leave_and_join(&self.config.sources)?;
+            group.leave_and_join()?;
         }
         Ok(())
     }

@@ -144,7 +144,7 @@ fn answer(
     let partitions: Vec<Partition> = questions.iter().map(|q| q.partition.clone()).collect();
     let mut clock = clock::now();
     let client = consumer.client();
-    let ends = health.patiently(
+    let ends = health.patiently_of_topics(
         client,
         patience,
         "ask for the ends of the partitions",

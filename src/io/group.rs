@@ -202,6 +202,7 @@ pub struct Group {
     consumer: BaseConsumer<Callbacks>,
     health: Arc<Health>,
     name: String,
+    topics: Vec<String>,
     patience: Duration,
     /// The id by which the group knew us when it last decided; `None`: it did not.
     member: Mutex<Option<String>>,
@@ -215,12 +216,14 @@ impl Group {
         consumer: BaseConsumer<Callbacks>,
         health: &Arc<Health>,
         name: &str,
+        topics: &[String],
         patience: Duration,
     ) -> Group {
         Group {
             consumer,
             health: Arc::clone(health),
             name: name.to_owned(),
+            topics: topics.to_owned(),
             patience,
             member: Mutex::default(),
             seeking: Mutex::new(Seeking::none()),
@@ -307,9 +310,11 @@ impl Group {
         let what = format!("ask for the offset of a time in {}", self.name);
         let partitions = std::slice::from_ref(partition);
         let client = self.consumer.client();
-        let mut found = self.health.patiently(client, self.patience, &what, || {
-            look_up(&self.consumer, partitions, Offset::Offset(timestamp.max(0)))
-        })?;
+        let mut found = self
+            .health
+            .patiently_of_topics(client, self.patience, &what, || {
+                look_up(&self.consumer, partitions, Offset::Offset(timestamp.max(0)))
+            })?;
         Ok(found.remove(partition))
     }
 
@@ -347,8 +352,8 @@ impl Group {
 
     /// Leaves the group, also where it knows this member by a fixed id, and joins it anew: so it
     /// decides again who reads what. What is assigned is asked for first.
-    pub fn leave_and_join(&self, topics: &[String]) -> Result<()> {
-        let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
+    pub fn leave_and_join(&self) -> Result<()> {
+        let topics: Vec<&str> = self.topics.iter().map(String::as_str).collect();
         self.consumer.unsubscribe();
         self.consumer.subscribe(&topics).with_context(|| {
             format!(
@@ -444,16 +449,19 @@ impl<C: ConsumerContext> Asking<'_, C> {
             return Ok(BTreeMap::new());
         }
         let what = format!("read the committed offsets of {}", self.group);
-        let found = self
-            .health
-            .patiently(self.consumer.client(), self.patience, &what, || {
+        let found = self.health.patiently_of_topics(
+            self.consumer.client(),
+            self.patience,
+            &what,
+            || {
                 let found = self.consumer.committed_offsets(list(partitions)?, CALL)?;
                 found
                     .elements()
                     .iter()
                     .try_for_each(|element| element.error())?;
                 Ok(found)
-            })?;
+            },
+        )?;
         let elements = found.elements();
         let committed = elements.iter().filter_map(|element| {
             let Offset::Offset(offset) = element.offset() else {
@@ -469,16 +477,18 @@ impl<C: ConsumerContext> Asking<'_, C> {
     /// The first offset and the one after the last of each of these partitions.
     pub fn bounds(&self, partitions: &[Partition]) -> Result<BTreeMap<Partition, (i64, i64)>> {
         let what = format!("ask for the bounds of the partitions of {}", self.group);
-        let low = self
-            .health
-            .patiently(self.consumer.client(), self.patience, &what, || {
-                look_up(self.consumer, partitions, Offset::Beginning)
-            })?;
-        let mut high =
-            self.health
-                .patiently(self.consumer.client(), self.patience, &what, || {
-                    look_up(self.consumer, partitions, Offset::End)
-                })?;
+        let low = self.health.patiently_of_topics(
+            self.consumer.client(),
+            self.patience,
+            &what,
+            || look_up(self.consumer, partitions, Offset::Beginning),
+        )?;
+        let mut high = self.health.patiently_of_topics(
+            self.consumer.client(),
+            self.patience,
+            &what,
+            || look_up(self.consumer, partitions, Offset::End),
+        )?;
         let bounds = low.into_iter().map(|(partition, low)| {
             let high = high.remove(&partition).unwrap_or(low);
             (partition, (low, high))

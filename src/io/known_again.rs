@@ -9,7 +9,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::{BorrowedMessage, Message as _};
 
-use super::client::{self, Health};
+use super::client::{self, Health, is_missing_topic};
 use super::clock;
 use super::group::{Committed, Partition, read_from};
 use super::topics;
@@ -151,7 +151,7 @@ fn read_topic(
             }
             // It has changed since its bounds were told. Who reads on hears of it.
             Some(Err(error)) if is_out_of_range(&error) => return Ok(()),
-            Some(Err(error)) if !client::is_transient(&error) => {
+            Some(Err(error)) if !client::is_transient(&error) && !is_missing_topic(&error) => {
                 bail!("could not {what}: {}", client::words(&error));
             }
             Some(Err(_)) | None => health.check(config.broker_timeout)?,

@@ -9,6 +9,11 @@ pub fn is_transient(error: &KafkaError) -> bool {
     error.rdkafka_error_code().is_some_and(is_transient_code)
 }
 
+/// Whether the topic that was asked about is not there. Whoever makes it anew deletes it first.
+pub fn is_missing_topic(error: &KafkaError) -> bool {
+    error.rdkafka_error_code() == Some(Code::UnknownTopicOrPartition)
+}
+
 /// Whether what failed with this code may succeed later.
 pub fn is_transient_code(code: Code) -> bool {
     matches!(

@@ -12,7 +12,7 @@ use crate::detect::{Counts, DeadLetter, Output};
 use crate::io::beside::Beside;
 use crate::io::client::lock;
 use crate::io::clock;
-use crate::io::group::{Group, Membership};
+use crate::io::group::{Committed, Group, Membership};
 use crate::io::sink::{Ended, Message, Outcome, Progress, Sink};
 
 /// What is committed at once.
@@ -36,6 +36,8 @@ pub struct OnItsWay {
     perhaps_again: u64,
     /// What is to be noted of how far partitions were read.
     notes: Vec<(String, Vec<u8>)>,
+    /// How far they were.
+    progress: Vec<Progress>,
 }
 
 /// A thread that writes batches by `sink`.
@@ -56,6 +58,7 @@ impl Stage {
         } = self.detector.take();
         self.begun = clock::instant();
         self.moved = false;
+        let progress = self.progress();
         self.on_its_way = OnItsWay {
             counts,
             refused: refused::by_reason(&dead_letters),
@@ -63,11 +66,12 @@ impl Stage {
             looked: self.looked,
             perhaps_again: std::mem::take(&mut self.perhaps_again),
             notes: self.notes(),
+            progress: progress.clone(),
         };
         self.writer.ask(Batch {
             membership: Membership::of(group),
             messages: self.messages(messages, dead_letters),
-            progress: self.progress(),
+            progress,
         })
     }
 
@@ -83,6 +87,7 @@ impl Stage {
                 self.report(&on_its_way);
                 self.say_refused(&on_its_way.refused);
                 self.noting.note(std::mem::take(&mut on_its_way.notes));
+                self.keep_committed(on_its_way.progress);
                 Ok(true)
             }
             Outcome::Undone(undone) => {
@@ -92,6 +97,19 @@ impl Stage {
                 Ok(false)
             }
         }
+    }
+
+    /// Keeps how far partitions are committed, for when brokers forget it.
+    fn keep_committed(&mut self, progress: Vec<Progress>) {
+        let committed = progress.into_iter().map(|of| {
+            let Progress {
+                partition,
+                offset,
+                metadata,
+            } = of;
+            (partition, Committed { offset, metadata })
+        });
+        self.committed.extend(committed);
     }
 
     /// Waits for the commit on its way, if there is one; false as [`Stage::take`] says.

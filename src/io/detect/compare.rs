@@ -65,7 +65,8 @@ impl Stage {
 
     /// What was read of these partitions; those that were never read are left out. Of some that
     /// were the brokers may have forgotten what is committed: a topic that is deleted takes it
-    /// along. What is noted of those may be older, and is committed anew.
+    /// along. Then what this worker committed last counts, or what is noted, which may be older;
+    /// it is committed anew.
     fn logs(
         &mut self,
         group: &Group,
@@ -97,7 +98,11 @@ impl Stage {
         }
         let catalogue = rules_topic::read(&self.config, &self.health)?.catalogue;
         for partition in unknown {
-            let Some(log) = AsRead::noted(partition, &catalogue)? else {
+            let own = self.committed.get(partition);
+            let own = own.map(|own| AsRead::committed(partition, own, self.epoch_of(partition)));
+            let both = own.transpose()?.into_iter();
+            let both = both.chain(AsRead::noted(partition, &catalogue)?);
+            let Some(log) = both.max_by_key(|log| (log.read_to.epoch, log.next)) else {
                 continue;
             };
             tracing::warn!(
@@ -105,7 +110,8 @@ impl Stage {
                 partition = partition.1,
                 read_to = log.next,
                 "the brokers have no committed offset of a source partition that was read: was \
-                 its topic made anew? It is compared with what is noted of it in the rules topic"
+                 its topic made anew? It is compared with what this worker committed last, or \
+                 with what is noted of it in the rules topic"
             );
             self.moved = true;
             logs.insert(partition.clone(), log);

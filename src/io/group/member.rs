@@ -60,7 +60,7 @@ impl Member {
             .subscribe(&topics)
             .with_context(|| format!("could not subscribe to {}", topics.join(", ")))?;
         let patience = self.config.broker_timeout;
-        let group = Group::new(consumer, &self.health, &self.group, patience);
+        let group = Group::new(consumer, &self.health, &self.group, &self.topics, patience);
         Ok(Arc::new(group))
     }
 

@@ -1,7 +1,7 @@
 //! Going back to where partitions were committed.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use rdkafka::consumer::Consumer as _;
@@ -14,10 +14,17 @@ use super::{Group, Partition};
 use crate::io::client::{self, CALL, lock};
 use crate::io::clock;
 
+/// The client does not go back at all in a partition whose topic was deleted and made again
+/// (librdkafka 2.12 keeps what is assigned apart from what it then finds). If it has not for so
+/// long, the group is joined anew, so that partitions are assigned anew.
+const STUCK: Duration = Duration::from_secs(10);
+
 /// Partitions that are still to be read again, from these offsets.
 pub(super) struct Seeking {
     since: Instant,
     pub(super) offsets: BTreeMap<Partition, i64>,
+    /// The group was joined anew for them.
+    joined: bool,
 }
 
 impl Seeking {
@@ -26,7 +33,16 @@ impl Seeking {
         Seeking {
             since: clock::instant(),
             offsets: BTreeMap::new(),
+            joined: false,
         }
+    }
+
+    /// Where it still has to go back.
+    fn places(&self) -> String {
+        let places: Vec<String> = (self.offsets.keys())
+            .map(|(topic, partition)| format!("{topic}/{partition}"))
+            .collect();
+        places.join(", ")
     }
 }
 
@@ -39,6 +55,7 @@ impl Group {
         *lock(&self.seeking) = Seeking {
             since: clock::instant(),
             offsets,
+            joined: false,
         };
         self.go_on_seeking()
     }
@@ -70,11 +87,22 @@ impl Group {
                 Err(error) => return Err(error).with_context(failed),
             }
         }
-        if !seeking.offsets.is_empty() && seeking.since.elapsed() > self.patience {
-            let places: Vec<String> = (seeking.offsets.keys())
-                .map(|(topic, partition)| format!("{topic}/{partition}"))
-                .collect();
-            bail!("{}: could not go back in {}", self.name, places.join(", "));
+        if seeking.offsets.is_empty() {
+            return Ok(());
+        }
+        let (waited, partitions) = (seeking.since.elapsed(), seeking.places());
+        if waited > self.patience {
+            bail!("{}: could not go back in {partitions}", self.name);
+        }
+        if waited > STUCK && !seeking.joined {
+            tracing::warn!(
+                group = self.name,
+                partitions,
+                "the client does not go back to where partitions are to be read; joining the \
+                 group again"
+            );
+            seeking.joined = true;
+            self.leave_and_join()?;
         }
         Ok(())
     }
