@@ -228,6 +228,14 @@ pub struct Sections {
 }
 
 impl Sections {
+    /// None yet, with room for so many bytes.
+    pub fn with_capacity(bytes: usize) -> Sections {
+        Sections {
+            count: 0,
+            bytes: Vec::with_capacity(bytes),
+        }
+    }
+
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.count == 0

@@ -200,7 +200,9 @@ impl Outbox {
         let mut all = std::mem::take(&mut self.waiting);
         for partition in 0..self.partitions {
             let of_partition = all.remove(&partition).unwrap_or_default();
-            let mut packer = Packer::new(self.plan, self.message_bytes_max);
+            let bytes = of_partition.values().map(|waiting| waiting.bytes.len());
+            let bytes = bytes.sum::<usize>() + OVERHEAD * readings.len();
+            let mut packer = Packer::new(self.plan, self.message_bytes_max, bytes);
             for (source, Reading { position, time }) in readings {
                 let waiting = of_partition.get(source);
                 if self.marked || waiting.is_some() {
@@ -230,12 +232,13 @@ struct Packer {
 }
 
 impl Packer {
-    fn new(plan: Hash, bytes_max: usize) -> Packer {
+    /// `expected`: the bytes to come, about.
+    fn new(plan: Hash, bytes_max: usize, expected: usize) -> Packer {
         Packer {
             plan,
             bytes_max,
             bytes: OVERHEAD,
-            sections: Sections::default(),
+            sections: Sections::with_capacity(expected.min(bytes_max)),
             done: Vec::new(),
         }
     }

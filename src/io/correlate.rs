@@ -25,7 +25,7 @@ use anyhow::Result;
 use rdkafka::message::{BorrowedMessage, Message as _, Timestamp};
 
 use super::beside::Beside;
-use super::client::{Health, lock};
+use super::client::{Health, Queue, lock};
 use super::clock;
 use super::ends::{Ends, Found};
 use super::group::{self, Event, Group, Member, Revoked, list_of};
@@ -42,8 +42,8 @@ use crate::fold::state::Counts;
 use crate::plan::noted::NotedEntry;
 use crate::plan::others::Others;
 use crate::time::Millis;
-use folding::{Folding, Surroundings, fold_all};
-use pace::{MEMORY_FACTOR, processors};
+use folding::{Folding, Pool, Surroundings};
+use pace::MEMORY_FACTOR;
 use plans::Warned;
 use report::{Recovery, Refused};
 use writer::Batch;
@@ -63,9 +63,6 @@ const RECOVERY_INBOX_BYTES_MAX: usize = 24 << 20;
 
 /// The same while partitions have more to fold than they did in one go.
 const UNFINISHED_INBOX_BYTES_MAX: usize = 256 << 10;
-
-/// More than this is folded on all processors.
-const PARALLEL_BYTES: usize = 64 << 10;
 
 /// What the loop does next.
 enum Next<'g> {
@@ -90,6 +87,7 @@ pub struct Stage {
     delivery: Delivery,
     store: Arc<Store>,
     noting: Noting,
+    pool: Pool,
     writer: Beside<Batch, Ended>,
     rhythm: Rhythm,
     folding: BTreeMap<i32, Folding>,
@@ -166,6 +164,7 @@ impl Stage {
             known,
             store,
             noting,
+            pool: Pool::start()?,
             folding: BTreeMap::new(),
             last_look: clock::instant(),
             looked: None,
@@ -194,7 +193,13 @@ impl Stage {
 
     fn work(&mut self) -> Result<()> {
         let matches = [Names::of(&self.config.app).matches.to_string()];
-        let mut member = Member::new(&self.config, &self.identity, "correlate", &matches);
+        let mut member = Member::new(
+            &self.config,
+            &self.identity,
+            "correlate",
+            &matches,
+            Queue::Short,
+        );
         let mut group = member.join()?;
         while !self.health.stopping() {
             if let Err(error) = self.turn(&group) {
@@ -342,8 +347,8 @@ impl Stage {
         }
     }
 
-    /// Folds what was read of these partitions; a lot of it on all processors.
-    fn fold(&mut self, which: impl Fn(&Folding) -> bool + Sync) -> Result<()> {
+    /// Folds what was read of these partitions.
+    fn fold(&mut self, which: impl Fn(&Folding) -> bool) -> Result<()> {
         let partitions = self.folding.values().filter(|f| which(f));
         let named = partitions.flat_map(|folding| folding.partition.plans_named());
         let plans = self.plans(&named.collect())?;
@@ -352,12 +357,8 @@ impl Stage {
             plans: &plans,
             budget: self.budget(),
         };
-        let threads = match self.inbox_bytes > PARALLEL_BYTES || self.unfinished {
-            true => processors().min(self.folding.len()),
-            false => 1,
-        };
         let folding = self.folding.iter_mut().filter(|(_, f)| which(f));
-        fold_all(folding, &surroundings, threads)?;
+        self.pool.fold_all(folding, &surroundings)?;
         self.note_plans();
         self.name_refused();
         // Of what was folded now nothing is left, or it goes on whatever else is read.

@@ -1,15 +1,16 @@
 //! Matches partitions that are being folded, on all processors. They know nothing of each other.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
-use std::thread;
+use std::sync::Arc;
 use std::time::Instant;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context as _, Result, anyhow};
+use rayon::iter::{IndexedParallelIterator as _, IntoParallelIterator as _, ParallelIterator as _};
+use rayon::{ThreadPool, ThreadPoolBuilder};
 
+use super::pace::processors;
 use crate::fold::partition::{Budget, LostPlan, Next, Partition};
 use crate::fold::place::Place;
-use crate::io::client::lock;
 use crate::io::store::Store;
 use crate::plan::Plan;
 use crate::record::Hash;
@@ -41,30 +42,31 @@ pub struct Surroundings<'s> {
     pub budget: Budget,
 }
 
-/// Folds what has been read of `partitions`, on so many threads.
-pub fn fold_all<'f>(
-    partitions: impl Iterator<Item = (&'f i32, &'f mut Folding)> + Send,
-    surroundings: &Surroundings<'_>,
-    threads: usize,
-) -> Result<()> {
-    let partitions = Mutex::new(partitions);
-    let fold_some = || -> Result<()> {
-        loop {
-            let Some((number, folding)) = lock(&partitions).next() else {
-                return Ok(());
-            };
-            folding.fold(u32::try_from(*number)?, surroundings)?;
-        }
-    };
-    thread::scope(|scope| {
-        let others: Vec<_> = (1..threads).map(|_| scope.spawn(fold_some)).collect();
-        let own = fold_some();
-        let others = others.into_iter().map(|fold| {
-            let folded = fold.join();
-            folded.unwrap_or_else(|_| Err(anyhow!("a fold panicked; this is a bug in watchfire")))
-        });
-        std::iter::once(own).chain(others).collect()
-    })
+/// The threads that fold. They stay, since memory that a thread leaves behind is of little use to
+/// the next one.
+pub struct Pool(ThreadPool);
+
+impl Pool {
+    /// One with as many threads as there are processors.
+    pub fn start() -> Result<Pool> {
+        let named = ThreadPoolBuilder::new().thread_name(|number| format!("correlate-{number}"));
+        let pool = named.num_threads(processors()).build();
+        Ok(Pool(pool.context("threads to fold cannot be started")?))
+    }
+
+    /// Folds what has been read of `partitions`, side by side.
+    pub fn fold_all<'f>(
+        &self,
+        partitions: impl Iterator<Item = (&'f i32, &'f mut Folding)>,
+        surroundings: &Surroundings<'_>,
+    ) -> Result<()> {
+        let partitions: Vec<_> = partitions.collect();
+        let fold = |(number, folding): (&i32, &mut Folding)| {
+            folding.fold(u32::try_from(*number)?, surroundings)
+        };
+        let side_by_side = partitions.into_par_iter().with_max_len(1);
+        self.0.install(|| side_by_side.try_for_each(fold))
+    }
 }
 
 impl Folding {
