@@ -3,6 +3,7 @@
 //! the same machine.
 //!
 //! `cargo bench --bench backtest [-- --records N --rounds N --threads N]`. Prints, asserts nothing.
+//! On a busy machine the ratio of processor times counts.
 
 use std::borrow::Cow;
 use std::ffi::OsStr;
@@ -166,6 +167,7 @@ fn compare(
         Some(threads) => ("1 thread  ".to_owned(), format!("{threads} threads ")),
     };
     let mut ratios = Vec::with_capacity(args.rounds);
+    let mut of_processor = Vec::with_capacity(args.rounds);
     for round in 1..=args.rounds {
         let peer = match args.threads {
             None => timed(|| parse_alone(path))?,
@@ -180,21 +182,34 @@ fn compare(
             );
         }
         let ratio = peer.seconds / own.seconds;
+        let processor = peer.processor / own.processor;
         println!("round {round}: {peer_name} {}", peer.rates(bytes));
-        println!("         {own_name} {}, ratio {ratio:.3}", own.rates(bytes));
+        println!(
+            "         {own_name} {}, ratio {ratio:.3}, of processor times {processor:.3}",
+            own.rates(bytes)
+        );
         ratios.push(ratio);
+        of_processor.push(processor);
     }
-    ratios.sort_by(f64::total_cmp);
-    let median = ratios
-        .get(ratios.len() / 2)
-        .context("--rounds must be at least 1")?;
-    println!("median ratio of throughputs: {median:.3}");
+    println!(
+        "median ratio of throughputs: {:.3}, of processor times: {:.3}",
+        median(ratios)?,
+        median(of_processor)?
+    );
     Ok(())
+}
+
+fn median(mut ratios: Vec<f64>) -> anyhow::Result<f64> {
+    ratios.sort_by(f64::total_cmp);
+    let median = ratios.get(ratios.len() / 2);
+    median.copied().context("--rounds must be at least 1")
 }
 
 /// How long one side took, and how many records it saw.
 struct Timed {
     seconds: f64,
+    /// Seconds of processor time of the thread that asks.
+    processor: f64,
     records: u64,
 }
 
@@ -208,11 +223,20 @@ impl Timed {
     }
 }
 
+/// Processor time of this thread so far, in seconds.
+fn processor_seconds() -> anyhow::Result<f64> {
+    let stat = std::fs::read_to_string("/proc/thread-self/schedstat")?;
+    let nanoseconds = stat.split(' ').next().unwrap_or_default();
+    Ok(nanoseconds.parse::<f64>()? / 1e9)
+}
+
 fn timed(work: impl FnOnce() -> anyhow::Result<u64>) -> anyhow::Result<Timed> {
+    let before = processor_seconds()?;
     let start = clock::instant();
     let records = work()?;
     Ok(Timed {
         seconds: start.elapsed().as_secs_f64(),
+        processor: processor_seconds()? - before,
         records,
     })
 }

@@ -1,5 +1,7 @@
 //! What was found in a record, between the pass over its text and the making of its attributes.
 
+use std::borrow::Cow;
+
 use crate::event::{AttributeId, Element, Lists, Value};
 
 /// The element of a value that was reached through none, beside others.
@@ -10,7 +12,10 @@ const NOWHERE: u32 = u32::MAX;
 pub(crate) struct Slots<'s> {
     /// For each slot, 1 more than the place of what was found; 0: nothing was.
     places: Vec<u16>,
+    /// What was found, so many as `count` says; behind them such as have no memory of their own,
+    /// to be filled in place.
     found: Vec<Slot<'s>>,
+    count: usize,
     /// Bytes looked at within texts that were read as JSON, of all records.
     pub(crate) read_within: usize,
     /// Values of this record that are too deep within such a text.
@@ -30,11 +35,24 @@ struct Slot<'s> {
     elements: Vec<u32>,
 }
 
+/// What an empty slot holds.
+const NOTHING: Value<'static> = Value::Bool(false);
+
+#[inline(never)]
+fn make_room(found: &mut Vec<Slot<'_>>) {
+    found.push(Slot {
+        slot: 0,
+        value: NOTHING,
+        elements: Vec::new(),
+    });
+}
+
 impl<'s> Slots<'s> {
     pub(crate) fn new(length: usize) -> Slots<'s> {
         Slots {
             places: vec![0; length],
             found: Vec::with_capacity(length.min(64)),
+            count: 0,
             read_within: 0,
             hidden: 0,
             elements: Vec::new(),
@@ -85,27 +103,54 @@ impl<'s> Slots<'s> {
         self.elements.clear();
         self.answer = None;
         self.data = None;
-        for found in self.found.drain(..) {
+        for found in self.found.iter_mut().take(self.count) {
             if let Some(place) = self.places.get_mut(usize::from(found.slot)) {
                 *place = 0;
             }
+            match &found.value {
+                Value::Text(Cow::Owned(_)) | Value::Many(_) => found.value = NOTHING,
+                Value::Text(Cow::Borrowed(_))
+                | Value::Integer(_)
+                | Value::Float(_)
+                | Value::Bool(_) => {}
+            }
+            found.elements.clear();
         }
+        self.count = 0;
     }
 
     /// Puts what was found into a slot. Where something is there already, it counts if both were
-    /// reached through lists, or if `all` is wanted.
+    /// reached through lists, or if `all` is wanted. Within its callers, so that the value is made
+    /// where it stays: a processor waits for what was just written in parts and is read as a whole.
+    #[inline(always)]
     pub(crate) fn put(&mut self, slot: u16, value: Value<'s>, element: Option<u32>, all: bool) {
         let Some(place) = self.places.get_mut(usize::from(slot)) else {
             return;
         };
-        let known = place.checked_sub(1);
+        if *place != 0 {
+            return self.put_beside(slot, value, element, all);
+        }
+        if self.count == self.found.len() {
+            make_room(&mut self.found);
+        }
+        if let Some(found) = self.found.get_mut(self.count) {
+            found.slot = slot;
+            // What was there has no memory of its own.
+            std::mem::forget(std::mem::replace(&mut found.value, value));
+            self.count += 1;
+            *place = u16::try_from(self.count).unwrap_or(0);
+            if let Some(element) = element {
+                found.elements.push(element);
+            }
+        }
+    }
+
+    /// The same where something is there already.
+    #[inline(never)]
+    fn put_beside(&mut self, slot: u16, value: Value<'s>, element: Option<u32>, all: bool) {
+        let place = self.places.get(usize::from(slot)).copied();
+        let known = place.and_then(|place| place.checked_sub(1));
         let Some(first) = known.and_then(|known| self.found.get_mut(usize::from(known))) else {
-            self.found.push(Slot {
-                slot,
-                value,
-                elements: element.into_iter().collect(),
-            });
-            *place = u16::try_from(self.found.len()).unwrap_or(0);
             return;
         };
         match element {

@@ -117,14 +117,19 @@ fn parse_usual(text: &[u8]) -> Option<Millis> {
         [b'.', digits @ ..] if !digits.is_empty() => fraction_millis(digits)?,
         _ => return None,
     };
-    let two = |tens: u8, ones: u8| Some(digit(tens)? * 10 + digit(ones)?);
+    let digits = [y1, y2, y3, y4, m1, m2, d1, d2, h1, h2, n1, n2, s1, s2];
+    let digits = digits.map(|byte| byte.wrapping_sub(b'0'));
+    if digits.iter().fold(0, |most, digit| most.max(*digit)) > 9 {
+        return None;
+    }
+    let [y1, y2, y3, y4, m1, m2, d1, d2, h1, h2, n1, n2, s1, s2] = digits.map(i64::from);
     let moment = Moment {
-        year: two(y1, y2)? * 100 + two(y3, y4)?,
-        month: two(m1, m2)?,
-        day: two(d1, d2)?,
-        hour: two(h1, h2)?,
-        minute: two(n1, n2)?,
-        second: two(s1, s2)?,
+        year: (y1 * 10 + y2) * 100 + y3 * 10 + y4,
+        month: m1 * 10 + m2,
+        day: d1 * 10 + d2,
+        hour: h1 * 10 + h2,
+        minute: n1 * 10 + n2,
+        second: s1 * 10 + s2,
         millis,
         offset_minutes: 0,
     };

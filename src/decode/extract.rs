@@ -359,13 +359,20 @@ impl<'x, 's, 'v, L: Fn(&'x str) -> Cow<'s, str> + Copy> Walk<'x, 's, 'v, L> {
         for node in node.nodes() {
             let places = node.slots.iter().map(|place| (place, false));
             for (&place, all) in places.chain(node.whole.iter().map(|place| (place, !is_read))) {
-                let text = match quoted.escaped {
-                    true => Cow::Owned(quoted.text().into_owned()),
-                    false => (self.lend)(quoted.raw),
-                };
-                self.slots.put(place, Value::Text(text), self.element, all);
+                if quoted.escaped {
+                    self.unescaped(place, quoted, all);
+                } else {
+                    let text = Value::Text((self.lend)(quoted.raw));
+                    self.slots.put(place, text, self.element, all);
+                }
             }
         }
+    }
+
+    #[inline(never)]
+    fn unescaped(&mut self, place: u16, quoted: Quoted<'x>, all: bool) {
+        let text = Value::Text(Cow::Owned(quoted.text().into_owned()));
+        self.slots.put(place, text, self.element, all);
     }
 
     /// Takes what is wanted out of a string that holds JSON, repaired if it must be; whether it

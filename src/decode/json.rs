@@ -126,15 +126,16 @@ impl<'t> Scanner<'t> {
         }
     }
 
-    /// Reads the string that begins here, after blanks.
-    #[inline]
+    /// Reads the string that begins here, after blanks. Within its callers, as what it gives back
+    /// would be written and read again.
+    #[inline(always)]
     pub(super) fn string(&mut self) -> Result<Quoted<'t>, Fault> {
         self.expect(b'"')?;
         self.quoted()
     }
 
     /// Reads the string whose first quote was read.
-    #[inline]
+    #[inline(always)]
     fn quoted(&mut self) -> Result<Quoted<'t>, Fault> {
         let start = self.at;
         let escaped = self.rest_of_string()?;
@@ -143,7 +144,7 @@ impl<'t> Scanner<'t> {
     }
 
     /// Reads the key that begins here, after blanks, and its colon.
-    #[inline]
+    #[inline(always)]
     pub(super) fn key(&mut self) -> Result<Key<'t>, Fault> {
         match self.short_key() {
             Some(key) => Ok(key),
@@ -152,7 +153,7 @@ impl<'t> Scanner<'t> {
     }
 
     /// The same of a key that is seen at one look, as most are; else nothing is read.
-    #[inline]
+    #[inline(always)]
     fn short_key(&mut self) -> Option<Key<'t>> {
         let (b'"', rest) = self.bytes.get(self.at..)?.split_first()? else {
             return None;
@@ -169,7 +170,7 @@ impl<'t> Scanner<'t> {
         })
     }
 
-    #[inline(never)]
+    #[inline(always)]
     fn any_key(&mut self) -> Result<Key<'t>, Fault> {
         self.expect(b'"')?;
         let start = self.at;
@@ -180,7 +181,7 @@ impl<'t> Scanner<'t> {
     }
 
     /// Reads to the end of a string whose first quote was read; whether it holds a backslash.
-    #[inline]
+    #[inline(never)]
     fn rest_of_string(&mut self) -> Result<bool, Fault> {
         self.at += plain::length(self.bytes, self.at);
         if self.bytes.get(self.at) == Some(&b'"') {
