@@ -139,6 +139,13 @@ fn wanted() -> impl Iterator<Item = String> {
         "recreated unseen",
         "truncated unseen",
         "failed over unseen",
+        "recreated beside a commit",
+        "truncated beside a commit",
+        "failed over beside a commit",
+        "recreated behind what was said",
+        "failed over behind what was said",
+        "another message stands where the last one was read",
+        "it begins before what was its first offset",
         "retention overrun",
         "recreated, and what was committed is gone with it",
         "what was committed is forgotten",
@@ -379,6 +386,7 @@ fn pace(rng: &mut Rng) -> Pace {
 
 impl Sim {
     fn begin(&mut self) {
+        self.empty_sources();
         self.rules = rules::rules(&mut self.rng, self.nature.late);
         self.world.lists = rules::lists(&mut self.rng);
         let plan = self.world.plan(&rules::text(&self.rules));

@@ -1,5 +1,6 @@
 //! Sources that become other logs, and the workers that find out.
 
+use watchfire::bookmark::Sign;
 use watchfire::config::OnReplacedSource;
 use watchfire::plan::epochs::BeginAt;
 use watchfire::record::Hash;
@@ -7,8 +8,8 @@ use watchfire::record::Hash;
 use super::Sim;
 use super::events::event;
 use crate::rng::Rng;
-use crate::world::SourceMessage;
 use crate::world::source_logs;
+use crate::world::{DetectWorker, SourceMessage};
 
 /// Whether sources become other logs, and what workers do then.
 pub fn nature(rng: &mut Rng) -> Option<OnReplacedSource> {
@@ -18,6 +19,19 @@ pub fn nature(rng: &mut Rng) -> Option<OnReplacedSource> {
 }
 
 impl Sim {
+    /// Some partitions are empty behind what retention has taken.
+    pub(super) fn empty_sources(&mut self) {
+        if self.nature.replaced.is_none() {
+            return;
+        }
+        for partition in 0..self.world.sources.len() {
+            if self.logs.one_in(3) {
+                self.write_on(partition);
+                self.world.empty(partition);
+            }
+        }
+    }
+
     /// Now and then a partition becomes another log, and now and then a worker finds out.
     pub(super) fn replace_sources(&mut self) {
         if self.nature.replaced.is_none() {
@@ -83,8 +97,20 @@ impl Sim {
         if !self.world.can_be_told(partition, &messages, low) {
             return None;
         }
-        if !self.world.is_known(partition) {
-            self.covered.insert(format!("{kind} unseen"));
+        for (what, holds) in [
+            ("unseen", !self.world.is_known(partition)),
+            (
+                "beside a commit",
+                self.detect.iter().any(DetectWorker::is_committing),
+            ),
+            (
+                "behind what was said",
+                self.world.is_written_ahead(partition),
+            ),
+        ] {
+            if holds {
+                self.covered.insert(format!("{kind} {what}"));
+            }
         }
         self.world.replace(partition, messages, low);
         self.write_on(partition);
@@ -141,10 +167,13 @@ impl Sim {
     }
 
     /// What must hold of the sources, whatever became of them.
-    pub(super) fn check_sources(&self) {
+    pub(super) fn check_sources(&mut self) {
         if self.nature.replaced.is_none() {
             return;
         }
+        let logs = self.world.source_logs.iter();
+        let signs = logs.flat_map(|log| &log.signs);
+        self.covered.extend(signs.map(Sign::to_string));
         self.world.check_sources_are_read();
         self.world.check_positions(&|hash| {
             let mut records = self.records.iter();

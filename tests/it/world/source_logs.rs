@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use watchfire::bookmark::{self, Bookmark, Judgement, KnownBy, LogNow, There};
+use watchfire::bookmark::{self, Bookmark, Judgement, KnownBy, LogNow, Sign, There};
 use watchfire::config::OnReplacedSource;
 use watchfire::detect::read_to::{self, GoOn, ReadTo};
 use watchfire::matches::MatchedRecord;
@@ -44,6 +44,8 @@ pub struct SourceLog {
     pub before: Vec<Vec<SourceMessage>>,
     /// In the order in which they were read.
     pub spans: Vec<Span>,
+    /// By what workers have told that it is another one.
+    pub signs: Vec<Sign>,
 }
 
 impl Default for SourceLog {
@@ -65,6 +67,7 @@ impl Default for SourceLog {
                 lost_from: None,
                 begun_in: (0, 0),
             }],
+            signs: Vec::new(),
         }
     }
 }
@@ -83,6 +86,18 @@ impl SourceLog {
 }
 
 impl World {
+    /// Before anybody reads the partition, retention has taken all that was in it.
+    pub fn empty(&mut self, partition: usize) {
+        let end = self.sources[partition].len() as i64;
+        self.read[partition] = end;
+        let log = &mut self.source_logs[partition];
+        log.low = end;
+        for span in &mut log.spans {
+            (span.start, span.read, span.written) = (end, end, end);
+            span.begun_in = (0, end);
+        }
+    }
+
     /// The partition becomes another log, of which the messages from `low` on are there.
     pub fn replace(&mut self, partition: usize, messages: Vec<SourceMessage>, low: i64) {
         let old = std::mem::replace(&mut self.sources[partition], messages);
@@ -126,6 +141,12 @@ impl World {
                 .all(|offset| messages.get(offset) == before.get(offset));
             is_as_read || span.epoch == epoch && differs
         })
+    }
+
+    /// Workers have said more of a partition than is committed.
+    pub fn is_written_ahead(&self, partition: usize) -> bool {
+        let span = self.source_logs[partition].spans.last().expect("one");
+        span.written > span.read
     }
 
     fn newest_epoch(&self, partition: usize) -> u32 {
@@ -422,6 +443,11 @@ impl DetectWorker {
         self.readings.insert(partition, reading);
     }
 
+    /// A commit is on its way.
+    pub fn is_committing(&self) -> bool {
+        self.on_its_way.is_some()
+    }
+
     /// A partition has become another log, and it has not heard of that.
     pub(super) fn reads_what_is_gone(&self, world: &World) -> bool {
         let mut readings = self.readings.iter();
@@ -476,13 +502,18 @@ impl DetectWorker {
             let log = &world.source_logs[partition as usize];
             let epoch = world.catalogue.epochs().source(TOPIC, partition + 1);
             let is_current = log.read_to.epoch == epoch.epoch_of(partition);
-            if is_current && is_another(judge(world, partition)) {
+            let judged = judge(world, partition);
+            if is_current && is_another(judged) {
                 replaced += 1;
+                if let Judgement::Another(sign) = judged {
+                    world.source_logs[partition as usize].signs.push(sign);
+                }
                 if on_replaced == OnReplacedSource::Stop {
                     self.doubted.insert(partition);
                     continue;
                 }
-                let entry = Epochs::raise_partition(TOPIC, partition, log.read_to.epoch);
+                let epoch = world.source_logs[partition as usize].read_to.epoch;
+                let entry = Epochs::raise_partition(TOPIC, partition, epoch);
                 world.write_entry(entry);
             }
             self.follow(world);
@@ -542,7 +573,8 @@ impl DetectWorker {
                     continue;
                 }
             }
-            let written = last.map_or(0, |last| last.written);
+            let written = last.filter(|last| last.written > last.start);
+            let written = written.map_or(0, |last| last.written);
             log.spans.push(Span {
                 epoch: reading.read_to.epoch,
                 generation: reading.generation,
