@@ -5,6 +5,7 @@ SHELL := /bin/bash
 export PATH := $(PATH):$(HOME)/.cargo/bin
 sim: SEEDS ?= 200
 chaos: SEEDS ?= 20
+chaos: ROUNDS ?= 5
 SEED ?= 1
 SECONDS ?= 60
 WHAT ?=
@@ -18,7 +19,8 @@ help:
 	@echo "make sim SEEDS=n   run the simulation with n seeds (default 200)"
 	@echo "make chaos SEEDS=n SEED=first SECONDS=n MODE=exactly_once|at_least_once"
 	@echo "                   do all kinds of harm to workers and to a cluster of three brokers, with n"
-	@echo "                   seeds (default 20) of so many seconds (default 60); without MODE in both"
+	@echo "                   seeds (default 20) of so many seconds (default 60); without MODE in both;"
+	@echo "                   then replace what they read, ROUNDS=n times (default 5) in each way"
 	@echo "make fuzz SECONDS=n  look for input that breaks it, n seconds a target (default $(SECONDS))"
 	@echo "make bench         measure the speed of a backtest, and what correlation costs at scale"
 	@echo "make measure       measure recovery, rebalances and steadiness on a real Kafka, about an"
@@ -55,6 +57,9 @@ chaos:
 	WATCHFIRE_CHAOS_SEEDS=$(SEEDS) WATCHFIRE_CHAOS_SEED=$(SEED) WATCHFIRE_CHAOS_SECONDS=$(SECONDS) \
 	    WATCHFIRE_CHAOS_MODE=$(MODE) WATCHFIRE_CHAOS_TABLE=docs/chaos \
 	    cargo test --locked --features canary --test it chaos::faults -- --nocapture
+	@echo "==> Making the source anew, and letting retention overtake it, $(ROUNDS) times in each way"
+	WATCHFIRE_CHAOS_ROUNDS=$(ROUNDS) WATCHFIRE_CHAOS_SEED=$(SEED) \
+	    cargo test --locked --features canary --test it chaos::replaced -- --nocapture
 
 fuzz: setup
 	@scripts/fuzz.sh $(SECONDS)

@@ -15,6 +15,7 @@ mod dialects;
 mod dump;
 mod field;
 mod leaving;
+mod replaced;
 mod rest;
 mod rules;
 mod schedule;

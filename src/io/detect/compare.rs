@@ -111,7 +111,7 @@ impl Stage {
                 read_to = log.next,
                 "the brokers have no committed offset of a source partition that was read: was \
                  its topic made anew? It is compared with what this worker committed last, or \
-                 with what is noted of it in the rules topic"
+                 with what is noted of it in the rules topic; more of it may have been read"
             );
             self.moved = true;
             logs.insert(partition.clone(), log);

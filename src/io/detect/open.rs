@@ -201,6 +201,7 @@ impl Stage {
                 topic,
                 partition = number,
                 offset = next,
+                passed_over = next - low,
                 epoch,
                 epoch_before = before.epoch,
                 "a source partition is read in a new epoch"

@@ -5,7 +5,8 @@
 //! not follow from the log, and each of these is looked for.
 
 mod incidents;
-mod matches;
+pub mod matches;
+pub mod readings;
 mod tests;
 
 use std::collections::BTreeMap;
@@ -14,7 +15,7 @@ use watchfire::config::Delivery;
 
 use super::dump::Dump;
 use super::stream::Sent;
-use crate::worker::log::Log;
+use crate::worker::log::{Log, detect};
 
 /// What can be wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -97,7 +98,9 @@ pub fn check(
     let published = incidents::Published::read(dump, &mut problems);
     published.check_against_log(dump, &log, delivery, &mut problems);
     published.check_order(&mut problems);
-    let incidents = published.check_against_events(dump, &log, changing, &mut problems);
+    let plan = log.last_plan();
+    let events = matches::sections(&detect(&plan, &dump.source));
+    let incidents = published.check_against_events(events, &plan, changing, &mut problems);
     if !problems.is_empty() {
         return Err(problems);
     }

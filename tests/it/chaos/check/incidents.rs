@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use watchfire::config::Delivery;
 use watchfire::encode::avro::read::Reader;
 use watchfire::incident::{Incident, Status};
-use watchfire::matches;
+use watchfire::matches::Section;
+use watchfire::plan::Plan;
 use watchfire::record::Hash;
 
 use super::{Kind, Problem, counted};
 use crate::chaos::dump::{Datum, Dump};
 use crate::oracle::{final_incidents, set_fields};
-use crate::worker::log::{Log, detect};
+use crate::worker::log::Log;
 
 /// The incidents topic, decoded.
 pub struct Published {
@@ -109,8 +110,8 @@ impl Published {
     /// that the oracle finds in the events. Returns how many stand.
     pub fn check_against_events(
         &self,
-        dump: &Dump,
-        log: &Log,
+        events: Vec<Section>,
+        plan: &Plan,
         changing: &[&str],
         problems: &mut Vec<Problem>,
     ) -> usize {
@@ -128,7 +129,7 @@ impl Published {
         }
 
         last.retain(|_, incident| !changing.contains(&&*incident.rule_id));
-        for expected in from_events(dump, log, changing) {
+        for expected in from_events(events, plan, changing) {
             match last.remove(&expected.incident_id) {
                 Some(found) if set_fields(found) == set_fields(&expected) => (),
                 Some(found) => {
@@ -149,23 +150,20 @@ impl Published {
     }
 }
 
-/// The incidents that the events make, for rules that did not change; with their attributes in
-/// order of name, as they are written.
-fn from_events(dump: &Dump, log: &Log, changing: &[&str]) -> Vec<Incident> {
-    let plan = log.last_plan();
+/// The incidents that events make which were found to match, for rules that did not change; with
+/// their attributes in order of name, as they are written.
+fn from_events(events: Vec<Section>, plan: &Plan, changing: &[&str]) -> Vec<Incident> {
     let mut found = Vec::new();
-    for (_, bytes) in detect(&plan, &dump.source).messages {
-        for section in matches::decode(&bytes).unwrap().sections {
-            for record in section.records {
-                for part in &record.matches {
-                    let rule = &plan.rules[part.rule as usize].0;
-                    if changing.contains(&rule.rule.id.as_str()) {
-                        continue;
-                    }
-                    let topic = plan.sources[section.source as usize].topic.clone();
-                    let (record, part) = (record.clone(), part.clone());
-                    found.push((rule.clone(), topic, section.partition, record, part));
+    for section in events {
+        for record in section.records {
+            for part in &record.matches {
+                let rule = &plan.rules[part.rule as usize].0;
+                if changing.contains(&rule.rule.id.as_str()) {
+                    continue;
                 }
+                let topic = plan.sources[section.source as usize].topic.clone();
+                let (record, part) = (record.clone(), part.clone());
+                found.push((rule.clone(), topic, section.partition, record, part));
             }
         }
     }

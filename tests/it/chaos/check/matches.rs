@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use watchfire::config::Delivery;
 use watchfire::detect::Output;
-use watchfire::matches;
+use watchfire::matches::{self, Section};
 use watchfire::plan::Plan;
 use watchfire::record::{Hash, Position};
 
@@ -14,11 +14,23 @@ use crate::worker::log::{Log, detect};
 
 /// A record's match with a rule, whichever version of the rule it is.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Found {
+pub struct Found {
     partition: u32,
     position: Position,
     rule: String,
     key: Vec<Option<String>>,
+}
+
+impl Found {
+    /// Whether it was read of this partition in this epoch.
+    pub fn is_of(&self, partition: i32, epoch: u32) -> bool {
+        (self.partition.cast_signed(), self.position.epoch) == (partition, epoch)
+    }
+
+    /// That of its message.
+    pub fn offset(&self) -> i64 {
+        self.position.offset
+    }
 }
 
 impl std::fmt::Display for Found {
@@ -93,7 +105,15 @@ fn in_message(bytes: &[u8], plan: &Plan) -> Vec<Found> {
     in_sections(&matches::decode(bytes).unwrap().sections, plan)
 }
 
-fn in_sections(sections: &[matches::Section], plan: &Plan) -> Vec<Found> {
+/// All that was found.
+pub fn sections(found: &Output) -> Vec<Section> {
+    let messages = found.messages.iter();
+    messages
+        .flat_map(|(_, bytes)| matches::decode(bytes).unwrap().sections)
+        .collect()
+}
+
+pub fn in_sections(sections: &[Section], plan: &Plan) -> Vec<Found> {
     let mut found = Vec::new();
     for section in sections {
         for record in &section.records {
@@ -109,7 +129,7 @@ fn in_sections(sections: &[matches::Section], plan: &Plan) -> Vec<Found> {
 }
 
 /// A dead letter: what is said of it, and its bytes.
-type Letter = (BTreeMap<String, String>, Vec<u8>);
+pub type Letter = (BTreeMap<String, String>, Vec<u8>);
 
 /// Holds that every record that cannot be read is in a dead letter, and nothing else is. Returns
 /// how many there are.
@@ -128,14 +148,7 @@ pub fn check_dead_letters(
         let what = format!("{sent} records were sent that cannot be read, {found} are found");
         problems.push(Problem::new(Kind::Misread, what));
     }
-    let found = counted(dump.dead_letters.iter().map(|message| -> Letter {
-        let text = |bytes: &Option<Vec<u8>>| {
-            String::from_utf8_lossy(bytes.as_deref().unwrap_or_default()).into_owned()
-        };
-        let headers = message.headers.iter();
-        let headers = headers.map(|(name, value)| (name.clone(), text(value)));
-        (headers.collect(), message.value.clone().unwrap_or_default())
-    }));
+    let found = letters(dump);
     for (headers, _) in expected.iter().filter(|letter| !found.contains_key(letter)) {
         problems.push(Problem::new(Kind::DeadLetterLost, format!("{headers:?}")));
     }
@@ -153,15 +166,28 @@ pub fn check_dead_letters(
     records(found.keys())
 }
 
+/// The dead letters, and how often each is there.
+pub fn letters(dump: &Dump) -> BTreeMap<Letter, usize> {
+    counted(dump.dead_letters.iter().map(|message| -> Letter {
+        let text = |bytes: &Option<Vec<u8>>| {
+            String::from_utf8_lossy(bytes.as_deref().unwrap_or_default()).into_owned()
+        };
+        let headers = message.headers.iter();
+        let headers = headers.map(|(name, value)| (name.clone(), text(value)));
+        (headers.collect(), message.value.clone().unwrap_or_default())
+    }))
+}
+
 /// How many records these dead letters carry.
-fn records<'l>(letters: impl IntoIterator<Item = &'l Letter>) -> usize {
+pub fn records<'l>(letters: impl IntoIterator<Item = &'l Letter>) -> usize {
     let letters = letters.into_iter();
     letters
         .filter_map(|(headers, _)| headers.get("records")?.parse::<usize>().ok())
         .sum()
 }
 
-fn refused(output: Output, plan: &Plan) -> BTreeSet<Letter> {
+/// The dead letters that are made of what was refused.
+pub fn refused(output: Output, plan: &Plan) -> BTreeSet<Letter> {
     let letters = output.dead_letters.into_iter().map(|letter| {
         let topic = &plan.sources[letter.source.source as usize].topic;
         let headers = letter.headers(topic).into_iter();
