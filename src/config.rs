@@ -5,9 +5,11 @@ mod complaint;
 mod connection;
 mod environment;
 pub mod kafka;
-mod keys;
+pub mod keys;
 pub mod login;
+pub mod schema;
 mod secret;
+pub mod shown;
 #[cfg(test)]
 mod tests;
 pub mod written;
@@ -130,6 +132,7 @@ impl Memory {
 }
 
 /// All that a configuration is read from.
+#[derive(Clone)]
 pub struct Input<'a> {
     /// The file's name and text, if there is a file.
     pub file: Option<(&'a str, &'a str)>,

@@ -4,6 +4,8 @@ pub mod demo;
 
 pub mod run;
 
+pub mod config;
+
 pub mod topics;
 
 pub mod tail;
@@ -39,6 +41,7 @@ use clap::{Parser, Subcommand};
 
 use crate::config::holds_key;
 use crate::io::memory;
+use crate::rule;
 use crate::version;
 
 /// Streaming detection for Azure events: FortiSIEM correlation rules over Kafka and Event Hubs.
@@ -61,6 +64,9 @@ enum Command {
     Incidents(Incidents),
     Backtest(backtest::Args),
     Events(events::Args),
+    /// The configuration: check it, show it, its schema.
+    #[command(subcommand)]
+    Config(config::Command),
     Generate(generate::Args),
     /// Check rules, run their tests, look up those behind incidents.
     #[command(subcommand)]
@@ -80,6 +86,8 @@ enum Rules {
     /// Run the tests that the rules bring along.
     Test(TestArgs),
     Show(rules_show::Args),
+    /// Write the JSON Schema of a rule, for editors.
+    Schema,
 }
 
 #[derive(clap::Args, Debug)]
@@ -137,6 +145,7 @@ pub fn main() -> ExitCode {
         Command::Incidents(Incidents::Show(args)) => show::run(&args),
         Command::Backtest(args) => backtest::run(&args),
         Command::Events(args) => events::run(&args),
+        Command::Config(command) => config::run(&command),
         Command::Generate(args) => generate::run(&args),
         Command::Rules(Rules::Check(args)) => {
             let form = match (args.rules.json, args.print) {
@@ -149,6 +158,7 @@ pub fn main() -> ExitCode {
             rules_check::run(&args.rules.paths, args.rules.attributes, args.config, style)
         }
         Command::Rules(Rules::Show(args)) => rules_show::run(&args),
+        Command::Rules(Rules::Schema) => config::write_schema(&rule::schema::schema()),
         Command::Rules(Rules::Test(args)) => {
             let style = rules_test::Style {
                 json: args.rules.json,

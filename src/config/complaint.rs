@@ -1,7 +1,7 @@
 //! What is wrong with a configuration file, in our words: with the key, and without any value,
 //! which may be a secret.
 
-use super::keys::KEYS;
+use super::keys::names;
 use crate::rule::nearest::nearest;
 
 /// What a value can be, as the reader of TOML and as we say it.
@@ -26,7 +26,7 @@ fn unknown_key(name: &str) -> String {
                 `watchfire topics accept-loss`"
             .to_owned();
     }
-    let own = KEYS.iter().find(|key| within_section(key) == name);
+    let own = names().find(|key| within_section(key) == name);
     if let Some(own) = own {
         return match own.split_once('.') {
             Some((section, _)) => format!("the key {name} does not stand here, but in [{section}]"),
@@ -35,7 +35,10 @@ fn unknown_key(name: &str) -> String {
     }
     let sections = ["limits", "state", "login", "kafka"];
     let is_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
-    match nearest(name, sections.into_iter().chain(KEYS.map(within_section))) {
+    match nearest(
+        name,
+        sections.into_iter().chain(names().map(within_section)),
+    ) {
         _ if name.len() > 40 || !name.chars().all(is_word) => "a key is not known".to_owned(),
         Some(near) => format!("the key {name} is not known; did you mean {near}?"),
         None => format!("the key {name} is not known"),
@@ -50,8 +53,7 @@ pub(super) fn key_of_value(text: &str, at: usize) -> Option<&'static str> {
         .unwrap_or(("", text.get(..at)?));
     let (name, _) = line.split_once('=')?;
     let name = name.trim();
-    KEYS.into_iter()
-        .find(|key| *key == name || within_section(key) == name)
+    names().find(|key| *key == name || within_section(key) == name)
 }
 
 /// What a reader of TOML expected, as we say it.

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::keys::KEYS;
+use super::kafka::is_secret;
+use super::keys::names;
 use super::written::Written;
 use crate::rule::nearest::nearest;
 
@@ -53,7 +54,7 @@ pub fn layer(
         if is_other {
             continue;
         }
-        match KEYS.iter().find(|key| variable_of(key) == *variable) {
+        match names().find(|key| variable_of(key) == *variable) {
             None => warnings.push(unknown(variable)),
             Some(key) => match Written::from_variable(key, value) {
                 Ok(layer) => written = layer.over(written),
@@ -62,6 +63,19 @@ pub fn layer(
         }
     }
     written
+}
+
+/// What a variable sets under `[kafka]`: a property, or `property_file` for the file of a secret.
+pub fn property_of(variable: &str, value: &str) -> Option<String> {
+    let name = variable.strip_prefix(KAFKA_PREFIX)?;
+    if service_of(variable, value).is_some() {
+        return None;
+    }
+    let property = name.to_ascii_lowercase().replace('_', ".");
+    match property.strip_suffix(".file") {
+        Some(secret) if is_secret(secret) => Some(format!("{secret}_file")),
+        Some(_) | None => Some(property),
+    }
 }
 
 /// What is said of a variable that is nearly the one of the connection string.
@@ -77,14 +91,14 @@ fn means_nothing(variable: &str, near: Option<&str>) -> String {
 }
 
 /// The variable of a key.
-fn variable_of(key: &str) -> String {
+pub fn variable_of(key: &str) -> String {
     format!("{PREFIX}{}", key.to_ascii_uppercase().replace('.', "_"))
 }
 
 fn unknown(variable: &str) -> String {
     // What they all begin with says nothing of how near they are.
     let bare = |variable: &'_ str| variable.trim_start_matches(PREFIX).to_owned();
-    let keys = KEYS.iter().map(|key| bare(&variable_of(key)));
+    let keys = names().map(|key| bare(&variable_of(key)));
     let known: Vec<String> = keys.chain(OTHERS.map(bare)).collect();
     let near = nearest(&bare(variable), known.iter().map(String::as_str));
     means_nothing(

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::connection::Connection;
-use super::environment::{CONNECTION, CONNECTION_FILE, KAFKA_PREFIX, service_of};
+use super::environment::{CONNECTION, CONNECTION_FILE, KAFKA_PREFIX, property_of};
 use super::secret::{ReadSecret, Secret, looks_secret};
 use crate::rule::nearest::nearest;
 
@@ -153,13 +153,7 @@ impl Kafka {
             }
         });
         for (variable, value) in layers.environment {
-            let name = variable.strip_prefix(KAFKA_PREFIX);
-            if let Some(name) = name.filter(|_| service_of(variable, value).is_none()) {
-                let lower = name.to_ascii_lowercase().replace('_', ".");
-                let key = match lower.strip_suffix(".file") {
-                    Some(secret) if is_secret(secret) => format!("{secret}_file"),
-                    Some(_) | None => lower,
-                };
+            if let Some(key) = property_of(variable, value) {
                 self.set(&key, value, layers.read, problems);
             }
         }
@@ -429,7 +423,7 @@ fn check_brokers(brokers: &str) -> Result<(), String> {
     Ok(())
 }
 
-fn is_secret(key: &str) -> bool {
+pub(super) fn is_secret(key: &str) -> bool {
     SECRETS.contains(&key)
 }
 

@@ -1,4 +1,4 @@
-use super::keys::KEYS;
+use super::keys::{KEYS, Kind, Usual, names};
 use super::*;
 
 const BROKERS: &str = "[kafka]\n\"bootstrap.servers\" = \"b:9092\"\n";
@@ -133,7 +133,7 @@ fn memory_follows_its_limit() {
 
 #[test]
 fn every_key_can_come_from_the_environment() {
-    for key in KEYS {
+    for key in names() {
         let found = Written::from_variable(key, "\u{0}");
         assert!(
             !found.is_err_and(|error| error.contains("unknown field")),
@@ -427,11 +427,8 @@ fn no_value_is_shown_wherever_the_key_was_written() {
     let whole = format!(
         "Endpoint=sb://ns.servicebus.windows.net/;SharedAccessKeyName=n;SharedAccessKey={key}"
     );
-    let keys = KEYS.iter().filter(|key| !key.contains('.'));
-    for name in keys
-        .copied()
-        .chain(["kafka", "limits", "state", "EVENTHUBS_CONNECTION_STRING"])
-    {
+    let keys = names().filter(|key| !key.contains('.'));
+    for name in keys.chain(["kafka", "limits", "state", "EVENTHUBS_CONNECTION_STRING"]) {
         for value in [&whole, key] {
             // As text, as a list, without quotes, within a table, and as a name.
             let said = complained(&format!("{name} = '{value}'\n{BROKERS}"), &[]);
@@ -444,7 +441,7 @@ fn no_value_is_shown_wherever_the_key_was_written() {
             complained(&format!("{name} = \"{value}\n"), &[]);
         }
     }
-    for name in KEYS {
+    for name in names() {
         let variable = format!("WATCHFIRE_{}", name.to_ascii_uppercase().replace('.', "_"));
         complained(BROKERS, &[(&variable, &whole)]);
         complained(BROKERS, &[(&variable, key)]);
@@ -477,4 +474,132 @@ fn no_value_is_shown_wherever_the_key_was_written() {
     let jaas = format!("org.Plain required password=\"{whole}\";");
     let said = complained(BROKERS, &[("WATCHFIRE_KAFKA_SASL_JAAS_CONFIG", &jaas)]);
     assert!(said.contains("is the Java client's"), "{said}");
+}
+
+#[test]
+fn defaults_are_as_they_are_said() {
+    let mut said: std::collections::BTreeMap<&str, Vec<String>> = Default::default();
+    for key in KEYS {
+        let (section, name) = key.name.split_once('.').unwrap_or(("", key.name));
+        if let Usual::Is(text) = key.default {
+            let bare = matches!(key.kind, Kind::Number | Kind::Bool);
+            let value = if bare {
+                text.to_owned()
+            } else {
+                format!("\"{text}\"")
+            };
+            let lines = said.entry(section).or_default();
+            lines.push(format!("{name} = {value}"));
+        }
+    }
+    let text: Vec<String> = said
+        .into_iter()
+        .map(|(section, lines)| match section {
+            "" => lines.join("\n"),
+            _ => format!("[{section}]\n{}", lines.join("\n")),
+        })
+        .collect();
+    let written = built(
+        Written::default(),
+        &format!("{}\n{BROKERS}", text.join("\n")),
+        &[],
+        &[],
+    );
+    let nothing = built(Written::default(), BROKERS, &[], &[]);
+    assert_eq!(format!("{written:?}"), format!("{nothing:?}"));
+}
+
+#[test]
+fn what_holds_is_shown_with_where_it_comes_from() {
+    let shown = |flags: Written, text: &str, variables: &[(&str, &str)]| -> Vec<String> {
+        let environment = variables.iter();
+        let environment = environment.map(|(name, value)| (name.to_string(), value.to_string()));
+        let environment = environment.collect();
+        let input = Input {
+            file: Some(("w.toml", text)),
+            environment: &environment,
+            flags,
+            read_secret: &|_| Ok("hush".to_owned()),
+            memory_limit: None,
+        };
+        let config = Config::build(input.clone()).unwrap();
+        let all = shown::settings(&input, &config);
+        let known = all
+            .iter()
+            .filter(|one| one.from != shown::Origin::Default(""));
+        let known = known.filter(|one| one.value.is_some());
+        let line = |one: &shown::Setting| {
+            let value = one.value.as_deref().unwrap();
+            format!("{} {value} {:?}", one.key, one.from)
+        };
+        known.map(line).collect()
+    };
+    let flags = Written {
+        app: Some("f".to_owned()),
+        ..Written::default()
+    };
+    let text = "app = \"a\"\npatience = \"1m\"\nrules = [\n  \"r\",\n]\n[state]\nkeys = 9000000\n\
+                [kafka]\n\"bootstrap.servers\" = \"b:9092\"\n\"sasl.password_file\" = \"/p\"\n";
+    let file = |line| format!("Line {{ file: \"w.toml\", line: {line} }}");
+    let variables = [
+        ("WATCHFIRE_PATIENCE", "2m"),
+        ("WATCHFIRE_KAFKA_CLIENT_ID", "c"),
+    ];
+    let expected = [
+        "app \"f\" Flag".to_owned(),
+        format!("rules [ \"r\", ] {}", file(3)),
+        "patience \"2m\" Variable(\"WATCHFIRE_PATIENCE\")".to_owned(),
+        format!("state.keys 9000000 {}", file(7)),
+        format!("kafka.\"bootstrap.servers\" \"b:9092\" {}", file(9)),
+        "kafka.\"client.id\" \"c\" Variable(\"WATCHFIRE_KAFKA_CLIENT_ID\")".to_owned(),
+        format!("kafka.\"sasl.password\" (not shown) {}", file(10)),
+    ];
+    assert_eq!(shown(flags, text, &variables), expected);
+
+    let hub = format!("{HUB};EntityPath=insights");
+    let found = shown(
+        Written::default(),
+        "",
+        &[("EVENTHUBS_CONNECTION_STRING", &hub)],
+    );
+    assert!(!found.join("\n").contains("hush"), "{found:?}");
+    let variable = "Variable(\"EVENTHUBS_CONNECTION_STRING\")";
+    for line in [
+        format!("sources [\"insights\"] {variable}"),
+        "commit_interval \"300ms\" EventHubs".to_owned(),
+        format!("kafka.\"sasl.password\" (not shown) {variable}"),
+    ] {
+        assert!(found.contains(&line), "{line}: {found:#?}");
+    }
+}
+
+#[test]
+fn the_schema_in_the_repository_is_that_of_the_program() {
+    let shipped = include_str!("../../schemas/config.schema.json");
+    let made = serde_json::to_string_pretty(&schema::schema()).unwrap();
+    assert!(
+        shipped.trim_end() == made,
+        "write it anew: watchfire config schema > schemas/config.schema.json"
+    );
+}
+
+#[test]
+fn the_readme_says_every_key_and_its_default() {
+    let readme = include_str!("../../README.md");
+    let table = readme.split_once("| key | default | means |").unwrap().1;
+    let table = table.split_once("\n\n").unwrap().0;
+    for key in KEYS.iter().filter(|key| !key.name.starts_with("login.")) {
+        let (section, name) = key.name.split_once('.').unwrap_or(("", key.name));
+        let wanted = match section {
+            "" => format!("`{name}`"),
+            _ => format!("`[{section}]`"),
+        };
+        let mut lines = table.lines();
+        let line = lines.find(|line| line.starts_with("| ") && line.contains(&wanted));
+        let line = line.unwrap_or_else(|| panic!("{} is not said", key.name));
+        assert!(line.contains(&format!("`{name}`")), "{}", key.name);
+        if let Usual::Is(text) = key.default {
+            assert!(line.contains(text), "{}: {text}", key.name);
+        }
+    }
 }

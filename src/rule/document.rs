@@ -19,7 +19,8 @@ use super::{
 use crate::event::Attributes;
 use crate::time::Second;
 
-const KEYS: &[&str] = &[
+/// The keys of a rule.
+pub const KEYS: &[&str] = &[
     "id",
     "name",
     "description",

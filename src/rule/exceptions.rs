@@ -8,7 +8,8 @@ use super::yaml::Node;
 use super::{Exception, Filter, instant};
 use crate::time::Millis;
 
-const KEYS: &[&str] = &["where", "from", "until"];
+/// The keys of an exception.
+pub const KEYS: &[&str] = &["where", "from", "until"];
 
 /// Reads them; their filters are over the incident attributes of these names.
 pub fn read(reader: &mut Reader<'_>, fields: Fields<'_>, names: &[String]) -> Vec<Exception> {

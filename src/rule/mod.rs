@@ -46,6 +46,8 @@ pub mod peak;
 
 mod rule_tests;
 
+pub mod schema;
+
 mod token;
 
 mod filter_parser;

@@ -15,7 +15,8 @@ use super::{
 use crate::event::{AttributeId, Attributes};
 use crate::time::Second;
 
-const KEYS: &[&str] = &["name", "where", "group_by", "having", "new"];
+/// The keys of a pattern.
+pub const KEYS: &[&str] = &["name", "where", "group_by", "having", "new"];
 
 /// Words that would read as something else in a condition.
 const RESERVED: &[&str] = &[

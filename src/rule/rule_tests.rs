@@ -19,7 +19,8 @@ pub const FIELDS: &[&str] = &[
     "trigger_count",
 ];
 
-const KEYS: &[&str] = &["name", "events", "incidents"];
+/// The keys of a test.
+pub const KEYS: &[&str] = &["name", "events", "incidents"];
 
 /// Reads them; `attributes` are the names of the incident's attributes.
 pub fn read(reader: &mut Reader<'_>, fields: Fields<'_>, attributes: &[String]) -> Vec<RuleTest> {

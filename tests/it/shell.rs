@@ -1,6 +1,7 @@
 //! The program as a terminal, a pipe and a log see it: what it writes, and what it must not.
 
 mod brokers;
+mod config;
 mod pipes;
 mod secrets;
 mod terminal;
