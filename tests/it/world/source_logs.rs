@@ -560,15 +560,16 @@ impl DetectWorker {
             let last = last.filter(|last| last.epoch == reading.read_to.epoch);
             if let (Some(last), None) = (last, lost_from) {
                 log.spans.pop();
-                if last.read == reading.next {
-                    // The same log, though not in the same place.
+                let is_read = last.read > last.start;
+                let is_elsewhere = last.generation != reading.generation;
+                if last.read == reading.next || is_read && is_elsewhere {
+                    // The same log, though not in the same place; perhaps by what was noted.
                     let generation = reading.generation;
                     log.spans.push(Span { generation, ..last });
                     continue;
                 }
-                if last.read > last.start {
+                if is_read {
                     // Another worker has begun it, too, and has committed what it read.
-                    assert_eq!(last.generation, reading.generation);
                     log.spans.push(last);
                     continue;
                 }
