@@ -35,6 +35,10 @@ impl Sink {
                 .try_for_each(|message| self.send(producer, message))?;
             self.wait_for_deliveries(producer)?;
         }
+        if progress.is_empty() {
+            // The client takes that for an error.
+            return Ok(());
+        }
         let offsets = offsets(progress).map_err(|error| Fault::Stop(error.into()))?;
         let start = clock::instant();
         loop {
@@ -60,6 +64,10 @@ impl Sink {
                         true => Fault::Moving(client::words(&error)),
                         false => Fault::Abort(client::words(&error)),
                     });
+                }
+                // What is read is being made anew.
+                Some(Code::UnknownTopicOrPartition) => {
+                    return Err(Fault::Abort(client::words(&error)));
                 }
                 Some(code)
                     if client::is_transient_code(code)
