@@ -186,6 +186,8 @@ impl World {
         log.read_to = read_to;
         let mut newest = log.spans.iter_mut().rev();
         if let Some(span) = newest.find(|span| span.epoch == read_to.epoch) {
+            // A note may be older than what was committed, and written, before.
+            span.written = span.written.max(span.read);
             span.read = next;
         }
     }
