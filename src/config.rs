@@ -125,7 +125,7 @@ impl Memory {
         Memory {
             block_cache: of(20, 8 << 20, 256 << 20),
             keys: of(30, 8 << 20, 512 << 20),
-            recovery: of(35, 8 << 20, 416 << 20),
+            recovery: of(35, 8 << 20, 512 << 20),
             write_buffer: of(15, 4 << 20, 64 << 20),
         }
     }

@@ -123,8 +123,8 @@ fn memory_follows_its_limit() {
         ]
         .map(|bytes| bytes >> 20)
     };
-    assert_eq!(of(None, BROKERS), [512, 416, 256, 64]);
-    assert_eq!(of(Some(8 << 30), BROKERS), [512, 416, 256, 64]);
+    assert_eq!(of(None, BROKERS), [512, 512, 256, 64]);
+    assert_eq!(of(Some(8 << 30), BROKERS), [512, 512, 256, 64]);
     assert_eq!(of(Some(512 << 20), BROKERS), [36, 42, 24, 18]);
     assert_eq!(of(Some(1 << 20), BROKERS), [8, 8, 8, 4]);
     let written = format!("[state]\nkeys = \"300MiB\"\n{BROKERS}");

@@ -503,31 +503,13 @@ fn number(settings: &ClientConfig, key: &str) -> Option<u64> {
     settings.get(key)?.parse().ok()
 }
 
-/// What a consumer keeps of what it has fetched and nobody has read yet.
-#[derive(Clone, Copy, Debug)]
-pub enum Queue {
-    /// Enough for messages that are only looked at.
-    Long,
-    /// Enough for messages that make work.
-    Short,
-}
-
-impl Queue {
-    fn kilobytes(self) -> &'static str {
-        match self {
-            Queue::Long => "32768",
-            Queue::Short => "8192",
-        }
-    }
-}
-
 /// The settings of a consumer that reads what transactions have committed. Its memory is
 /// bounded; positions are always given to it.
-pub fn consumer_settings(config: &Config, group: &str, queue: Queue) -> ClientConfig {
+pub fn consumer_settings(config: &Config, group: &str) -> ClientConfig {
     let mut settings = settings(config);
     settings
-        .set("queued.max.messages.kbytes", queue.kilobytes())
-        .set("fetch.queue.backoff.ms", "20")
+        .set("queued.max.messages.kbytes", "32768")
+        .set("fetch.queue.backoff.ms", "50")
         .set("fetch.wait.max.ms", "100")
         .set("session.timeout.ms", "10000")
         .set("heartbeat.interval.ms", "3000")
@@ -562,7 +544,7 @@ pub fn reader_with(
     health: &Arc<Health>,
     more: &[(&str, &str)],
 ) -> Result<BaseConsumer<Callbacks>> {
-    let mut settings = consumer_settings(config, &format!("{}.detect", config.app), Queue::Long);
+    let mut settings = consumer_settings(config, &format!("{}.detect", config.app));
     for (key, value) in more {
         settings.set(*key, *value);
     }

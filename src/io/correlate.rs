@@ -25,7 +25,7 @@ use anyhow::Result;
 use rdkafka::message::{BorrowedMessage, Message as _, Timestamp};
 
 use super::beside::Beside;
-use super::client::{Health, Queue, lock};
+use super::client::{Health, lock};
 use super::clock;
 use super::ends::{Ends, Found};
 use super::group::{self, Event, Group, Member, Revoked, list_of};
@@ -193,13 +193,7 @@ impl Stage {
 
     fn work(&mut self) -> Result<()> {
         let matches = [Names::of(&self.config.app).matches.to_string()];
-        let mut member = Member::new(
-            &self.config,
-            &self.identity,
-            "correlate",
-            &matches,
-            Queue::Short,
-        );
+        let mut member = Member::new(&self.config, &self.identity, "correlate", &matches);
         let mut group = member.join()?;
         while !self.health.stopping() {
             if let Err(error) = self.turn(&group) {

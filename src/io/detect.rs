@@ -17,7 +17,7 @@ use anyhow::Result;
 use rdkafka::message::{BorrowedMessage, Message as _};
 
 use super::beside::Beside;
-use super::client::{Health, Queue, lock};
+use super::client::{Health, lock};
 use super::clock;
 use super::ends::{Ends, Found, Question};
 use super::group::{Committed, Event, Gone, Group, Member, Partition, Revoked, list_of};
@@ -189,13 +189,7 @@ impl Stage {
     }
 
     fn work(&mut self) -> Result<()> {
-        let mut member = Member::new(
-            &self.config,
-            &self.identity,
-            "detect",
-            &self.config.sources,
-            Queue::Long,
-        );
+        let mut member = Member::new(&self.config, &self.identity, "detect", &self.config.sources);
         let mut group = member.join()?;
         while !self.health.stopping() {
             let Err(error) = self.turn(&group) else {

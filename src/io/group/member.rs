@@ -8,7 +8,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _};
 
 use super::{Callbacks, Group};
 use crate::config::Config;
-use crate::io::client::{self, Health, Queue};
+use crate::io::client::{self, Health};
 use crate::io::clock;
 use crate::io::identity::Identity;
 
@@ -25,7 +25,6 @@ pub struct Member {
     health: Arc<Health>,
     group: String,
     topics: Vec<String>,
-    queue: Queue,
     /// When memberships ended lately because the group knew another member by our id.
     fenced: Vec<Instant>,
 }
@@ -37,7 +36,6 @@ impl Member {
         identity: &Arc<Identity>,
         stage: &str,
         topics: &[String],
-        queue: Queue,
     ) -> Member {
         Member {
             config: config.clone(),
@@ -45,7 +43,6 @@ impl Member {
             health: Arc::clone(identity.health()),
             group: format!("{}.{stage}", config.app),
             topics: topics.to_owned(),
-            queue,
             fenced: Vec::new(),
         }
     }
@@ -53,7 +50,7 @@ impl Member {
     /// Joins the group.
     pub fn join(&self) -> Result<Arc<Group>> {
         let callbacks = Callbacks::new(&self.health);
-        let mut settings = client::consumer_settings(&self.config, &self.group, self.queue);
+        let mut settings = client::consumer_settings(&self.config, &self.group);
         settings.set("partition.assignment.strategy", "cooperative-sticky");
         let consumer: BaseConsumer<Callbacks> = settings
             .create_with_context(callbacks)
