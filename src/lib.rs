@@ -28,6 +28,8 @@ pub mod bounded;
 
 pub mod bytes;
 
+mod spread;
+
 pub mod canonical;
 
 pub mod escape;

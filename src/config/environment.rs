@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::kafka::is_secret;
 use super::keys::names;
+use super::secret::is_secret;
 use super::written::Written;
 use crate::rule::nearest::nearest;
 

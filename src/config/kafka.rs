@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::connection::Connection;
 use super::environment::{CONNECTION, CONNECTION_FILE, KAFKA_PREFIX, property_of};
-use super::secret::{ReadSecret, Secret, looks_secret};
+use super::secret::{ReadSecret, Secret, is_secret, looks_secret};
 use crate::rule::nearest::nearest;
 
 /// Where a connection string belongs.
@@ -22,18 +22,6 @@ const PROTOCOL: &str = "security.protocol";
 const TOKENS: &str = "OAUTHBEARER";
 const USERNAME: &str = "sasl.username";
 const PASSWORD: &str = "sasl.password";
-
-/// Properties that hold a secret.
-const SECRETS: [&str; 8] = [
-    "sasl.password",
-    "ssl.key.password",
-    "ssl.key.pem",
-    "ssl.keystore.password",
-    "sasl.oauthbearer.client.secret",
-    "sasl.oauthbearer.config",
-    "sasl.oauthbearer.assertion.private.key.passphrase",
-    "sasl.oauthbearer.assertion.private.key.pem",
-];
 
 /// Properties that are often written, to know them in what is nearly one of them.
 const USUAL: [&str; 18] = [
@@ -421,10 +409,6 @@ fn check_brokers(brokers: &str) -> Result<(), String> {
         }
     }
     Ok(())
-}
-
-pub(super) fn is_secret(key: &str) -> bool {
-    SECRETS.contains(&key)
 }
 
 fn variable_of(key: &str) -> String {

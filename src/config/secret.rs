@@ -1,5 +1,17 @@
 //! Values that are never shown.
 
+/// Properties of the client that hold a secret.
+const SECRETS: [&str; 8] = [
+    "sasl.password",
+    "ssl.key.password",
+    "ssl.key.pem",
+    "ssl.keystore.password",
+    "sasl.oauthbearer.client.secret",
+    "sasl.oauthbearer.config",
+    "sasl.oauthbearer.assertion.private.key.passphrase",
+    "sasl.oauthbearer.assertion.private.key.pem",
+];
+
 /// A value that is never shown.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
@@ -24,6 +36,11 @@ impl std::fmt::Debug for Secret {
 
 /// A read of a secret's file: its content, or why there is none.
 pub type ReadSecret<'a> = &'a dyn Fn(&str) -> Result<String, String>;
+
+/// Whether a property of the client holds a secret.
+pub fn is_secret(property: &str) -> bool {
+    SECRETS.contains(&property)
+}
 
 /// Whether a text holds the key of a connection string, or looks as if it did: such a text is
 /// never shown, whatever it was written for.

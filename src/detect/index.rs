@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use crate::event::{AttributeId, Value};
 use crate::rule::{Filter, Rule};
+use crate::spread::place_of;
 
 /// How many event types are remembered with the rules that may match them.
 const REMEMBERED: usize = 512;
@@ -69,7 +70,7 @@ impl Index {
                 return &self.found;
             }
         };
-        let place = place_of(name);
+        let place = place_of(name.as_bytes(), REMEMBERED);
         let is_known = |known: &Option<Remembered>| {
             known
                 .as_ref()
@@ -103,18 +104,6 @@ impl Index {
         places.sort_unstable();
         places
     }
-}
-
-/// Where an event type is remembered.
-fn place_of(name: &str) -> usize {
-    let (words, rest) = name.as_bytes().as_chunks();
-    let words = words.iter().map(|word| u64::from_le_bytes(*word));
-    let rest = rest.iter().map(|byte| u64::from(*byte));
-    let mixed = words.chain(rest).fold(name.len() as u64, |mixed, part| {
-        // The multiplier of Fibonacci hashing: 2^64 over the golden ratio.
-        (mixed.rotate_left(5) ^ part).wrapping_mul(0x9e37_79b9_7f4a_7c15)
-    });
-    (mixed >> 32) as usize % REMEMBERED
 }
 
 /// The event types of which a record must have one for any pattern of the rule to match.

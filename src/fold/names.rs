@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::spread::place_of;
+
 /// How many are known at most.
 const KNOWN_MAX: usize = 4_096;
 
@@ -19,7 +21,7 @@ impl Names {
         if self.known.is_empty() {
             self.known.resize(KNOWN_MAX, None);
         }
-        let place = place_of(text.as_bytes());
+        let place = place_of(text.as_bytes(), KNOWN_MAX);
         let known = self.known.get(place).and_then(Option::as_ref);
         if let Some(known) = known.filter(|known| ***known == *text) {
             return Arc::clone(known);
@@ -30,21 +32,6 @@ impl Names {
         }
         shared
     }
-}
-
-/// A number below [`KNOWN_MAX`] that depends on all bytes.
-fn place_of(bytes: &[u8]) -> usize {
-    let mut mixed = bytes.len() as u64;
-    let mut mix = |word: [u8; 8]| {
-        let word = u64::from_le_bytes(word) ^ mixed;
-        mixed = word.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(23);
-    };
-    let (words, rest) = bytes.as_chunks::<8>();
-    words.iter().for_each(|word| mix(*word));
-    let mut last = [0; 8];
-    last.iter_mut().zip(rest).for_each(|(to, byte)| *to = *byte);
-    mix(last);
-    (mixed % KNOWN_MAX as u64) as usize
 }
 
 #[cfg(test)]
@@ -65,8 +52,9 @@ mod tests {
     #[test]
     fn texts_that_differ_little_have_places_of_their_own() {
         let text = |number| format!("/subscriptions/0/virtualmachines/vm-{number:05}");
-        let places: std::collections::BTreeSet<usize> =
-            (0..1_000).map(|n| place_of(text(n).as_bytes())).collect();
+        let places: std::collections::BTreeSet<usize> = (0..1_000)
+            .map(|n| place_of(text(n).as_bytes(), KNOWN_MAX))
+            .collect();
         assert!(places.len() > 800, "{}", places.len());
     }
 }
