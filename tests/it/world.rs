@@ -384,8 +384,9 @@ impl DetectWorker {
         };
         self.note_begun(world);
         if !offsets && self.reads_what_is_gone(world) {
-            // It ends before that: nobody could tell the log that is there by what it had said of
-            // the one before, and not committed.
+            // It ends before that, and is started again: nobody could tell the log that is there by
+            // what it had said of the one before, and not committed.
+            self.restart(world, Arc::clone(&self.plan));
             return 0;
         }
         for (partition, bytes) in output.messages {
