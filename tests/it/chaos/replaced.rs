@@ -1,7 +1,8 @@
 //! Under load the source is deleted and made again, and retention overtakes who reads it.
 //!
-//! As one of the tests this is short: two things happen. `WATCHFIRE_CHAOS_ROUNDS=n` has all of them
-//! happen so many times, `WATCHFIRE_CHAOS_SEED=s` in another order.
+//! As tests these are short: one thing happens, once with transactions and once without.
+//! `WATCHFIRE_CHAOS_ROUNDS=n` has all of them happen so many times, `WATCHFIRE_CHAOS_SEED=s` in
+//! another order.
 //!
 //! What each log held is known, and what of it was read workers say: so nothing may be in the
 //! matches topic that was not read, nothing may lack that was, and of the log that is there at the
@@ -104,6 +105,12 @@ impl SourceLog {
         let there =
             messages.filter(|message| message.offset < end && !deleted.contains(&message.offset));
         there.cloned().collect()
+    }
+
+    /// The rest.
+    fn behind(&self, partition: i32, end: i64) -> Vec<Message> {
+        let all = self.before(partition, i64::MAX).into_iter();
+        all.filter(|message| message.offset >= end).collect()
     }
 
     fn end(&self, partition: i32) -> i64 {
@@ -353,10 +360,13 @@ impl Run {
                 let (epoch, (said, is_noted)) = (*epoch, *said);
                 let of_it = logged.iter().filter(|one| one.is_of(partition, epoch));
                 let logged_to = of_it.map(|one| one.offset() + 1).max();
-                let end = logged_to.filter(|_| is_noted).max(Some(said)).unwrap();
+                // With transactions what is written is committed, and everything before it.
+                let counts = is_noted && self.application.delivery == Delivery::ExactlyOnce;
+                let end = logged_to.filter(|_| counts).max(Some(said)).unwrap();
                 let candidates = logs.iter().map(|log| Reading {
                     epoch,
                     messages: log.before(partition, end),
+                    behind: log.behind(partition, end),
                 });
                 // Of one that was gone at once perhaps nothing was read: then it is the next one.
                 let candidates: Vec<Reading> = candidates.collect();
@@ -367,6 +377,7 @@ impl Run {
             readings.push(Reading {
                 epoch: last,
                 messages: self.logs.last().unwrap().before(partition, i64::MAX),
+                behind: Vec::new(),
             });
         }
         readings
@@ -434,12 +445,11 @@ fn field(line: &str, name: &str) -> i64 {
     found.unwrap_or_else(|| panic!("no {name} in {line}"))
 }
 
-#[test]
-fn a_source_that_is_made_anew_or_overtaken_loses_only_what_is_said() {
-    let mut run = Run::start(Delivery::ExactlyOnce);
+fn only_what_is_said_is_lost(delivery: Delivery, usual: Fault) {
+    let mut run = Run::start(delivery);
     let rounds = number("ROUNDS", 0);
     let mut left = match rounds {
-        0 => vec![Fault::MadeAnew, Fault::Overrun],
+        0 => vec![usual],
         _ => ALL.repeat(rounds as usize),
     };
     while !left.is_empty() {
@@ -448,4 +458,14 @@ fn a_source_that_is_made_anew_or_overtaken_loses_only_what_is_said() {
         run.strike(fault);
     }
     run.finish(rounds > 0);
+}
+
+#[test]
+fn a_source_that_is_overtaken_loses_only_what_is_said() {
+    only_what_is_said_is_lost(Delivery::ExactlyOnce, Fault::Overrun);
+}
+
+#[test]
+fn a_source_that_is_made_anew_loses_only_what_is_said() {
+    only_what_is_said_is_lost(Delivery::AtLeastOnce, Fault::MadeAnew);
 }

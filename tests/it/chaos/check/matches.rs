@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use watchfire::config::Delivery;
 use watchfire::detect::Output;
-use watchfire::matches::{self, Section};
+use watchfire::matches::{self, Match, Section};
 use watchfire::plan::Plan;
 use watchfire::record::{Hash, Position};
 
@@ -22,6 +22,16 @@ pub struct Found {
 }
 
 impl Found {
+    /// A part of what was found at a position.
+    pub fn of(partition: u32, position: Position, part: &Match, plan: &Plan) -> Found {
+        Found {
+            partition,
+            position,
+            rule: plan.rules[part.rule as usize].0.rule.id.clone(),
+            key: part.key.clone(),
+        }
+    }
+
     /// Whether it was read of this partition in this epoch.
     pub fn is_of(&self, partition: i32, epoch: u32) -> bool {
         (self.partition.cast_signed(), self.position.epoch) == (partition, epoch)
@@ -117,11 +127,10 @@ pub fn in_sections(sections: &[Section], plan: &Plan) -> Vec<Found> {
     let mut found = Vec::new();
     for section in sections {
         for record in &section.records {
-            found.extend(record.matches.iter().map(|part| Found {
-                partition: section.partition,
-                position: record.position,
-                rule: plan.rules[part.rule as usize].0.rule.id.clone(),
-                key: part.key.clone(),
+            let parts = record.matches.iter();
+            found.extend(parts.map(|part| {
+                let (partition, position) = (section.partition, record.position);
+                Found::of(partition, position, part, plan)
             }));
         }
     }
