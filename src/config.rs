@@ -62,6 +62,8 @@ pub struct Config {
     pub static_membership: bool,
     /// Between two lines of counters in the log.
     pub status_interval: Duration,
+    /// Threads that detect and fold; 0: as many as there are processors.
+    pub threads: usize,
     /// What becomes of a start whose rule files have errors.
     pub on_broken_rules: OnBrokenRules,
     /// What becomes of a source partition that is another log than the one that was read.
@@ -280,6 +282,7 @@ impl Config {
             broker_timeout: time(written.broker_timeout, "5m"),
             static_membership: written.static_membership.unwrap_or(false),
             status_interval: time(written.status_interval, "30s"),
+            threads: written.threads.unwrap_or(0),
             on_broken_rules: written.on_broken_rules.unwrap_or(OnBrokenRules::LastGood),
             on_replaced_source: (written.on_replaced_source).unwrap_or(OnReplacedSource::Stop),
             rule_tests: written.rule_tests.unwrap_or(RuleTests::Ignore),

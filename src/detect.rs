@@ -3,6 +3,7 @@
 
 mod facet;
 mod index;
+mod lane;
 mod matcher;
 mod outbox;
 pub mod read_to;
@@ -15,17 +16,18 @@ use std::sync::Arc;
 
 #[cfg(test)]
 pub(crate) use facet::Facet;
+pub use lane::{Incoming, Share};
 #[cfg(test)]
 pub(crate) use matcher::input;
 pub use matcher::{Found, Matcher, Record};
 pub use outbox::MATCH_TOO_LARGE;
 
 use crate::decode::ByReason;
-use crate::matches::MatchedRecord;
 use crate::plan::Plan;
 use crate::record::Position;
-use crate::time::{self, Millis};
-use outbox::{Outbox, Why};
+use crate::time::Millis;
+use lane::Lane;
+use outbox::Outbox;
 
 /// A source partition, as the plan numbers topics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -152,42 +154,66 @@ struct Reading {
     time: Option<Millis>,
 }
 
+impl Reading {
+    /// Nothing before this offset is of interest, and no time was seen.
+    fn before(epoch: u32, offset: i64) -> Reading {
+        let position = Position {
+            epoch,
+            offset: offset - 1,
+            index: u32::MAX,
+        };
+        Reading {
+            position,
+            time: None,
+        }
+    }
+
+    /// It was read on as far as this says.
+    fn read_on(&mut self, on: Reading) {
+        self.position = on.position;
+        self.time = self.time.max(on.time);
+    }
+}
+
 /// The first stage: reads source messages, keeps what matched until it is taken.
+///
+/// Messages may be read side by side, by as many lanes as it has: what a message holds does not
+/// depend on others. What the lanes found is gathered in the order of the messages, so it is the
+/// same with one lane.
 pub struct Detector {
-    matcher: Matcher,
+    lanes: Vec<Lane>,
     plan: Arc<Plan>,
     readings: BTreeMap<SourcePartition, Reading>,
     outbox: Outbox,
 }
 
 impl Detector {
-    /// A detector for `plan`. `message_bytes_max`: what one message of the matches or
-    /// dead-letter topic may hold.
+    /// A detector for `plan` with one lane. `message_bytes_max`: what one message of the matches
+    /// or dead-letter topic may hold.
     pub fn new(plan: Arc<Plan>, matches_partitions: u32, message_bytes_max: usize) -> Detector {
+        let outbox = Outbox::new(&plan, matches_partitions, message_bytes_max);
         Detector {
-            matcher: Matcher::new(&plan),
-            outbox: Outbox::new(&plan, matches_partitions, message_bytes_max),
+            lanes: vec![Lane::new(&plan, outbox.emptied())],
+            outbox,
             readings: BTreeMap::new(),
             plan,
         }
+    }
+
+    /// The same with so many lanes, at least one.
+    #[must_use]
+    pub fn with_lanes(mut self, lanes: usize) -> Detector {
+        let lane = || Lane::new(&self.plan, self.outbox.emptied());
+        self.lanes.resize_with(lanes.max(1), lane);
+        self
     }
 
     /// Begins to read a source partition at `offset` (the next to be read), forgetting what is
     /// known of it.
     pub fn assign(&mut self, source: SourcePartition, offset: i64) {
         self.outbox.forget(source);
-        let position = Position {
-            epoch: self.epoch(source),
-            offset: offset - 1,
-            index: u32::MAX,
-        };
-        self.readings.insert(
-            source,
-            Reading {
-                position,
-                time: None,
-            },
-        );
+        let epoch = lane::epoch_of(&self.plan, source);
+        self.readings.insert(source, Reading::before(epoch, offset));
     }
 
     /// Stops reading a source partition; what is not taken yet of it is dropped.
@@ -205,54 +231,30 @@ impl Detector {
         timestamp: Option<Millis>,
         payload: &[u8],
     ) {
-        let epoch = self.epoch(source);
-        // Producers may write any number there.
-        let timestamp = timestamp.filter(|timestamp| time::is_usual(*timestamp));
-        let mut latest = None;
-        let outbox = &mut self.outbox;
-        outbox.counts.messages += 1;
-        outbox.counts.bytes += payload.len() as u64;
-        let matcher = &mut self.matcher;
-        let work = matcher.each_record(payload, timestamp, &mut |found| {
-            let position = Position {
-                epoch,
-                offset,
-                index: found.index,
-            };
-            match found.outcome {
-                Found::Rejected(refused) => {
-                    outbox.counts.records += refused.count();
-                    outbox.counts.by_reason.add(&refused.counts);
-                    outbox.reject(source, position, &Why::of(&refused), found.bytes);
-                }
-                Found::Event {
-                    time,
-                    future,
-                    partly,
-                    capped,
-                    matched,
-                } => {
-                    outbox.counts.records += 1;
-                    outbox.counts.future += u64::from(future);
-                    outbox.counts.partly_matched += u64::from(partly);
-                    outbox.counts.many_values += u64::from(capped);
-                    latest = latest.max(Some(time));
-                    if let Some(record) = matched {
-                        outbox.add(source, MatchedRecord { position, ..record }, found.bytes);
-                    }
+        let message = Incoming {
+            source,
+            offset,
+            timestamp,
+            payload,
+        };
+        self.shares(&[message]).into_iter().for_each(Share::read);
+        self.gather();
+    }
+
+    /// Divides messages among the lanes, of each partition in order of offsets; few are read by
+    /// one. When all shares are read, [`Detector::gather`] takes what was found.
+    pub fn shares<'s, 'm>(&'s mut self, messages: &'s [Incoming<'m>]) -> Vec<Share<'s, 'm>> {
+        lane::shares(&mut self.lanes, messages)
+    }
+
+    /// Takes what the lanes have found.
+    pub fn gather(&mut self) {
+        for lane in &mut self.lanes {
+            for (source, on) in lane.gather_into(&mut self.outbox) {
+                if let Some(reading) = self.readings.get_mut(&source) {
+                    reading.read_on(on);
                 }
             }
-        });
-        outbox.counts.hidden += work.hidden;
-        outbox.counts.unmended += work.unmended;
-        outbox.counts.unrecognised += work.unrecognised;
-        if let Some(reading) = self.readings.get_mut(&source) {
-            reading.position = Position {
-                epoch,
-                offset,
-                index: u32::MAX,
-            };
-            reading.time = reading.time.max(latest);
         }
     }
 
@@ -275,12 +277,5 @@ impl Detector {
     /// Takes everything that has to be written now.
     pub fn take(&mut self) -> Output {
         self.outbox.take(&self.readings)
-    }
-
-    fn epoch(&self, source: SourcePartition) -> u32 {
-        self.plan
-            .sources
-            .get(source.source as usize)
-            .map_or(0, |topic| topic.epoch_of(source.partition))
     }
 }

@@ -22,7 +22,7 @@ use crate::escape;
 use crate::io::backtest::input::Reading;
 use crate::io::backtest::topic::Cluster;
 use crate::io::backtest::{self, Outcome, Request, publish};
-use crate::io::{clock, interrupt, memory};
+use crate::io::{clock, interrupt, memory, pool};
 use crate::record::Hash;
 use crate::replay::Within;
 use crate::time::{self, Millis};
@@ -175,10 +175,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
             .as_ref()
             .map(|sweep| (sweep.place as u32, &sweep.rules[..])),
         explain: args.explain,
-        threads: match args.threads {
-            0 => std::thread::available_parallelism().map_or(1, usize::from),
-            some => some,
-        },
+        threads: pool::count(args.threads),
         memory_bytes: args.memory.0,
         scratch: &args.temp_dir.clone().unwrap_or_else(std::env::temp_dir),
         strict: args.strict,

@@ -76,7 +76,7 @@ use Usual::{Absent, Is, Memory};
 
 /// Every key, in the order of the documentation. In the environment `a.b_c` is
 /// `WATCHFIRE_A_B_C`; properties of `[kafka]` come besides.
-pub const KEYS: [Key; 40] = [
+pub const KEYS: [Key; 41] = [
     key(
         "app",
         Text,
@@ -160,6 +160,12 @@ pub const KEYS: [Key; 40] = [
         Duration,
         Is("30s"),
         "Time between two lines of counters in the log.",
+    ),
+    key(
+        "threads",
+        Number,
+        Is("0"),
+        "Threads that detect and fold; 0: as many as there are processors.",
     ),
     key(
         "on_broken_rules",

@@ -42,6 +42,8 @@ pub struct Written {
     pub static_membership: Option<bool>,
     /// [`super::Config::status_interval`]
     pub status_interval: Option<Time>,
+    /// [`super::Config::threads`]
+    pub threads: Option<usize>,
     /// [`super::Config::on_broken_rules`]
     pub on_broken_rules: Option<OnBrokenRules>,
     /// [`super::Config::on_replaced_source`]
@@ -400,6 +402,7 @@ impl Written {
             broker_timeout: self.broker_timeout.or(under.broker_timeout),
             static_membership: self.static_membership.or(under.static_membership),
             status_interval: self.status_interval.or(under.status_interval),
+            threads: self.threads.or(under.threads),
             on_broken_rules: self.on_broken_rules.or(under.on_broken_rules),
             on_replaced_source: self.on_replaced_source.or(under.on_replaced_source),
             rule_tests: self.rule_tests.or(under.rule_tests),

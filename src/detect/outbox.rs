@@ -4,6 +4,7 @@
 //! for it; a message that would be too large is cut between records, in their order.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use smallvec::SmallVec;
 
@@ -67,6 +68,21 @@ impl Waiting {
             end: self.bytes.len(),
         });
     }
+
+    /// Adds what comes after it.
+    fn append(&mut self, mut more: Waiting) {
+        if self.records.is_empty() {
+            *self = more;
+            return;
+        }
+        let before = self.bytes.len();
+        self.bytes.append(&mut more.bytes);
+        let more = more.records.into_iter().map(|written| Written {
+            end: before + written.end,
+            ..written
+        });
+        self.records.extend(more);
+    }
 }
 
 /// Matches and dead letters that are not written yet.
@@ -74,7 +90,7 @@ impl Waiting {
 pub struct Outbox {
     plan: Hash,
     /// Fingerprints of the plan's rules, in its order.
-    fingerprints: Vec<Hash>,
+    fingerprints: Arc<[Hash]>,
     partitions: u32,
     message_bytes_max: usize,
     /// By partition of the matches topic.
@@ -104,6 +120,32 @@ impl Outbox {
             marked: false,
             counts: Counts::default(),
         }
+    }
+
+    /// Another one for the same topic, in which nothing is.
+    pub fn emptied(&self) -> Outbox {
+        Outbox {
+            fingerprints: Arc::clone(&self.fingerprints),
+            waiting: BTreeMap::new(),
+            dead_letters: Vec::new(),
+            pending_bytes: 0,
+            marked: false,
+            counts: Counts::default(),
+            ..*self
+        }
+    }
+
+    /// Takes all that waits in another one, which was read after what is here.
+    pub fn append(&mut self, more: &mut Outbox) {
+        for (partition, of_partition) in std::mem::take(&mut more.waiting) {
+            let here = self.waiting.entry(partition).or_default();
+            for (source, waiting) in of_partition {
+                here.entry(source).or_default().append(waiting);
+            }
+        }
+        self.dead_letters.append(&mut more.dead_letters);
+        self.pending_bytes += std::mem::take(&mut more.pending_bytes);
+        self.counts.add(&std::mem::take(&mut more.counts));
     }
 
     /// Adds a record that matched; `bytes` are the record's, for its dead letter should its

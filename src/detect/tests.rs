@@ -31,6 +31,18 @@ const SETTINGS: Settings = Settings {
 /// 2026-03-01T09:00:00Z.
 const TIME: Millis = 1_772_355_600_000;
 
+fn plan(rule: &str) -> Arc<Plan> {
+    let mut attributes = Attributes::default();
+    let rules = rule::parse("r", rule, &mut attributes).unwrap();
+    let topic = Source {
+        topic: "t".to_owned(),
+        partitions: 3,
+        epoch: 0,
+        epochs: std::collections::BTreeMap::new(),
+    };
+    Plan::alone(&rules, &attributes, SETTINGS, vec![topic]).unwrap()
+}
+
 /// What comes of one message.
 fn read(payload: &str) -> Output {
     read_with(RULE, payload)
@@ -42,15 +54,7 @@ fn read_with(rule: &str, payload: &str) -> Output {
 
 /// What comes of one message with a timestamp. What it gives is what correlating workers take.
 fn read_at(rule: &str, payload: &str, timestamp: Millis) -> Output {
-    let mut attributes = Attributes::default();
-    let rules = rule::parse("r", rule, &mut attributes).unwrap();
-    let topic = Source {
-        topic: "t".to_owned(),
-        partitions: 1,
-        epoch: 0,
-        epochs: std::collections::BTreeMap::new(),
-    };
-    let plan: Arc<Plan> = Plan::alone(&rules, &attributes, SETTINGS, vec![topic]).unwrap();
+    let plan = plan(rule);
     let mut detector = Detector::new(Arc::clone(&plan), 1, 10_000);
     let source = SourcePartition {
         source: 0,
@@ -165,5 +169,62 @@ fn numbers_and_timestamps_that_are_none_spoil_no_message() {
         assert_eq!(output.counts.by_reason, ByReason::one(Reject::NoTime));
         let output = read_at(RULE, &body(",\"time\":\"2026-03-01T09:00:00Z\""), timestamp);
         assert_eq!((output.messages.len(), output.counts.future), (1, 0));
+    }
+}
+
+/// What comes of messages that so many lanes read side by side, in batches.
+fn read_in_lanes(lanes: usize, batches: &[Vec<(u32, i64, String)>]) -> Vec<Output> {
+    let mut detector = Detector::new(plan(RULE), 2, 10_000).with_lanes(lanes);
+    let source = |partition| SourcePartition {
+        source: 0,
+        partition,
+    };
+    (0..3).for_each(|partition| detector.assign(source(partition), 0));
+    let outputs = batches.iter().map(|batch| {
+        let messages = batch.iter().map(|(partition, offset, payload)| Incoming {
+            source: source(*partition),
+            offset: *offset,
+            timestamp: Some(TIME),
+            payload: payload.as_bytes(),
+        });
+        let messages: Vec<Incoming<'_>> = messages.collect();
+        let mut shares = detector.shares(&messages);
+        // The last one is read first: they do not wait for each other.
+        while let Some(share) = shares.pop() {
+            share.read();
+        }
+        detector.gather();
+        detector.mark(&[]);
+        detector.take()
+    });
+    outputs.collect()
+}
+
+#[test]
+fn what_is_read_side_by_side_is_as_read_one_by_one() {
+    let mut offsets = [0; 3];
+    let mut message = |number: usize| {
+        let partition = number * 7 % 3;
+        let offset = offsets[partition];
+        offsets[partition] += 1;
+        let record = match number % 5 {
+            0 => r#"{"n" 1}"#.to_owned(),
+            1 => format!(r#"{{"properties":{{"body":{{"a":2}}}},"n":{number}}}"#),
+            _ => format!(r#"{{"properties":{{"body":{{"a":1}}}},"n":{number}}}"#),
+        };
+        let filler = "x".repeat(number * 131 % 3_000);
+        let payload = format!("[{record},{{\"filler\":\"{filler}\"}}]");
+        (partition as u32, offset, payload)
+    };
+    let counts = [0, 1, 200, 3, 500, 60];
+    let batches = counts.map(|count| (0..count).map(&mut message).collect());
+    let expected = read_in_lanes(1, &batches);
+    assert!(expected.iter().any(|output| output.messages.len() > 2));
+    for lanes in [2, 3, 7] {
+        for (one, other) in expected.iter().zip(read_in_lanes(lanes, &batches)) {
+            assert_eq!(one.messages, other.messages);
+            assert_eq!(one.dead_letters, other.dead_letters);
+            assert_eq!(one.counts, other.counts);
+        }
     }
 }

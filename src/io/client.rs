@@ -509,7 +509,7 @@ pub fn consumer_settings(config: &Config, group: &str) -> ClientConfig {
     let mut settings = settings(config);
     settings
         .set("queued.max.messages.kbytes", "32768")
-        .set("fetch.queue.backoff.ms", "50")
+        .set("fetch.queue.backoff.ms", "5")
         .set("fetch.wait.max.ms", "100")
         .set("session.timeout.ms", "10000")
         .set("heartbeat.interval.ms", "3000")

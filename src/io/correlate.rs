@@ -1,12 +1,9 @@
-//! The second stage's loop: folds the matches topic, writes incidents, keeps the state.
+//! The second stage: folds the matches topic, writes incidents, keeps the state.
 //!
 //! A commit is two steps: the Kafka transaction with incidents and offsets, then one batch for
 //! the store. So the store is never ahead of the offsets, and whatever happens in between, a
 //! partition is opened in one way only ([`open`]): from what the store has, folding in silence
 //! up to the committed offset.
-//!
-//! While a commit is on its way the loop reads and folds on. If it does not come about, what was
-//! folded after it goes, too. The group and the end of the process wait for it.
 
 mod commit;
 mod ends;
@@ -24,15 +21,17 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use rdkafka::message::{BorrowedMessage, Message as _, Timestamp};
 
-use super::beside::Beside;
 use super::client::{Health, lock};
 use super::clock;
 use super::ends::{Ends, Found};
-use super::group::{self, Event, Group, Member, Revoked, list_of};
+use super::group::{self, Event, Group, Member};
 use super::identity::Identity;
 use super::noting::{self, Noting};
+use super::pool::Pool;
 use super::rules_topic::Known;
-use super::sink::{self, Ended, Rhythm, Sink};
+use super::sink::{Rhythm, Sink, Undone};
+use super::stage::commits::{Commits, WAIT, WAIT_MIN};
+use super::stage::{self, Basis, Next, Stage};
 use super::status::Status;
 use super::store::Store;
 use super::topics::Names;
@@ -42,17 +41,11 @@ use crate::fold::state::Counts;
 use crate::plan::noted::NotedEntry;
 use crate::plan::others::Others;
 use crate::time::Millis;
-use folding::{Folding, Pool, Surroundings};
+use folding::{Folding, Surroundings};
 use pace::MEMORY_FACTOR;
 use plans::Warned;
 use report::{Recovery, Refused};
 use writer::Batch;
-
-/// The longest wait for a message: other things are due.
-const WAIT: Duration = Duration::from_millis(100);
-
-/// The shortest: what comes together is folded together.
-const WAIT_MIN: Duration = Duration::from_millis(1);
 
 /// What was read is folded when it is this much, however early.
 const INBOX_BYTES_MAX: usize = 4 << 20;
@@ -64,21 +57,18 @@ const RECOVERY_INBOX_BYTES_MAX: usize = 24 << 20;
 /// The same while partitions have more to fold than they did in one go.
 const UNFINISHED_INBOX_BYTES_MAX: usize = 256 << 10;
 
-/// What the loop does next.
-enum Next<'g> {
-    Message(BorrowedMessage<'g>),
-    Assigned(Vec<group::Partition>),
-    Revoked(Revoked),
+/// What the stage does besides reading and committing.
+pub enum Own {
+    /// Has the ends of the matches topic looked for.
     AskForEnds,
+    /// Takes them.
     Ends(Found),
+    /// Folds what was read.
     Fold,
-    Commit,
-    Committed(Ended),
-    Wait,
 }
 
 /// The second stage.
-pub struct Stage {
+pub struct CorrelateStage {
     config: Config,
     health: Arc<Health>,
     status: Arc<Status>,
@@ -87,9 +77,8 @@ pub struct Stage {
     delivery: Delivery,
     store: Arc<Store>,
     noting: Noting,
-    pool: Pool,
-    writer: Beside<Batch, Ended>,
-    rhythm: Rhythm,
+    pool: Arc<Pool>,
+    commits: Commits<Batch>,
     folding: BTreeMap<i32, Folding>,
     ends: Ends,
     last_look: Instant,
@@ -105,10 +94,6 @@ pub struct Stage {
     outbox_bytes: usize,
     /// Partitions have more to fold, though nothing was read since they last did.
     unfinished: bool,
-    /// Something was read or folded since the last commit began.
-    moved: bool,
-    /// When it did.
-    begun: Instant,
     total: Counts,
     refused: Refused,
     others: Others,
@@ -139,32 +124,35 @@ fn note_of(matches: &str, number: i32, folding: &Folding) -> (String, Vec<u8>) {
     noted.entry(matches, number.unsigned_abs())
 }
 
-impl Stage {
+impl CorrelateStage {
     /// A stage that keeps its state in `store`.
     pub fn new(
-        config: &Config,
-        health: &Arc<Health>,
-        status: &Arc<Status>,
+        basis: Basis,
         Rules { known, noting }: Rules,
         store: Store,
         sink: Sink,
         ready: Box<dyn FnOnce() + Send>,
-    ) -> Result<Stage> {
+    ) -> Result<CorrelateStage> {
+        let Basis {
+            config,
+            health,
+            status,
+            pool,
+        } = basis;
         lock(&status.reloading).entries_refused = known.refused;
         let store = Arc::new(store);
-        Ok(Stage {
+        Ok(CorrelateStage {
             identity: Arc::clone(sink.identity()),
             delivery: sink.delivery(),
-            rhythm: sink.rhythm(),
-            writer: writer::start(config, sink, &store)?,
-            ends: Ends::start(config, health)?,
-            config: config.clone(),
-            health: Arc::clone(health),
-            status: Arc::clone(status),
+            commits: writer::start(&config, sink, &store)?,
+            ends: Ends::start(&config, &health)?,
+            config,
+            health,
+            status,
             known,
             store,
             noting,
-            pool: Pool::start()?,
+            pool,
             folding: BTreeMap::new(),
             last_look: clock::instant(),
             looked: None,
@@ -173,8 +161,6 @@ impl Stage {
             inbox_bytes: 0,
             outbox_bytes: 0,
             unfinished: false,
-            moved: false,
-            begun: clock::instant(),
             total: Counts::default(),
             refused: Refused::default(),
             others: Others::default(),
@@ -186,99 +172,30 @@ impl Stage {
 
     /// Folds until the process is to stop; then commits what it has and leaves the group.
     pub fn run(mut self) -> Result<()> {
-        let ended = self.work();
-        // The store and the client are closed before the process ends.
-        ended.and(self.writer.end())
-    }
-
-    fn work(&mut self) -> Result<()> {
         let matches = [Names::of(&self.config.app).matches.to_string()];
-        let mut member = Member::new(&self.config, &self.identity, "correlate", &matches);
-        let mut group = member.join()?;
-        while !self.health.stopping() {
-            if let Err(error) = self.turn(&group) {
-                self.abandon();
-                group = member.join_again(group, error)?;
-            }
-        }
-        if self.commit(&group)? {
-            let matches = Names::of(&self.config.app).matches;
-            let foldings = self.folding.iter();
-            let notes = foldings.map(|(number, folding)| note_of(&matches, *number, folding));
-            noting::note_at_end(&self.config, &self.health, &notes.collect::<Vec<_>>());
-        }
-        Ok(())
-    }
-
-    /// Forgets everything, once nothing is on its way any more.
-    fn abandon(&mut self) {
-        sink::wait_out(&mut self.writer);
-        self.close_all();
-        self.waiting.clear();
-    }
-
-    /// Does what is next.
-    fn turn(&mut self, group: &Arc<Group>) -> Result<()> {
-        match self.next(group)? {
-            Next::Message(message) => self.read(&message),
-            Next::AskForEnds => self.ask_for_ends()?,
-            Next::Ends(found) => self.take_ends(&found),
-            Next::Fold => {
-                self.fold(|_| true)?;
-                self.pace(group)?;
-            }
-            Next::Assigned(partitions) => self.assign(group, &partitions)?,
-            Next::Revoked(revoked) => self.revoke(group, &revoked)?,
-            Next::Commit => {
-                self.begin(group)?;
-                self.pace_recovery(group)?;
-            }
-            Next::Committed(ended) => match self.take(ended)? {
-                true => self.pace_recovery(group)?,
-                false => self.fold_again(group)?,
-            },
-            Next::Wait => (),
-        }
-        Ok(())
-    }
-
-    fn next<'g>(&mut self, group: &'g Group) -> Result<Next<'g>> {
-        if let Some(ended) = self.writer.answer()? {
-            return Ok(Next::Committed(ended));
-        }
-        if self.must_commit() {
-            return Ok(Next::Commit);
-        }
-        if let Some(found) = self.ends.answer()? {
-            return Ok(Next::Ends(found));
-        }
-        if self.last_look.elapsed() >= self.config.watermark_interval {
-            return Ok(Next::AskForEnds);
-        }
-        if self.inbox_bytes > self.inbox_max() {
-            return self.fold_or_wait();
-        }
-        Ok(match group.next(self.patience())? {
-            Event::Message(message) => Next::Message(message),
-            Event::Assigned(partitions) => Next::Assigned(partitions),
-            Event::Revoked(revoked) => Next::Revoked(revoked),
-            Event::Nothing if self.can_go_on() => Next::Fold,
-            Event::Nothing if self.may_commit() => Next::Commit,
-            Event::Nothing => Next::Wait,
-        })
+        let member = Member::new(&self.config, &self.identity, "correlate", &matches);
+        let health = Arc::clone(&self.health);
+        let ended = stage::run(&mut self, &health, member);
+        // The store and the client are closed before the process ends.
+        ended.and(self.commits.end())
     }
 
     /// A commit is to begin before anything else is done.
     fn must_commit(&self) -> bool {
-        let is_due = self.moved && self.begun.elapsed() >= self.rhythm.latest
-            || self.outbox_bytes > self.rhythm.batch_bytes
+        let Rhythm {
+            latest,
+            batch_bytes,
+            ..
+        } = self.commits.rhythm;
+        let is_due = self.commits.moved && self.commits.begun.elapsed() >= latest
+            || self.outbox_bytes > batch_bytes
             || self.folding.values().any(|folding| folding.commits_first);
-        is_due && !self.writer.is_busy()
+        is_due && !self.commits.is_busy()
     }
 
     /// A commit may begin, since there is something to say and nothing else to be done.
     fn may_commit(&self) -> bool {
-        self.is_ready() && self.begun.elapsed() >= self.rhythm.soonest && !self.writer.is_busy()
+        self.is_ready() && self.commits.may_begin(self.commits.rhythm.soonest)
     }
 
     /// There is something to say, and little was left to be read at the last look.
@@ -292,11 +209,11 @@ impl Stage {
     }
 
     /// Enough is read: it is folded, or what is on its way is waited for.
-    fn fold_or_wait(&mut self) -> Result<Next<'static>> {
-        if !self.writer.is_busy() || self.can_go_on() {
-            return Ok(Next::Fold);
+    fn fold_or_wait(&mut self) -> Result<Next<'static, Own>> {
+        if !self.commits.is_busy() || self.can_go_on() {
+            return Ok(Next::Own(Own::Fold));
         }
-        let ended = self.writer.answer_within(WAIT)?;
+        let ended = self.commits.ended_soon()?;
         Ok(ended.map_or(Next::Wait, Next::Committed))
     }
 
@@ -305,7 +222,7 @@ impl Stage {
         match self.recovery {
             _ if self.unfinished => UNFINISHED_INBOX_BYTES_MAX,
             Some(_) => RECOVERY_INBOX_BYTES_MAX.min(self.config.recovery_bytes / MEMORY_FACTOR / 4),
-            None => self.rhythm.batch_bytes.min(INBOX_BYTES_MAX),
+            None => self.commits.rhythm.batch_bytes.min(INBOX_BYTES_MAX),
         }
     }
 
@@ -314,30 +231,24 @@ impl Stage {
         if self.unfinished && self.can_go_on() {
             return Duration::ZERO;
         }
-        if self.inbox_bytes > 0 || self.moved && self.writer.is_busy() {
+        if self.inbox_bytes > 0 {
             return WAIT_MIN;
         }
-        let next_commit = match self.is_ready() {
-            true => self.rhythm.soonest,
-            false => self.rhythm.latest,
-        };
-        match self.moved {
-            true => next_commit
-                .saturating_sub(self.begun.elapsed())
-                .clamp(WAIT_MIN, WAIT),
+        match self.commits.moved {
+            true => self.commits.patience(self.is_ready()),
             false => WAIT,
         }
     }
 
     /// Reads one message of the log.
-    fn read(&mut self, kafka: &BorrowedMessage<'_>) {
+    fn read_one(&mut self, kafka: &BorrowedMessage<'_>) {
         let number = kafka.partition();
         let payload = kafka.payload().unwrap_or_default();
         let timestamp = self.timestamp(kafka);
         if let Some(folding) = self.folding.get_mut(&number) {
             folding.partition.push(kafka.offset(), timestamp, payload);
             self.inbox_bytes += payload.len();
-            self.moved = true;
+            self.commits.moved = true;
         }
     }
 
@@ -351,8 +262,10 @@ impl Stage {
             plans: &plans,
             budget: self.budget(),
         };
-        let folding = self.folding.iter_mut().filter(|(_, f)| which(f));
-        self.pool.fold_all(folding, &surroundings)?;
+        let foldings = self.folding.iter_mut().filter(|(_, f)| which(f));
+        self.pool.each(foldings.collect(), |(number, folding)| {
+            folding.fold(u32::try_from(*number)?, &surroundings)
+        })?;
         self.note_plans();
         self.name_refused();
         // Of what was folded now nothing is left, or it goes on whatever else is read.
@@ -363,7 +276,7 @@ impl Stage {
             false => folding.partition.is_within(),
         };
         self.unfinished = self.folding.values().any(is_unfinished);
-        self.moved |= self.unfinished;
+        self.commits.moved |= self.unfinished;
         self.count_outbox();
         Ok(())
     }
@@ -390,52 +303,91 @@ impl Stage {
             }
         }
     }
+}
 
-    fn assign(&mut self, group: &Arc<Group>, partitions: &[group::Partition]) -> Result<()> {
-        tracing::info!(
-            partitions = list_of(partitions),
-            "matches partitions assigned"
-        );
-        if !self.wait()? {
-            self.fold_again(group)?;
+impl Stage for CorrelateStage {
+    type Batch = Batch;
+    type Own = Own;
+    const READS: &'static str = "matches";
+
+    fn commits(&mut self) -> &mut Commits<Batch> {
+        &mut self.commits
+    }
+
+    fn next<'g>(&mut self, group: &'g Group) -> Result<Next<'g, Own>> {
+        if let Some(ended) = self.commits.ended()? {
+            return Ok(Next::Committed(ended));
         }
-        let offsets = self.open(group, partitions)?;
-        group.assign(&offsets)?;
-        group.resume(partitions)?;
-        self.pace(group)?;
-        if let Some(ready) = self.ready.take() {
-            ready();
+        if self.must_commit() {
+            return Ok(Next::Commit);
         }
+        if let Some(found) = self.ends.answer()? {
+            return Ok(Next::Own(Own::Ends(found)));
+        }
+        if self.last_look.elapsed() >= self.config.watermark_interval {
+            return Ok(Next::Own(Own::AskForEnds));
+        }
+        if self.inbox_bytes > self.inbox_max() {
+            return self.fold_or_wait();
+        }
+        let room = self.inbox_max() - self.inbox_bytes;
+        Ok(match group.next(self.patience(), room)? {
+            Event::Messages(messages) => Next::Messages(messages),
+            Event::Assigned(partitions) => Next::Assigned(partitions),
+            Event::Revoked(revoked) => Next::Revoked(revoked),
+            Event::Nothing if self.can_go_on() => Next::Own(Own::Fold),
+            Event::Nothing if self.may_commit() => Next::Commit,
+            Event::Nothing => Next::Wait,
+        })
+    }
+
+    fn read(&mut self, messages: &[BorrowedMessage<'_>]) -> Result<()> {
+        messages.iter().for_each(|message| self.read_one(message));
         Ok(())
     }
 
-    /// Finishes what has begun, and gives partitions back.
-    fn revoke(&mut self, group: &Arc<Group>, revoked: &Revoked) -> Result<()> {
-        let Revoked { partitions, lost } = revoked;
-        tracing::info!(
-            partitions = list_of(partitions),
-            lost,
-            "matches partitions revoked"
-        );
-        let finished = self.wait()? && !lost && self.commit(group)?;
-        for (_, number) in partitions {
-            if let Some(folding) = self.folding.remove(number) {
-                Recovery::remove(&mut self.recovery, folding.partition.left());
+    fn act(&mut self, group: &Arc<Group>, own: Own) -> Result<()> {
+        match own {
+            Own::AskForEnds => self.ask_for_ends(),
+            Own::Ends(found) => {
+                self.take_ends(&found);
+                Ok(())
+            }
+            Own::Fold => {
+                self.fold(|_| true)?;
+                self.pace(group)
             }
         }
-        let left = self.folding.values().map(|f| f.partition.inbox_bytes());
-        self.inbox_bytes = self.inbox_bytes.min(left.sum());
-        group.unassign(partitions)?;
-        if !finished {
-            self.fold_again(group)?;
-        }
-        self.pace(group)
     }
 
-    /// Is ready to fold `partitions` from what the store has; the offsets where that begins.
+    fn begin(&mut self, group: &Arc<Group>) -> Result<()> {
+        self.begin_keeping(group, self.due_to_be_kept())
+    }
+
+    fn begin_last(&mut self, group: &Arc<Group>) -> Result<()> {
+        let is_kept = |folding: &Folding| folding.kept >= self.commits.begun;
+        match self.commits.moved || !self.folding.values().all(is_kept) {
+            true => {
+                let all = self.folding.keys().copied().collect();
+                self.begin_keeping(group, all)
+            }
+            false => Ok(()),
+        }
+    }
+
+    fn committed(&mut self) {
+        self.take_committed();
+    }
+
+    fn undone(&mut self, why: &Undone) {
+        why.log("messages folded since the last commit are folded again");
+        lock(&self.status.correlating).recoveries += 1;
+    }
+
+    /// From what the store has.
     fn open(
         &mut self,
-        group: &Group,
+        group: &Arc<Group>,
         partitions: &[group::Partition],
     ) -> Result<BTreeMap<group::Partition, i64>> {
         let bounds = group.bounds(partitions)?;
@@ -453,19 +405,21 @@ impl Stage {
         Ok(offsets)
     }
 
-    fn pace_recovery(&mut self, group: &Group) -> Result<()> {
-        match self.recovery.is_some() || !self.waiting.is_empty() {
-            true => self.pace(group),
-            false => Ok(()),
+    fn close(&mut self, partitions: &[group::Partition]) {
+        for (_, number) in partitions {
+            if let Some(folding) = self.folding.remove(number) {
+                Recovery::remove(&mut self.recovery, folding.partition.left());
+            }
         }
+        let left = self.folding.values().map(|f| f.partition.inbox_bytes());
+        self.inbox_bytes = self.inbox_bytes.min(left.sum());
     }
 
-    /// Forgets all partitions, and what is not committed; says which they were.
     fn close_all(&mut self) -> Vec<group::Partition> {
         self.inbox_bytes = 0;
         self.outbox_bytes = 0;
         self.unfinished = false;
-        self.moved = false;
+        self.commits.moved = false;
         let partitions = self.folding.values().map(|folding| &folding.partition);
         let left = partitions.map(Partition::left).sum();
         Recovery::remove(&mut self.recovery, left);
@@ -476,12 +430,29 @@ impl Stage {
             .collect()
     }
 
-    /// Goes back to where the last commit ended. The group has the word before the next commit:
-    /// what it says may be why the last one failed.
-    fn fold_again(&mut self, group: &Group) -> Result<()> {
-        self.begun = clock::instant();
-        let partitions = self.close_all();
-        let offsets = self.open(group, &partitions)?;
-        group.seek(offsets)
+    fn abandon(&mut self) {
+        self.close_all();
+        self.waiting.clear();
+    }
+
+    fn settle(&mut self, group: &Arc<Group>) -> Result<()> {
+        self.pace(group)
+    }
+
+    fn mend(&mut self, _: &Arc<Group>, error: anyhow::Error) -> Result<()> {
+        Err(error)
+    }
+
+    fn is_member(&mut self) {
+        if let Some(ready) = self.ready.take() {
+            ready();
+        }
+    }
+
+    fn note_at_end(&self) {
+        let matches = Names::of(&self.config.app).matches;
+        let foldings = self.folding.iter();
+        let notes = foldings.map(|(number, folding)| note_of(&matches, *number, folding));
+        noting::note_at_end(&self.config, &self.health, &notes.collect::<Vec<_>>());
     }
 }

@@ -1,7 +1,5 @@
-//! The first stage's loop: reads the sources, writes what matched, and how far time has come.
-//!
-//! While a commit is on its way the loop reads on. If it does not come about, what was read after
-//! it goes, too. The group, a change of plan and the end of the process wait for it.
+//! The first stage: reads the sources, writes what matched, and how far time has come. A change of
+//! plan waits for the commit that is on its way, as the group does.
 
 mod commit;
 mod compare;
@@ -16,20 +14,22 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use rdkafka::message::{BorrowedMessage, Message as _};
 
-use super::beside::Beside;
 use super::client::{Health, lock};
 use super::clock;
 use super::ends::{Ends, Found, Question};
-use super::group::{Committed, Event, Gone, Group, Member, Partition, Revoked, list_of};
+use super::group::{Committed, Event, Gone, Group, Member, Partition};
 use super::identity::Identity;
 use super::noting::{self, Noting};
+use super::pool::Pool;
 use super::reload::{Ask, Plans};
-use super::sink::{self, Ended, Rhythm, Sink};
+use super::sink::{Sink, Undone};
+use super::stage::commits::{Commits, WAIT};
+use super::stage::{self, Basis, Next, Stage};
 use super::status::Status;
 use super::topics::Names;
 use crate::config::Config;
 use crate::detect::read_to::LastRead;
-use crate::detect::{Detector, SourcePartition};
+use crate::detect::{Detector, Incoming, SourcePartition};
 use crate::plan::InUse;
 use crate::plan::noted::NotedEntry;
 use crate::time::Millis;
@@ -37,11 +37,8 @@ use commit::{Batch, OnItsWay};
 use refused::Refused;
 use unread::Unread;
 
-/// The longest wait for a message: other things are due.
-const WAIT: Duration = Duration::from_millis(100);
-
-/// The shortest while there is something to commit.
-const WAIT_MIN: Duration = Duration::from_millis(1);
+/// So much is read at once, or little more.
+const READ_BYTES_MAX: usize = 2 << 20;
 
 /// When no more than this seems to be left it may be the marks of transactions, that nobody reads.
 const MARKS: i64 = 2;
@@ -79,23 +76,22 @@ fn note_of((topic, number): &Partition, reading: &Reading) -> (String, Vec<u8>) 
     noted.entry(topic, number.unsigned_abs())
 }
 
-/// What the loop does next.
-enum Next<'g> {
-    Message(BorrowedMessage<'g>),
-    Assigned(Vec<Partition>),
-    Revoked(Revoked),
+/// What the stage does besides reading and committing.
+pub enum Own {
+    /// Has the ends of the sources looked for.
     AskForEnds,
+    /// Looks whether there are partitions that nobody reads.
     LookForUnread,
+    /// Writes how far time has come.
     Ends(Found),
+    /// Takes a newer plan into use.
     Switch(InUse),
+    /// Compares the sources with what was read of them.
     LookAgain,
-    Commit,
-    Committed(Ended),
-    Wait,
 }
 
 /// The first stage.
-pub struct Stage {
+pub struct DetectStage {
     config: Config,
     health: Arc<Health>,
     status: Arc<Status>,
@@ -103,44 +99,44 @@ pub struct Stage {
     matches_partitions: u32,
     matches: Arc<str>,
     dead_letters: Arc<str>,
+    pool: Arc<Pool>,
     detector: Detector,
     identity: Arc<Identity>,
-    writer: Beside<Batch, Ended>,
+    commits: Commits<Batch>,
     on_its_way: OnItsWay,
     noting: Noting,
     /// What this worker has committed last of each partition.
     committed: BTreeMap<Partition, Committed>,
-    rhythm: Rhythm,
     ends: Ends,
     /// When the ends were looked for that the readings have.
     looked: Option<Instant>,
     unread: Unread,
     refused: Refused,
     readings: BTreeMap<Partition, Reading>,
-    /// Offsets have moved since the last commit began.
-    moved: bool,
     /// A source partition was found to end before what was read of it.
     in_doubt: bool,
     /// Messages read since the last commit began that may have been read in an epoch before.
     perhaps_again: u64,
-    /// When it did.
-    begun: Instant,
     last_mark: Instant,
     /// Called when the group has answered for the first time.
     ready: Option<Box<dyn FnOnce() + Send>>,
 }
 
-impl Stage {
+impl DetectStage {
     /// A stage that detects with the plan in use, until there is a newer one.
     pub fn new(
-        config: &Config,
-        health: &Arc<Health>,
-        status: &Arc<Status>,
+        basis: Basis,
         plans: Plans,
         matches_partitions: u32,
         sink: Sink,
         ready: Box<dyn FnOnce() + Send>,
-    ) -> Result<Stage> {
+    ) -> Result<DetectStage> {
+        let Basis {
+            config,
+            health,
+            status,
+            pool,
+        } = basis;
         let Names {
             matches,
             dead_letters,
@@ -151,16 +147,18 @@ impl Stage {
             Arc::clone(&plans.in_use.plan),
             matches_partitions,
             config.message_bytes_max,
-        );
-        Ok(Stage {
+        )
+        .with_lanes(pool.threads());
+        Ok(DetectStage {
+            pool,
             detector,
-            ends: Ends::start(config, health)?,
+            ends: Ends::start(&config, &health)?,
             looked: None,
-            unread: Unread::new(config),
+            unread: Unread::new(&config),
             refused: Refused::default(),
-            config: config.clone(),
-            health: Arc::clone(health),
-            status: Arc::clone(status),
+            config,
+            health,
+            status,
             noting: Noting::new(plans.ask.clone()),
             committed: BTreeMap::new(),
             plans,
@@ -168,14 +166,11 @@ impl Stage {
             matches,
             dead_letters,
             identity: Arc::clone(sink.identity()),
-            rhythm: sink.rhythm(),
-            writer: commit::start(sink)?,
+            commits: commit::start(sink)?,
             on_its_way: OnItsWay::default(),
             readings: BTreeMap::new(),
-            moved: false,
             in_doubt: false,
             perhaps_again: 0,
-            begun: clock::instant(),
             last_mark: clock::instant(),
             ready: Some(ready),
         })
@@ -183,121 +178,48 @@ impl Stage {
 
     /// Reads until the process is to stop; then commits what it has and leaves the group.
     pub fn run(mut self) -> Result<()> {
-        let ended = self.work();
+        let member = Member::new(&self.config, &self.identity, "detect", &self.config.sources);
+        let health = Arc::clone(&self.health);
+        let ended = stage::run(&mut self, &health, member);
         // The client is closed before the process ends.
-        ended.and(self.writer.end())
+        ended.and(self.commits.end())
     }
 
-    fn work(&mut self) -> Result<()> {
-        let mut member = Member::new(&self.config, &self.identity, "detect", &self.config.sources);
-        let mut group = member.join()?;
-        while !self.health.stopping() {
-            let Err(error) = self.turn(&group) else {
-                continue;
-            };
-            if error.is::<Gone>() {
-                self.look_again(&group)?;
-                continue;
-            }
-            self.abandon();
-            group = member.join_again(group, error)?;
+    /// A commit that is to begin before anything is read, or what became of the one before it.
+    fn next_commit<'g>(&mut self) -> Result<Option<Next<'g, Own>>> {
+        if let Some(ended) = self.commits.ended()? {
+            return Ok(Some(Next::Committed(ended)));
         }
-        if self.commit(&group)? {
-            let readings = self.readings.iter();
-            let notes: Vec<_> = readings.map(|(of, reading)| note_of(of, reading)).collect();
-            noting::note_at_end(&self.config, &self.health, &notes);
+        let is_full = self.detector.pending_bytes() > self.commits.rhythm.batch_bytes;
+        if is_full && self.commits.is_busy() {
+            let ended = self.commits.ended_soon()?;
+            return Ok(Some(ended.map_or(Next::Wait, Next::Committed)));
         }
-        Ok(())
+        let is_due = self.has_work() && self.commits.may_begin(self.commits.rhythm.latest);
+        Ok((is_full || is_due).then_some(Next::Commit))
     }
 
-    /// Forgets everything, once nothing is on its way any more.
-    fn abandon(&mut self) {
-        sink::wait_out(&mut self.writer);
-        self.close_all();
-    }
-
-    /// Does what is next.
-    fn turn(&mut self, group: &Arc<Group>) -> Result<()> {
-        match self.next(group)? {
-            Next::Message(message) => self.read(&message),
-            Next::Assigned(partitions) => self.assign(group, &partitions)?,
-            Next::Revoked(revoked) => self.revoke(group, &revoked)?,
-            Next::AskForEnds => self.ask_for_ends()?,
-            Next::LookForUnread => self.look_for_unread(group)?,
-            Next::Ends(found) => self.mark(&found),
-            Next::Switch(newer) => self.switch(group, newer)?,
-            Next::LookAgain => self.look_again(group)?,
-            Next::Commit => self.begin(group)?,
-            Next::Committed(ended) => {
-                if !self.take(ended)? {
-                    self.read_again(group)?;
-                }
-            }
-            Next::Wait => (),
-        }
-        Ok(())
-    }
-
-    fn next<'g>(&mut self, group: &'g Group) -> Result<Next<'g>> {
-        if let Ok(newer) = self.plans.newer.try_recv() {
-            return Ok(Next::Switch(newer));
-        }
-        if let Some(ended) = self.writer.answer()? {
-            return Ok(Next::Committed(ended));
-        }
-        let is_full = self.detector.pending_bytes() > self.rhythm.batch_bytes;
-        if is_full && self.writer.is_busy() {
-            let ended = self.writer.answer_within(WAIT)?;
-            return Ok(ended.map_or(Next::Wait, Next::Committed));
-        }
-        if is_full || self.has_work() && self.may_commit(self.rhythm.latest) {
-            return Ok(Next::Commit);
-        }
+    /// What is due besides.
+    fn next_own(&mut self, group: &Group) -> Result<Option<Own>> {
         if let Some(found) = self.ends.answer()? {
-            return Ok(Next::Ends(found));
+            return Ok(Some(Own::Ends(found)));
         }
         if std::mem::take(&mut self.in_doubt) || group.take_doubt() {
-            return Ok(Next::LookAgain);
+            return Ok(Some(Own::LookAgain));
         }
         if self.last_mark.elapsed() >= self.config.watermark_interval {
-            return Ok(Next::AskForEnds);
+            return Ok(Some(Own::AskForEnds));
         }
-        if self.unread.is_due() {
-            return Ok(Next::LookForUnread);
-        }
-        Ok(match group.next(self.patience())? {
-            Event::Message(message) => Next::Message(message),
-            Event::Assigned(partitions) => Next::Assigned(partitions),
-            Event::Revoked(revoked) => Next::Revoked(revoked),
-            Event::Nothing if self.is_ready() && self.may_commit(self.rhythm.soonest) => {
-                Next::Commit
-            }
-            Event::Nothing => Next::Wait,
-        })
-    }
-
-    /// None is on its way, and the last one began this long ago.
-    fn may_commit(&self, interval: Duration) -> bool {
-        !self.writer.is_busy() && self.begun.elapsed() >= interval
+        Ok(self.unread.is_due().then_some(Own::LookForUnread))
     }
 
     /// How long a message may be waited for.
     fn patience(&self) -> Duration {
         let longest = WAIT.min(self.config.watermark_interval);
-        if !self.has_work() {
-            return longest;
+        match self.has_work() {
+            true => self.commits.patience(self.is_ready()).min(longest),
+            false => longest,
         }
-        if self.writer.is_busy() {
-            return WAIT_MIN;
-        }
-        let next_commit = match self.is_ready() {
-            true => self.rhythm.soonest,
-            false => self.rhythm.latest,
-        };
-        next_commit
-            .saturating_sub(self.begun.elapsed())
-            .min(longest)
-            .max(WAIT_MIN)
     }
 
     /// Something is to be written, and little was left to be read at the last look.
@@ -306,28 +228,39 @@ impl Stage {
     }
 
     fn has_work(&self) -> bool {
-        self.moved || self.detector.pending_bytes() > 0
+        self.commits.moved || self.detector.pending_bytes() > 0
     }
 
-    fn read(&mut self, message: &BorrowedMessage<'_>) {
-        let partition = (message.topic().to_owned(), message.partition());
+    /// These messages of one partition are read.
+    fn read_on<'m>(
+        &mut self,
+        messages: &'m [BorrowedMessage<'m>],
+        incoming: &mut Vec<Incoming<'m>>,
+    ) {
+        let Some(last) = messages.last() else {
+            return;
+        };
+        let partition = (last.topic().to_owned(), last.partition());
         let Some(reading) = self.readings.get_mut(&partition) else {
             return;
         };
-        let offset = message.offset();
-        let timestamp = message.timestamp().to_millis();
-        let payload = message.payload().unwrap_or_default();
-        self.detector
-            .read(reading.source, offset, timestamp, payload);
-        reading.read_to.read(offset, timestamp, payload);
-        if reading
-            .perhaps_again
-            .is_some_and(|last| timestamp <= Some(last))
-        {
-            self.perhaps_again += 1;
+        let source = reading.source;
+        incoming.extend(messages.iter().map(|message| Incoming {
+            source,
+            offset: message.offset(),
+            timestamp: message.timestamp().to_millis(),
+            payload: message.payload().unwrap_or_default(),
+        }));
+        if let Some(last) = reading.perhaps_again {
+            let again = messages
+                .iter()
+                .filter(|message| message.timestamp().to_millis() <= Some(last));
+            self.perhaps_again += again.count() as u64;
         }
-        reading.next = offset + 1;
-        self.moved = true;
+        let payload = last.payload().unwrap_or_default();
+        let timestamp = last.timestamp().to_millis();
+        reading.read_to.read(last.offset(), timestamp, payload);
+        reading.next = last.offset() + 1;
     }
 
     /// Has the ends looked for. What was seen so far is marked when the answer comes.
@@ -383,22 +316,23 @@ impl Stage {
         }
         self.looked = Some(found.asked);
         self.detector.mark(&at_end);
-        self.moved |= !self.readings.is_empty();
+        self.commits.moved |= !self.readings.is_empty();
     }
 
     /// Says under the old plan all that it has found, and how far time has come; then goes on
     /// under a newer one where it stands.
     fn switch(&mut self, group: &Arc<Group>, newer: InUse) -> Result<()> {
         self.detector.mark(&[]);
-        self.moved |= !self.readings.is_empty();
-        if !self.commit(group)? {
-            self.read_again(group)?;
+        self.commits.moved |= !self.readings.is_empty();
+        if !stage::commit(self, group)? {
+            stage::again(self, group)?;
         }
         self.detector = Detector::new(
             Arc::clone(&newer.plan),
             self.matches_partitions,
             self.config.message_bytes_max,
-        );
+        )
+        .with_lanes(self.pool.threads());
         for reading in self.readings.values() {
             self.detector.assign(reading.source, reading.next);
         }
@@ -409,53 +343,148 @@ impl Stage {
         let mut readings = self.readings.iter();
         match readings.any(|(partition, reading)| reading.read_to.epoch != self.epoch_of(partition))
         {
-            true => self.read_again(group),
+            true => stage::again(self, group),
+            false => Ok(()),
+        }
+    }
+}
+
+impl Stage for DetectStage {
+    type Batch = Batch;
+    type Own = Own;
+    const READS: &'static str = "source";
+
+    fn commits(&mut self) -> &mut Commits<Batch> {
+        &mut self.commits
+    }
+
+    fn next<'g>(&mut self, group: &'g Group) -> Result<Next<'g, Own>> {
+        if let Ok(newer) = self.plans.newer.try_recv() {
+            return Ok(Next::Own(Own::Switch(newer)));
+        }
+        if let Some(next) = self.next_commit()? {
+            return Ok(next);
+        }
+        if let Some(own) = self.next_own(group)? {
+            return Ok(Next::Own(own));
+        }
+        Ok(match group.next(self.patience(), READ_BYTES_MAX)? {
+            Event::Messages(messages) => Next::Messages(messages),
+            Event::Assigned(partitions) => Next::Assigned(partitions),
+            Event::Revoked(revoked) => Next::Revoked(revoked),
+            Event::Nothing => {
+                let is_ready = self.is_ready();
+                match is_ready && self.commits.may_begin(self.commits.rhythm.soonest) {
+                    true => Next::Commit,
+                    false => Next::Wait,
+                }
+            }
+        })
+    }
+
+    /// Reads them side by side.
+    fn read(&mut self, messages: &[BorrowedMessage<'_>]) -> Result<()> {
+        let mut incoming = Vec::with_capacity(messages.len());
+        let alike = |one: &BorrowedMessage<'_>, next: &BorrowedMessage<'_>| {
+            (one.partition(), one.topic()) == (next.partition(), next.topic())
+        };
+        for of_partition in messages.chunk_by(alike) {
+            self.read_on(of_partition, &mut incoming);
+        }
+        self.commits.moved |= !incoming.is_empty();
+        let shares = self.detector.shares(&incoming);
+        self.pool.each(shares, |share| {
+            share.read();
+            Ok(())
+        })?;
+        self.detector.gather();
+        Ok(())
+    }
+
+    fn act(&mut self, group: &Arc<Group>, own: Own) -> Result<()> {
+        match own {
+            Own::AskForEnds => self.ask_for_ends(),
+            Own::LookForUnread => self.look_for_unread(group),
+            Own::Ends(found) => {
+                self.mark(&found);
+                Ok(())
+            }
+            Own::Switch(newer) => self.switch(group, newer),
+            Own::LookAgain => self.look_again(group),
+        }
+    }
+
+    fn begin(&mut self, group: &Arc<Group>) -> Result<()> {
+        self.begin_batch(group)
+    }
+
+    fn begin_last(&mut self, group: &Arc<Group>) -> Result<()> {
+        match self.has_work() {
+            true => self.begin_batch(group),
             false => Ok(()),
         }
     }
 
-    fn assign(&mut self, group: &Arc<Group>, partitions: &[Partition]) -> Result<()> {
-        tracing::info!(
-            partitions = list_of(partitions),
-            "source partitions assigned"
-        );
-        if !self.wait()? {
-            self.read_again(group)?;
-        }
+    fn committed(&mut self) {
+        self.take_committed();
+    }
+
+    fn undone(&mut self, why: &Undone) {
+        self.on_its_way = OnItsWay::default();
+        why.log("messages read since the last commit are read again");
+        lock(&self.status.detecting).recoveries += 1;
+        self.noting.forget();
+    }
+
+    fn open(
+        &mut self,
+        group: &Arc<Group>,
+        partitions: &[Partition],
+    ) -> Result<BTreeMap<Partition, i64>> {
         self.wait_for_plan(group, partitions)?;
         let logs = self.compare(group, partitions)?;
-        let offsets = self.open(group, partitions, &logs)?;
-        group.assign(&offsets)?;
-        if let Some(ready) = self.ready.take() {
-            ready();
+        self.open_as_read(group, partitions, &logs)
+    }
+
+    fn close(&mut self, partitions: &[Partition]) {
+        for partition in partitions {
+            if let Some(reading) = self.readings.remove(partition) {
+                self.detector.revoke(reading.source);
+            }
         }
+    }
+
+    fn close_all(&mut self) -> Vec<Partition> {
+        let partitions: Vec<Partition> = self.readings.keys().cloned().collect();
+        self.close(&partitions);
+        self.commits.moved = false;
+        partitions
+    }
+
+    fn abandon(&mut self) {
+        self.close_all();
+    }
+
+    fn settle(&mut self, _: &Arc<Group>) -> Result<()> {
         Ok(())
     }
 
-    /// Finishes what has begun, and gives partitions back.
-    fn revoke(&mut self, group: &Arc<Group>, revoked: &Revoked) -> Result<()> {
-        let Revoked { partitions, lost } = revoked;
-        tracing::info!(
-            partitions = list_of(partitions),
-            lost,
-            "source partitions revoked"
-        );
-        let finished = self.wait()? && !lost && self.commit(group)?;
-        self.close(partitions);
-        group.unassign(partitions)?;
-        match finished {
-            true => Ok(()),
-            false => self.read_again(group),
+    fn mend(&mut self, group: &Arc<Group>, error: anyhow::Error) -> Result<()> {
+        match error.is::<Gone>() {
+            true => self.look_again(group),
+            false => Err(error),
         }
     }
 
-    /// Goes back to where the last commit ended. The group has the word before the next commit:
-    /// what it says may be why the last one failed.
-    fn read_again(&mut self, group: &Arc<Group>) -> Result<()> {
-        self.begun = clock::instant();
-        let partitions = self.close_all();
-        let logs = self.compare(group, &partitions)?;
-        let offsets = self.open(group, &partitions, &logs)?;
-        group.seek(offsets)
+    fn is_member(&mut self) {
+        if let Some(ready) = self.ready.take() {
+            ready();
+        }
+    }
+
+    fn note_at_end(&self) {
+        let readings = self.readings.iter();
+        let notes: Vec<_> = readings.map(|(of, reading)| note_of(of, reading)).collect();
+        noting::note_at_end(&self.config, &self.health, &notes);
     }
 }

@@ -40,8 +40,8 @@ pub type Partition = (String, i32);
 
 /// What a consumer waits for.
 pub enum Event<'c> {
-    /// The next message of an assigned partition.
-    Message(BorrowedMessage<'c>),
+    /// The next messages of assigned partitions, each's in its order.
+    Messages(Vec<BorrowedMessage<'c>>),
     /// The group has given us these partitions besides those that we have, perhaps none;
     /// [`Group::assign`] must answer.
     Assigned(Vec<Partition>),
@@ -209,6 +209,8 @@ pub struct Group {
     seeking: Mutex<Seeking>,
     /// Brokers did not know a topic: it may be another one when they do.
     in_doubt: AtomicBool,
+    /// Came after messages that were to be handed out first.
+    put_off: Mutex<Option<KafkaError>>,
 }
 
 impl Group {
@@ -228,27 +230,27 @@ impl Group {
             member: Mutex::default(),
             seeking: Mutex::new(Seeking::none()),
             in_doubt: AtomicBool::new(false),
+            put_off: Mutex::default(),
         }
     }
 
-    /// The next event, if one comes within `timeout`.
+    /// The next event, if one comes within `timeout`. Messages are those that have come already, of
+    /// `bytes` or little more.
     ///
     /// # Errors
     ///
     /// The brokers have been away for too long, or something happened that waiting does not mend;
     /// joining again may ([`Group::is_fenced`]).
-    pub fn next(&self, timeout: Duration) -> Result<Event<'_>> {
+    pub fn next(&self, timeout: Duration, bytes: usize) -> Result<Event<'_>> {
         if let Some(rebalance) = self.rebalance() {
             return Ok(rebalance);
         }
         self.go_on_seeking()?;
-        match self.consumer.poll(timeout) {
-            Some(Ok(message)) => {
+        let put_off = lock(&self.put_off).take();
+        match put_off.map_or_else(|| self.consumer.poll(timeout), |error| Some(Err(error))) {
+            Some(Ok(first)) => {
                 self.health.up();
-                return Ok(match self.is_astray(&message) {
-                    true => Event::Nothing,
-                    false => Event::Message(message),
-                });
+                return Ok(Event::Messages(self.and_more(first, bytes)));
             }
             Some(Err(error)) => self.judge(&error)?,
             None => (),
@@ -258,6 +260,31 @@ impl Group {
         }
         self.health.check(self.patience)?;
         Ok(self.rebalance().unwrap_or(Event::Nothing))
+    }
+
+    /// A message and those that have come after it.
+    fn and_more<'c>(
+        &'c self,
+        first: BorrowedMessage<'c>,
+        bytes_max: usize,
+    ) -> Vec<BorrowedMessage<'c>> {
+        let mut bytes = first.payload_len();
+        let mut messages = vec![first];
+        while bytes < bytes_max {
+            match self.consumer.poll(Duration::ZERO) {
+                Some(Ok(message)) => {
+                    bytes += message.payload_len();
+                    messages.push(message);
+                }
+                Some(Err(error)) => {
+                    *lock(&self.put_off) = Some(error);
+                    break;
+                }
+                None => break,
+            }
+        }
+        messages.retain(|message| !self.is_astray(message));
+        messages
     }
 
     fn rebalance(&self) -> Option<Event<'static>> {

@@ -24,6 +24,8 @@ pub mod login;
 
 pub mod beside;
 
+pub mod pool;
+
 pub mod client;
 
 pub mod topics;
@@ -47,6 +49,8 @@ pub mod transactions;
 pub mod sink;
 
 pub mod ends;
+
+mod stage;
 
 pub mod detect;
 

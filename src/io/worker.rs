@@ -14,9 +14,11 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use super::client::{Health, START_PATIENCE, lock};
 use super::identity::Identity;
 use super::noting::Noting;
+use super::pool::Pool;
 use super::reload::{Ask, Plans, Reloader};
 use super::rule_set::{self, RuleSet};
 use super::sink::Sink;
+use super::stage::Basis;
 use super::status::Status;
 use super::topics;
 use super::{correlate, detect};
@@ -193,7 +195,13 @@ fn start(
     let sink = correlate_sink;
     let noting = Noting::new(ask.clone());
     let rules = correlate::Rules { known, noting };
-    let correlate = correlate::Stage::new(config, health, &status, rules, store, sink, ready())?;
+    let basis = Basis {
+        config: config.clone(),
+        health: Arc::clone(health),
+        status: Arc::clone(&status),
+        pool: Arc::new(Pool::start(config.threads)?),
+    };
+    let correlate = correlate::CorrelateStage::new(basis.clone(), rules, store, sink, ready())?;
     let (plans, newer) = channel();
     let reloader = Reloader::new(
         config,
@@ -204,7 +212,7 @@ fn start(
     );
     let plans = Plans { in_use, newer, ask };
     let sink = detect_sink;
-    let detect = detect::Stage::new(config, health, &status, plans, matches, sink, ready())?;
+    let detect = detect::DetectStage::new(basis, plans, matches, sink, ready())?;
     spawn("correlate", &tell, move || correlate.run())?;
     spawn("detect", &tell, move || detect.run())?;
     std::thread::Builder::new()

@@ -8,12 +8,11 @@ use anyhow::Result;
 
 use super::folding::Folding;
 use super::writer::Batch;
-use super::{Stage, note_of};
+use super::{CorrelateStage, note_of};
 use crate::fold::partition::{CommitPoint, Keep, Limit};
 use crate::io::client::lock;
-use crate::io::clock;
 use crate::io::group::{Group, Membership};
-use crate::io::sink::{Ended, Outcome, Progress};
+use crate::io::sink::Progress;
 use crate::io::topics::Names;
 
 /// The states are kept so often: what was folded since is folded again after a crash.
@@ -22,16 +21,10 @@ const KEEP_INTERVAL: Duration = Duration::from_secs(5);
 /// One in so many of the states is kept with one commit.
 const KEEP_SHARE: usize = 8;
 
-impl Stage {
-    /// Begins to commit what there is, as much as fits; the rest is left to the next commit. None
-    /// may be on its way.
-    pub(super) fn begin(&mut self, group: &Arc<Group>) -> Result<()> {
-        self.begin_keeping(group, self.due_to_be_kept())
-    }
-
+impl CorrelateStage {
     /// Those whose states are kept with the next commit: the ones that were kept longest ago, a few
     /// at once, so that commits take equally long.
-    fn due_to_be_kept(&self) -> BTreeSet<i32> {
+    pub(super) fn due_to_be_kept(&self) -> BTreeSet<i32> {
         let due = self.folding.iter();
         let due = due.filter(|(_, folding)| folding.kept.elapsed() >= KEEP_INTERVAL);
         let mut due: Vec<(Instant, i32)> = due.map(|(n, folding)| (folding.kept, *n)).collect();
@@ -43,22 +36,27 @@ impl Stage {
             .collect()
     }
 
-    /// Begins to commit; the states of these partitions are kept with that.
-    fn begin_keeping(&mut self, group: &Arc<Group>, keeping: BTreeSet<i32>) -> Result<()> {
+    /// Begins to commit what there is, as much as fits; the rest is left to the next commit. The
+    /// states of these partitions are kept with that.
+    pub(super) fn begin_keeping(
+        &mut self,
+        group: &Arc<Group>,
+        keeping: BTreeSet<i32>,
+    ) -> Result<()> {
         // Of what was committed before a lot is folded at once.
         self.fold(|folding| folding.partition.is_live() || folding.partition.is_read())?;
-        self.begun = clock::instant();
+        self.commits.put_off();
         for folding in self.folding.values_mut() {
             folding.commits_first = false;
         }
         if self.folding.values().any(|f| f.partition.is_live()) {
             let batch = self.batch(group, &keeping)?;
-            self.writer.ask(batch)?;
+            self.commits.begin(batch)?;
         } else {
             self.report();
         }
         self.count_outbox();
-        self.moved = self.outbox_bytes > 0 || self.unfinished;
+        self.commits.moved = self.outbox_bytes > 0 || self.unfinished;
         Ok(())
     }
 
@@ -104,26 +102,15 @@ impl Stage {
             });
             batch.changes.push((u32::try_from(number)?, changes));
             if keep == Keep::Now {
-                folding.kept = self.begun;
+                folding.kept = self.commits.begun;
             }
             folding.on_its_way = Some((place, metadata));
         }
         Ok(batch)
     }
 
-    /// Takes what became of the commit that was on its way. If it did not come about, everything
-    /// since the one before it is to be done again: false.
-    pub(super) fn take(&mut self, ended: Ended) -> Result<bool> {
-        let Ended { outcome, rhythm } = ended;
-        self.rhythm = rhythm;
-        match outcome? {
-            Outcome::Undone(undone) => {
-                undone.log("messages folded since the last commit are folded again");
-                lock(&self.status.correlating).recoveries += 1;
-                return Ok(false);
-            }
-            Outcome::Committed => (),
-        }
+    /// The commit that was on its way has come about.
+    pub(super) fn take_committed(&mut self) {
         let budget = self.budget();
         for folding in self.folding.values_mut() {
             folding.commits_first = false;
@@ -135,7 +122,6 @@ impl Stage {
         self.note();
         lock(&self.status.correlating).commits += 1;
         self.report();
-        Ok(true)
     }
 
     /// Has it noted how far partitions are folded, where that is due.
@@ -147,27 +133,5 @@ impl Stage {
         let notes = due.map(|(number, folding)| note_of(&matches, *number, folding));
         let notes = notes.collect();
         self.noting.note(notes);
-    }
-
-    /// Waits for the commit on its way, if there is one; false as [`Stage::take`] says.
-    pub(super) fn wait(&mut self) -> Result<bool> {
-        match self.writer.wait()? {
-            Some(ended) => self.take(ended),
-            None => Ok(true),
-        }
-    }
-
-    /// Commits and keeps what there is, also what is on its way; false as [`Stage::take`] says.
-    /// What is too much for one commit is left.
-    pub(super) fn commit(&mut self, group: &Arc<Group>) -> Result<bool> {
-        if !self.wait()? {
-            return Ok(false);
-        }
-        let is_kept = |folding: &Folding| folding.kept >= self.begun;
-        if self.moved || !self.folding.values().all(is_kept) {
-            let all = self.folding.keys().copied().collect();
-            self.begin_keeping(group, all)?;
-        }
-        self.wait()
     }
 }

@@ -2,14 +2,14 @@
 
 use anyhow::Result;
 
-use super::Stage;
+use super::CorrelateStage;
 use super::folding::{Folding, MARKS};
 use crate::io::client::lock;
 use crate::io::clock;
 use crate::io::ends::{Found, Question};
 use crate::io::topics::Names;
 
-impl Stage {
+impl CorrelateStage {
     /// Has the ends looked for.
     pub(super) fn ask_for_ends(&mut self) -> Result<()> {
         self.last_look = clock::instant();
@@ -36,7 +36,7 @@ impl Stage {
         }
         self.looked = Some(found.asked);
         // Else the next commit does.
-        if !self.moved {
+        if !self.commits.moved {
             self.report_lag();
         }
     }

@@ -1,14 +1,11 @@
-//! Matches partitions that are being folded, on all processors. They know nothing of each other.
+//! Matches partitions that are being folded, side by side. They know nothing of each other.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use anyhow::{Context as _, Result, anyhow};
-use rayon::iter::{IndexedParallelIterator as _, IntoParallelIterator as _, ParallelIterator as _};
-use rayon::{ThreadPool, ThreadPoolBuilder};
+use anyhow::{Result, anyhow};
 
-use super::pace::processors;
 use crate::fold::partition::{Budget, LostPlan, Next, Partition};
 use crate::fold::place::Place;
 use crate::io::store::Store;
@@ -42,33 +39,6 @@ pub struct Surroundings<'s> {
     pub budget: Budget,
 }
 
-/// The threads that fold. They stay, since memory that a thread leaves behind is of little use to
-/// the next one.
-pub struct Pool(ThreadPool);
-
-impl Pool {
-    /// One with as many threads as there are processors.
-    pub fn start() -> Result<Pool> {
-        let named = ThreadPoolBuilder::new().thread_name(|number| format!("correlate-{number}"));
-        let pool = named.num_threads(processors()).build();
-        Ok(Pool(pool.context("threads to fold cannot be started")?))
-    }
-
-    /// Folds what has been read of `partitions`, side by side.
-    pub fn fold_all<'f>(
-        &self,
-        partitions: impl Iterator<Item = (&'f i32, &'f mut Folding)>,
-        surroundings: &Surroundings<'_>,
-    ) -> Result<()> {
-        let partitions: Vec<_> = partitions.collect();
-        let fold = |(number, folding): (&i32, &mut Folding)| {
-            folding.fold(u32::try_from(*number)?, surroundings)
-        };
-        let side_by_side = partitions.into_par_iter().with_max_len(1);
-        self.0.install(|| side_by_side.try_for_each(fold))
-    }
-}
-
 impl Folding {
     /// Of what stood in the log at the last look: what is still to be folded, or to be committed.
     pub fn lag(&self) -> i64 {
@@ -87,7 +57,8 @@ impl Folding {
         self.partition.is_busy() && !self.commits_first
     }
 
-    fn fold(&mut self, number: u32, surroundings: &Surroundings<'_>) -> Result<()> {
+    /// Folds what was read, as far as it need not wait.
+    pub fn fold(&mut self, number: u32, surroundings: &Surroundings<'_>) -> Result<()> {
         let Surroundings {
             store,
             plans,

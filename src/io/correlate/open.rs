@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Result, bail};
 
-use super::{Folding, Stage};
+use super::{CorrelateStage, Folding};
 use crate::bookmark::{Bookmark, There};
 use crate::config::Delivery;
 use crate::escape;
@@ -15,7 +15,7 @@ use crate::io::group::{self, Group};
 use crate::io::known_again;
 use crate::plan::{Catalogue, Unusable};
 
-impl Stage {
+impl CorrelateStage {
     /// The fold of a partition of which this is left, ready to go on.
     pub(super) fn open_one(&mut self, place: &group::Partition, left: &Left) -> Result<Folding> {
         let (topic, number) = place;
@@ -128,7 +128,7 @@ pub(super) struct Left {
 /// In the logs: where messages stand by which they are known.
 type Places = BTreeMap<group::Partition, i64>;
 
-impl Stage {
+impl CorrelateStage {
     /// What is left of partitions of these bounds, and what stands in their logs where they are
     /// known by it.
     pub(super) fn left_of(

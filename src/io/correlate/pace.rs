@@ -4,11 +4,10 @@
 //! processors have the memory to themselves, and the others wait for their turn.
 
 use std::collections::BTreeSet;
-use std::num::NonZero;
 
 use anyhow::Result;
 
-use super::{Folding, Stage};
+use super::{CorrelateStage, Folding};
 use crate::fold::partition::{Budget, Limit};
 use crate::fold::slices::SliceLimit;
 use crate::io::group::{Group, Partition};
@@ -32,12 +31,7 @@ const DUE_MAX: usize = 262_144;
 /// What keys take in memory for a byte of the log that they are made of, about.
 pub const MEMORY_FACTOR: usize = 12;
 
-/// How many folds can run at the same time.
-pub fn processors() -> usize {
-    std::thread::available_parallelism().map_or(1, NonZero::get)
-}
-
-impl Stage {
+impl CorrelateStage {
     /// Has partitions with much to fold again wait for their turn, least first; and those that have
     /// not folded yet what was read of them.
     pub(super) fn pace(&mut self, group: &Group) -> Result<()> {
@@ -47,7 +41,7 @@ impl Stage {
             .map(|(number, f)| (f.partition.left(), *number));
         let mut much: Vec<(i64, i32)> = left.filter(|(left, _)| *left > LITTLE).collect();
         much.sort_unstable();
-        let much = much.into_iter().skip(processors());
+        let much = much.into_iter().skip(self.pool.threads());
         let mut waiting: BTreeSet<i32> = much.map(|(_, number)| number).collect();
         if self.unfinished {
             let full = |folding: &Folding| folding.partition.inbox_bytes() > INBOX_BYTES_MAX;
@@ -67,7 +61,7 @@ impl Stage {
     /// What one commit may write.
     pub(super) fn commit_limit(&self) -> Limit {
         Limit {
-            bytes: self.rhythm.batch_bytes,
+            bytes: self.commits.rhythm.batch_bytes,
             publications: INCIDENTS_MAX,
         }
     }

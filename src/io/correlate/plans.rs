@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-use super::Stage;
+use super::CorrelateStage;
 use crate::io::client::lock;
 use crate::io::clock;
 use crate::plan::changes::Changes;
@@ -25,7 +25,7 @@ pub struct Warned {
     warned: Option<Instant>,
 }
 
-impl Stage {
+impl CorrelateStage {
     /// The plans that these messages name; those that the rules topic does not have are left out.
     /// A plan is there before a message names it, so one that is not known yet is found by reading
     /// what was written to that topic since.

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::Stage;
+use super::CorrelateStage;
 use crate::fold::partition::Partition;
 use crate::io::client::lock;
 use crate::io::status::{Correlating, add_fold};
@@ -22,7 +22,7 @@ pub struct Refused {
     said: Option<Instant>,
 }
 
-impl Stage {
+impl CorrelateStage {
     /// Says, now and then, that messages were refused; names one.
     pub(super) fn name_refused(&mut self) {
         for (number, folding) in &mut self.folding {

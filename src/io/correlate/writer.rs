@@ -12,6 +12,7 @@ use crate::incident::Incident;
 use crate::io::beside::Beside;
 use crate::io::group::Membership;
 use crate::io::sink::{Ended, Message, Outcome, Progress, Sink};
+use crate::io::stage::commits::Commits;
 use crate::io::store::Store;
 use crate::io::topics::Names;
 
@@ -36,8 +37,9 @@ struct Writer {
     message_bytes_max: usize,
 }
 
-/// A thread that writes batches to the brokers by `sink`, and to `store`.
-pub fn start(config: &Config, sink: Sink, store: &Arc<Store>) -> Result<Beside<Batch, Ended>> {
+/// Commits that `sink` writes to the brokers, and then to `store`, on a thread of their own.
+pub fn start(config: &Config, sink: Sink, store: &Arc<Store>) -> Result<Commits<Batch>> {
+    let rhythm = sink.rhythm();
     let mut writer = Writer {
         sink,
         store: Arc::clone(store),
@@ -45,10 +47,11 @@ pub fn start(config: &Config, sink: Sink, store: &Arc<Store>) -> Result<Beside<B
         encoding: Encoding::Avro,
         message_bytes_max: config.message_bytes_max,
     };
-    Beside::start("correlate-commit", move |batch| Ended {
+    let writer = Beside::start("correlate-commit", move |batch| Ended {
         outcome: writer.write(batch),
         rhythm: writer.sink.rhythm(),
-    })
+    })?;
+    Ok(Commits::new(writer, rhythm))
 }
 
 impl Writer {

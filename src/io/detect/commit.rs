@@ -7,13 +7,14 @@ use std::time::Instant;
 use anyhow::Result;
 
 use super::refused::{self, Share};
-use super::{Reading, Stage, note_of};
+use super::{DetectStage, Reading, note_of};
 use crate::detect::{Counts, DeadLetter, Output};
 use crate::io::beside::Beside;
 use crate::io::client::lock;
 use crate::io::clock;
 use crate::io::group::{Committed, Group, Membership};
-use crate::io::sink::{Ended, Message, Outcome, Progress, Sink};
+use crate::io::sink::{Ended, Message, Progress, Sink};
+use crate::io::stage::commits::Commits;
 
 /// What is committed at once.
 pub struct Batch {
@@ -40,24 +41,26 @@ pub struct OnItsWay {
     progress: Vec<Progress>,
 }
 
-/// A thread that writes batches by `sink`.
-pub fn start(mut sink: Sink) -> Result<Beside<Batch, Ended>> {
-    Beside::start("detect-commit", move |batch: Batch| Ended {
+/// Commits that `sink` writes, on a thread of their own.
+pub fn start(mut sink: Sink) -> Result<Commits<Batch>> {
+    let rhythm = sink.rhythm();
+    let writer = Beside::start("detect-commit", move |batch: Batch| Ended {
         outcome: sink.commit(&batch.membership, &batch.messages, &batch.progress),
         rhythm: sink.rhythm(),
-    })
+    })?;
+    Ok(Commits::new(writer, rhythm))
 }
 
-impl Stage {
+impl DetectStage {
     /// Begins to commit all that there is. No commit may be on its way.
-    pub(super) fn begin(&mut self, group: &Arc<Group>) -> Result<()> {
+    pub(super) fn begin_batch(&mut self, group: &Arc<Group>) -> Result<()> {
         let Output {
             messages,
             dead_letters,
             counts,
         } = self.detector.take();
-        self.begun = clock::instant();
-        self.moved = false;
+        self.commits.put_off();
+        self.commits.moved = false;
         let progress = self.progress();
         self.on_its_way = OnItsWay {
             counts,
@@ -68,35 +71,22 @@ impl Stage {
             notes: self.notes(),
             progress: progress.clone(),
         };
-        self.writer.ask(Batch {
+        let batch = Batch {
             membership: Membership::of(group),
             messages: self.messages(messages, dead_letters),
             progress,
-        })
+        };
+        self.commits.begin(batch)
     }
 
-    /// Takes what became of the commit that was on its way. If it did not come about, everything
-    /// since the one before it is to be done again: false.
-    pub(super) fn take(&mut self, ended: Ended) -> Result<bool> {
-        let Ended { outcome, rhythm } = ended;
-        self.rhythm = rhythm;
+    /// The commit that was on its way has come about.
+    pub(super) fn take_committed(&mut self) {
         let mut on_its_way = std::mem::take(&mut self.on_its_way);
-        match outcome? {
-            Outcome::Committed => {
-                lock(&self.status.detecting).commits += 1;
-                self.report(&on_its_way);
-                self.say_refused(&on_its_way.refused);
-                self.noting.note(std::mem::take(&mut on_its_way.notes));
-                self.keep_committed(on_its_way.progress);
-                Ok(true)
-            }
-            Outcome::Undone(undone) => {
-                undone.log("messages read since the last commit are read again");
-                lock(&self.status.detecting).recoveries += 1;
-                self.noting.forget();
-                Ok(false)
-            }
-        }
+        lock(&self.status.detecting).commits += 1;
+        self.report(&on_its_way);
+        self.say_refused(&on_its_way.refused);
+        self.noting.note(std::mem::take(&mut on_its_way.notes));
+        self.keep_committed(on_its_way.progress);
     }
 
     /// Keeps how far partitions are committed, for when brokers forget it.
@@ -110,25 +100,6 @@ impl Stage {
             (partition, Committed { offset, metadata })
         });
         self.committed.extend(committed);
-    }
-
-    /// Waits for the commit on its way, if there is one; false as [`Stage::take`] says.
-    pub(super) fn wait(&mut self) -> Result<bool> {
-        match self.writer.wait()? {
-            Some(ended) => self.take(ended),
-            None => Ok(true),
-        }
-    }
-
-    /// Commits all that there is, also what is on its way; false as [`Stage::take`] says.
-    pub(super) fn commit(&mut self, group: &Arc<Group>) -> Result<bool> {
-        if !self.wait()? {
-            return Ok(false);
-        }
-        if self.has_work() {
-            self.begin(group)?;
-        }
-        self.wait()
     }
 
     /// What is due to be noted of how far the sources are read.

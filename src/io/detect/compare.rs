@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 
-use super::{Ask, Stage};
+use super::{Ask, DetectStage, stage};
 use crate::bookmark::{Judgement, KnownBy, LogNow, Sign, There, judge};
 use crate::config::OnReplacedSource;
 use crate::detect::read_to::is_of_before;
@@ -27,7 +27,7 @@ struct Replaced {
     sign: Sign,
 }
 
-impl Stage {
+impl DetectStage {
     /// Compares these partitions, of which nothing is being read, with what was read of them.
     /// Those that are other logs begin in a new epoch, which the plan in use has afterwards. What
     /// was read of those that were read before.
@@ -113,7 +113,7 @@ impl Stage {
                  its topic made anew? It is compared with what this worker committed last, or \
                  with what is noted of it in the rules topic; more of it may have been read"
             );
-            self.moved = true;
+            self.commits.moved = true;
             logs.insert(partition.clone(), log);
         }
         Ok(logs)
@@ -244,9 +244,9 @@ impl Stage {
     /// changed, or does not have what is to be read next.
     pub(super) fn look_again(&mut self, group: &Arc<Group>) -> Result<()> {
         tracing::warn!("comparing the sources with what was read of them");
-        self.commit(group)?;
+        stage::commit(self, group)?;
         std::thread::sleep(PAUSE);
-        self.read_again(group)
+        stage::again(self, group)
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 
-use super::{Ask, Reading, Stage};
+use super::{Ask, DetectStage, Reading};
 use crate::bookmark::KnownBy;
 use crate::config::Start;
 use crate::detect::SourcePartition;
@@ -20,10 +20,10 @@ use crate::time::Millis;
 /// Between two questions for a newer plan.
 const PLAN_WAIT: Duration = Duration::from_secs(1);
 
-impl Stage {
+impl DetectStage {
     /// Is ready to read `partitions` where the last commit ended, which `logs` tells of those that
     /// were read before; these offsets.
-    pub(super) fn open(
+    pub(super) fn open_as_read(
         &mut self,
         group: &Group,
         partitions: &[Partition],
@@ -41,7 +41,7 @@ impl Stage {
             let (read_to, perhaps_again) = self.last_read(partition, log, next, bounds.0)?;
             // Where it starts must be committed even if nothing is read: with `start = latest`, who
             // has the partition next would find a later end.
-            self.moved |= log.is_none_or(|log| log.read_to.to_text() != read_to.to_text());
+            self.commits.moved |= log.is_none_or(|log| log.read_to.to_text() != read_to.to_text());
             self.detector.assign(source, next);
             offsets.insert(partition.clone(), next);
             self.readings.insert(
@@ -60,23 +60,6 @@ impl Stage {
         self.looked = None;
         self.report_opened();
         Ok(offsets)
-    }
-
-    /// Forgets `partitions`, and what is not committed of them.
-    pub(super) fn close(&mut self, partitions: &[Partition]) {
-        for partition in partitions {
-            if let Some(reading) = self.readings.remove(partition) {
-                self.detector.revoke(reading.source);
-            }
-        }
-    }
-
-    /// Forgets all partitions, and what is not committed; says which they were.
-    pub(super) fn close_all(&mut self) -> Vec<Partition> {
-        let partitions: Vec<Partition> = self.readings.keys().cloned().collect();
-        self.close(&partitions);
-        self.moved = false;
-        partitions
     }
 
     /// Waits until the plan has `partitions`. When a source topic has grown, the group may give us

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use super::Stage;
+use super::DetectStage;
 use crate::detect::{DeadLetter, SourcePartition};
 use crate::io::client::lock;
 use crate::io::clock;
@@ -73,7 +73,7 @@ impl Refused {
     }
 }
 
-impl Stage {
+impl DetectStage {
     /// Counts refused records whose dead letters are written, and says it of those that were not
     /// said lately.
     pub(super) fn say_refused(&mut self, shares: &BTreeMap<&'static str, Share>) {
