@@ -11,7 +11,7 @@ SECONDS ?= 60
 WHAT ?=
 MODE ?=
 
-.PHONY: help setup demo test bench measure sim chaos fuzz lint
+.PHONY: help setup demo test bench measure sim chaos fuzz lint instructions
 
 help:
 	@echo "make demo          set up what is missing, then show Watchfire at work (no broker needed)"
@@ -28,6 +28,8 @@ help:
 	@echo "                   hostile, slow_output, memory, million or fold for one of them, or"
 	@echo "                   million::midnight, million::removed, million::leap; SECONDS=n for how"
 	@echo "                   long soak and hostile take"
+	@echo "make instructions  count the instructions of a record, a match, a publication and a commit,"
+	@echo "                   and say what has grown by more than 5 %"
 	@echo "make lint          check format, lints, licences and advisories"
 	@echo "make setup         only set up what building needs"
 
@@ -81,3 +83,6 @@ measure:
 
 lint: setup
 	@scripts/lint.sh
+
+instructions:
+	@scripts/instructions.sh
