@@ -20,6 +20,8 @@ pub mod generate;
 
 pub mod rules_check;
 
+mod rules_import;
+
 pub mod rules_test;
 
 pub mod rules_show;
@@ -68,7 +70,7 @@ enum Command {
     #[command(subcommand)]
     Config(config::Command),
     Generate(generate::Args),
-    /// Check rules, run their tests, look up those behind incidents.
+    /// Check rules, run their tests, import others, look up those behind incidents.
     #[command(subcommand)]
     Rules(Rules),
 }
@@ -86,6 +88,7 @@ enum Rules {
     /// Run the tests that the rules bring along.
     Test(TestArgs),
     Show(rules_show::Args),
+    Import(rules_import::Args),
     /// Write the JSON Schema of a rule, for editors.
     Schema,
 }
@@ -158,6 +161,7 @@ pub fn main() -> ExitCode {
             rules_check::run(&args.rules.paths, args.rules.attributes, args.config, style)
         }
         Command::Rules(Rules::Show(args)) => rules_show::run(&args),
+        Command::Rules(Rules::Import(args)) => rules_import::run(&args),
         Command::Rules(Rules::Schema) => config::write_schema(&rule::schema::schema()),
         Command::Rules(Rules::Test(args)) => {
             let style = rules_test::Style {

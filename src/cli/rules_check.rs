@@ -16,6 +16,7 @@ use crate::event::Attributes;
 use crate::io::rule_files;
 use crate::plan::{hubs, retention};
 use crate::rehearsal::{self, Failure};
+use crate::rule::import::dialect::Dialect;
 use crate::rule::lists::{List, Lists};
 use crate::rule::{Rule, RuleError, Texts};
 
@@ -101,12 +102,43 @@ fn report(texts: &Texts, with: &ForRules, style: Style) -> (String, bool) {
                 Form::Rules => printed(rules, &attributes),
             }
         }
-        Err(errors) => match form {
-            Form::Text | Form::Rules => errors_as_text(files + texts.lists.len(), errors),
-            Form::Json => errors_as_json(files, errors),
-        },
+        Err(errors) => {
+            let errors = &with_foreign(texts, errors);
+            match form {
+                Form::Text | Form::Rules => errors_as_text(files + texts.lists.len(), errors),
+                Form::Json => errors_as_json(files, errors),
+            }
+        }
     };
     (text, found.is_ok())
+}
+
+/// The errors, with one alone of each file that has rules of another tool.
+fn with_foreign(texts: &Texts, errors: &[RuleError]) -> Vec<RuleError> {
+    let mut all = Vec::new();
+    for error in errors {
+        let mut files = texts.rules.iter();
+        let text = files.find(|(file, _)| *file == error.file);
+        let Some(dialect) = text.and_then(|(_, text)| Dialect::of(text)) else {
+            all.push(error.clone());
+            continue;
+        };
+        if !all.iter().any(|known: &RuleError| known.file == error.file) {
+            all.push(RuleError {
+                file: error.file.clone(),
+                line: 1,
+                column: 1,
+                message: format!(
+                    "this looks like a rule of {}: `watchfire rules import --from {} {} --output \
+                     DIR` makes a rule of it",
+                    dialect.title(),
+                    dialect.name(),
+                    error.file
+                ),
+            });
+        }
+    }
+    all
 }
 
 /// The rules in canonical form, one document each.

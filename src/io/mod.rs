@@ -12,6 +12,8 @@ pub mod files;
 
 pub mod rule_files;
 
+pub mod foreign_files;
+
 pub mod rule_set;
 
 pub mod progress;

@@ -139,7 +139,7 @@ fn regular(path: PathBuf) -> Result<PathBuf> {
 }
 
 /// What is in a directory, and whether it is a directory itself, but for names with a dot first.
-fn entries(path: &Path) -> Result<Vec<(PathBuf, bool)>> {
+pub(super) fn entries(path: &Path) -> Result<Vec<(PathBuf, bool)>> {
     let place = || format!("rules: {}", path.display());
     let mut entries = Vec::new();
     for entry in fs::read_dir(path).with_context(place)? {
@@ -166,7 +166,7 @@ fn texts(mut files: Vec<PathBuf>) -> Result<Vec<(String, String)>> {
     files.iter().map(|path| read(path)).collect()
 }
 
-fn read(path: &Path) -> Result<(String, String)> {
+pub(super) fn read(path: &Path) -> Result<(String, String)> {
     let name = path.display().to_string();
     let place = || format!("rules: {name}");
     let file = fs::File::open(path).with_context(place)?;

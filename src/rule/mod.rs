@@ -114,6 +114,8 @@ mod json;
 
 pub mod nearest;
 
+pub mod import;
+
 pub use aggregates::{Aggregate, Function};
 
 /// A FortiSIEM correlation rule, checked.

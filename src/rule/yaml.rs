@@ -26,20 +26,20 @@ impl Position {
 }
 
 /// A value and where it begins. For a value that is missing (`key:`) that is its key.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Node {
     pub at: Position,
     pub content: Content,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Content {
     Scalar(Scalar),
     Sequence(Vec<Node>),
     Mapping(Vec<(Key, Node)>),
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Scalar {
     /// Its value: without quotes, escapes resolved, lines folded.
     pub text: String,
@@ -51,7 +51,7 @@ pub struct Scalar {
     column: usize,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Key {
     pub at: Position,
     pub text: String,

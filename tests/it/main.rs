@@ -25,6 +25,7 @@ mod files;
 mod formats;
 mod fuzz;
 mod golden;
+mod import;
 mod incidents;
 mod kafka;
 mod life;
