@@ -24,7 +24,12 @@ pub mod report;
 
 mod sigma;
 
+mod elastic;
+
 pub mod run;
 
 #[cfg(test)]
 mod sigma_tests;
+
+#[cfg(test)]
+mod elastic_tests;

@@ -78,3 +78,17 @@ fn published_sigma_rules_are_imported() {
     let done = imported(&corpus.join("rules/sigma-azure"), Dialect::Sigma);
     assert!(done.count(State::Imported) + done.count(State::Warned) >= 148);
 }
+
+#[test]
+fn published_elastic_rules_are_imported() {
+    let Some(corpus) = corpus() else { return };
+    let done = imported(&corpus.join("rules/elastic-azure"), Dialect::Elastic);
+    let accepted = ["ES|QL", "machine learning", "another rule has the id"];
+    for row in done.rows.iter().filter(|row| row.state == State::Refused) {
+        let reason = &row.reasons[0];
+        assert!(
+            accepted.iter().any(|known| reason.starts_with(known)),
+            "{row:?}"
+        );
+    }
+}

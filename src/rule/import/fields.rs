@@ -23,6 +23,12 @@ const OPERATION: &str = "operation";
 pub struct Table {
     sources: Vec<Source>,
     common: HashMap<String, String>,
+    /// Which records are of a data set, by its name.
+    datasets: Vec<(String, String)>,
+    /// Fields, or what they begin with, that no record has.
+    unsent: Vec<String>,
+    /// Fields that follow from what else is asked for.
+    implied: Vec<String>,
 }
 
 /// Where the events of a rule come from, and what their fields are called.
@@ -61,13 +67,13 @@ pub struct Field {
 impl Table {
     /// The names of a dialect.
     pub fn of(dialect: Dialect) -> Table {
-        let text = match dialect {
+        let table = match dialect {
             Dialect::FortiSiem => FORTISIEM,
             Dialect::Sigma => SIGMA,
             Dialect::Elastic => ELASTIC,
             Dialect::Sentinel => SENTINEL,
         };
-        let (documents, _) = yaml::documents(text);
+        let (documents, _) = yaml::documents(table);
         let root = documents.into_iter().next().map(|document| document.root);
         let Some(root) = root else {
             return Table::default();
@@ -76,7 +82,38 @@ impl Table {
         Table {
             sources: sources.iter().map(source).collect(),
             common: get(&root, "common").map(pairs).unwrap_or_default(),
+            datasets: get(&root, "datasets")
+                .map(|node| {
+                    entries(node)
+                        .map(|(key, value)| (key.to_owned(), text(value).to_owned()))
+                        .collect()
+                })
+                .unwrap_or_default(),
+            unsent: get(&root, "unsent").map(lower).unwrap_or_default(),
+            implied: get(&root, "implied").map(lower).unwrap_or_default(),
         }
+    }
+
+    /// Which records are of a data set, by its name.
+    pub fn datasets(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.datasets
+            .iter()
+            .map(|(name, filter)| (name.as_str(), filter.as_str()))
+    }
+
+    /// Whether no record has a field.
+    pub fn is_unsent(&self, name: &str) -> bool {
+        let name = name.to_ascii_lowercase();
+        self.unsent
+            .iter()
+            .any(|known| name.starts_with(known.as_str()))
+    }
+
+    /// Whether a field follows from what else is asked for.
+    pub fn is_implied(&self, name: &str) -> bool {
+        self.implied
+            .iter()
+            .any(|known| known.eq_ignore_ascii_case(name))
     }
 
     /// The first source for which all that is said of it is so.
@@ -215,13 +252,6 @@ impl Field {
 
 fn source(node: &Node) -> Source {
     let when = get(node, "when").map(entries).into_iter().flatten();
-    let lower = |node: &Node| {
-        items(node)
-            .iter()
-            .map(text)
-            .map(str::to_ascii_lowercase)
-            .collect()
-    };
     let values = get(node, "values").map(entries).into_iter().flatten();
     Source {
         when: when
@@ -261,4 +291,12 @@ fn camel(name: &str) -> String {
         text += letters.as_str();
     }
     text
+}
+
+fn lower(node: &Node) -> Vec<String> {
+    items(node)
+        .iter()
+        .map(text)
+        .map(str::to_ascii_lowercase)
+        .collect()
 }

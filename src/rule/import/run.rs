@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use super::dialect::Dialect;
 use super::draft::Draft;
+use super::elastic;
 use super::found::{Found, Outcome};
 use super::report::{Import, Row, State};
 use super::sigma;
@@ -44,7 +45,8 @@ pub fn import(files: &[(String, String)], dialect: Option<Dialect>) -> Import {
 fn read(dialect: Dialect, files: &[(String, String)]) -> Vec<Found> {
     match dialect {
         Dialect::Sigma => sigma::read(files),
-        Dialect::FortiSiem | Dialect::Elastic | Dialect::Sentinel => {
+        Dialect::Elastic => elastic::read(files),
+        Dialect::FortiSiem | Dialect::Sentinel => {
             let refused = |(name, _): &(String, String)| {
                 Found::of(
                     name,

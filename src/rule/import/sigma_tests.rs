@@ -208,9 +208,10 @@ fn lists_of_mappings_and_keywords_are_alternatives() {
         "a:\n  - { f: x, g: y }\n  - { f: z }\ncondition: a",
         r#"record.f = "x" AND record.g = "y" OR record.f = "z""#,
     );
-    check("a: [x, 'y*z']\ncondition: a", {
-        r#"rawEventMsg CONTAIN "x" OR rawEventMsg REGEXP "(?s)y.*z""#
-    });
+    check(
+        "a: [x, 'y*z']\ncondition: a",
+        r#"rawEventMsg CONTAIN "x" OR rawEventMsg REGEXP "(?s)y.*z""#,
+    );
     check(
         "a: { '|all': [x, y] }\ncondition: a",
         r#"rawEventMsg CONTAIN "x" AND rawEventMsg CONTAIN "y""#,
