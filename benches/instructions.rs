@@ -76,8 +76,11 @@ mod made {
             .collect()
     }
 
+    /// Messages with their times, and what they go by.
+    pub type Log = (Vec<(i64, Vec<u8>)>, Catalogue, Arc<Plan>);
+
     /// The messages of a matches log, each with what matched of some others and how far time is.
-    pub fn log(count: usize, together: usize) -> (Vec<(i64, Vec<u8>)>, Catalogue, Arc<Plan>) {
+    pub fn log(count: usize, together: usize) -> Log {
         let (catalogue, plan) = catalogue();
         let mut detector = detector(&plan);
         let mut log = Vec::new();
@@ -127,8 +130,11 @@ const TIMES: usize = 2_000;
 /// Matches of one message of the matches log.
 const TOGETHER: usize = 50;
 
+/// What is done, by its name.
+type Case = (&'static str, fn() -> usize);
+
 /// The cases, and how many of what is counted each does.
-const CASES: [(&str, fn() -> usize); 4] = [
+const CASES: [Case; 4] = [
     ("record", record),
     ("match", matching),
     ("publication", publication),
