@@ -3,7 +3,8 @@
 //! the same machine.
 //!
 //! `cargo bench --bench backtest [-- --records N --rounds N --threads N]`. Prints, asserts nothing.
-//! On a busy machine the ratio of processor times counts.
+//! On a busy machine the ratio of processor times counts. With `--growth`: what 1,000 and 5,000
+//! rules of each kind cost, against one.
 
 use std::borrow::Cow;
 use std::ffi::OsStr;
@@ -11,6 +12,7 @@ use std::fs::File;
 use std::hint::black_box;
 use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Context;
 use clap::Parser;
@@ -22,6 +24,8 @@ use watchfire::generate::{Generator, Options};
 use watchfire::io::backtest::input::{Reading, Source};
 use watchfire::io::backtest::{self, Request};
 use watchfire::io::{clock, rule_files};
+use watchfire::plan::Plan;
+use watchfire::rule::Texts;
 
 /// 2026-03-01T09:00:00Z.
 const START: i64 = 1_772_355_600_000;
@@ -37,6 +41,9 @@ struct Args {
     /// Compare a backtest with so many threads with one, instead of with serde_json.
     #[arg(long)]
     threads: Option<usize>,
+    /// Compare a backtest with many rules with one of one rule, instead of with serde_json.
+    #[arg(long)]
+    growth: bool,
     /// Given by cargo.
     #[arg(long, hide = true)]
     bench: bool,
@@ -134,6 +141,9 @@ fn main() -> anyhow::Result<()> {
     let records = generate(&path, args.records)?;
     let bytes = std::fs::metadata(&path)?.len();
     println!("{records} records, {:.0} MB", bytes as f64 / 1e6);
+    if args.growth {
+        return growth(&args, &path, records);
+    }
     let all = rules()?;
     let named = |path: &&PathBuf| path.file_name().is_some_and(is_named);
     let narrow: Vec<PathBuf> = all.iter().filter(named).cloned().collect();
@@ -281,11 +291,140 @@ fn parse_alone(path: &Path) -> anyhow::Result<u64> {
 /// The whole backtest, as `backtest --threads N` runs it.
 fn whole_backtest(path: &Path, rules: &[PathBuf], threads: usize) -> anyhow::Result<u64> {
     let plan = cli::backtest::rules::plan_of(&rule_files::load(rules, &[])?)?;
+    run(path, &plan, threads)
+}
+
+fn run(path: &Path, plan: &Arc<Plan>, threads: usize) -> anyhow::Result<u64> {
     let sources = [Source::File(path.to_path_buf())];
     let outcome = backtest::run(&Request {
         threads,
-        ..Request::new(&plan, &sources, &Reading::default())
+        ..Request::new(plan, &sources, &Reading::default())
     })?;
     anyhow::ensure!(!outcome.folded.incidents.is_empty(), "no incident found");
     Ok(outcome.seen.records)
+}
+
+/// How many rules are compared with one.
+const MANY: [usize; 2] = [1_000, 5_000];
+
+/// Where rules look.
+const PLACES: [&str; 4] = [
+    "record.operationName",
+    "record.properties.message",
+    "record.resourceId",
+    "record.properties.entity",
+];
+
+/// A kind of rules: the filter of the rule of a number. That of the first holds for commands.
+type Kind = (&'static str, fn(usize) -> String);
+
+const KINDS: [Kind; 4] = [
+    ("equality", equality),
+    ("CONTAIN", contain),
+    ("REGEXP", regexp),
+    ("mixed", mixed),
+];
+
+fn place(number: usize) -> &'static str {
+    PLACES.get(number % PLACES.len()).unwrap_or(&"user")
+}
+
+fn equality(number: usize) -> String {
+    match number {
+        0 => {
+            "record.operationName = \"Microsoft.Compute/virtualMachines/runCommand/action\"".into()
+        }
+        _ => format!(
+            "{} = \"Microsoft.Example{number}/things/write\"",
+            place(number)
+        ),
+    }
+}
+
+fn contain(number: usize) -> String {
+    match number {
+        0 => "record.properties.message CONTAIN \"runCommand\"".into(),
+        _ => format!("{} CONTAIN \"example{number}/things\"", place(number)),
+    }
+}
+
+fn regexp(number: usize) -> String {
+    match number {
+        0 => "record.properties.message REGEXP \"machines/runCommand/\"".into(),
+        _ => format!(
+            "{} REGEXP \"example{number}/.+/(write|delete)\"",
+            place(number)
+        ),
+    }
+}
+
+fn mixed(number: usize) -> String {
+    let place = place(number);
+    match number % 8 {
+        0 | 1 => equality(number),
+        2 => contain(number),
+        3 => regexp(number),
+        4 => format!("{place} STARTS_WITH \"/things/{number}/\" AND user IS NOT NULL"),
+        5 => format!("{place} ENDS_WITH \"/example{number}\" OR user = \"nobody{number}\""),
+        6 => format!("{place} IN (\"one{number}\", \"two{number}\") AND NOT user = \"x\""),
+        _ => format!("eventType = \"MS_EvtHub_example{number}_write\" AND {place} IS NOT NULL"),
+    }
+}
+
+/// The plan of so many rules of a kind, and what loading it took.
+fn planned(filter: fn(usize) -> String, rules: usize) -> anyhow::Result<(Arc<Plan>, Timed)> {
+    let documents = (0..rules).map(|number| {
+        let filter = filter(number);
+        format!(
+            "id: R{number}\nname: n\nseverity: 5\nwindow: 5m\npatterns:\n\
+             - name: P\n  where: '{filter}'\n  group_by: [user]\n"
+        )
+    });
+    let text = documents.collect::<Vec<_>>().join("---\n");
+    let texts = Texts {
+        rules: vec![("rules.yaml".to_owned(), text)],
+        ..Texts::default()
+    };
+    let mut plan = None;
+    let loading = timed(|| {
+        plan = Some(cli::backtest::rules::plan_of(&texts)?);
+        Ok(rules as u64)
+    })?;
+    Ok((plan.context("loaded")?, loading))
+}
+
+/// Megabytes of memory that the process has now.
+fn memory() -> anyhow::Result<f64> {
+    let pages = std::fs::read_to_string("/proc/self/statm")?;
+    let resident = pages.split(' ').nth(1).context("resident")?;
+    Ok(resident.parse::<f64>()? * 4096.0 / 1e6)
+}
+
+/// What many rules cost against one, by kind.
+fn growth(args: &Args, path: &Path, records: u64) -> anyhow::Result<()> {
+    for (kind, filter) in KINDS {
+        let (one, _) = planned(filter, 1)?;
+        for rules in MANY {
+            let before = memory()?;
+            let (many, loading) = planned(filter, rules)?;
+            let loaded = memory()? - before;
+            let mut ratios = Vec::with_capacity(args.rounds);
+            let mut seconds = Vec::with_capacity(args.rounds);
+            for _ in 0..args.rounds {
+                let of_one = timed(|| run(path, &one, 1))?;
+                let of_many = timed(|| run(path, &many, 1))?;
+                anyhow::ensure!(of_many.records == records && of_one.records == records);
+                ratios.push(of_many.processor / of_one.processor);
+                seconds.push(of_many.processor);
+            }
+            println!(
+                "{kind:9} {rules:5} rules: {:.3} times one rule, {:9.0} records/s; loaded in {:.2} \
+                 s, {loaded:.0} MB",
+                median(ratios)?,
+                records as f64 / median(seconds)?,
+                loading.seconds,
+            );
+        }
+    }
+    Ok(())
 }

@@ -48,12 +48,14 @@ pub enum Canary {
     NoPeak,
     /// Of several values that an aggregate reads of an event only the first counts.
     OneValue,
+    /// Of the texts of which an event must have one for a filter to hold, the last is not known.
+    ClueDropped,
 }
 
 #[cfg(feature = "canary")]
 impl Canary {
     /// All of them.
-    pub const ALL: [Canary; 22] = [
+    pub const ALL: [Canary; 23] = [
         Canary::DedupOff,
         Canary::WindowEdge,
         Canary::ExpireEarly,
@@ -76,6 +78,7 @@ impl Canary {
         Canary::AbsentDiffers,
         Canary::NoPeak,
         Canary::OneValue,
+        Canary::ClueDropped,
     ];
 }
 

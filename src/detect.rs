@@ -1,6 +1,7 @@
 //! The first stage: events against the rules' filters. What passes is a match; all the rest is
 //! forgotten at once.
 
+pub mod cost;
 mod facet;
 mod index;
 mod lane;
@@ -8,6 +9,7 @@ mod matcher;
 mod outbox;
 pub mod read_to;
 mod several;
+mod sharing;
 #[cfg(test)]
 mod tests;
 

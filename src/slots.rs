@@ -65,6 +65,12 @@ impl<'s> Slots<'s> {
         self.slot(slot).map(|found| &found.value)
     }
 
+    /// What was found, each with its slot.
+    pub(crate) fn found(&self) -> impl Iterator<Item = (u16, &Value<'s>)> {
+        let found = self.found.iter().take(self.count);
+        found.map(|found| (found.slot, &found.value))
+    }
+
     /// Whether anything was found for one of the first so many slots.
     pub(crate) fn has_any_of(&self, first: usize) -> bool {
         let places = self.places.get(..first).unwrap_or(&self.places);

@@ -20,6 +20,8 @@ pub mod generate;
 
 pub mod rules_check;
 
+mod rules_cost;
+
 mod rules_import;
 
 pub mod rules_test;
@@ -103,6 +105,10 @@ struct Check {
     /// Refuse rules whose own tests fail, too.
     #[arg(long)]
     run_tests: bool,
+    /// Say of each filter which events it is held against: those with a text that it asks for, or
+    /// all, and why.
+    #[arg(long, conflicts_with = "print")]
+    cost: bool,
     /// The configuration with which they are to be used (TOML): what is said of them then goes by
     /// its patience, lateness and sources. Brokers are not asked.
     #[arg(long, short, value_name = "FILE")]
@@ -156,8 +162,11 @@ pub fn main() -> ExitCode {
                 (false, true) => rules_check::Form::Rules,
                 (false, false) => rules_check::Form::Text,
             };
-            let run_tests = args.run_tests;
-            let style = rules_check::Style { form, run_tests };
+            let style = rules_check::Style {
+                form,
+                run_tests: args.run_tests,
+                cost: args.cost,
+            };
             rules_check::run(&args.rules.paths, args.rules.attributes, args.config, style)
         }
         Command::Rules(Rules::Show(args)) => rules_show::run(&args),

@@ -5,11 +5,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Result;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::backtest::rules::SETTINGS;
-use super::screen;
 use super::settings::{Settings, USAGE};
+use super::{rules_cost, screen};
 use crate::config::ForRules;
 use crate::escape;
 use crate::event::Attributes;
@@ -38,6 +38,8 @@ pub struct Style {
     pub form: Form,
     /// Rules whose own tests fail are not valid.
     pub run_tests: bool,
+    /// What their filters cost is said as well.
+    pub cost: bool,
 }
 
 /// Reads all rules under `paths` and writes every error, or what there is and what to know about
@@ -79,7 +81,11 @@ pub fn run(
 
 /// What to write, and whether the rules are valid.
 fn report(texts: &Texts, with: &ForRules, style: Style) -> (String, bool) {
-    let Style { form, run_tests } = style;
+    let Style {
+        form,
+        run_tests,
+        cost,
+    } = style;
     let mut attributes = Attributes::default();
     let found = texts.parse(&mut attributes);
     let files = texts.rules.len();
@@ -96,9 +102,21 @@ fn report(texts: &Texts, with: &ForRules, style: Style) -> (String, bool) {
     let text = match &found {
         Ok((rules, lists)) => {
             let advice = advice(rules, with, &attributes);
+            let costs = cost.then(|| rules_cost::of(rules, &mut attributes));
             match form {
-                Form::Text => valid_as_text(files, rules, lists, &advice),
-                Form::Json => valid_as_json(files, rules, lists, &advice),
+                Form::Text => {
+                    let costs = rules_cost::as_text(costs.as_deref().unwrap_or_default());
+                    let costs: String = costs.iter().map(|line| one_line(line)).collect();
+                    costs + &valid_as_text(files, rules, lists, &advice)
+                }
+                Form::Json => {
+                    let mut report = valid_as_json(files, rules, lists, &advice);
+                    if let (Some(costs), Some(members)) = (&costs, report.as_object_mut()) {
+                        let costs = rules_cost::as_json(costs);
+                        members.insert("cost".to_owned(), costs.into());
+                    }
+                    format!("{report}\n")
+                }
                 Form::Rules => printed(rules, &attributes),
             }
         }
@@ -232,13 +250,13 @@ fn failures_as_json(files: usize, rules: &[Rule], failures: &[Failure]) -> Strin
     format!("{report}\n")
 }
 
-fn valid_as_json(files: usize, rules: &[Rule], lists: &Lists, advice: &[Advice<'_>]) -> String {
+fn valid_as_json(files: usize, rules: &[Rule], lists: &Lists, advice: &[Advice<'_>]) -> Value {
     let ids: Vec<&str> = rules.iter().map(|rule| rule.id.as_str()).collect();
     let of_list = |(name, list): (&str, &Arc<List>)| {
         let (columns, values) = (list.columns(), list.len());
         json!({ "name": name, "columns": columns, "values": values })
     };
-    let report = json!({
+    json!({
         "valid": true,
         "files": files,
         "rules": ids,
@@ -250,8 +268,7 @@ fn valid_as_json(files: usize, rules: &[Rule], lists: &Lists, advice: &[Advice<'
             .iter()
             .map(|Advice { rule, text }| json!({ "rule": rule, "text": text }))
             .collect::<Vec<_>>(),
-    });
-    format!("{report}\n")
+    })
 }
 
 fn errors_as_json(files: usize, errors: &[RuleError]) -> String {
@@ -310,8 +327,11 @@ mod tests {
     }
 
     fn plain(form: Form) -> Style {
-        let run_tests = false;
-        Style { form, run_tests }
+        Style {
+            form,
+            run_tests: false,
+            cost: false,
+        }
     }
 
     fn check_with(rules: &[&str], list: &str, style: Style, expected: &str, valid: bool) {
@@ -374,7 +394,10 @@ mod tests {
                  {incidents}}}]\n"
             )
         };
-        let style = |form, run_tests| Style { form, run_tests };
+        let style = |form, run_tests| Style {
+            run_tests,
+            ..plain(form)
+        };
         let (good, bad) = (rule("[{event_count: 1}]"), rule("[{event_count: 2}, {}]"));
         let valid = "list Admins: 0 values\n1 rule, 1 test in 1 file: valid\n";
         check_with(&[&good], "name\n", style(Form::Text, true), valid, true);
@@ -386,6 +409,25 @@ mod tests {
                     event_count 2\"],\"rule\":\"R1\",\"test\":\"one\"}],\"files\":1,\"lists\":[],\
                     \"rules\":[],\"tests\":1,\"valid\":false}\n";
         check_with(&[&bad], "name\n", style(Form::Json, true), json, false);
+    }
+
+    #[test]
+    fn says_which_events_filters_are_held_against() {
+        let style = |form| Style {
+            cost: true,
+            ..plain(form)
+        };
+        let filter = "'eventType IN (\"a\", \"b\") AND user != \"c\"'";
+        let rule = GOOD.replace("user IS NULL", filter).replace("R1", "R0");
+        let text = "R1 P: met by every event: `user IS NULL` may hold for any\nR0 P: met by events \
+                    with eventType = \"a\" or eventType = \"b\"\nlist Admins: 0 values\n2 rules, 0 \
+                    tests in 2 files: valid\n";
+        check_with(&[&rule, GOOD], "name\n", style(Form::Text), text, true);
+        let json = "{\"advice\":[],\"cost\":[{\"because\":[\"user IS NULL\"],\"found_by\":[],\
+                    \"met_by\":\"every event\",\"pattern\":\"P\",\"rule\":\"R1\"}],\"errors\":[],\
+                    \"failures\":[],\"files\":1,\"lists\":[{\"columns\":[\"name\"],\"name\":\
+                    \"Admins\",\"values\":0}],\"rules\":[\"R1\"],\"tests\":0,\"valid\":true}\n";
+        check_with(&[GOOD], "name\n", style(Form::Json), json, true);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! events match no rule, and most rules say of which types those are that do.
 
 use super::{Decoder, Recipes};
-use crate::event::{Event, Value};
+use crate::event::{AttributeId, Event, Value};
 use crate::normalise;
 use crate::slots::Slots;
 use crate::time::Millis;
@@ -83,6 +83,24 @@ impl<'d, 't> Draft<'d, 't> {
     /// Its type, if that is asked for.
     pub(crate) fn event_type(&self) -> Option<&Value<'t>> {
         self.event.get(self.decoder.event_type?)
+    }
+
+    /// The value of an attribute that has a name, which is made if it is not yet.
+    pub(crate) fn value(&mut self, id: AttributeId) -> Option<&Value<'t>> {
+        if !self.is_whole && self.decoder.event_type != Some(id) {
+            self.fill(usize::from(id.0));
+        }
+        self.event.get(id)
+    }
+
+    /// The values at paths into the record that are asked for, as far as there are any.
+    pub(crate) fn paths(&self) -> impl Iterator<Item = (AttributeId, &Value<'t>)> {
+        let by_slot = &self.decoder.by_slot;
+        let found = self.slots.found();
+        found.filter_map(|(slot, value)| {
+            let id = *by_slot.get(usize::from(slot))?;
+            Some((id?, value))
+        })
     }
 
     /// All of it.

@@ -134,6 +134,8 @@ pub struct Decoder {
     own: Vec<Choice>,
     /// The slots of attributes that are paths into the record, by attribute.
     paths: Vec<(AttributeId, u16)>,
+    /// The same by slot.
+    by_slot: Vec<Option<AttributeId>>,
     /// The places of attributes that say something of a record: those that have a name.
     named: Vec<AttributeId>,
     /// That of the event type, if it is asked for.
@@ -225,10 +227,16 @@ impl Decoder {
         let own = own.map(|(place, own)| paths.choice(own, place)).collect();
         let of_paths = (0..).zip(&raw);
         let of_paths = of_paths.filter_map(|(id, slot)| Some((AttributeId(id), (*slot)?)));
-        let of_paths = of_paths.collect();
+        let of_paths: Vec<_> = of_paths.collect();
         paths.root.seal();
         paths.around.seal();
         let slots = usize::from(paths.slots);
+        let mut by_slot = vec![None; slots];
+        for (id, slot) in &of_paths {
+            if let Some(of_slot) = by_slot.get_mut(usize::from(*slot)) {
+                *of_slot = Some(*id);
+            }
+        }
         Decoder {
             root: paths.root,
             around: paths.around,
@@ -243,6 +251,7 @@ impl Decoder {
             families,
             own,
             paths: of_paths,
+            by_slot,
             named: named(attributes),
             event_type: attributes.place(&Attribute::Named("eventType")),
             all: OnceCell::new(),

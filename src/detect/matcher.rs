@@ -5,8 +5,9 @@ use std::borrow::Cow;
 use smallvec::SmallVec;
 
 use super::facet::Facet;
-use super::index::Index;
+use super::index::{Candidate, Index};
 use super::several::{At, Shares, TooMany};
+use super::sharing::Sharing;
 use crate::bounded;
 use crate::canonical;
 use crate::decode::{Decoder, Drafted, Refused, Reject, Work};
@@ -53,6 +54,7 @@ pub struct Matcher {
     decoder: Decoder,
     rules: Vec<Ruled>,
     index: Index,
+    sharing: Sharing,
     shown: Shown,
 }
 
@@ -97,9 +99,12 @@ impl Matcher {
             .first()
             .map(|(loaded, _)| loaded.rule.lists.own());
         let own = own.cloned().unwrap_or_default();
+        let all: Vec<&Rule> = rules.iter().map(|ruled| &ruled.rule).collect();
+        let patterns = all.iter().flat_map(|rule| &rule.patterns);
         Matcher {
             decoder: Decoder::with_own(&attributes, plan.decoding, &own),
-            index: Index::new(rules.iter().map(|ruled| &ruled.rule), shown.event_type),
+            index: Index::new(&all, &attributes, shown.event_type),
+            sharing: Sharing::of(patterns.map(|pattern| &pattern.filter)),
             rules,
             shown,
         }
@@ -116,22 +121,25 @@ impl Matcher {
             decoder,
             rules,
             index,
+            sharing,
             shown,
         } = self;
         let timestamp = normalise::timestamp(timestamp);
         let each = &mut |drafted: Drafted<'m, '_, '_>| {
             let outcome = match drafted.outcome {
                 Err(refused) => Found::Rejected(refused.clone()),
-                Ok(draft) => {
+                Ok(mut draft) => {
                     let (time, future) = not_in_future(draft.time(), timestamp);
-                    let found = match index.candidates(draft.event_type()) {
-                        [] => Ok(Outcome::default()),
-                        candidates => {
-                            let may_match = candidates.iter().filter_map(|place| {
-                                let ruled = rules.get(*place)?;
-                                Some((*place as u32, ruled))
-                            });
-                            outcome(may_match, *shown, draft.whole(), drafted.bytes)
+                    let candidates = index.candidates(&mut draft);
+                    let found = match candidates.is_empty() {
+                        true => Ok(Outcome::default()),
+                        false => {
+                            let held_against = HeldAgainst {
+                                candidates: candidates.each().collect(),
+                                rules,
+                                sharing,
+                            };
+                            held_against.outcome(*shown, draft.whole(), drafted.bytes)
                         }
                     };
                     match found {
@@ -171,20 +179,67 @@ struct Outcome {
     partly: bool,
 }
 
-/// What `rules`, each with its place, make of an event.
-fn outcome<'r>(
-    rules: impl Iterator<Item = (u32, &'r Ruled)>,
-    shown: Shown,
-    event: &Event<'_>,
-    bytes: &[u8],
-) -> Result<Outcome, TooMany> {
-    let look = Look::at(event.time);
-    let (matches, capped) = matches(rules, event, &look)?;
-    Ok(Outcome {
-        matched: (!matches.is_empty()).then(|| record(shown, event, bytes, matches)),
-        capped,
-        partly: look.omitted.any(),
-    })
+/// The filters that an event is held against.
+struct HeldAgainst<'r> {
+    /// With their numbers, in order.
+    candidates: SmallVec<[(u32, Candidate); 8]>,
+    rules: &'r [Ruled],
+    sharing: &'r mut Sharing,
+}
+
+impl HeldAgainst<'_> {
+    /// What they make of it.
+    fn outcome(self, shown: Shown, event: &Event<'_>, bytes: &[u8]) -> Result<Outcome, TooMany> {
+        let look = Look::at(event.time);
+        let (matches, capped) = self.matches(event, &look)?;
+        Ok(Outcome {
+            matched: (!matches.is_empty()).then(|| record(shown, event, bytes, matches)),
+            capped,
+            partly: look.omitted.any(),
+        })
+    }
+
+    fn matches(self, event: &Event<'_>, look: &Look) -> Result<(Vec<Match>, bool), TooMany> {
+        let mut matches: Vec<Match> = Vec::new();
+        let mut capped = false;
+        self.sharing.clear();
+        for of_rule in self.candidates.chunk_by(|(_, a), (_, b)| a.rule == b.rule) {
+            let place = of_rule.first().map(|(_, first)| first.rule);
+            let ruled = place.and_then(|place| Some((place, self.rules.get(place as usize)?)));
+            let Some((place, ruled)) = ruled else {
+                continue;
+            };
+            let first = matches.len();
+            let mut several = false;
+            let mut passed: SmallVec<[u32; 4]> = SmallVec::new();
+            for (filter, candidate) in of_rule {
+                let number = candidate.pattern;
+                let Some(pattern) = ruled.rule.patterns.get(number as usize) else {
+                    continue;
+                };
+                if self.sharing.passes(*filter, &pattern.filter, event, look) {
+                    passed.push(number);
+                    let facet = Facet {
+                        pattern,
+                        event,
+                        look,
+                    };
+                    if facet.has_several() {
+                        several = true;
+                    } else {
+                        let own = (place, &ruled.rule);
+                        add_pattern(&mut matches, own, number, facet);
+                    }
+                }
+            }
+            if several {
+                matches.truncate(first);
+                let own = (place, ruled);
+                capped |= add_several(&mut matches, own, &passed, event, look)?;
+            }
+        }
+        Ok((matches, capped))
+    }
 }
 
 fn not_in_future(time: Millis, timestamp: Option<Millis>) -> (Millis, bool) {
@@ -206,42 +261,6 @@ fn record(shown: Shown, event: &Event<'_>, bytes: &[u8], matches: Vec<Match>) ->
         resource_id: text(shown.resource_id),
         matches,
     }
-}
-
-fn matches<'r>(
-    rules: impl Iterator<Item = (u32, &'r Ruled)>,
-    event: &Event<'_>,
-    look: &Look,
-) -> Result<(Vec<Match>, bool), TooMany> {
-    let mut matches: Vec<Match> = Vec::new();
-    let mut capped = false;
-    for (place, rule) in rules {
-        let first = matches.len();
-        let mut several = false;
-        let mut passed: SmallVec<[u32; 4]> = SmallVec::new();
-        for (number, pattern) in (0_u32..).zip(&rule.rule.patterns) {
-            if pattern.filter.passes(event, look) {
-                passed.push(number);
-                let facet = Facet {
-                    pattern,
-                    event,
-                    look,
-                };
-                if facet.has_several() {
-                    several = true;
-                } else {
-                    let own = (place, &rule.rule);
-                    add_pattern(&mut matches, own, number, facet);
-                }
-            }
-        }
-        if several {
-            matches.truncate(first);
-            let own = (place, rule);
-            capped |= add_several(&mut matches, own, &passed, event, look)?;
-        }
-    }
-    Ok((matches, capped))
 }
 
 /// Adds the matches of a rule, of whose patterns these were passed by an event in which attributes

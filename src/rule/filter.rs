@@ -117,7 +117,7 @@ impl Expression {
     }
 
     /// Whether it holds for what has these values.
-    pub(super) fn holds<'v>(
+    pub fn holds<'v>(
         &'v self,
         get: &(impl Fn(AttributeId) -> Option<&'v Value<'v>> + ?Sized),
         look: &Look,
@@ -249,6 +249,11 @@ impl Filter {
         time: Millis,
     ) -> bool {
         self.expression.holds(&|id| get(id), &Look::at(time))
+    }
+
+    /// What it says.
+    pub fn expression(&self) -> &Expression {
+        &self.expression
     }
 
     /// The lists that it names.

@@ -227,6 +227,27 @@ impl Set {
         !self.lists.is_empty()
     }
 
+    /// What a text must be to equal one of those that are not in lists, in ASCII lower case.
+    pub fn spellings(&self) -> impl Iterator<Item = &str> {
+        let texts = self.texts.iter().map(|text| text.lower.as_str());
+        texts.chain(self.bounded.iter().map(String::as_str))
+    }
+
+    /// Its numbers.
+    pub fn numbers(&self) -> &[Number] {
+        &self.numbers
+    }
+
+    /// Its networks.
+    pub fn networks(&self) -> &[IpNet] {
+        &self.networks
+    }
+
+    /// Its lists.
+    pub fn lists(&self) -> &[Named] {
+        &self.lists
+    }
+
     /// All operands, in canonical form and order.
     pub fn literals(&self) -> Vec<Literal> {
         let texts = self

@@ -76,6 +76,10 @@ pub mod check;
 
 pub mod regexps;
 
+pub mod regexp_texts;
+
+pub mod requirement;
+
 pub mod literal;
 
 pub mod own;

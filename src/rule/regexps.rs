@@ -31,7 +31,7 @@ const SOURCE_MAX: usize = 8 << 10;
 const SMALLEST: usize = 4 << 10;
 
 /// Groups and the like within each other in one expression.
-const NESTING_MAX: u32 = 100;
+pub(super) const NESTING_MAX: u32 = 100;
 
 /// What an expression may take while it matches, for each byte of its compiled size, and at least.
 const CACHE_FACTOR: usize = 16;

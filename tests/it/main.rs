@@ -27,6 +27,7 @@ mod fuzz;
 mod golden;
 mod import;
 mod incidents;
+mod index;
 mod kafka;
 mod life;
 mod login;

@@ -1,0 +1,92 @@
+//! Which filters may hold by the type of an event: there are few types, so what each comes to is
+//! remembered.
+
+use super::clues::{Clues, Hits};
+use crate::event::{AttributeId, Value};
+use crate::rule::Filter;
+use crate::spread::place_of;
+
+/// How many event types are remembered with the filters that may hold for them.
+const REMEMBERED: usize = 512;
+
+/// Longer event types are not remembered.
+const REMEMBERED_BYTES: usize = 256;
+
+/// Filters by the event types that they ask for, and those that ask for nothing.
+pub struct ByType {
+    event_type: AttributeId,
+    clues: Clues,
+    /// Filters that are found by nothing else.
+    open: Vec<(u32, Filter)>,
+    /// Event types that were looked up, each at a place that follows from it.
+    remembered: Vec<Option<Remembered>>,
+    /// What may hold for an event without a type.
+    untyped: Vec<u32>,
+    hits: Hits,
+}
+
+struct Remembered {
+    event_type: String,
+    numbers: Vec<u32>,
+}
+
+impl ByType {
+    /// Of `filters` filters in all, those that are found by `clues`, and those that are `open`.
+    /// `event_type` is that attribute.
+    pub fn new(
+        event_type: AttributeId,
+        filters: usize,
+        clues: Clues,
+        open: Vec<(u32, Filter)>,
+    ) -> ByType {
+        let mut by_type = ByType {
+            event_type,
+            clues,
+            open,
+            remembered: std::iter::repeat_with(|| None).take(REMEMBERED).collect(),
+            untyped: Vec::new(),
+            hits: Hits::of(filters),
+        };
+        by_type.untyped = by_type.find(None).to_vec();
+        by_type
+    }
+
+    /// The filters that may hold for an event of this type, in order.
+    pub fn candidates(&mut self, event_type: Option<&Value<'_>>) -> &[u32] {
+        let name = match event_type {
+            None => return &self.untyped,
+            Some(Value::Text(name)) if name.len() <= REMEMBERED_BYTES => name,
+            Some(_) => return self.find(event_type),
+        };
+        let place = place_of(name.as_bytes(), REMEMBERED);
+        let is_known = |known: &Option<Remembered>| {
+            known
+                .as_ref()
+                .is_some_and(|known| known.event_type == **name)
+        };
+        if !self.remembered.get(place).is_some_and(is_known) {
+            let new = Remembered {
+                event_type: name.to_string(),
+                numbers: self.find(event_type).to_vec(),
+            };
+            self.remembered
+                .get_mut(place)
+                .map(|known| known.insert(new));
+        }
+        let known = self.remembered.get(place).and_then(Option::as_ref);
+        known.map_or(&[], |known| &known.numbers)
+    }
+
+    fn find(&mut self, event_type: Option<&Value<'_>>) -> &[u32] {
+        self.hits.clear();
+        if let Some(event_type) = event_type {
+            self.clues.find(event_type, &mut self.hits);
+        }
+        for (number, filter) in &self.open {
+            if filter.may_pass(self.event_type, event_type) {
+                self.hits.add(&[*number]);
+            }
+        }
+        self.hits.sorted()
+    }
+}
