@@ -129,7 +129,8 @@ mod tests {
             ),
         ] {
             let text = format!(
-                "id: R\nname: n\nseverity: 5\nwindow: 5m\npatterns:\n  - {{ name: A, where: \
+                "id: R\nname: n\nseverity: 5\nwindow: 5m\npatterns:\n  - {{ name: A, \
+                 where: \
                  '{filter}' }}\n"
             );
             let mut attributes = Attributes::default();
@@ -143,7 +144,8 @@ mod tests {
     fn what_many_rules_ask_for_is_not_what_one_is_found_by() {
         let rules = (0..200).map(|number| {
             format!(
-                "id: R{number}\nname: n\nseverity: 5\nwindow: 5m\npatterns:\n  - {{ name: A, where: \
+                "id: R{number}\nname: n\nseverity: 5\nwindow: 5m\npatterns:\n  - {{ name: A, \
+                 where: \
                  'eventType = \"a\" AND record.m = \"text {number}\"' }}\n"
             )
         });

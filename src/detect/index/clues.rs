@@ -45,7 +45,7 @@ struct Search {
     texts: AhoCorasick,
     /// By text.
     by_text: Vec<ByText>,
-    /// Those with a regular expression: it looks at the beginning of a long value only, and says so.
+    /// Those with a regular expression, which sees the beginning of a long value only.
     regexps: Numbers,
 }
 
