@@ -22,7 +22,7 @@ use super::identity::Identity;
 use super::noting::{self, Noting};
 use super::pool::Pool;
 use super::reload::{Ask, Plans};
-use super::sink::{Sink, Undone};
+use super::sink::{Rhythm, Sink, Undone};
 use super::stage::commits::{Commits, WAIT};
 use super::stage::{self, Basis, Next, Stage};
 use super::status::Status;
@@ -113,6 +113,8 @@ pub struct DetectStage {
     unread: Unread,
     refused: Refused,
     readings: BTreeMap<Partition, Reading>,
+    /// When last read, no more had come.
+    drained: bool,
     /// A source partition was found to end before what was read of it.
     in_doubt: bool,
     /// Messages read since the last commit began that may have been read in an epoch before.
@@ -169,6 +171,7 @@ impl DetectStage {
             commits: commit::start(sink)?,
             on_its_way: OnItsWay::default(),
             readings: BTreeMap::new(),
+            drained: false,
             in_doubt: false,
             perhaps_again: 0,
             last_mark: clock::instant(),
@@ -195,7 +198,11 @@ impl DetectStage {
             let ended = self.commits.ended_soon()?;
             return Ok(Some(ended.map_or(Next::Wait, Next::Committed)));
         }
-        let is_due = self.has_work() && self.commits.may_begin(self.commits.rhythm.latest);
+        let Rhythm {
+            soonest, latest, ..
+        } = self.commits.rhythm;
+        let is_due = self.has_work() && self.commits.may_begin(latest)
+            || self.drained && self.is_ready() && self.commits.may_begin(soonest);
         Ok((is_full || is_due).then_some(Next::Commit))
     }
 
@@ -373,11 +380,8 @@ impl Stage for DetectStage {
             Event::Assigned(partitions) => Next::Assigned(partitions),
             Event::Revoked(revoked) => Next::Revoked(revoked),
             Event::Nothing => {
-                let is_ready = self.is_ready();
-                match is_ready && self.commits.may_begin(self.commits.rhythm.soonest) {
-                    true => Next::Commit,
-                    false => Next::Wait,
-                }
+                self.drained = true;
+                Next::Wait
             }
         })
     }
@@ -392,6 +396,8 @@ impl Stage for DetectStage {
             self.read_on(of_partition, &mut incoming);
         }
         self.commits.moved |= !incoming.is_empty();
+        let bytes: usize = incoming.iter().map(|message| message.payload.len()).sum();
+        self.drained = bytes < READ_BYTES_MAX;
         let shares = self.detector.shares(&incoming);
         self.pool.each(shares, |share| {
             share.read();
