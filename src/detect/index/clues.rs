@@ -204,11 +204,15 @@ impl Clues {
         if text.len() > LOOKED_AT_MAX {
             hits.add(&search.regexps);
         }
+        hits.begin_search(search.by_text.len());
         for found in search.texts.find_overlapping_iter(text) {
-            let Some(by_text) = search.by_text.get(found.pattern().as_usize()) else {
+            let place = found.pattern().as_usize();
+            let Some(by_text) = search.by_text.get(place) else {
                 continue;
             };
-            hits.add(&by_text.anywhere);
+            if hits.is_first(place) {
+                hits.add(&by_text.anywhere);
+            }
             if found.start() == 0 {
                 hits.add(&by_text.at_begin);
             }
@@ -254,6 +258,10 @@ pub struct Hits {
     turns: Vec<u64>,
     turn: u64,
     found: Numbers,
+    /// By place of a text: in which search it was found last. It may occur thousands of times, and
+    /// thousands of filters may ask for it.
+    searches: Vec<u64>,
+    search: u64,
     /// Memory for a value's text.
     buffer: String,
 }
@@ -283,6 +291,21 @@ impl Hits {
                 self.found.push(*number);
             }
         }
+    }
+
+    /// Begins to search for so many texts in a value.
+    fn begin_search(&mut self, texts: usize) {
+        self.search += 1;
+        if self.searches.len() < texts {
+            self.searches.resize(texts, 0);
+        }
+    }
+
+    /// Whether this text was not found before in this search.
+    fn is_first(&mut self, place: usize) -> bool {
+        let search = self.search;
+        let known = self.searches.get_mut(place);
+        known.is_some_and(|known| std::mem::replace(known, search) != search)
     }
 
     fn add_found(&mut self, numbers: Option<&Numbers>) {
