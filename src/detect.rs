@@ -3,10 +3,13 @@
 
 pub mod cost;
 mod facet;
+mod finder;
 mod index;
 mod lane;
 mod matcher;
 mod outbox;
+pub mod prefilter;
+mod raw_texts;
 pub mod read_to;
 mod several;
 mod sharing;
@@ -30,6 +33,7 @@ use crate::record::Position;
 use crate::time::Millis;
 use lane::Lane;
 use outbox::Outbox;
+use prefilter::Validate;
 
 /// A source partition, as the plan numbers topics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -91,6 +95,8 @@ impl DeadLetter {
 pub struct Counts {
     /// Source messages.
     pub messages: u64,
+    /// Those of them that were not read, since none of their records could match.
+    pub passed_over: u64,
     /// Records in them.
     pub records: u64,
     /// Bytes of the messages.
@@ -121,6 +127,7 @@ impl Counts {
     /// Adds what went through since.
     pub fn add(&mut self, more: &Counts) {
         self.messages += more.messages;
+        self.passed_over += more.passed_over;
         self.records += more.records;
         self.bytes += more.bytes;
         self.matches += more.matches;
@@ -184,6 +191,7 @@ impl Reading {
 /// same with one lane.
 pub struct Detector {
     lanes: Vec<Lane>,
+    validate: Validate,
     plan: Arc<Plan>,
     readings: BTreeMap<SourcePartition, Reading>,
     outbox: Outbox,
@@ -195,7 +203,8 @@ impl Detector {
     pub fn new(plan: Arc<Plan>, matches_partitions: u32, message_bytes_max: usize) -> Detector {
         let outbox = Outbox::new(&plan, matches_partitions, message_bytes_max);
         Detector {
-            lanes: vec![Lane::new(&plan, outbox.emptied())],
+            lanes: vec![Lane::new(&plan, Validate::All, outbox.emptied())],
+            validate: Validate::All,
             outbox,
             readings: BTreeMap::new(),
             plan,
@@ -205,9 +214,24 @@ impl Detector {
     /// The same with so many lanes, at least one.
     #[must_use]
     pub fn with_lanes(mut self, lanes: usize) -> Detector {
-        let lane = || Lane::new(&self.plan, self.outbox.emptied());
+        let lane = || Lane::new(&self.plan, self.validate, self.outbox.emptied());
         self.lanes.resize_with(lanes.max(1), lane);
         self
+    }
+
+    /// The same where not all messages need be read. Its lanes are made anew.
+    #[must_use]
+    pub fn validating(mut self, validate: Validate) -> Detector {
+        let lanes = self.lanes.len();
+        self.lanes.clear();
+        self.validate = validate;
+        self.with_lanes(lanes)
+    }
+
+    /// Ids of rules that may match in any message, so that all are read although only those were
+    /// to be in which a record may match.
+    pub fn untold(&self) -> &[String] {
+        self.lanes.first().map_or(&[], Lane::untold)
     }
 
     /// Begins to read a source partition at `offset` (the next to be read), forgetting what is

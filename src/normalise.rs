@@ -100,6 +100,56 @@ pub(crate) fn steps<'f>(family: &'f Family, attribute: &str) -> Vec<&'f Step> {
     both.flat_map(|sources| sources.steps.iter()).collect()
 }
 
+/// What the steps of `attribute` in `family` put into it that no record holds, in lower case;
+/// `None`: not all else that they make of a record's texts has their letters and digits in a row.
+pub(crate) fn constants(family: &Family, attribute: &str) -> Option<Vec<String>> {
+    let all = family.attributes.iter();
+    let own = all.filter(|sources| sources.attribute == attribute);
+    let mut constants = Vec::new();
+    for step in own.flat_map(|sources| sources.steps.iter()) {
+        match step.derivation {
+            Derivation::AsIs
+            | Derivation::Record
+            | Derivation::Text
+            | Derivation::Principal
+            | Derivation::Mail
+            | Derivation::Id
+            | Derivation::DatabaseUser
+            | Derivation::Account
+            | Derivation::DisplayName
+            | Derivation::ResourceId
+            | Derivation::ResourceName
+            | Derivation::Segment
+            | Derivation::SessionUser => {}
+            Derivation::EventType
+            | Derivation::Joined
+            | Derivation::OwnEventType
+            | Derivation::Named => {
+                constants.push(derive::event_type("", String::new()).to_ascii_lowercase());
+                constants.push(step.word.to_ascii_lowercase());
+            }
+            Derivation::Time
+            | Derivation::Address
+            | Derivation::FoundAddress
+            | Derivation::Number
+            | Derivation::EventCategory
+            | Derivation::Outcome
+            | Derivation::ErrorCode
+            | Derivation::HttpOutcome
+            | Derivation::Truth
+            | Derivation::StorageOutcome
+            | Derivation::Verdict
+            | Derivation::ActionOutcome
+            | Derivation::SessionAddress
+            | Derivation::SessionOutcome
+            | Derivation::StatusCode
+            | Derivation::Level
+            | Derivation::Severity => return None,
+        }
+    }
+    Some(constants)
+}
+
 /// The version of a named attribute's meaning, unless it is still the first.
 pub fn version(attribute: &Attribute) -> Option<u32> {
     match attribute {

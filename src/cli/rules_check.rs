@@ -102,10 +102,11 @@ fn report(texts: &Texts, with: &ForRules, style: Style) -> (String, bool) {
     let text = match &found {
         Ok((rules, lists)) => {
             let advice = advice(rules, with, &attributes);
-            let costs = cost.then(|| rules_cost::of(rules, &mut attributes));
+            let costs = cost.then(|| rules_cost::of(rules, &mut attributes, lists.own()));
             match form {
                 Form::Text => {
-                    let costs = rules_cost::as_text(costs.as_deref().unwrap_or_default());
+                    let costs = costs.map(|costs| rules_cost::as_text(&costs));
+                    let costs = costs.unwrap_or_default();
                     let costs: String = costs.iter().map(|line| one_line(line)).collect();
                     costs + &valid_as_text(files, rules, lists, &advice)
                 }
@@ -420,11 +421,14 @@ mod tests {
         let filter = "'eventType IN (\"a\", \"b\") AND user != \"c\"'";
         let rule = GOOD.replace("user IS NULL", filter).replace("R1", "R0");
         let text = "R1 P: met by every event: `user IS NULL` may hold for any\nR0 P: met by events \
-                    with eventType = \"a\" or eventType = \"b\"\nlist Admins: 0 values\n2 rules, 0 \
+                    with eventType = \"a\" or eventType = \"b\"\nwith \
+                    validate = \"matching\" every message is read, as none need have a rare \
+                    text for R1 P, R0 P\nlist Admins: 0 values\n2 rules, 0 \
                     tests in 2 files: valid\n";
         check_with(&[&rule, GOOD], "name\n", style(Form::Text), text, true);
         let json = "{\"advice\":[],\"cost\":[{\"because\":[\"user IS NULL\"],\"found_by\":[],\
-                    \"met_by\":\"every event\",\"pattern\":\"P\",\"rule\":\"R1\"}],\"errors\":[],\
+                    \"in_messages\":null,\"met_by\":\"every event\",\"pattern\":\"P\",\
+                    \"rule\":\"R1\"}],\"errors\":[],\
                     \"failures\":[],\"files\":1,\"lists\":[{\"columns\":[\"name\"],\"name\":\
                     \"Admins\",\"values\":0}],\"rules\":[\"R1\"],\"tests\":0,\"valid\":true}\n";
         check_with(&[GOOD], "name\n", style(Form::Json), json, true);

@@ -6,13 +6,14 @@ use serde_json::{Value, json};
 use crate::detect::cost::{self, Cost, MetBy};
 use crate::event::Attributes;
 use crate::rule::Rule;
+use crate::rule::own::Own;
 
 /// So many of a filter's features are said.
 const SHOWN_MAX: usize = 3;
 
 /// What the filters of these rules cost; `attributes` are those that they were read with.
-pub fn of(rules: &[Rule], attributes: &mut Attributes) -> Vec<Cost> {
-    cost::of(rules, attributes)
+pub fn of(rules: &[Rule], attributes: &mut Attributes, own: &Own) -> Vec<Cost> {
+    cost::of(rules, attributes, own)
 }
 
 /// A line for each filter, those that cost most first.
@@ -24,7 +25,21 @@ pub fn as_text(costs: &[Cost]) -> Vec<String> {
     };
     let mut costs: Vec<&Cost> = costs.iter().collect();
     costs.sort_by_key(dearness);
-    costs.iter().map(|cost| line(cost)).collect()
+    let untold = costs.iter().filter(|cost| cost.in_messages.is_none());
+    let untold = untold.map(|cost| format!("{} {}", cost.rule, cost.pattern));
+    let untold: Vec<String> = untold.collect();
+    let of_messages = match untold.is_empty() {
+        true => "with validate = \"matching\" only messages are read that have texts which these \
+                 filters need"
+            .to_owned(),
+        false => format!(
+            "with validate = \"matching\" every message is read, as none need have a rare text for \
+             {}",
+            listed(&untold, ", ")
+        ),
+    };
+    let lines = costs.iter().map(|cost| line(cost));
+    lines.chain([of_messages]).collect()
 }
 
 fn line(cost: &Cost) -> String {
@@ -71,6 +86,7 @@ pub fn as_json(costs: &[Cost]) -> Vec<Value> {
             "met_by": met_by,
             "found_by": found_by,
             "because": because,
+            "in_messages": cost.in_messages,
         })
     };
     costs.iter().map(of_filter).collect()

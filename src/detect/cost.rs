@@ -2,8 +2,11 @@
 //! held against.
 
 use super::index::Uses;
+use super::prefilter;
+use super::raw_texts::Making;
 use crate::event::{Attribute, Attributes};
 use crate::rule::filter::Expression;
+use crate::rule::own::Own;
 use crate::rule::print;
 use crate::rule::requirement::{Feature, Requirement};
 use crate::rule::{Pattern, Rule};
@@ -17,6 +20,9 @@ pub struct Cost {
     pub pattern: String,
     /// Which events it is held against.
     pub met_by: MetBy,
+    /// Texts one of which stands in each message with a record that may match; `None`: any message
+    /// may have one.
+    pub in_messages: Option<Vec<String>>,
 }
 
 /// Which events a filter is held against.
@@ -31,7 +37,7 @@ pub enum MetBy {
 }
 
 /// What the filters of these rules cost together; `attributes` are those that they were read with.
-pub fn of(rules: &[Rule], attributes: &mut Attributes) -> Vec<Cost> {
+pub fn of(rules: &[Rule], attributes: &mut Attributes, own: &Own) -> Vec<Cost> {
     let event_type = attributes.intern(Attribute::Named("eventType"));
     let patterns = rules
         .iter()
@@ -46,6 +52,7 @@ pub fn of(rules: &[Rule], attributes: &mut Attributes) -> Vec<Cost> {
         rule: rule.id.clone(),
         pattern: pattern.name.clone(),
         met_by: met_by(requirement, &uses, attributes),
+        in_messages: prefilter::texts(requirement, &Making::of(attributes, own)),
     });
     each.collect()
 }
@@ -135,7 +142,7 @@ mod tests {
             );
             let mut attributes = Attributes::default();
             let rules = rule::parse("r", &text, &mut attributes).expect("a valid rule");
-            let found = of(&rules, &mut attributes);
+            let found = of(&rules, &mut attributes, &Own::default());
             assert_eq!(found[0].met_by, expected, "{filter}");
         }
     }
@@ -152,10 +159,10 @@ mod tests {
         let text = rules.collect::<Vec<_>>().join("---\n");
         let mut attributes = Attributes::default();
         let rules = rule::parse("r", &text, &mut attributes).expect("valid rules");
-        let found = of(&rules, &mut attributes);
+        let found = of(&rules, &mut attributes, &Own::default());
         let expected = MetBy::Some(vec!["record.m = \"text 7\"".to_owned()]);
         assert_eq!(found[7].met_by, expected);
-        let alone = of(&rules[..1], &mut attributes);
+        let alone = of(&rules[..1], &mut attributes, &Own::default());
         let expected = MetBy::Some(vec!["eventType = \"a\"".to_owned()]);
         assert_eq!(alone[0].met_by, expected);
     }

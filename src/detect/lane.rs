@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::matcher::{Found, Matcher, Record};
 use super::outbox::{Outbox, Why};
+use super::prefilter::{Untimed, Validate};
 use super::{Reading, SourcePartition};
 use crate::matches::MatchedRecord;
 use crate::plan::Plan;
@@ -33,6 +34,8 @@ pub(super) struct Lane {
     matcher: Matcher,
     outbox: Outbox,
     readings: BTreeMap<SourcePartition, Reading>,
+    /// Of messages that were passed over, by partition.
+    untimed: BTreeMap<SourcePartition, Untimed>,
 }
 
 /// Neighbouring messages that one lane is to read.
@@ -93,12 +96,13 @@ pub(super) fn epoch_of(plan: &Plan, source: SourcePartition) -> u32 {
 
 impl Lane {
     /// One with the rules of a plan.
-    pub fn new(plan: &Arc<Plan>, outbox: Outbox) -> Lane {
+    pub fn new(plan: &Arc<Plan>, validate: Validate, outbox: Outbox) -> Lane {
         Lane {
             plan: Arc::clone(plan),
-            matcher: Matcher::new(plan),
+            matcher: Matcher::with(plan, validate),
             outbox,
             readings: BTreeMap::new(),
+            untimed: BTreeMap::new(),
         }
     }
 
@@ -115,6 +119,15 @@ impl Lane {
         let outbox = &mut self.outbox;
         outbox.counts.messages += 1;
         outbox.counts.bytes += payload.len() as u64;
+        if !self.matcher.may_match(payload) {
+            outbox.counts.passed_over += 1;
+            let untimed = self.untimed.entry(source).or_default();
+            if untimed.is_due(payload.len()) {
+                reading.time = self.matcher.first_time(payload, timestamp);
+            }
+            let known = self.readings.entry(source).or_insert(reading);
+            return known.read_on(reading);
+        }
         let work = self.matcher.each_record(payload, timestamp, &mut |record| {
             let time = take(outbox, source, reading.position, record);
             reading.time = reading.time.max(time);
@@ -126,9 +139,15 @@ impl Lane {
         known.read_on(reading);
     }
 
+    /// Ids of rules that may match in any message, where only some are to be read.
+    pub fn untold(&self) -> &[String] {
+        self.matcher.untold()
+    }
+
     /// Gives what it found, and how far it read which partition.
     pub fn gather_into(&mut self, outbox: &mut Outbox) -> BTreeMap<SourcePartition, Reading> {
         outbox.append(&mut self.outbox);
+        self.untimed.clear();
         std::mem::take(&mut self.readings)
     }
 }

@@ -1,23 +1,26 @@
 //! Records against the filters of a plan's rules.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use smallvec::SmallVec;
 
 use super::facet::Facet;
 use super::index::{Candidate, Index};
+use super::prefilter::{Prefilter, Untold, Validate};
 use super::several::{At, Shares, TooMany};
 use super::sharing::Sharing;
 use crate::bounded;
 use crate::canonical;
-use crate::decode::{Decoder, Drafted, Refused, Reject, Work};
+use crate::decode::{self, Decoder, Drafted, Refused, Reject, Work};
 use crate::event::{Attribute, AttributeId, Attributes, Event, Value};
 use crate::matches::{self, Input, Match, MatchedRecord, PatternMatch};
 use crate::normalise;
 use crate::plan::Plan;
 use crate::record::{Hash, Parts, Position};
 use crate::rule::filter::Look;
-use crate::rule::{self, Aggregate, Function, New, Rule};
+use crate::rule::own::Own;
+use crate::rule::{Aggregate, Function, New, Rule};
 use crate::time::{FUTURE_MAX, Millis};
 
 /// One record of a message and what became of it, or neighbours that were refused.
@@ -56,6 +59,39 @@ pub struct Matcher {
     index: Index,
     sharing: Sharing,
     shown: Shown,
+    sieve: Option<Sieve>,
+    /// Ids of the rules because of which there is none although one was asked for.
+    untold: Vec<String>,
+}
+
+/// What tells messages that are not read from others.
+struct Sieve {
+    prefilter: Prefilter,
+    /// Reads the first record of a message, for its time.
+    first: Decoder,
+}
+
+impl Sieve {
+    /// For these rules.
+    fn of(
+        rules: &[&Rule],
+        attributes: &Attributes,
+        decoding: decode::Limits,
+        own: &Arc<Own>,
+    ) -> Result<Sieve, Untold> {
+        let prefilter = Prefilter::of(rules, attributes, own)?;
+        // Else a record would be looked through for anything that is known of it.
+        let mut few = Attributes::default();
+        few.intern(Attribute::Named("eventType"));
+        let limits = decode::Limits {
+            records: 1,
+            ..decoding
+        };
+        Ok(Sieve {
+            prefilter,
+            first: Decoder::with_own(&few, limits, own),
+        })
+    }
 }
 
 /// A rule, and the name of its state.
@@ -75,6 +111,11 @@ struct Shown {
 impl Matcher {
     /// The rules of `plan`, in its order.
     pub fn new(plan: &Plan) -> Matcher {
+        Matcher::with(plan, Validate::All)
+    }
+
+    /// The same, and which messages are read.
+    pub fn with(plan: &Plan, validate: Validate) -> Matcher {
         let mut attributes = Attributes::default();
         let shown = Shown {
             event_type: attributes.intern(Attribute::Named("eventType")),
@@ -86,9 +127,7 @@ impl Matcher {
             .rules
             .iter()
             .filter_map(|(loaded, _)| {
-                let Rule { text, lists, .. } = &loaded.rule;
-                let parsed = rule::parse_with("rule", text, lists, &mut attributes);
-                let rule = parsed.ok()?.pop()?;
+                let rule = loaded.rule.again(&mut attributes).ok()?;
                 let fingerprint = loaded.fingerprint;
                 Some(Ruled { rule, fingerprint })
             })
@@ -101,13 +140,48 @@ impl Matcher {
         let own = own.cloned().unwrap_or_default();
         let all: Vec<&Rule> = rules.iter().map(|ruled| &ruled.rule).collect();
         let patterns = all.iter().flat_map(|rule| &rule.patterns);
+        let (sieve, untold) = match validate {
+            Validate::All => (None, Untold::new()),
+            Validate::Matching => match Sieve::of(&all, &attributes, plan.decoding, &own) {
+                Ok(sieve) => (Some(sieve), Untold::new()),
+                Err(untold) => (None, untold),
+            },
+        };
+        let untold = untold.iter().filter_map(|(rule, _)| all.get(*rule));
+        let mut untold: Vec<String> = untold.map(|rule| rule.id.clone()).collect();
+        untold.dedup();
         Matcher {
             decoder: Decoder::with_own(&attributes, plan.decoding, &own),
             index: Index::new(&all, &attributes, shown.event_type),
             sharing: Sharing::of(patterns.map(|pattern| &pattern.filter)),
             rules,
             shown,
+            sieve,
+            untold,
         }
+    }
+
+    /// Ids of rules that may match in any message, where only some are to be read.
+    pub fn untold(&self) -> &[String] {
+        &self.untold
+    }
+
+    /// Whether a record of a message may match, or nothing can be told before it is read.
+    pub fn may_match(&mut self, payload: &[u8]) -> bool {
+        let sieve = self.sieve.as_mut();
+        sieve.is_none_or(|sieve| sieve.prefilter.may_match(payload))
+    }
+
+    /// When the first record happened of a message in which none may match, if it is an event.
+    pub fn first_time(&self, payload: &[u8], timestamp: Option<Millis>) -> Option<Millis> {
+        let timestamp = normalise::timestamp(timestamp);
+        let mut first = None;
+        let decoder = &self.sieve.as_ref()?.first;
+        decoder.decode(payload, timestamp, &mut |decoded| {
+            let event = decoded.outcome.ok();
+            first = first.or(event.map(|event| not_in_future(event.time, timestamp).0));
+        });
+        first
     }
 
     /// Calls `each` for every record of a message, in order.
@@ -123,6 +197,7 @@ impl Matcher {
             index,
             sharing,
             shown,
+            ..
         } = self;
         let timestamp = normalise::timestamp(timestamp);
         let each = &mut |drafted: Drafted<'m, '_, '_>| {

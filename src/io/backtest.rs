@@ -26,6 +26,7 @@ use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context as _, Error, Result, anyhow};
 
+use crate::detect::prefilter::Validate;
 use crate::io::client::lock;
 use crate::io::progress::{Progress, Unit};
 use crate::plan::{LoadedRule, Plan};
@@ -49,6 +50,8 @@ pub struct Request<'r> {
     pub sweep: Option<(u32, &'r [LoadedRule])>,
     /// See [`Wanted`].
     pub explain: Option<Hash>,
+    /// Of which messages all records are read.
+    pub validate: Validate,
     /// So many threads detect, and then fold. One does everything by itself, reading too.
     pub threads: usize,
     /// What the matches may take in memory, in bytes.
@@ -73,6 +76,7 @@ impl<'r> Request<'r> {
             within: Within::default(),
             sweep: None,
             explain: None,
+            validate: Validate::All,
             threads: 1,
             memory_bytes: MEMORY_BYTES,
             scratch: Path::new("."),
@@ -205,7 +209,7 @@ fn read_and_detect<'r>(
         let mut worker = Worker {
             request,
             collected,
-            detecting: Detecting::new(request.plan, names, request.within),
+            detecting: Detecting::new(request, names),
         };
         let done = worker
             .read(&sources, queue)

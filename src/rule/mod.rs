@@ -46,6 +46,8 @@ pub mod peak;
 
 mod rule_tests;
 
+mod again;
+
 pub mod schema;
 
 mod token;

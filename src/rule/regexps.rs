@@ -5,6 +5,7 @@
 //! all its expressions, and an expression looks at the beginning of a text only.
 
 use std::cell::Cell;
+use std::collections::HashMap;
 
 use regex::{Regex, RegexBuilder};
 
@@ -44,6 +45,8 @@ pub struct Regexps {
     total: usize,
     left: usize,
     largest: usize,
+    /// Those that were compiled before, by what is written.
+    known: HashMap<String, Pattern>,
 }
 
 impl Default for Regexps {
@@ -52,6 +55,7 @@ impl Default for Regexps {
             total: TOTAL_MAX,
             left: TOTAL_MAX,
             largest: LARGEST,
+            known: HashMap::new(),
         }
     }
 }
@@ -63,7 +67,15 @@ impl Regexps {
             total: OLD_TOTAL_MAX,
             left: OLD_TOTAL_MAX,
             largest: OLD_LARGEST,
+            known: HashMap::new(),
         }
+    }
+
+    /// Makes expressions known that were compiled before.
+    pub fn know(&mut self, patterns: Vec<Pattern>) {
+        let named = patterns.into_iter();
+        let named = named.map(|pattern| (pattern.source().to_owned(), pattern));
+        self.known.extend(named);
     }
 
     /// Compiles `source`; letter case will be ignored.
@@ -72,6 +84,9 @@ impl Regexps {
     ///
     /// It is no regular expression, or takes more than is left.
     pub fn compile(&mut self, source: &str) -> Result<Pattern, String> {
+        if let Some(known) = self.known.get(source) {
+            return Ok(known.clone());
+        }
         if self.is_spent() {
             return Err(self.spent());
         }

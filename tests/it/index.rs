@@ -1,6 +1,6 @@
-//! Which filters an event is held against changes nothing of which hold: matches are those of a
-//! look at every filter, one by one, over real and generated records and random rules made of what
-//! stands in them.
+//! Which filters an event is held against, and which messages are read, changes nothing of which
+//! filters hold: matches are those of a look at every filter, one by one, over real and generated
+//! records and random rules made of what stands in them.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -9,10 +9,15 @@ use std::path::{Path, PathBuf};
 use serde_json::Value as Json;
 use watchfire::cli;
 use watchfire::decode::Decoder;
+use watchfire::detect::prefilter::{Prefilter, Validate};
 use watchfire::detect::{Found, Matcher};
 use watchfire::event::{Attributes, Value};
 use watchfire::generate::{Generator, Options};
+use watchfire::io::backtest::input::{Reading, Source};
+use watchfire::io::backtest::{self, Request};
+use watchfire::io::rule_files;
 use watchfire::normalise;
+use watchfire::rule::own::Own;
 use watchfire::rule::{Filter, Rule, Texts};
 
 use crate::rng::Rng;
@@ -56,6 +61,102 @@ fn a_text_that_is_not_looked_for_is_noticed() {
 }
 
 #[test]
+fn a_message_that_is_not_read_has_no_record_that_matches() {
+    let samples = samples();
+    let (mut held, mut told, mut passed_over) = (0, 0, 0);
+    for seed in 0..12 {
+        let rng = &mut Rng::new(seed);
+        let set = RuleSet::random(rng, &samples);
+        let own = Own::default();
+        let prefilters = set.rules.iter();
+        let prefilters = prefilters.map(|rule| Prefilter::of(&[rule], &set.attributes, &own).ok());
+        let mut prefilters: Vec<Option<Prefilter>> = prefilters.collect();
+        told += prefilters.iter().flatten().count();
+        for _ in 0..150 {
+            let message = message(rng, &samples);
+            let message = rewritten(rng, &message);
+            let wanted: Passed = set
+                .wanted(message.as_bytes())
+                .into_iter()
+                .flatten()
+                .collect();
+            for (place, prefilter) in (0..).zip(&mut prefilters) {
+                let Some(prefilter) = prefilter else { continue };
+                let holds = wanted.iter().any(|(rule, _)| *rule == place);
+                let is_read = prefilter.may_match(message.as_bytes());
+                let rule = &set.rules[place as usize].text;
+                assert!(is_read || !holds, "seed {seed}: {message}\nof\n{rule}");
+                held += usize::from(holds);
+                passed_over += usize::from(!is_read);
+            }
+        }
+    }
+    // Of nothing nothing would be shown.
+    assert!(told > 200 && held > 1_000, "{told} rules, {held} held");
+    assert!(
+        passed_over > 3 * held,
+        "{passed_over} passed over, {held} held"
+    );
+}
+
+#[test]
+fn a_backtest_that_does_not_read_all_finds_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("stream.ndjson");
+    let options = Options {
+        records_max: 5,
+        commands_per_million: 20_000,
+        attack_after_ms: Some(60_000),
+        ..Options::usual(START)
+    };
+    let stream: Vec<u8> = Generator::new(3, options)
+        .take(1_500)
+        .flat_map(|message| [message.bytes, b"\n".to_vec()].concat())
+        .collect();
+    fs::write(&path, stream).unwrap();
+    let mut sources = vec![Source::File(path)];
+    if let Some(corpus) = corpus() {
+        let records = folder.path().join("records.ndjson");
+        let lines: Vec<String> = lines(&corpus.join("events"))
+            .iter()
+            .map(|line| {
+                let line: Json = serde_json::from_str(line).unwrap();
+                line.get("raw").unwrap_or(&line).to_string()
+            })
+            .collect();
+        fs::write(&records, lines.join("\n")).unwrap();
+        sources.push(Source::File(records));
+    }
+    let rules = Path::new(env!("CARGO_MANIFEST_DIR")).join("rules/azure");
+    let rules = fs::read_dir(rules)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    // Others ask for words that most messages have.
+    let is_rare = |path: &PathBuf| {
+        let text = fs::read_to_string(path).unwrap();
+        text.contains("_runcommand_action") || text.contains("_regeneratekey_action")
+    };
+    let rules: Vec<PathBuf> = rules.filter(is_rare).collect();
+    let plan = cli::backtest::rules::plan_of(&rule_files::load(&rules, &[]).unwrap()).unwrap();
+    let run = |validate| {
+        let outcome = backtest::run(&Request {
+            validate,
+            ..Request::new(&plan, &sources, &Reading::default())
+        });
+        let outcome = outcome.unwrap();
+        let incidents = outcome.folded.incidents.iter();
+        let incidents: Vec<String> = incidents.map(|incident| format!("{incident:?}")).collect();
+        (incidents, outcome.seen)
+    };
+    let (all, seen) = run(Validate::All);
+    assert!(all.len() > 20, "{} incidents", all.len());
+    assert_eq!(seen.passed_over, 0);
+    let (matching, seen) = run(Validate::Matching);
+    assert_eq!(matching, all);
+    assert!(seen.passed_over > seen.messages / 4, "{seen:?}");
+}
+
+#[test]
 fn messages_made_to_harm_match_what_a_look_at_every_filter_finds() {
     let Some(corpus) = corpus() else { return };
     let files = |ending: &str| {
@@ -92,22 +193,56 @@ fn compare(rng: &mut Rng, samples: &[Sample]) -> Result<usize, String> {
     let mut set = RuleSet::random(rng, samples);
     let mut found = 0;
     for _ in 0..150 {
-        let count = 1 + rng.below(3);
-        let several = (0..count).map(|_| {
-            let mut record = rng.choose(samples).record.clone();
-            if rng.one_in(2) {
-                change(rng, &mut record);
-            }
-            record
-        });
-        let several: Vec<Json> = several.collect();
-        let message = match rng.below(4) {
-            0 => rng.choose(samples).record.to_string(),
-            _ => serde_json::json!({ "records": several }).to_string(),
-        };
+        let message = message(rng, samples);
         found += set.compare(message.as_bytes())?;
     }
     Ok(found)
+}
+
+/// A message of some records, a few of them changed.
+fn message(rng: &mut Rng, samples: &[Sample]) -> String {
+    let count = 1 + rng.below(3);
+    let several = (0..count).map(|_| {
+        let mut record = rng.choose(samples).record.clone();
+        if rng.one_in(2) {
+            change(rng, &mut record);
+        }
+        record
+    });
+    let several: Vec<Json> = several.collect();
+    match rng.below(4) {
+        0 => rng.choose(samples).record.to_string(),
+        _ => serde_json::json!({ "records": several }).to_string(),
+    }
+}
+
+/// The message in another spelling, perhaps a broken one.
+fn rewritten(rng: &mut Rng, message: &str) -> String {
+    let kind = rng.below(10);
+    let one_in = 1 + rng.below(40);
+    let mut text = String::new();
+    for char in message.chars() {
+        match (kind, char) {
+            (0, letter) if letter.is_ascii_alphanumeric() && rng.one_in(one_in) => {
+                text += &format!("\\u{:04x}", u32::from(letter));
+            }
+            (1, '"') => text.push('\''),
+            (2, '/') => text += "\\/",
+            (3, letter) if letter.is_ascii_alphanumeric() && rng.one_in(10 * one_in) => {
+                text.push(*rng.choose(&['\n', '\t', '\u{1b}', '\u{0}']));
+                text.push(letter);
+            }
+            (4, '}') => text += ",}",
+            (5, letter) if rng.one_in(100 * one_in) => text += &format!("{letter}\u{feff}"),
+            (_, other) => text.push(other),
+        }
+    }
+    match kind {
+        // A record within another's text.
+        6 => serde_json::json!({ "time": "2026-03-01T09:00:00Z", "properties": text }).to_string(),
+        7 => format!(r#"{{"specversion":"1.0","type":"t","source":"s","id":"1","data":{text}}}"#),
+        _ => text,
+    }
 }
 
 /// Real records, and generated ones.
@@ -168,6 +303,7 @@ fn lines(folder: &Path) -> Vec<String> {
 struct RuleSet {
     matcher: Matcher,
     rules: Vec<Rule>,
+    attributes: Attributes,
     decoder: Decoder,
     text: String,
 }
@@ -186,6 +322,7 @@ impl RuleSet {
             matcher: Matcher::new(&plan),
             rules,
             decoder: Decoder::new(&attributes),
+            attributes,
             text: text.to_owned(),
         })
     }
@@ -221,6 +358,21 @@ impl RuleSet {
                     found.push(passed.collect());
                 }
             });
+        let wanted = self.wanted(message);
+        if found == wanted {
+            return Ok(wanted.iter().map(Passed::len).sum());
+        }
+        let mut each = wanted.iter().zip(&found);
+        let differ = each.find(|(wanted, found)| wanted != found);
+        Err(format!(
+            "{differ:?} in {}\nof\n{}",
+            String::from_utf8_lossy(message),
+            self.text
+        ))
+    }
+
+    /// What a look at every filter finds, by record.
+    fn wanted(&self, message: &[u8]) -> Vec<Passed> {
         let mut wanted: Vec<Passed> = Vec::new();
         self.decoder.decode(message, Some(START), &mut |decoded| {
             if let Ok(event) = decoded.outcome {
@@ -233,18 +385,7 @@ impl RuleSet {
                 wanted.push(passed.collect());
             }
         });
-        if found == wanted {
-            return Ok(wanted.iter().map(Passed::len).sum());
-        }
-        let differ = wanted
-            .iter()
-            .zip(&found)
-            .find(|(wanted, found)| wanted != found);
-        Err(format!(
-            "{differ:?} in {}\nof\n{}",
-            String::from_utf8_lossy(message),
-            self.text
-        ))
+        wanted
     }
 }
 
@@ -285,6 +426,7 @@ fn path(rng: &mut Rng, record: &Json) -> (String, String) {
     let mut at = record;
     loop {
         at = match at {
+            Json::Object(_) if name != "record" && rng.one_in(12) => return (name, at.to_string()),
             Json::Object(members) if !members.is_empty() => {
                 let place = rng.index(members.len());
                 let (key, value) = members.iter().nth(place).unwrap();

@@ -46,6 +46,7 @@ pub fn of(about: &About<'_>) -> Vec<String> {
         seen.unreadable as usize,
         &named,
     ));
+    notes.extend(about.passed_over());
     notes.extend(about.copies());
     notes.extend(about.outside());
     notes.extend(about.begins_late());
@@ -74,6 +75,16 @@ impl About<'_> {
             names.push_str(&format!(" and {more} more"));
         }
         (!meant.is_empty()).then_some(names)
+    }
+
+    fn passed_over(&self) -> Option<String> {
+        let (passed_over, all) = (self.seen.passed_over, self.seen.messages);
+        (passed_over > 0).then(|| {
+            format!(
+                "{passed_over} of {all} messages were not read: none of their records could match. \
+                 Records count of the others only, and what is broken was noticed there only."
+            )
+        })
     }
 
     fn copies(&self) -> Option<String> {

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use aho_corasick::AhoCorasick;
 use ipnet::IpNet;
 
+use super::super::finder::Finder;
 use crate::event::Value;
 use crate::rule::lists::Named;
 use crate::rule::literal::{self, Number};
@@ -42,10 +42,11 @@ pub struct Clues {
 
 /// Texts that are searched for in values.
 struct Search {
-    texts: AhoCorasick,
+    texts: Finder,
     /// By text.
     by_text: Vec<ByText>,
-    /// Those with a regular expression, which sees the beginning of a long value only.
+    /// Those with a regular expression, which sees the beginning of a long value only, and other
+    /// letters for some.
     regexps: Numbers,
 }
 
@@ -112,40 +113,16 @@ impl Builder {
     pub fn build(self) -> Clues {
         let Builder {
             mut clues,
-            mut by_text,
+            by_text,
             regexps,
         } = self;
-        if !regexps.is_empty() {
-            for (char, _) in FOLDED {
-                let texts = by_text.entry(char.to_string()).or_default();
-                regexps
-                    .iter()
-                    .for_each(|number| push(&mut texts.anywhere, *number));
-            }
-        }
         let (texts, by_text): (Vec<String>, Vec<ByText>) = by_text.into_iter().unzip();
-        if texts.is_empty() {
-            return clues;
-        }
-        match AhoCorasick::builder()
-            .ascii_case_insensitive(true)
-            .build(&texts)
-        {
-            Ok(texts) => {
-                clues.search = Some(Search {
-                    texts,
-                    by_text,
-                    regexps,
-                });
-            }
-            // More than an automaton takes: each is looked at.
-            Err(_) => {
-                let all = by_text.into_iter();
-                let all = all.flat_map(|found| [found.anywhere, found.at_begin, found.at_end]);
-                clues.present.extend(all.flatten());
-                clues.present.sort_unstable();
-                clues.present.dedup();
-            }
+        if !texts.is_empty() {
+            clues.search = Some(Search {
+                texts: Finder::new(&texts),
+                by_text,
+                regexps,
+            });
         }
         clues
     }
@@ -201,22 +178,21 @@ impl Clues {
         let Some(search) = &self.search else {
             return;
         };
-        if text.len() > LOOKED_AT_MAX {
+        if !search.regexps.is_empty() && (text.len() > LOOKED_AT_MAX || has_folded(text)) {
             hits.add(&search.regexps);
         }
         hits.begin_search(search.by_text.len());
-        for found in search.texts.find_overlapping_iter(text) {
-            let place = found.pattern().as_usize();
-            let Some(by_text) = search.by_text.get(place) else {
+        for found in search.texts.hits(text.as_bytes()) {
+            let Some(by_text) = search.by_text.get(found.text) else {
                 continue;
             };
-            if hits.is_first(place) {
+            if hits.is_first(found.text) {
                 hits.add(&by_text.anywhere);
             }
-            if found.start() == 0 {
+            if found.begin == 0 {
                 hits.add(&by_text.at_begin);
             }
-            if found.end() == text.len() {
+            if found.end == text.len() {
                 hits.add(&by_text.at_end);
             }
         }
@@ -325,6 +301,12 @@ fn push(numbers: &mut Numbers, number: u32) {
     if numbers.last() != Some(&number) {
         numbers.push(number);
     }
+}
+
+/// Whether it has a letter that regular expressions take for one of ASCII.
+fn has_folded(text: &str) -> bool {
+    let is_there = |(char, _): &(char, char)| text.contains(*char);
+    !text.is_ascii() && FOLDED.iter().any(is_there)
 }
 
 /// Equal for numbers that are equal.

@@ -1,13 +1,14 @@
 //! Messages of a backtest to the rows of what matches in them.
 
+use super::Request;
 use super::input::{Batch, Message};
 use super::matches::{self, Read, Row};
 use super::seen::Seen;
 use crate::decode::{Refused, Reject};
+use crate::detect::prefilter::Untimed;
 use crate::detect::{Found, Matcher, Record};
 use crate::fold::key::pane::Origin;
 use crate::matches::MatchedRecord;
-use crate::plan::Plan;
 use crate::record::{Hash, Position};
 use crate::replay::Within;
 
@@ -42,6 +43,7 @@ pub struct Detecting<'d> {
     /// By the place of a source.
     names: &'d [Name],
     within: Within,
+    untimed: Untimed,
 }
 
 /// What detection made of some messages.
@@ -54,15 +56,17 @@ pub struct Detected {
 }
 
 impl<'d> Detecting<'d> {
-    /// With the rules of `plan`; `names`: by the place of a source.
-    pub fn new(plan: &Plan, names: &'d [Name], within: Within) -> Detecting<'d> {
+    /// With the rules that are asked for; `names`: by the place of a source.
+    pub fn new(request: &Request<'_>, names: &'d [Name]) -> Detecting<'d> {
+        let (plan, within) = (request.plan, request.within);
         let rules = || plan.rules.iter().map(|(loaded, _)| loaded);
         Detecting {
-            matcher: Matcher::new(plan),
+            matcher: Matcher::with(plan, request.validate),
             fingerprints: rules().map(|loaded| loaded.fingerprint).collect(),
             around: rules().map(|loaded| within.around(loaded)).collect(),
             names,
             within,
+            untimed: Untimed::default(),
         }
     }
 
@@ -91,6 +95,16 @@ impl<'d> Detecting<'d> {
         if message.is_too_large {
             let refused = Refused::one(Reject::MessageTooLarge, String::new());
             found_in.reject(0, &refused, &mut detected.seen);
+            return;
+        }
+        detected.seen.messages += 1;
+        if !self.matcher.may_match(message.bytes) {
+            detected.seen.passed_over += 1;
+            let is_due = self.untimed.is_due(message.bytes.len());
+            let first = || self.matcher.first_time(message.bytes, message.timestamp);
+            if let Some(time) = is_due.then(first).flatten() {
+                detected.seen.time(time, self.within);
+            }
             return;
         }
         let each = &mut |record: Record<'_>| found_in.take(record, detected);

@@ -16,7 +16,11 @@ pub struct Seen {
     pub unreadable: u64,
     /// The first of them by their place: name and reason.
     pub unreadable_named: Vec<(usize, String)>,
-    /// Records.
+    /// Messages.
+    pub messages: u64,
+    /// Those of them that were not read, since none of their records could match.
+    pub passed_over: u64,
+    /// Records, of messages that were read.
     pub records: u64,
     /// Bytes of the messages, unpacked.
     pub bytes: u64,
@@ -53,10 +57,15 @@ impl Seen {
     /// There is an event of this time.
     pub fn event(&mut self, time: Millis, within: Within) {
         self.records += 1;
+        self.outside += u64::from(!within.contains(time));
+        self.time(time, within);
+    }
+
+    /// Something happened then.
+    pub fn time(&mut self, time: Millis, within: Within) {
         add_times(&mut self.all_times, (time, time));
-        match within.contains(time) {
-            true => add_times(&mut self.times, (time, time)),
-            false => self.outside += 1,
+        if within.contains(time) {
+            add_times(&mut self.times, (time, time));
         }
     }
 
@@ -72,6 +81,8 @@ impl Seen {
         self.unreadable_named.extend(more.unreadable_named);
         self.unreadable_named.sort_unstable();
         self.unreadable_named.truncate(NAMED_MAX);
+        self.messages += more.messages;
+        self.passed_over += more.passed_over;
         self.records += more.records;
         self.bytes += more.bytes;
         self.matched += more.matched;
