@@ -4,6 +4,7 @@
 mod complaint;
 mod connection;
 mod environment;
+pub mod http;
 pub mod kafka;
 pub mod keys;
 pub mod login;
@@ -17,6 +18,7 @@ pub mod written;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+pub use http::Http;
 pub use kafka::{Kafka, near_property};
 pub use login::Login;
 pub use secret::{ReadSecret, Secret, holds_key, looks_secret};
@@ -86,6 +88,8 @@ pub struct Config {
     pub topics: Topics,
     /// How to reach the brokers.
     pub kafka: Kafka,
+    /// Where health and metrics are served, if they are.
+    pub http: Option<Http>,
     /// Where tokens come from, if brokers are to have some.
     pub login: Option<Login>,
     /// What should be looked at, and does not prevent the start.
@@ -238,10 +242,17 @@ impl Config {
             environment: input.environment,
             read: input.read_secret,
         };
+        let http = http::Sources {
+            written: &written.http,
+            environment: input.environment,
+            read: input.read_secret,
+        };
+        let http = Http::build(&http, &mut problems);
         let login = Login::build(&sources, &mut kafka, &mut problems);
         kafka.suit_event_hubs();
         warnings.extend(kafka.unused_tls());
         let mut config = Config::from_written(written, kafka, warnings, input.memory_limit);
+        config.http = http;
         config.login = login;
         config.check(&mut problems);
         config.check_limits(&mut problems);
@@ -308,6 +319,7 @@ impl Config {
                 longest_outage: time(written.longest_outage, "1d"),
             },
             kafka,
+            http: None,
             login: None,
             warnings,
         }

@@ -16,6 +16,9 @@ pub const CONNECTION_FILE: &str = "EVENTHUBS_CONNECTION_STRING_FILE";
 /// The variable with the secret of an application that logs in by one.
 pub const CLIENT_SECRET: &str = "WATCHFIRE_LOGIN_CLIENT_SECRET";
 
+/// The variable with the token that clients of our HTTP server must have.
+pub const HTTP_TOKEN: &str = "WATCHFIRE_HTTP_TOKEN";
+
 /// Before the name of each of our variables.
 const PREFIX: &str = "WATCHFIRE_";
 
@@ -23,8 +26,9 @@ const PREFIX: &str = "WATCHFIRE_";
 pub const KAFKA_PREFIX: &str = "WATCHFIRE_KAFKA_";
 
 /// Variables that are no keys of the configuration.
-const OTHERS: [&str; 5] = [
+const OTHERS: [&str; 6] = [
     CLIENT_SECRET,
+    HTTP_TOKEN,
     "WATCHFIRE_COMMIT",
     "WATCHFIRE_CONFIG",
     "WATCHFIRE_CORPUS",

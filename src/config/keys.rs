@@ -76,7 +76,7 @@ use Usual::{Absent, Is, Memory};
 
 /// Every key, in the order of the documentation. In the environment `a.b_c` is
 /// `WATCHFIRE_A_B_C`; properties of `[kafka]` come besides.
-pub const KEYS: [Key; 41] = [
+pub const KEYS: [Key; 43] = [
     key(
         "app",
         Text,
@@ -274,6 +274,18 @@ pub const KEYS: [Key; 41] = [
         Size,
         Memory(Part::WriteBuffer),
         "Memory for what is to be written to it.",
+    ),
+    key(
+        "http.listen",
+        Text,
+        Absent("nothing is served"),
+        "Address and port where health and metrics are served, such as 127.0.0.1:9464.",
+    ),
+    key(
+        "http.token_file",
+        Text,
+        Absent("none"),
+        "The file of the token that clients must have, but on this machine and for health.",
     ),
     key(
         "login.method",

@@ -66,6 +66,9 @@ pub struct Written {
     /// `[state]`
     #[serde(default)]
     pub state: WrittenState,
+    /// `[http]`
+    #[serde(default)]
+    pub http: WrittenHttp,
     /// `[login]`
     #[serde(default)]
     pub login: WrittenLogin,
@@ -130,6 +133,25 @@ pub struct WrittenState {
     pub block_cache: Option<Size>,
     /// [`super::Config::write_buffer_bytes`]
     pub write_buffer: Option<Size>,
+}
+
+/// The section `[http]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WrittenHttp {
+    /// [`super::Http::listen`]
+    pub listen: Option<String>,
+    /// The file of [`super::Http::token`]
+    pub token_file: Option<String>,
+}
+
+impl WrittenHttp {
+    fn over(self, under: WrittenHttp) -> WrittenHttp {
+        WrittenHttp {
+            listen: self.listen.or(under.listen),
+            token_file: self.token_file.or(under.token_file),
+        }
+    }
 }
 
 /// The section `[login]`.
@@ -359,7 +381,8 @@ impl Written {
                 .parse::<i64>()
                 .map_or_else(|_| value.into(), toml::Value::from),
         };
-        if matches!(key, "app" | "state_dir") || key.starts_with("login.") {
+        let is_text = matches!(key, "app" | "state_dir");
+        if is_text || key.starts_with("login.") || key.starts_with("http.") {
             typed = value.into();
         }
         let mut table = toml::Table::new();
@@ -428,6 +451,7 @@ impl Written {
                 block_cache: self.state.block_cache.or(under.state.block_cache),
                 write_buffer: self.state.write_buffer.or(under.state.write_buffer),
             },
+            http: self.http.over(under.http),
             login: self.login.over(under.login),
             kafka,
         }

@@ -64,6 +64,12 @@ impl Health {
         Health::with(config.kafka.brokers(), tokens)
     }
 
+    /// Of brokers of which nothing is known.
+    #[cfg(test)]
+    pub(crate) fn unknown() -> Arc<Health> {
+        Health::with("", None)
+    }
+
     fn with(brokers: &str, tokens: Option<Tokens>) -> Arc<Health> {
         Arc::new(Health {
             brokers: brokers.to_owned(),
@@ -116,6 +122,11 @@ impl Health {
         if lock(&self.down).take().is_some() {
             tracing::info!(brokers = self.brokers, "the brokers are back");
         }
+    }
+
+    /// Whether a broker answers, as far as is known.
+    pub fn is_up(&self) -> bool {
+        lock(&self.down).is_none()
     }
 
     /// A token to log in with, got before. Only the first one is waited for.

@@ -32,7 +32,7 @@ use super::rules_topic::Known;
 use super::sink::{Rhythm, Sink, Undone};
 use super::stage::commits::{Commits, WAIT, WAIT_MIN};
 use super::stage::{self, Basis, Next, Stage};
-use super::status::Status;
+use super::status::{Said, Status};
 use super::store::Store;
 use super::topics::Names;
 use crate::config::{Config, Delivery};
@@ -79,6 +79,8 @@ pub struct CorrelateStage {
     noting: Noting,
     pool: Arc<Pool>,
     commits: Commits<Batch>,
+    /// What the commit on its way says.
+    saying: Said,
     folding: BTreeMap<i32, Folding>,
     ends: Ends,
     last_look: Instant,
@@ -153,6 +155,7 @@ impl CorrelateStage {
             store,
             noting,
             pool,
+            saying: Said::new(),
             folding: BTreeMap::new(),
             last_look: clock::instant(),
             looked: None,

@@ -322,6 +322,9 @@ impl DetectStage {
             }
         }
         self.looked = Some(found.asked);
+        let lags = self.readings.iter();
+        let lags = lags.map(|(partition, reading)| (partition.clone(), reading.lag()));
+        lock(&self.status.detecting).lags = lags.collect();
         self.detector.mark(&at_end);
         self.commits.moved |= !self.readings.is_empty();
     }

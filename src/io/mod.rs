@@ -66,6 +66,10 @@ pub mod behind;
 
 pub mod status;
 
+pub mod metrics;
+
+pub mod http;
+
 pub mod reload;
 
 pub mod replaced;

@@ -1,12 +1,14 @@
 //! What the stages tell the operator.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::behind::Behind;
 use super::client::lock;
 use super::clock;
+use super::group::Partition;
 use crate::config::{Config, Delivery};
 use crate::fold::state;
 use crate::plan::Plan;
@@ -34,6 +36,8 @@ pub struct Detecting {
     /// Of what stood in the sources at the last look: messages still to be read. `None`: the group
     /// has not given us anything yet.
     pub lag: Option<i64>,
+    /// The same of each partition.
+    pub lags: BTreeMap<Partition, i64>,
 }
 
 /// What the second stage tells.
@@ -56,7 +60,12 @@ pub struct Correlating {
     pub watermark: Option<Second>,
     /// The source partition that holds it back.
     pub held_back_by: Option<(String, u32, Option<Millis>)>,
+    /// Publications that were committed, by rule and status.
+    pub said: Said,
 }
+
+/// How many publications there were, by rule and status.
+pub type Said = BTreeMap<(Arc<str>, &'static str), u64>;
 
 impl Correlating {
     /// How far time has come, and what holds it back.
@@ -102,6 +111,8 @@ pub struct Status {
     pub correlating: Mutex<Correlating>,
     /// Of both together.
     pub behind: Mutex<Behind>,
+    /// Both groups have answered.
+    pub answered: AtomicBool,
 }
 
 impl Reloading {
@@ -121,6 +132,17 @@ impl Status {
     /// The first stage detects with this plan from now on.
     pub fn put_into_use(&self, plan: &Arc<Plan>) {
         lock(&self.reloading).plan = Some((Arc::clone(plan), clock::now()));
+    }
+
+    /// Why the worker does not do yet what it is there for; `None`: it does.
+    pub fn not_ready(&self) -> Option<String> {
+        if !self.answered.load(Ordering::Acquire) {
+            return Some("the groups have not answered yet".to_owned());
+        }
+        match lock(&self.correlating).recovering {
+            0 => None,
+            n => Some(format!("{n} partitions fold what was committed before")),
+        }
     }
 
     /// Writes everything as one line of the log.

@@ -4,6 +4,7 @@
 mod prepare;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::client::{Health, START_PATIENCE, lock};
+use super::http::Server;
 use super::identity::Identity;
 use super::noting::Noting;
 use super::pool::Pool;
@@ -119,9 +121,15 @@ pub fn run_until<S: Future<Output = &'static str>>(
         (set, _) => set,
     };
     let health = Health::of(config);
+    let status = Arc::new(Status::default());
+    if let Some(http) = &config.http {
+        let server = Server::bind(http, &config.app, &health, &status)?;
+        runtime.spawn(server.serve());
+    }
     let starting = {
         let (config, health) = (config.clone(), Arc::clone(&health));
-        runtime.spawn_blocking(move || start(&config, &health, beginning, set, (ask, asked)))
+        runtime
+            .spawn_blocking(move || start(&config, &health, status, beginning, set, (ask, asked)))
     };
     let ended = runtime.block_on(async {
         let mut stop = std::pin::pin!(stop);
@@ -151,6 +159,7 @@ struct Started {
 fn start(
     config: &Config,
     health: &Arc<Health>,
+    status: Arc<Status>,
     beginning: Beginning,
     set: Result<RuleSet, Vec<String>>,
     (ask, asked): (Sender<Ask>, Receiver<Ask>),
@@ -158,7 +167,6 @@ fn start(
     let existing = topics::partitions(config, health, START_PATIENCE)?;
     prepare::check_existence(config, &existing)?;
     prepare::check_meaning(config, health, beginning.anew)?;
-    let status = Arc::new(Status::default());
     let set = match set {
         Ok(set) => set,
         Err(problems) => {
@@ -317,6 +325,7 @@ async fn supervise(
                 Report::Ready => {
                     waiting -= 1;
                     if waiting == 0 {
+                        started.status.answered.store(true, Ordering::Release);
                         tracing::info!("ready");
                     }
                 }

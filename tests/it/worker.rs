@@ -5,6 +5,7 @@
 
 mod copies;
 mod different;
+mod http;
 pub mod log;
 mod members;
 pub mod offsets;

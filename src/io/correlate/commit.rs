@@ -10,9 +10,11 @@ use super::folding::Folding;
 use super::writer::Batch;
 use super::{CorrelateStage, note_of};
 use crate::fold::partition::{CommitPoint, Keep, Limit};
+use crate::incident::Incident;
 use crate::io::client::lock;
 use crate::io::group::{Group, Membership};
 use crate::io::sink::Progress;
+use crate::io::status::Said;
 use crate::io::topics::Names;
 
 /// The states are kept so often: what was folded since is folded again after a crash.
@@ -51,6 +53,7 @@ impl CorrelateStage {
         }
         if self.folding.values().any(|f| f.partition.is_live()) {
             let batch = self.batch(group, &keeping)?;
+            self.saying = said(&batch.publications);
             self.commits.begin(batch)?;
         } else {
             self.report();
@@ -120,7 +123,13 @@ impl CorrelateStage {
             }
         }
         self.note();
-        lock(&self.status.correlating).commits += 1;
+        {
+            let mut correlating = lock(&self.status.correlating);
+            correlating.commits += 1;
+            for (of, count) in std::mem::take(&mut self.saying) {
+                *correlating.said.entry(of).or_default() += count;
+            }
+        }
         self.report();
     }
 
@@ -134,4 +143,14 @@ impl CorrelateStage {
         let notes = notes.collect();
         self.noting.note(notes);
     }
+}
+
+/// How many publications there are, by rule and status.
+fn said(publications: &[Incident]) -> Said {
+    let mut said = Said::new();
+    for incident in publications {
+        let of = (Arc::clone(&incident.rule_id), incident.status.name());
+        *said.entry(of).or_default() += 1;
+    }
+    said
 }

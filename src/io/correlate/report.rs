@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::CorrelateStage;
 use crate::fold::partition::Partition;
 use crate::io::client::lock;
-use crate::io::status::{Correlating, add_fold};
+use crate::io::status::add_fold;
 use crate::io::{clock, memory};
 
 /// Between two lines in the log about messages that were refused.
@@ -64,18 +64,13 @@ impl CorrelateStage {
         Recovery::report(&mut self.recovery, recovering, left);
         let mut correlating = lock(&self.status.correlating);
         let least = partitions.min_by_key(|partition| partition.watermark());
-        *correlating = Correlating {
-            partitions: self.folding.len(),
-            counts: self.total,
-            commits: correlating.commits,
-            recoveries: correlating.recoveries,
-            recovering,
-            lag: correlating.lag,
-            watermark: least.and_then(Partition::watermark),
-            held_back_by: least
-                .and_then(Partition::held_back_by)
-                .map(|(topic, partition, time)| (topic.to_owned(), partition, time)),
-        };
+        correlating.partitions = self.folding.len();
+        correlating.counts = self.total;
+        correlating.recovering = recovering;
+        correlating.watermark = least.and_then(Partition::watermark);
+        correlating.held_back_by = least
+            .and_then(Partition::held_back_by)
+            .map(|(topic, partition, time)| (topic.to_owned(), partition, time));
         drop(correlating);
         self.report_lag();
     }

@@ -1,0 +1,552 @@
+//! What the worker tells of itself, as Prometheus reads it (the text form of OpenMetrics 1.0).
+//!
+//! Labels are bounded: topics and partitions that the worker reads, reasons of the decoder, rules
+//! in use, stages.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _, MetricEncoder, text};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::registry::Registry;
+
+use super::client::{Health, lock};
+use super::clock;
+use super::status::{Correlating, Detecting, Reloading, Status};
+use crate::version;
+
+/// The form in which they are served.
+pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Bytes of a label's value.
+const LABEL_MAX: usize = 256;
+
+/// What the families are read from, at one moment.
+pub struct Seen {
+    app: String,
+    detecting: Detecting,
+    correlating: Correlating,
+    reloading: Reloading,
+    behind: Option<Duration>,
+    is_ready: bool,
+    are_brokers_up: bool,
+    /// Milliseconds.
+    now: i64,
+    process: Process,
+}
+
+/// What the system says of the process.
+#[derive(Clone, Copy, Debug, Default)]
+struct Process {
+    resident_bytes: Option<u64>,
+    cpu_seconds: Option<f64>,
+}
+
+/// One value of a family.
+struct Sample {
+    labels: Vec<(&'static str, String)>,
+    value: Number,
+}
+
+#[derive(Clone, Copy)]
+enum Number {
+    Count(u64),
+    Gauge(f64),
+}
+
+/// A family of metrics.
+pub struct Family {
+    /// Its name; that of a counter is followed by `_total`.
+    pub name: &'static str,
+    /// What it tells.
+    pub about: &'static str,
+    kind: Kind,
+    read: fn(&Seen) -> Vec<Sample>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Counter,
+    Gauge,
+}
+
+impl Family {
+    /// The name under which its values are found.
+    pub fn series(&self) -> String {
+        match self.kind {
+            Kind::Counter => format!("{}_total", self.name),
+            Kind::Gauge => self.name.to_owned(),
+        }
+    }
+}
+
+const fn counter(
+    name: &'static str,
+    about: &'static str,
+    read: fn(&Seen) -> Vec<Sample>,
+) -> Family {
+    Family {
+        name,
+        about,
+        kind: Kind::Counter,
+        read,
+    }
+}
+
+const fn gauge(name: &'static str, about: &'static str, read: fn(&Seen) -> Vec<Sample>) -> Family {
+    Family {
+        name,
+        about,
+        kind: Kind::Gauge,
+        read,
+    }
+}
+
+fn count(value: u64) -> Vec<Sample> {
+    vec![Sample {
+        labels: Vec::new(),
+        value: Number::Count(value),
+    }]
+}
+
+fn some(value: Option<f64>) -> Vec<Sample> {
+    let samples = value.into_iter().map(|value| Sample {
+        labels: Vec::new(),
+        value: Number::Gauge(value),
+    });
+    samples.collect()
+}
+
+fn one(value: f64) -> Vec<Sample> {
+    some(Some(value))
+}
+
+fn with(labels: &[(&'static str, &str)], value: Number) -> Sample {
+    Sample {
+        labels: labels
+            .iter()
+            .map(|(name, value)| (*name, escaped(value)))
+            .collect(),
+        value,
+    }
+}
+
+/// The same of both stages.
+fn by_stage(detect: Number, correlate: Number) -> Vec<Sample> {
+    vec![
+        with(&[("stage", "detect")], detect),
+        with(&[("stage", "correlate")], correlate),
+    ]
+}
+
+fn lag(of: Option<i64>) -> Number {
+    Number::Gauge(of.unwrap_or_default() as f64)
+}
+
+/// Every family, in the order of the documentation.
+pub const FAMILIES: [Family; 38] = [
+    gauge(
+        "watchfire_build",
+        "Always 1; the version is a label.",
+        |seen| {
+            vec![with(
+                &[("version", version::VERSION), ("app", &seen.app)],
+                Number::Gauge(1.0),
+            )]
+        },
+    ),
+    gauge(
+        "watchfire_ready",
+        "1 when both groups have answered and what was committed before is folded.",
+        |seen| one(f64::from(u8::from(seen.is_ready))),
+    ),
+    gauge(
+        "watchfire_brokers_up",
+        "0 while no broker answers.",
+        |seen| one(f64::from(u8::from(seen.are_brokers_up))),
+    ),
+    gauge(
+        "watchfire_partitions",
+        "Partitions that a stage reads.",
+        |seen| {
+            by_stage(
+                Number::Gauge(seen.detecting.partitions as f64),
+                Number::Gauge(seen.correlating.partitions as f64),
+            )
+        },
+    ),
+    gauge(
+        "watchfire_lag_messages",
+        "Messages that stood in a stage's topics at its last look and are still to be worked off.",
+        |seen| by_stage(lag(seen.detecting.lag), lag(seen.correlating.lag)),
+    ),
+    gauge(
+        "watchfire_source_lag_messages",
+        "The same of each source partition.",
+        |seen| {
+            let lags = seen.detecting.lags.iter();
+            let samples = lags.map(|((topic, partition), lag)| {
+                let partition = partition.to_string();
+                let labels = [("topic", topic.as_str()), ("partition", &partition)];
+                with(&labels, Number::Gauge(*lag as f64))
+            });
+            samples.collect()
+        },
+    ),
+    gauge(
+        "watchfire_behind_seconds",
+        "How old the newest is of what is certainly worked off by both stages.",
+        |seen| some(seen.behind.map(|behind| behind.as_secs_f64())),
+    ),
+    gauge(
+        "watchfire_watermark_timestamp_seconds",
+        "How far event time has come, over all partitions, in seconds since 1970.",
+        |seen| some(seen.correlating.watermark.map(|second| second as f64)),
+    ),
+    gauge(
+        "watchfire_watermark_delay_seconds",
+        "By how much that is before now.",
+        |seen| {
+            let delay = |second: i64| seen.now as f64 / 1000.0 - second as f64;
+            some(seen.correlating.watermark.map(delay))
+        },
+    ),
+    gauge(
+        "watchfire_watermark_held_back_by",
+        "Always 1; the source partition that holds the watermark back is its labels.",
+        |seen| {
+            let held = seen.correlating.held_back_by.iter();
+            let samples = held.map(|(topic, partition, _)| {
+                let partition = partition.to_string();
+                let labels = [("topic", topic.as_str()), ("partition", &partition)];
+                with(&labels, Number::Gauge(1.0))
+            });
+            samples.collect()
+        },
+    ),
+    counter("watchfire_messages", "Source messages read.", |seen| {
+        count(seen.detecting.counts.messages)
+    }),
+    counter("watchfire_bytes", "Bytes of them.", |seen| {
+        count(seen.detecting.counts.bytes)
+    }),
+    counter("watchfire_records", "Records in them.", |seen| {
+        count(seen.detecting.counts.records)
+    }),
+    counter(
+        "watchfire_records_refused",
+        "Records written to the dead-letter topic, by reason.",
+        |seen| {
+            let letters = seen.detecting.dead_letters.iter();
+            let samples = letters.map(|(reason, n)| with(&[("reason", reason)], Number::Count(*n)));
+            samples.collect()
+        },
+    ),
+    counter(
+        "watchfire_records_unrecognised",
+        "Records of which nothing but a time is known.",
+        |seen| count(seen.detecting.counts.unrecognised),
+    ),
+    counter(
+        "watchfire_records_future",
+        "Records whose time lay in the future.",
+        |seen| count(seen.detecting.counts.future),
+    ),
+    counter(
+        "watchfire_records_partly_matched",
+        "Records with a value of which a regular expression saw the beginning only.",
+        |seen| count(seen.detecting.counts.partly_matched),
+    ),
+    counter(
+        "watchfire_records_many_values",
+        "Records with more values than groups and keys count.",
+        |seen| count(seen.detecting.counts.many_values),
+    ),
+    counter(
+        "watchfire_records_unmended",
+        "Broken records that were not mended, for their message had asked for too much of that.",
+        |seen| count(seen.detecting.counts.unmended),
+    ),
+    counter(
+        "watchfire_values_hidden",
+        "Values left out, for they are nested too deep in a text that was read as JSON.",
+        |seen| count(seen.detecting.counts.hidden),
+    ),
+    counter(
+        "watchfire_values_cut",
+        "Values of matches that were too long and are cut.",
+        |seen| count(seen.detecting.counts.cut),
+    ),
+    counter(
+        "watchfire_matches",
+        "Matches: one for each rule and key that a record belongs to.",
+        |seen| count(seen.detecting.counts.matches),
+    ),
+    counter(
+        "watchfire_matches_folded",
+        "Matches that were folded, also those that were folded before a restart.",
+        |seen| count(seen.correlating.counts.matches),
+    ),
+    counter(
+        "watchfire_matches_repeated",
+        "Matched records dropped because their position had been passed.",
+        |seen| count(seen.correlating.counts.repeated),
+    ),
+    counter(
+        "watchfire_matches_late",
+        "Matches further behind the watermark than lateness.",
+        |seen| count(seen.correlating.counts.late),
+    ),
+    counter(
+        "watchfire_windows_capped",
+        "Windows with more different values than are counted exactly.",
+        |seen| count(seen.correlating.counts.capped),
+    ),
+    counter(
+        "watchfire_messages_not_ours",
+        "Messages of the matches topic that no worker has written, passed over.",
+        |seen| count(seen.correlating.counts.refused),
+    ),
+    counter(
+        "watchfire_incidents",
+        "Publications, by rule and status.",
+        |seen| {
+            let said = seen.correlating.said.iter();
+            let samples = said.map(|((rule, status), n)| {
+                with(&[("rule", rule), ("status", status)], Number::Count(*n))
+            });
+            samples.collect()
+        },
+    ),
+    counter(
+        "watchfire_incidents_truncated",
+        "Publications of which something is cut.",
+        |seen| count(seen.correlating.counts.truncated),
+    ),
+    counter("watchfire_commits", "Commits that came about.", |seen| {
+        by_stage(
+            Number::Count(seen.detecting.commits),
+            Number::Count(seen.correlating.commits),
+        )
+    }),
+    counter(
+        "watchfire_recoveries",
+        "How often work was dropped and done again, for a commit did not come about.",
+        |seen| {
+            by_stage(
+                Number::Count(seen.detecting.recoveries),
+                Number::Count(seen.correlating.recoveries),
+            )
+        },
+    ),
+    gauge(
+        "watchfire_partitions_recovering",
+        "Partitions that still fold what was committed before.",
+        |seen| one(seen.correlating.recovering as f64),
+    ),
+    counter(
+        "watchfire_sources_replaced",
+        "How often a source partition was found to be another log than the one that was read.",
+        |seen| count(seen.detecting.replaced),
+    ),
+    gauge(
+        "watchfire_plan",
+        "Always 1; the plan in use is a label, and how many rules it has.",
+        |seen| {
+            let plan = seen.reloading.plan.iter();
+            let samples = plan.map(|(plan, _)| {
+                let (hash, rules) = (plan.hash.short(), plan.rules.len().to_string());
+                with(&[("plan", &hash), ("rules", &rules)], Number::Gauge(1.0))
+            });
+            samples.collect()
+        },
+    ),
+    gauge(
+        "watchfire_other_plans",
+        "Plans that other workers of the group use.",
+        |seen| one(seen.reloading.others.len() as f64),
+    ),
+    counter(
+        "watchfire_rule_reloads_refused",
+        "Changes of the rules that were refused; those in use stayed.",
+        |seen| count(seen.reloading.refused),
+    ),
+    gauge(
+        "process_resident_memory_bytes",
+        "Memory that the process has.",
+        |seen| some(seen.process.resident_bytes.map(|bytes| bytes as f64)),
+    ),
+    gauge(
+        "process_cpu_seconds",
+        "Processor time that the process has taken.",
+        |seen| some(seen.process.cpu_seconds),
+    ),
+];
+
+impl Seen {
+    /// What there is to be seen now.
+    pub fn now(app: &str, health: &Health, status: &Status) -> Seen {
+        let is_ready = status.not_ready().is_none();
+        // One lock after the other: within one expression all would be held to its end.
+        let detecting = lock(&status.detecting).clone();
+        let correlating = lock(&status.correlating).clone();
+        let reloading = lock(&status.reloading).clone();
+        let behind = lock(&status.behind).by(clock::instant());
+        Seen {
+            app: app.to_owned(),
+            detecting,
+            correlating,
+            reloading,
+            behind,
+            is_ready,
+            are_brokers_up: health.is_up(),
+            now: clock::now(),
+            process: Process::now(),
+        }
+    }
+
+    /// As Prometheus reads it.
+    pub fn text(self) -> Result<String, fmt::Error> {
+        let mut registry = Registry::default();
+        registry.register_collector(Box::new(Arc::new(self)));
+        let mut written = String::new();
+        text::encode(&mut written, &registry)?;
+        Ok(written)
+    }
+}
+
+impl Process {
+    #[cfg(target_os = "linux")]
+    fn now() -> Process {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let resident = resident.and_then(|text| text.split_whitespace().next()?.parse().ok());
+        let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+        // The name of the program, in parentheses, may have blanks; the times are fields 14 and 15,
+        // in hundredths of a second.
+        let fields = stat.rsplit(") ").next().unwrap_or_default();
+        let times = fields.split_whitespace().skip(11).take(2);
+        let ticks: Option<u64> = times.map(|ticks| ticks.parse::<u64>().ok()).sum();
+        Process {
+            resident_bytes: resident.map(|kilobytes: u64| kilobytes << 10),
+            cpu_seconds: ticks.map(|ticks| ticks as f64 / 100.0),
+        }
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn now() -> Process {
+        Process::default()
+    }
+}
+
+impl fmt::Debug for Seen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Seen").finish_non_exhaustive()
+    }
+}
+
+impl Collector for Seen {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        for family in &FAMILIES {
+            let kind = match family.kind {
+                Kind::Counter => MetricType::Counter,
+                Kind::Gauge => MetricType::Gauge,
+            };
+            // The encoder ends it with a point itself.
+            let about = family.about.trim_end_matches('.');
+            let mut described = encoder.encode_descriptor(family.name, about, None, kind)?;
+            let samples = (family.read)(self);
+            match samples.as_slice() {
+                [Sample { labels, value }] if labels.is_empty() => write(described, *value)?,
+                several => {
+                    for Sample { labels, value } in several {
+                        write(described.encode_family(labels)?, *value)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn write(encoder: MetricEncoder<'_>, value: Number) -> fmt::Result {
+    match value {
+        Number::Count(value) => ConstCounter::new(value).encode(encoder),
+        Number::Gauge(value) => ConstGauge::new(value).encode(encoder),
+    }
+}
+
+/// A label's value as it is written between quotes: the encoder writes it as it is.
+fn escaped(text: &str) -> String {
+    let mut written = String::with_capacity(text.len());
+    for char in text.chars() {
+        if written.len() >= LABEL_MAX {
+            break;
+        }
+        match char {
+            '\\' => written.push_str("\\\\"),
+            '"' => written.push_str("\\\""),
+            '\n' => written.push_str("\\n"),
+            other => written.push(other),
+        }
+    }
+    written
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_documentation_lists_every_family() {
+        let documented = include_str!("../../docs/metrics.md");
+        for family in &FAMILIES {
+            let row = format!("| `{}` | {} |", family.series(), family.about);
+            assert!(documented.contains(&row), "docs/metrics.md lacks: {row}");
+        }
+        let rows = documented.lines().filter(|line| line.starts_with("| `"));
+        assert_eq!(rows.count(), FAMILIES.len());
+    }
+
+    #[test]
+    fn what_is_hostile_stays_within_its_quotes() {
+        assert_eq!(escaped("a\"} 1\nb\\"), "a\\\"} 1\\nb\\\\");
+        assert!(escaped(&"\n".repeat(1_000)).len() <= LABEL_MAX + 1);
+    }
+
+    #[test]
+    fn a_page_of_metrics_has_each_family_once_and_ends() {
+        let status = Status::default();
+        {
+            let mut detecting = lock(&status.detecting);
+            detecting.dead_letters.insert("not-json", 2);
+            detecting.lags.insert(("logs".to_owned(), 3), 7);
+            let mut correlating = lock(&status.correlating);
+            let hostile = "x\"} 1\n# EOF".into();
+            correlating.said.insert((hostile, "OPEN"), 5);
+        }
+        let text = Seen::now("app", &Health::unknown(), &status)
+            .text()
+            .unwrap();
+        for line in [
+            "watchfire_records_refused_total{reason=\"not-json\"} 2",
+            "watchfire_source_lag_messages{topic=\"logs\",partition=\"3\"} 7.0",
+            "watchfire_incidents_total{rule=\"x\\\"} 1\\n# EOF\",status=\"OPEN\"} 5",
+            "watchfire_commits_total{stage=\"detect\"} 0",
+            "watchfire_messages_total 0",
+            "watchfire_ready 0.0",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+        }
+        assert_eq!(text.matches("# EOF").count(), 2, "{text}");
+        assert!(text.ends_with("# EOF\n"));
+        for family in &FAMILIES {
+            let described = format!("# TYPE {} ", family.name);
+            assert_eq!(text.matches(&described).count(), 1, "{described}");
+        }
+    }
+}
