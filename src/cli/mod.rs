@@ -24,6 +24,8 @@ mod rules_cost;
 
 mod rules_import;
 
+mod rules_export;
+
 pub mod rules_test;
 
 pub mod rules_show;
@@ -72,7 +74,7 @@ enum Command {
     #[command(subcommand)]
     Config(config::Command),
     Generate(generate::Args),
-    /// Check rules, run their tests, import others, look up those behind incidents.
+    /// Check rules, run their tests, import and export them, look up those behind incidents.
     #[command(subcommand)]
     Rules(Rules),
 }
@@ -91,6 +93,7 @@ enum Rules {
     Test(TestArgs),
     Show(rules_show::Args),
     Import(rules_import::Args),
+    Export(rules_export::Args),
     /// Write the JSON Schema of a rule, for editors.
     Schema,
 }
@@ -171,6 +174,7 @@ pub fn main() -> ExitCode {
         }
         Command::Rules(Rules::Show(args)) => rules_show::run(&args),
         Command::Rules(Rules::Import(args)) => rules_import::run(&args),
+        Command::Rules(Rules::Export(args)) => rules_export::run(&args),
         Command::Rules(Rules::Schema) => config::write_schema(&rule::schema::schema()),
         Command::Rules(Rules::Test(args)) => {
             let style = rules_test::Style {

@@ -112,6 +112,15 @@ pub fn write(folder: &Path, files: &[(String, String)], force: bool) -> Result<(
     Ok(())
 }
 
+/// Writes one file.
+///
+/// # Errors
+///
+/// It cannot be written.
+pub fn write_one(path: &Path, text: &str) -> Result<()> {
+    Ok(fs::write(path, text)?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::{read, write};

@@ -26,6 +26,8 @@ mod sigma;
 
 mod elastic;
 
+mod fortisiem;
+
 pub mod run;
 
 #[cfg(test)]
@@ -33,3 +35,6 @@ mod sigma_tests;
 
 #[cfg(test)]
 mod elastic_tests;
+
+#[cfg(test)]
+mod fortisiem_tests;

@@ -122,6 +122,8 @@ pub mod nearest;
 
 pub mod import;
 
+pub mod export;
+
 pub use aggregates::{Aggregate, Function};
 
 /// A FortiSIEM correlation rule, checked.

@@ -113,7 +113,7 @@ impl Rule {
 
     /// What relates the patterns: the attributes of each part of the key to that of the first, and
     /// what must differ.
-    fn relations(&self, name: NameOf<'_>) -> Vec<String> {
+    pub(super) fn relations(&self, name: NameOf<'_>) -> Vec<String> {
         if self.patterns.len() < 2 {
             return Vec::new();
         }

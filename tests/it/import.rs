@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use watchfire::event::Attributes;
 use watchfire::rule::Texts;
+use watchfire::rule::export::{self, Exported};
 use watchfire::rule::import::dialect::Dialect;
 use watchfire::rule::import::report::{Import, State};
 use watchfire::rule::import::run::import;
@@ -89,6 +90,78 @@ fn published_elastic_rules_are_imported() {
         assert!(
             accepted.iter().any(|known| reason.starts_with(known)),
             "{row:?}"
+        );
+    }
+}
+
+/// What a rule means, imported from what it was exported to.
+fn again(xml: &Exported, lists: &[(String, String)]) -> Result<String, String> {
+    let file = (
+        "a.xml".to_owned(),
+        export::document(std::slice::from_ref(xml)),
+    );
+    let done = import(&[file], Some(Dialect::FortiSiem));
+    let [(_, text), ..] = &done.files[..] else {
+        return Err(done.rows[0].reasons.join("; "));
+    };
+    let rules = vec![("a.yaml".to_owned(), text.clone())];
+    let texts = Texts {
+        rules,
+        lists: lists.to_vec(),
+        ..Texts::default()
+    };
+    let mut attributes = Attributes::default();
+    let (rules, _) = texts.parse(&mut attributes).unwrap();
+    Ok(rules[0].meaning(&attributes))
+}
+
+/// Exports all rules of these texts, and imports them again. How many could be exported.
+fn there_and_back(texts: &Texts) -> (usize, usize) {
+    let mut attributes = Attributes::default();
+    let (rules, _) = texts.parse(&mut attributes).unwrap();
+    let mut exported = 0;
+    for rule in &rules {
+        let Ok(xml) = export::fortisiem(rule, &attributes) else {
+            continue;
+        };
+        exported += 1;
+        let found = again(&xml, &texts.lists);
+        assert_eq!(
+            found.as_ref(),
+            Ok(&rule.meaning(&attributes)),
+            "{}: {}",
+            rule.id,
+            xml.xml
+        );
+    }
+    (exported, rules.len())
+}
+
+#[test]
+fn rules_exported_to_fortisiem_mean_the_same_when_they_return() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("rules");
+    let texts = watchfire::io::rule_files::load(&[folder], &[]).unwrap();
+    let (exported, all) = there_and_back(&texts);
+    println!("{exported} of the {all} rules shipped go to FortiSIEM and back");
+    assert!(exported > 0);
+    let Some(corpus) = corpus() else { return };
+    for (dialect, folder) in [
+        (Dialect::Sigma, "rules/sigma-azure"),
+        (Dialect::Elastic, "rules/elastic-azure"),
+    ] {
+        let done = import(&files(&corpus.join(folder)), Some(dialect));
+        let (lists, rules) = done
+            .files
+            .into_iter()
+            .partition(|(name, _)| name.starts_with("lists/"));
+        let (exported, all) = there_and_back(&Texts {
+            rules,
+            lists,
+            ..Texts::default()
+        });
+        println!(
+            "{exported} of {all} rules of {} go to FortiSIEM and back",
+            dialect.title()
         );
     }
 }

@@ -1,6 +1,6 @@
 //! What a foreign rule says, in our words, and the rule that it is.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::condition::{self, Filter};
 use crate::escape;
@@ -132,7 +132,7 @@ impl Draft {
     ///
     /// It says what the language cannot.
     pub fn write(&self) -> Result<Written, String> {
-        let (rule, attributes) = self.rule(&self.document()?.to_string())?;
+        let (rule, attributes) = self.rule(&self.document()?)?;
         let printed = rule.to_yaml(&attributes);
         let (again, others) = self.rule(&printed)?;
         if again.meaning(&others) != rule.meaning(&attributes) {
@@ -173,11 +173,9 @@ impl Draft {
     }
 
     /// The rule as one document: JSON, which is YAML.
-    fn document(&self) -> Result<Value, String> {
-        let mut map = Map::new();
-        let mut set = |key: &str, value: Value| {
-            map.insert(key.to_owned(), value);
-        };
+    fn document(&self) -> Result<String, String> {
+        let mut entries = Vec::new();
+        let mut set = |key: &str, value: Value| entries.push(entry(key, &value.to_string()));
         set("id", json!(self.id));
         set("name", json!(short(&self.name, "rule without a name")));
         for (key, text) in [
@@ -214,7 +212,6 @@ impl Draft {
         if !self.relations.is_empty() {
             set("relations", json!(self.relations));
         }
-        set("incident", self.incident());
         if self.quiet > 0 || self.clear.is_some() {
             let quiet = if self.quiet == 0 { window } else { self.quiet };
             let mut clear = json!({ "quiet": format!("{quiet}s") });
@@ -227,23 +224,25 @@ impl Draft {
             let exceptions = self.exceptions.iter().map(exception);
             set("exceptions", exceptions.collect());
         }
-        Ok(Value::Object(map))
+        entries.push(entry("incident", &self.incident()));
+        Ok(object(&entries))
     }
 
-    fn incident(&self) -> Value {
+    /// Its attributes keep their order.
+    fn incident(&self) -> String {
         let title = match self.title.is_empty() {
             false => short(&self.title, ""),
             true => self.usual_title(),
         };
-        let mut incident = json!({ "title": title });
+        let mut entries = vec![entry("title", &json!(title).to_string())];
         let attributes = self.attributes.iter();
-        let attributes: Map<String, Value> = attributes
-            .map(|(name, value)| (name.clone(), json!(value)))
+        let attributes: Vec<String> = attributes
+            .map(|(name, value)| entry(name, &json!(value).to_string()))
             .collect();
-        if let (false, Some(incident)) = (attributes.is_empty(), incident.as_object_mut()) {
-            incident.insert("attributes".to_owned(), Value::Object(attributes));
+        if !attributes.is_empty() {
+            entries.push(entry("attributes", &object(&attributes)));
         }
-        incident
+        object(&entries)
     }
 
     /// The name, and the user if there is one to each incident.
@@ -255,6 +254,15 @@ impl Draft {
             false => name,
         }
     }
+}
+
+/// A key of a JSON object with its value.
+fn entry(key: &str, value: &str) -> String {
+    format!("{}: {value}", json!(key))
+}
+
+fn object(entries: &[String]) -> String {
+    format!("{{{}}}", entries.join(", "))
 }
 
 fn pattern(pattern: &Pattern) -> Result<Value, String> {

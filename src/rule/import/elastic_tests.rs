@@ -224,7 +224,8 @@ fn sequences_are_patterns_in_their_order() {
 fn thresholds_and_new_terms_are_tests_over_groups() {
     let keys = ["window", "where", "group_by", "having", "new"];
     let done = imported(
-        "name = \"n\"\ntype = \"threshold\"\nquery = \"f: x\"\nfrom = \"now-1h\"\n[rule.threshold]\n\
+        "name = \"n\"\ntype = \"threshold\"\nquery = \"f: x\"\nfrom = \"now-1h\"\n\
+         [rule.threshold]\n\
          field = [\"u\"]\nvalue = 10\n[[rule.threshold.cardinality]]\nfield = \"v\"\nvalue = 3",
     );
     let expected = [

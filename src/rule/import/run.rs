@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use super::dialect::Dialect;
 use super::draft::Draft;
 use super::elastic;
+use super::fortisiem;
 use super::found::{Found, Outcome};
 use super::report::{Import, Row, State};
 use super::sigma;
@@ -46,7 +47,8 @@ fn read(dialect: Dialect, files: &[(String, String)]) -> Vec<Found> {
     match dialect {
         Dialect::Sigma => sigma::read(files),
         Dialect::Elastic => elastic::read(files),
-        Dialect::FortiSiem | Dialect::Sentinel => {
+        Dialect::FortiSiem => fortisiem::read(files),
+        Dialect::Sentinel => {
             let refused = |(name, _): &(String, String)| {
                 Found::of(
                     name,

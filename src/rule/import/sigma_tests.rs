@@ -222,7 +222,8 @@ fn lists_of_mappings_and_keywords_are_alternatives() {
 /// The filter of a rule of this log source has this in it.
 fn check_source(source: &str, item: &str, expected: &str) {
     let text = format!(
-        "title: t\nlogsource: {{ product: {source} }}\ndetection: {{ a: {{ {item} }}, condition: a }}"
+        "title: t\nlogsource: {{ product: {source} }}\n\
+         detection: {{ a: {{ {item} }}, condition: a }}"
     );
     let done = imported(&[&text]);
     let found = lines(&done, &["where"]).concat();
