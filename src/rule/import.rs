@@ -28,6 +28,8 @@ mod elastic;
 
 mod fortisiem;
 
+mod sentinel;
+
 pub mod run;
 
 #[cfg(test)]
@@ -38,3 +40,6 @@ mod elastic_tests;
 
 #[cfg(test)]
 mod fortisiem_tests;
+
+#[cfg(test)]
+mod sentinel_tests;

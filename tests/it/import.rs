@@ -4,6 +4,8 @@
 //! The published rules are not part of the project. `WATCHFIRE_CORPUS` names the folder that has
 //! them: `rules/sigma-azure`, `rules/elastic-azure` and `rules/sentinel-azure`.
 
+mod sigma;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -92,6 +94,13 @@ fn published_elastic_rules_are_imported() {
             "{row:?}"
         );
     }
+}
+
+#[test]
+fn published_sentinel_rules_are_imported() {
+    let Some(corpus) = corpus() else { return };
+    let done = imported(&corpus.join("rules/sentinel-azure"), Dialect::Sentinel);
+    assert!(done.count(State::Imported) + done.count(State::Warned) >= 12);
 }
 
 /// What a rule means, imported from what it was exported to.

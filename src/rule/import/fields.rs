@@ -47,6 +47,8 @@ pub struct Source {
     camel: bool,
     /// By name in lower case.
     fields: HashMap<String, String>,
+    /// Of a field whose parts are looked for elsewhere than the whole.
+    parts: HashMap<String, String>,
     values: HashMap<String, HashMap<String, String>>,
     warnings: HashMap<String, String>,
 }
@@ -56,6 +58,8 @@ pub struct Source {
 pub struct Field {
     /// An attribute, a path or a computed value.
     pub part: String,
+    /// The same, where all of it is compared; empty: no other one.
+    whole: String,
     /// It is the operation.
     operation: bool,
     /// Texts that the other tool has, and what stands in records.
@@ -145,12 +149,11 @@ impl Table {
         let warning = source.warnings.get(&key).cloned();
         if let Some((key, target)) = targets.next() {
             let operation = target == OPERATION;
+            let part = if operation { "opName" } else { target };
+            let elsewhere = source.parts.get(key);
             return Ok(Field {
-                part: if operation {
-                    "opName".to_owned()
-                } else {
-                    target.clone()
-                },
+                part: elsewhere.cloned().unwrap_or_else(|| part.to_owned()),
+                whole: part.to_owned(),
                 operation,
                 values: source.values.get(key).cloned().unwrap_or_default(),
                 warning,
@@ -214,21 +217,28 @@ impl Field {
 
     /// It equals this.
     pub fn equal(&self, operand: Operand) -> Filter {
-        let operand = match operand {
-            Operand::Text(text) => {
-                let known = self.values.get(&text.to_ascii_lowercase()).cloned();
-                Operand::Text(known.unwrap_or(text))
-            }
-            Operand::Number(_) | Operand::Network(_) | Operand::List(_) => operand,
+        let whole = if self.whole.is_empty() {
+            &self.part
+        } else {
+            &self.whole
         };
-        match operand {
-            Operand::Text(text) if self.operation => {
-                let event_type = Operand::Text(normalise::event_type(&text));
+        let operands = match operand {
+            Operand::Text(text) => {
+                let known = self.values.get(&text.to_ascii_lowercase());
+                let texts = known.map_or_else(
+                    || vec![text.clone()],
+                    |known| known.split('|').map(str::to_owned).collect(),
+                );
+                texts.into_iter().map(Operand::Text).collect()
+            }
+            Operand::Number(_) | Operand::Network(_) | Operand::List(_) => vec![operand],
+        };
+        match &operands[..] {
+            [Operand::Text(text)] if self.operation => {
+                let event_type = Operand::Text(normalise::event_type(text));
                 Filter::Test("eventType".to_owned(), Is::One(vec![event_type]))
             }
-            Operand::Text(_) | Operand::Number(_) | Operand::Network(_) | Operand::List(_) => {
-                Filter::Test(self.part.clone(), Is::One(vec![operand]))
-            }
+            _ => Filter::Test(whole.clone(), Is::One(operands)),
         }
     }
 
@@ -266,6 +276,7 @@ fn source(node: &Node) -> Source {
         values: values
             .map(|(key, node)| (key.to_ascii_lowercase(), pairs(node)))
             .collect(),
+        parts: get(node, "parts").map(pairs).unwrap_or_default(),
         warnings: get(node, "warnings").map(pairs).unwrap_or_default(),
     }
 }

@@ -8,6 +8,7 @@ use super::elastic;
 use super::fortisiem;
 use super::found::{Found, Outcome};
 use super::report::{Import, Row, State};
+use super::sentinel;
 use super::sigma;
 
 /// Letters of a file's name.
@@ -48,16 +49,7 @@ fn read(dialect: Dialect, files: &[(String, String)]) -> Vec<Found> {
         Dialect::Sigma => sigma::read(files),
         Dialect::Elastic => elastic::read(files),
         Dialect::FortiSiem => fortisiem::read(files),
-        Dialect::Sentinel => {
-            let refused = |(name, _): &(String, String)| {
-                Found::of(
-                    name,
-                    name,
-                    Err(format!("{} is not read yet", dialect.title())),
-                )
-            };
-            files.iter().map(refused).collect()
-        }
+        Dialect::Sentinel => sentinel::read(files),
     }
 }
 
