@@ -370,6 +370,14 @@ mod tests {
     }
 
     #[test]
+    fn rules_of_other_tools_are_sent_to_the_import() {
+        let sigma = "title: t\nlogsource: { product: azure }\ndetection:\n  a: { b: c }\n";
+        let said = "0.yaml:1:1: this looks like a rule of Sigma: `watchfire rules import --from \
+                    sigma 0.yaml --output DIR` makes a rule of it\n1 error in 2 files\n";
+        check(&[sigma], "name\n", Form::Text, said, false);
+    }
+
+    #[test]
     fn the_configuration_decides_what_is_said() {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/rules");
         let texts = crate::io::rule_files::load(&[folder.into()], &[]).unwrap();

@@ -4,6 +4,7 @@
 //! The published rules are not part of the project. `WATCHFIRE_CORPUS` names the folder that has
 //! them: `rules/sigma-azure`, `rules/elastic-azure` and `rules/sentinel-azure`.
 
+mod correlations;
 mod sigma;
 
 use std::collections::BTreeMap;

@@ -138,6 +138,22 @@ fn clause(inside: &str, behind: &str) -> String {
 }
 
 #[test]
+fn addresses_and_divisions_are_told_apart() {
+    let filter = "srcIpAddr IN (fe80::1, 2001:db8::/32, 192.0.2.0/24) AND durationMs / 60 > 5";
+    let having = "SUM(durationMs)/COUNT(*) &gt; 100/2";
+    let text = clause("{A}", "").replace("eventType = \"A\"", &filter.replace('>', "&gt;"));
+    let done = imported(&text.replace("COUNT(*) &gt;= 1", having));
+    let expected = [
+        concat!(
+            r#"srcIpAddr IN (cidr("192.0.2.0/24"), cidr("2001:db8::/32"), cidr("fe80::1/128")) "#,
+            "AND durationMs / 60 > 5"
+        ),
+        "SUM(durationMs) / COUNT(*) > 100 / 2",
+    ];
+    assert_eq!(all(&done, &["where", "having"]), expected);
+}
+
+#[test]
 fn operators_are_read_in_both_readings() {
     let check = |inside: &str, expected: &str, warned: bool| {
         let text = clause(inside, "");

@@ -190,7 +190,16 @@ fn word_length(text: &str) -> usize {
     let mut escaped = false;
     for (place, c) in text.char_indices() {
         let plain = c.is_alphanumeric() || matches!(c, '_' | '.' | '@');
-        let of_value = matches!(c, ':' | '/') && text.starts_with(|c: char| c.is_ascii_hexdigit());
+        let before = text.get(..place).unwrap_or_default();
+        let of_value = match c {
+            ':' => before.bytes().all(|b| b.is_ascii_hexdigit() || b == b':'),
+            // Of a network; without points it is a division.
+            '/' => {
+                before.starts_with(|c: char| c.is_ascii_digit()) && before.contains('.')
+                    || before.contains(':')
+            }
+            _ => false,
+        };
         if in_quotes {
             in_quotes = escaped || c != '"';
             escaped = !escaped && c == '\\';
