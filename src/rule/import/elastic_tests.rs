@@ -70,6 +70,14 @@ fn kql_is_read() {
         r#"record.properties.devicedetail.trusttype = "x""#,
     );
     check(
+        "o365.audit.Parameters.ForwardTo: * and \
+         o365.audit.ModifiedProperties.Role_Name.NewValue: x",
+        concat!(
+            r#"record.parameters[name = "forwardto"].value IS NOT NULL AND "#,
+            r#"record.modifiedproperties[name = "role.name"].newvalue = "x""#
+        ),
+    );
+    check(
         "azure.auditlogs.properties.target_resources.*.type: x",
         r#"record.properties.targetresources.type = "x""#,
     );

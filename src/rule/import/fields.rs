@@ -51,6 +51,8 @@ pub struct Source {
     parts: HashMap<String, String>,
     values: HashMap<String, HashMap<String, String>>,
     warnings: HashMap<String, String>,
+    /// Names with a `*` in lower case, and what they are with what stands there.
+    patterns: Vec<(String, String)>,
 }
 
 /// A field, as rules of ours ask for it.
@@ -159,6 +161,12 @@ impl Table {
                 warning,
             });
         }
+        if let Some(part) = source.named(name) {
+            return Ok(Field {
+                part,
+                ..Field::default()
+            });
+        }
         let rest = shorter.and_then(|rest| name.get(name.len() - rest.len()..));
         let (part, places) = source.path(rest.unwrap_or(name))?;
         let places = places
@@ -178,6 +186,23 @@ impl Source {
             warning,
             ..Source::default()
         }
+    }
+
+    /// A field of which the table knows a name with a `*`.
+    fn named(&self, name: &str) -> Option<String> {
+        let lower = name.to_ascii_lowercase();
+        self.patterns.iter().find_map(|(pattern, target)| {
+            let (before, behind) = pattern.split_once('*')?;
+            let inner = lower.strip_prefix(before)?.strip_suffix(behind)?;
+            let end = before.len() + inner.len();
+            let inner = name
+                .get(before.len()..end)
+                .filter(|inner| !inner.is_empty())?;
+            let plain = inner
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c));
+            plain.then(|| target.replace('*', &inner.replace('_', ".")))
+        })
     }
 
     /// What fields of this name are, as a path, and whether places in lists were left out.
@@ -278,6 +303,11 @@ fn source(node: &Node) -> Source {
             .collect(),
         parts: get(node, "parts").map(pairs).unwrap_or_default(),
         warnings: get(node, "warnings").map(pairs).unwrap_or_default(),
+        patterns: get(node, "patterns")
+            .map(pairs)
+            .into_iter()
+            .flatten()
+            .collect(),
     }
 }
 
@@ -310,4 +340,43 @@ fn lower(node: &Node) -> Vec<String> {
         .map(text)
         .map(str::to_ascii_lowercase)
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Attributes;
+    use crate::rule::Filter as Checked;
+
+    #[test]
+    fn all_that_the_tables_say_is_known_to_rules() {
+        let check = |text: &str| {
+            let filter = Checked::parse(text, &mut Attributes::default());
+            assert!(filter.is_ok(), "{text}: {filter:?}");
+        };
+        let mut targets = 0;
+        for dialect in Dialect::ALL {
+            let table = Table::of(dialect);
+            assert!(!table.sources.is_empty(), "{dialect:?}");
+            for source in &table.sources {
+                if !source.filter.is_empty() {
+                    check(&source.filter);
+                }
+                let parts = source.fields.values().chain(source.parts.values());
+                for part in parts.filter(|part| *part != OPERATION) {
+                    check(&format!("{part} IS NOT NULL"));
+                    targets += 1;
+                }
+                for (pattern, target) in &source.patterns {
+                    let named = source.named(&pattern.replace('*', "a_b")).unwrap();
+                    assert_eq!(named, target.replace('*', "a.b"));
+                    check(&format!("{named} IS NOT NULL"));
+                }
+            }
+            for (_, filter) in table.datasets() {
+                check(filter);
+            }
+        }
+        assert!(targets > 100, "{targets}");
+    }
 }

@@ -168,7 +168,7 @@ fn stream(seed: u64) -> Vec<Event> {
         time += 7 * (1 + i64::try_from(rng.below(5)).unwrap());
         Event {
             time,
-            rule: *rng.choose(&["a", "a", "b", "c"]),
+            rule: rng.choose::<&str>(&["a", "a", "b", "c"]),
             user: *rng.choose(&[Some("ann"), Some("ann"), Some("bob"), None]),
             number: i64::try_from(rng.below(8)).unwrap(),
         }
