@@ -86,6 +86,8 @@ impl Dialect {
             .iter()
             .any(|key| line.starts_with(key));
             *kql |= [
+                "requiredDataConnectors:",
+                "relevantTechniques:",
                 "triggerOperator:",
                 "queryFrequency:",
                 "kind:",

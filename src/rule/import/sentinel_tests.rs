@@ -98,6 +98,16 @@ fn conditions_are_filters() {
 }
 
 #[test]
+fn hunting_queries_are_told_too() {
+    let text = "id: a\nname: n\nrequiredDataConnectors:\n  - connectorId: AzureActivity\n\
+                query: |\n  \
+                AuditLogs | where f == 1\n";
+    let done = import(&[("a.yaml".to_owned(), text.to_owned())], None);
+    assert_eq!(done.rows[0].dialect, "sentinel");
+    assert_eq!(done.rows[0].state, State::Imported);
+}
+
+#[test]
 fn columns_and_constants_are_looked_up() {
     let query = "// a comment\nlet names = dynamic(['a', \"b\"]);\nlet most = 3;\nAuditLogs\n\
                  | where TimeGenerated > ago(1d)\n| extend actor = tostring(InitiatedBy.user.id), \
