@@ -154,6 +154,13 @@ fn addresses_and_divisions_are_told_apart() {
 }
 
 #[test]
+fn long_filters_cost_no_more_than_their_length() {
+    let long = format!("srcIpAddr IN ({})", "a:".repeat(1 << 20));
+    let text = clause("{A}", "").replace("eventType = \"A\"", &long);
+    assert_eq!(imported(&text).rows[0].state, State::Refused);
+}
+
+#[test]
 fn operators_are_read_in_both_readings() {
     let check = |inside: &str, expected: &str, warned: bool| {
         let text = clause(inside, "");

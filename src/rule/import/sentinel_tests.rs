@@ -170,6 +170,18 @@ fn what_stops_a_query_is_named() {
         ")".repeat(200)
     );
     check(&deep, "nested more than");
+    let list = format!(
+        "AuditLogs | where f in {}1{}",
+        "(".repeat(40_000),
+        ")".repeat(40_000)
+    );
+    check(&list, "nested more than");
+    let path = format!("AuditLogs | where f{} == 1", ".a".repeat(40_000));
+    check(&path, "`f` is computed");
+    check(
+        &format!("AuditLogs | where {}", "f ".repeat(200_000)),
+        "more than 100000 words",
+    );
 }
 
 #[test]

@@ -8,6 +8,9 @@ use crate::rule::literal::Number;
 /// Parts within each other.
 const DEPTH_MAX: usize = 50;
 
+/// Tokens of one query.
+const TOKENS_MAX: usize = 100_000;
+
 /// A piece of a query.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Token {
@@ -87,6 +90,11 @@ pub fn tokens(query: &str) -> Result<Vec<Token>, String> {
             }
         };
         tokens.push(token);
+        if tokens.len() > TOKENS_MAX {
+            return Err(format!(
+                "the query has more than {TOKENS_MAX} words and signs"
+            ));
+        }
         rest = rest.get(length..).unwrap_or_default().trim_start();
     }
     Ok(tokens)

@@ -8,6 +8,9 @@ use crate::rule::literal::Number;
 /// Parts within each other.
 const DEPTH_MAX: usize = 50;
 
+/// Tokens of one query.
+const TOKENS_MAX: usize = 100_000;
+
 #[derive(Clone, Debug, PartialEq)]
 enum Token {
     Open,
@@ -65,6 +68,11 @@ fn tokens(query: &str) -> Result<Vec<Token>, String> {
             first => word(first, &mut chars),
         };
         tokens.push(token);
+        if tokens.len() > TOKENS_MAX {
+            return Err(format!(
+                "the query has more than {TOKENS_MAX} words and signs"
+            ));
+        }
     }
     Ok(tokens)
 }

@@ -185,21 +185,21 @@ fn word_length(text: &str) -> usize {
     let is_path = text
         .get(..7)
         .is_some_and(|start| start.eq_ignore_ascii_case("record."));
+    let begins_with_digit = text.starts_with(|c: char| c.is_ascii_digit());
+    let (mut is_hex, mut has_points) = (true, false);
     let mut depth = 0_usize;
     let mut in_quotes = false;
     let mut escaped = false;
     for (place, c) in text.char_indices() {
         let plain = c.is_alphanumeric() || matches!(c, '_' | '.' | '@');
-        let before = text.get(..place).unwrap_or_default();
         let of_value = match c {
-            ':' => before.bytes().all(|b| b.is_ascii_hexdigit() || b == b':'),
+            ':' => is_hex,
             // Of a network; without points it is a division.
-            '/' => {
-                before.starts_with(|c: char| c.is_ascii_digit()) && before.contains('.')
-                    || before.contains(':')
-            }
+            '/' => has_points,
             _ => false,
         };
+        is_hex &= c.is_ascii_hexdigit() || c == ':';
+        has_points |= (c == '.' && begins_with_digit) || (c == ':' && is_hex);
         if in_quotes {
             in_quotes = escaped || c != '"';
             escaped = !escaped && c == '\\';

@@ -11,6 +11,9 @@ use crate::rule::literal::Number;
 /// Parts within each other.
 const DEPTH_MAX: usize = 50;
 
+/// Bytes of a path.
+const PATH_MAX: usize = 1_000;
+
 /// Functions that give what stands in them, as far as a comparison is concerned.
 const SAME: [&str; 11] = [
     "tostring",
@@ -178,8 +181,8 @@ impl Scope<'_> {
             ("matches", "regex") => right.get(1..).unwrap_or_default(),
             _ => right,
         };
-        if negated || !matches!(operator, "=" | "==") || self.values_of(right).is_ok() {
-            let values = self.values_of(right)?;
+        if negated || !matches!(operator, "=" | "==") || self.values_of(right, 0).is_ok() {
+            let values = self.values_of(right, 0)?;
             let filter = tested(&field, operator, &values)?;
             return Ok(if negated { filter.negated() } else { filter });
         }
@@ -188,7 +191,10 @@ impl Scope<'_> {
     }
 
     /// The constant values that tokens say.
-    fn values_of(&self, tokens: &[Token]) -> Result<Vec<Token>, String> {
+    fn values_of(&self, tokens: &[Token], depth: usize) -> Result<Vec<Token>, String> {
+        if depth > DEPTH_MAX {
+            return Err(format!("values are nested more than {DEPTH_MAX} deep"));
+        }
         let unknown = || {
             let name = crate::escape::value(word(tokens, 0)).into_owned();
             format!("`{name}` is no constant value")
@@ -208,13 +214,13 @@ impl Scope<'_> {
                     .into_iter()
                     .filter(|part| !part.is_empty());
                 let parts: Result<Vec<Vec<Token>>, String> =
-                    parts.map(|part| self.values_of(part)).collect();
+                    parts.map(|part| self.values_of(part, depth + 1)).collect();
                 Ok(parts?.concat())
             }
             [Token::Word(dynamic), Token::Sign("("), .., Token::Sign(")")]
                 if dynamic.eq_ignore_ascii_case("dynamic") =>
             {
-                self.values_of(tokens.get(1..).unwrap_or_default())
+                self.values_of(tokens.get(1..).unwrap_or_default(), depth + 1)
             }
             [Token::Sign("["), .., Token::Sign("]")] => {
                 let inner = tokens.get(1..tokens.len() - 1).unwrap_or_default();
@@ -222,7 +228,7 @@ impl Scope<'_> {
                     .into_iter()
                     .filter(|part| !part.is_empty());
                 let parts: Result<Vec<Vec<Token>>, String> =
-                    parts.map(|part| self.values_of(part)).collect();
+                    parts.map(|part| self.values_of(part, depth + 1)).collect();
                 Ok(parts?.concat())
             }
             _ => Err(unknown()),
@@ -239,10 +245,13 @@ pub fn constant(tokens: &[Token], known: &HashMap<String, Vec<Token>>) -> Option
         columns: HashMap::new(),
         warnings: Vec::new(),
     };
-    scope.values_of(tokens).ok()
+    scope.values_of(tokens, 0).ok()
 }
 
 fn path(inner: String, rest: &[Token]) -> Option<String> {
+    if inner.len() > PATH_MAX {
+        return None;
+    }
     match rest {
         [] => Some(inner),
         [Token::Sign("."), Token::Word(name), rest @ ..] => path(format!("{inner}.{name}"), rest),
@@ -257,7 +266,14 @@ fn path(inner: String, rest: &[Token]) -> Option<String> {
             }
             path(format!("{inner}.{name}"), rest)
         }
-        // A place in a list: every element is meant.
+        // A place in a list: every element is meant. One behind the other is none.
+        [
+            Token::Sign("["),
+            Token::Word(_),
+            Token::Sign("]"),
+            Token::Sign("["),
+            ..,
+        ] => None,
         [
             Token::Sign("["),
             Token::Word(_),
