@@ -2,6 +2,7 @@
 //! forgotten at once.
 
 pub mod cost;
+mod dead_letter;
 mod facet;
 mod finder;
 mod index;
@@ -19,6 +20,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+pub use dead_letter::{DeadLetter, Letterhead};
 #[cfg(test)]
 pub(crate) use facet::Facet;
 pub use lane::{Incoming, Share};
@@ -42,52 +44,6 @@ pub struct SourcePartition {
     pub source: u32,
     /// Partition of that topic.
     pub partition: u32,
-}
-
-/// A record that could not be used, or neighbours of one message that could not, with what their
-/// dead letter says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DeadLetter {
-    /// Where it was read.
-    pub source: SourcePartition,
-    /// Offset of its message.
-    pub offset: i64,
-    /// Its place in the message; of several the first one's.
-    pub index: u32,
-    /// Why it was refused, of several the first one: a short word, for machines.
-    pub reason: &'static str,
-    /// The same in words, for a person: printable, and short. May be empty.
-    pub explanation: String,
-    /// How many records were refused for which reason.
-    pub by_reason: Vec<(&'static str, u64)>,
-    /// Its bytes as received; of several all from the first to the last.
-    pub bytes: Vec<u8>,
-    /// The bytes were cut at the limit.
-    pub cut: bool,
-}
-
-impl DeadLetter {
-    /// How many records these are.
-    pub fn records(&self) -> u64 {
-        self.by_reason.iter().map(|(_, count)| count).sum()
-    }
-
-    /// The headers of the message that carries it; `topic` is the name of its source.
-    pub fn headers(&self, topic: &str) -> Vec<(&'static str, String)> {
-        let mut headers = vec![
-            ("reason", self.reason.to_owned()),
-            ("explanation", self.explanation.clone()),
-            ("topic", topic.to_owned()),
-            ("partition", self.source.partition.to_string()),
-            ("offset", self.offset.to_string()),
-            ("index", self.index.to_string()),
-            ("records", self.records().to_string()),
-        ];
-        if self.cut {
-            headers.push(("cut", "true".to_owned()));
-        }
-        headers
-    }
 }
 
 /// How much went through since the last [`Detector::take`].

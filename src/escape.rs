@@ -55,6 +55,18 @@ pub fn quoted(text: &str) -> String {
     format!("\"{}\"", value(text).replace('"', "\\\""))
 }
 
+/// Bytes within a line: what is UTF-8 as in [`value`], each other byte as `\xff`.
+pub fn bytes(bytes: &[u8]) -> String {
+    let mut out = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        chunk.valid().chars().for_each(|c| escape(&mut out, c));
+        for byte in chunk.invalid() {
+            out.push_str(&format!("\\x{byte:02x}"));
+        }
+    }
+    disarmed(out)
+}
+
 /// A whole text of lines: line ends and tabs stay, and all else is as in [`value`].
 pub fn lines(text: &str) -> Cow<'_, str> {
     if is_plain(text, b"\n\t") {
@@ -175,6 +187,15 @@ mod tests {
             "a #\\u0023[error]b ##\\u0023vso[c]",
         );
         check("## heading ##", "## heading ##");
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_told() {
+        assert_eq!(
+            bytes(b"a\xff\xfe\n\xc3\xa9\x1b"),
+            "a\\xff\\xfe\\n\u{e9}\\u001b"
+        );
+        assert_eq!(bytes(b"::error::x"), "\\u003a:error::x");
     }
 
     #[test]

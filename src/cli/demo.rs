@@ -1,6 +1,7 @@
 //! `watchfire demo`: the real worker on a generated stream, with brokers inside the process.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -19,7 +20,8 @@ use crate::incident::Incident;
 use crate::io::client::Health;
 use crate::io::clock;
 use crate::io::demo::{Brokers, play};
-use crate::io::tail::{self, Range};
+use crate::io::tail::{self, Begin, Range};
+use crate::io::topics::Names;
 use crate::io::worker::{self, Beginning, Failure, Properties};
 use crate::matches::MatchedRecord;
 use crate::record::Position;
@@ -197,12 +199,14 @@ fn listen(config: &Config, tell: &Sender<Incident>) -> Result<()> {
     let reader = Reader::new()?;
     let health = Health::of(config);
     let range = Range {
-        from_beginning: true,
+        begin: Begin::Oldest,
         until_end: false,
     };
-    tail::tail(config, &health, range, &mut |message| {
+    let topic = Names::of(&config.app).incidents;
+    tail::tail(config, &health, &topic, range, &mut |message| {
         let incident = reader.read(&message.value)?;
-        tell.send(incident).context("nobody listens any more")
+        tell.send(incident).context("nobody listens any more")?;
+        Ok(ControlFlow::Continue(()))
     })
 }
 

@@ -12,6 +12,8 @@ pub mod tail;
 
 pub mod show;
 
+pub mod dead_letters;
+
 pub mod backtest;
 
 pub mod events;
@@ -68,6 +70,9 @@ enum Command {
     /// What the application has published.
     #[command(subcommand)]
     Incidents(Incidents),
+    /// What was refused: show it, write it again after a fix.
+    #[command(subcommand)]
+    DeadLetters(dead_letters::Command),
     Backtest(backtest::Args),
     Events(events::Args),
     /// The configuration: check it, show it, its schema.
@@ -155,6 +160,7 @@ pub fn main() -> ExitCode {
         Command::Topics(command) => topics::run(&command),
         Command::Incidents(Incidents::Tail(args)) => tail::run(&args),
         Command::Incidents(Incidents::Show(args)) => show::run(&args),
+        Command::DeadLetters(command) => dead_letters::run(&command),
         Command::Backtest(args) => backtest::run(&args),
         Command::Events(args) => events::run(&args),
         Command::Config(command) => config::run(&command),

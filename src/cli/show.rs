@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
@@ -16,7 +17,7 @@ use crate::encode::json;
 use crate::escape;
 use crate::incident::{Evidence, Incident};
 use crate::io::client::Health;
-use crate::io::tail::{self, Range};
+use crate::io::tail::{self, Begin, Range};
 use crate::io::topics::Names;
 use crate::record::Hash;
 use crate::time::{Millis, rfc3339};
@@ -86,13 +87,14 @@ fn find(config: &Config, beginning: &str) -> Result<BTreeMap<Hash, Vec<Said>>> {
     let health = Health::of(config);
     let reader = Reader::new()?;
     let range = Range {
-        from_beginning: true,
+        begin: Begin::Oldest,
         until_end: true,
     };
     let mut found: BTreeMap<Hash, Vec<Said>> = BTreeMap::new();
-    tail::tail(config, &health, range, &mut |message| {
+    let topic = Names::of(&config.app).incidents;
+    tail::tail(config, &health, &topic, range, &mut |message| {
         let Some(incident) = read(&reader, message) else {
-            return Ok(());
+            return Ok(ControlFlow::Continue(()));
         };
         let id = incident.incident_id;
         let has_room = found.len() <= NAMED_MAX || found.contains_key(&id);
@@ -103,7 +105,7 @@ fn find(config: &Config, beginning: &str) -> Result<BTreeMap<Hash, Vec<Said>>> {
                 found.values_mut().for_each(Vec::clear);
             }
         }
-        Ok(())
+        Ok(ControlFlow::Continue(()))
     })?;
     Ok(found)
 }

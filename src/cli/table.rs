@@ -117,15 +117,17 @@ impl<W: Write> Printer<W> {
 
 /// A table on standard output: as wide as the terminal, coloured unless `NO_COLOR` is set.
 pub fn on_stdout() -> Printer<Out> {
-    let terminal = Term::stdout();
-    let width = terminal
-        .size_checked()
-        .map(|(_, columns)| usize::from(columns));
     let layout = Layout {
-        width: width.unwrap_or(DEFAULT_WIDTH),
+        width: width_of_stdout(),
         colour: screen::has_coloured_stdout(),
     };
     Printer::new(screen::stdout(), layout)
+}
+
+/// Columns of the terminal that standard output is; [`DEFAULT_WIDTH`] where it is none.
+pub fn width_of_stdout() -> usize {
+    let size = Term::stdout().size_checked();
+    size.map_or(DEFAULT_WIDTH, |(_, columns)| usize::from(columns))
 }
 
 /// Columns of the terminal that standard error is; [`DEFAULT_WIDTH`] where it is none.

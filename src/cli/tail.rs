@@ -1,5 +1,6 @@
 //! `watchfire incidents tail`: what is published, readable.
 
+use std::ops::ControlFlow;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -12,7 +13,8 @@ use crate::encode::json;
 use crate::escape;
 use crate::incident::Incident;
 use crate::io::client::Health;
-use crate::io::tail::{self, Published, Range};
+use crate::io::tail::{self, Begin, Published, Range};
+use crate::io::topics::Names;
 
 /// Show incidents as they are published.
 ///
@@ -51,38 +53,39 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     let health = Health::of(&config);
     let reader = Reader::new()?;
     let range = Range {
-        from_beginning: args.from_beginning,
+        begin: match args.from_beginning {
+            true => Begin::Oldest,
+            false => Begin::Next,
+        },
         until_end: args.until_end,
     };
     let mut show = printer(args.format);
-    tail::tail(
-        &config,
-        &health,
-        range,
-        &mut |message| match read(&reader, message) {
-            Some(incident) => show(&incident),
-            None => Ok(()),
-        },
-    )?;
+    let topic = Names::of(&config.app).incidents;
+    tail::tail(&config, &health, &topic, range, &mut |message| {
+        if let Some(incident) = read(&reader, message) {
+            show(&incident)?;
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// The incident in a message; if there is none, that is said.
 pub fn read(reader: &Reader, message: &Published) -> Option<Incident> {
-    match reader.read(&message.value) {
-        Ok(incident) => Some(incident),
-        Err(why) => {
-            let Published {
-                partition, offset, ..
-            } = message;
-            let why = why.to_string();
-            screen::err(format_args!(
-                "partition {partition} offset {offset}: not an incident: {}\n",
-                escape::value(&why)
-            ));
-            None
-        }
-    }
+    let read = reader.read(&message.value);
+    let read = read.map_err(|why| say_other(message, "an incident", &why.to_string()));
+    read.ok()
+}
+
+/// Says that a message is not what a topic is for.
+pub fn say_other(message: &Published, what: &str, why: &str) {
+    let Published {
+        partition, offset, ..
+    } = message;
+    screen::err(format_args!(
+        "partition {partition} offset {offset}: not {what}: {}\n",
+        escape::value(why)
+    ));
 }
 
 /// Shows one incident.

@@ -37,24 +37,7 @@ pub(super) fn read<'m>(
     timestamp: Option<Millis>,
     each: &mut dyn FnMut(Drafted<'m, '_, '_>),
 ) -> Work {
-    let mut reader = Reader {
-        decoder,
-        message,
-        text,
-        timestamp,
-        each,
-        slots: Slots::new(decoder.slots),
-        event: Event::default(),
-        index: 0,
-        refused: None,
-        line: 0,
-        cut_at: None,
-        open: Vec::new(),
-        mended: String::new(),
-        survey: Survey::default(),
-        mending_left: text.len().saturating_mul(recover::MENDING_MAX),
-        work: Work::default(),
-    };
+    let mut reader = Reader::new(decoder, message, text, timestamp, each);
     reader.message();
     reader.tell_refused();
     reader.spend_within();
@@ -127,11 +110,43 @@ pub(super) struct Reader<'m, 't, 'd, 'e> {
     pub(super) survey: Survey,
     /// Bytes that may still be looked at for mending.
     pub(super) mending_left: usize,
+    /// Where each record begins and ends, good or refused, if that is asked for.
+    pub(super) pieces: Option<Vec<(usize, usize)>>,
     pub(super) work: Work,
 }
 
+impl<'m, 't, 'd, 'e> Reader<'m, 't, 'd, 'e> {
+    pub(super) fn new(
+        decoder: &'d Decoder,
+        message: &'m [u8],
+        text: &'t str,
+        timestamp: Option<Millis>,
+        each: &'e mut dyn FnMut(Drafted<'m, '_, '_>),
+    ) -> Self {
+        Reader {
+            decoder,
+            message,
+            text,
+            timestamp,
+            each,
+            slots: Slots::new(decoder.slots),
+            event: Event::default(),
+            index: 0,
+            refused: None,
+            line: 0,
+            cut_at: None,
+            open: Vec::new(),
+            mended: String::new(),
+            survey: Survey::default(),
+            mending_left: text.len().saturating_mul(recover::MENDING_MAX),
+            pieces: None,
+            work: Work::default(),
+        }
+    }
+}
+
 impl<'t> Reader<'_, 't, '_, '_> {
-    fn message(&mut self) {
+    pub(super) fn message(&mut self) {
         let mut at = 0;
         if self.token(&mut at).is_none() {
             return self.refuse(0, self.text.len(), Reject::Empty);
@@ -402,6 +417,7 @@ impl<'t> Reader<'_, 't, '_, '_> {
         if self.refused.is_some() {
             self.tell_refused();
         }
+        self.note_piece(at, end);
         self.event.time = time;
         self.event.has_own_time = own.is_some();
         let record = self.text.get(at..end).unwrap_or_default();

@@ -5,6 +5,7 @@
 //! neighbours are read on. Nothing is lost without a word: every record becomes an event or a
 //! [`Reject`].
 
+mod apart;
 mod draft;
 mod envelope;
 mod extract;

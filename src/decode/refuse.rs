@@ -26,6 +26,7 @@ impl Reader<'_, '_, '_, '_> {
         let not_utf8 = reject == Reject::NotJson && std::str::from_utf8(bytes).is_err();
         let reject = if not_utf8 { Reject::NotUtf8 } else { reject };
         self.spend(end - start);
+        self.note_piece(start, end);
         match &mut self.refused {
             Some(run) => {
                 run.start = run.start.min(start);
@@ -43,6 +44,13 @@ impl Reader<'_, '_, '_, '_> {
             }
         }
         self.index += 1;
+    }
+
+    /// Notes where a record stands, if that is asked for.
+    pub(super) fn note_piece(&mut self, start: usize, end: usize) {
+        if let Some(pieces) = &mut self.pieces {
+            pieces.push((start, end));
+        }
     }
 
     /// The place of what stands from `at` to `end`, without outer blanks and a comma behind it.

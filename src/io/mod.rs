@@ -78,4 +78,6 @@ pub mod worker;
 
 pub mod tail;
 
+pub mod append;
+
 pub mod demo;

@@ -1,8 +1,9 @@
-//! The incidents topic, read without being part of any group.
+//! A topic of the application, read without being part of any group: what is published in it.
 
 mod merge;
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,13 +11,13 @@ use anyhow::{Context as _, Result, bail};
 use rdkafka::consumer::base_consumer::PartitionQueue;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::{KafkaError, KafkaResult};
-use rdkafka::message::{BorrowedMessage, Message as _};
+use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
 use rdkafka::topic_partition_list::Offset;
 
 use super::client::{self, Callbacks, Health, START_PATIENCE};
 use super::clock;
 use super::group::{self, Partition, look_up};
-use super::topics::{self, Names};
+use super::topics;
 use crate::config::Config;
 use crate::time::Millis;
 use merge::Merge;
@@ -24,11 +25,22 @@ use merge::Merge;
 /// How long a partition is waited for before the client is looked after again.
 const WAIT: Duration = Duration::from_millis(20);
 
+/// Where to begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begin {
+    /// With the oldest message that the topic holds.
+    Oldest,
+    /// With the next one.
+    Next,
+    /// With the first one of this time, as brokers date messages, or later.
+    At(Millis),
+}
+
 /// Where to begin and where to end.
 #[derive(Clone, Copy, Debug)]
 pub struct Range {
-    /// Begin with the oldest incident instead of the next one.
-    pub from_beginning: bool,
+    /// Where to begin.
+    pub begin: Begin,
     /// End where the topic ends now.
     pub until_end: bool,
 }
@@ -42,72 +54,56 @@ pub struct Published {
     pub offset: i64,
     /// When it was published, as far as the broker says.
     pub time: Option<Millis>,
-    /// The incident's id.
+    /// Its key: an incident's id.
     pub key: Vec<u8>,
-    /// The incident.
+    /// What it holds: an incident, or the bytes of a dead letter.
     pub value: Vec<u8>,
+    /// What is said of it.
+    pub headers: Vec<(String, Vec<u8>)>,
 }
 
 impl Published {
     fn of(message: &BorrowedMessage<'_>) -> Published {
+        let headers = message.headers().into_iter();
+        let headers = headers.flat_map(|headers| headers.iter());
         Published {
             partition: message.partition(),
             offset: message.offset(),
             time: message.timestamp().to_millis(),
             key: message.key().unwrap_or_default().to_vec(),
             value: message.payload().unwrap_or_default().to_vec(),
+            headers: headers
+                .map(|one| (one.key.to_owned(), one.value.unwrap_or_default().to_vec()))
+                .collect(),
         }
     }
 }
 
-/// Hands every message of the incidents topic to `each`, as transactions commit them: as they
-/// come or, where the end is known, in the order in which they were published.
+/// What is done with each message, and whether there are to be more.
+pub type Each<'e> = dyn FnMut(&Published) -> Result<ControlFlow<()>> + 'e;
+
+/// Hands every message of `topic` to `each`, as transactions commit them: as they come or, where
+/// the end is known, in the order in which they were published.
 pub fn tail(
     config: &Config,
     health: &Arc<Health>,
+    topic: &str,
     range: Range,
-    each: &mut dyn FnMut(&Published) -> Result<()>,
+    each: &mut Each<'_>,
 ) -> Result<()> {
-    let topic = Names::of(&config.app).incidents;
-    let existing = topics::partitions(config, health, START_PATIENCE)?;
-    let Some(count) = existing.get(&*topic) else {
-        bail!("topic {topic} does not exist on {}", health.brokers());
-    };
-    let partitions: Vec<Partition> = (0..*count)
-        .map(|number| (topic.to_string(), number.cast_signed()))
-        .collect();
-    let reader = Arc::new(client::reader(config, health, true)?);
-    let place = if range.from_beginning {
-        Offset::Beginning
-    } else {
-        Offset::End
-    };
-    let starts = health.patiently(
-        reader.client(),
-        START_PATIENCE,
-        "find the place to begin",
-        || look_up(&reader, &partitions, place),
-    )?;
-    group::read_from(&reader, &starts)?;
-    let reading = Reading {
-        topic: &topic,
-        reader: &reader,
-        health,
-        patience: config.broker_timeout,
-    };
-    match range.until_end {
-        true => reading.to_the_end(&partitions, each),
-        false => reading.on_and_on(each),
-    }
+    Tail::open(config, health, topic, range)?.read(each)
 }
 
-/// A read of the topic.
-#[derive(Clone, Copy)]
-struct Reading<'a> {
-    topic: &'a str,
-    reader: &'a Arc<BaseConsumer<Callbacks>>,
-    health: &'a Health,
+/// A topic that is about to be read.
+pub struct Tail {
+    topic: String,
+    reader: Arc<BaseConsumer<Callbacks>>,
+    health: Arc<Health>,
     patience: Duration,
+    starts: BTreeMap<Partition, i64>,
+    /// Where each partition ended when it was looked up.
+    ends: BTreeMap<i32, i64>,
+    until_end: bool,
 }
 
 /// What a client has of a partition.
@@ -117,7 +113,75 @@ enum Heard {
     Nothing,
 }
 
-impl Reading<'_> {
+impl Tail {
+    /// Finds out where the topic begins and ends.
+    ///
+    /// # Errors
+    ///
+    /// The brokers cannot be reached, or have no such topic.
+    pub fn open(config: &Config, health: &Arc<Health>, topic: &str, range: Range) -> Result<Tail> {
+        let existing = topics::partitions(config, health, START_PATIENCE)?;
+        let Some(count) = existing.get(topic) else {
+            bail!("topic {topic} does not exist on {}", health.brokers());
+        };
+        let partitions: Vec<Partition> = (0..*count)
+            .map(|number| (topic.to_owned(), number.cast_signed()))
+            .collect();
+        let reader = Arc::new(client::reader(config, health, true)?);
+        let find = |place: Offset| {
+            health.patiently(
+                reader.client(),
+                START_PATIENCE,
+                &format!("look up offsets of {topic}"),
+                || look_up(&reader, &partitions, place),
+            )
+        };
+        let ends = find(Offset::End)?;
+        let mut starts = match range.begin {
+            Begin::Oldest => find(Offset::Beginning)?,
+            Begin::Next => ends.clone(),
+            Begin::At(time) => find(Offset::Offset(time.max(0)))?,
+        };
+        // A time after the last message has no offset.
+        for (partition, end) in &ends {
+            starts.entry(partition.clone()).or_insert(*end);
+        }
+        Ok(Tail {
+            topic: topic.to_owned(),
+            reader,
+            health: Arc::clone(health),
+            patience: config.broker_timeout,
+            starts,
+            ends: ends
+                .into_iter()
+                .map(|((_, number), end)| (number, end))
+                .collect(),
+            until_end: range.until_end,
+        })
+    }
+
+    /// How many messages there are up to where the topic ended, at most: ends of transactions
+    /// count.
+    pub fn messages(&self) -> u64 {
+        let lengths = self.starts.iter().map(|((_, number), start)| {
+            let end = self.ends.get(number).copied().unwrap_or(*start);
+            u64::try_from(end - start).unwrap_or(0)
+        });
+        lengths.sum()
+    }
+
+    /// Hands every message to `each`.
+    ///
+    /// # Errors
+    ///
+    /// The topic cannot be read, or `each` failed.
+    pub fn read(self, each: &mut Each<'_>) -> Result<()> {
+        match self.until_end {
+            true => self.to_the_end(each),
+            false => self.on_and_on(each),
+        }
+    }
+
     /// # Errors
     ///
     /// The partition cannot be read, or no broker has answered for too long.
@@ -138,10 +202,15 @@ impl Reading<'_> {
         }
     }
 
-    fn on_and_on(self, each: &mut dyn FnMut(&Published) -> Result<()>) -> Result<()> {
+    fn on_and_on(&self, each: &mut Each<'_>) -> Result<()> {
+        group::read_from(&self.reader, &self.starts)?;
         loop {
             match self.heard(self.reader.poll(Duration::from_millis(200)))? {
-                Heard::Message(message) => each(&message)?,
+                Heard::Message(message) => {
+                    if each(&message)?.is_break() {
+                        return Ok(());
+                    }
+                }
                 Heard::End(_) | Heard::Nothing => (),
             }
         }
@@ -149,13 +218,12 @@ impl Reading<'_> {
 
     /// Partitions have queues of their own, so that none is read further than the others need:
     /// memory holds what the client fetches ahead.
-    fn to_the_end(
-        self,
-        partitions: &[Partition],
-        each: &mut dyn FnMut(&Published) -> Result<()>,
-    ) -> Result<()> {
+    fn to_the_end(&self, each: &mut Each<'_>) -> Result<()> {
+        let mut starts = self.starts.clone();
+        starts.retain(|(_, number), start| self.ends.get(number).is_some_and(|end| end > start));
+        group::read_from(&self.reader, &starts)?;
         let mut queues: BTreeMap<i32, PartitionQueue<Callbacks>> = BTreeMap::new();
-        for (topic, number) in partitions {
+        for (topic, number) in starts.keys() {
             let queue = self.reader.split_partition_queue(topic, *number);
             queues.insert(
                 *number,
@@ -174,12 +242,14 @@ impl Reading<'_> {
                 heard.push(self.heard(queue.poll(WAIT))?);
             }
             for heard in heard {
-                if take(&mut merge, heard) {
+                if self.take(&mut merge, heard) {
                     last_heard = clock::instant();
                 }
             }
             while let Some(message) = merge.pop() {
-                each(&message)?;
+                if each(&message)?.is_break() {
+                    return Ok(());
+                }
             }
             if last_heard.elapsed() > self.patience {
                 bail!("reading {}: nothing comes", self.topic);
@@ -198,17 +268,25 @@ impl Reading<'_> {
             }
         }
     }
-}
 
-/// Puts what was heard in its place. Whether it was anything.
-fn take(merge: &mut Merge<Published>, heard: Heard) -> bool {
-    match heard {
-        Heard::Message(message) => {
-            let rank = (message.time.unwrap_or(Millis::MIN), message.key.clone());
-            merge.push(message.partition, rank, message);
+    /// Puts what was heard in its place. Whether it was anything.
+    fn take(&self, merge: &mut Merge<Published>, heard: Heard) -> bool {
+        match heard {
+            Heard::Message(message) => {
+                let (number, offset) = (message.partition, message.offset);
+                let end = self.ends.get(&number).copied().unwrap_or(i64::MAX);
+                if offset < end {
+                    let rank = (message.time.unwrap_or(Millis::MIN), message.key.clone());
+                    merge.push(number, rank, message);
+                }
+                // What has come since is not waited for.
+                if offset + 1 >= end {
+                    merge.end(number);
+                }
+            }
+            Heard::End(number) => merge.end(number),
+            Heard::Nothing => return false,
         }
-        Heard::End(number) => merge.end(number),
-        Heard::Nothing => return false,
+        true
     }
-    true
 }

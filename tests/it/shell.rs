@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use rdkafka::ClientConfig;
+use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::{BaseProducer, BaseRecord, DefaultProducerContext, Producer as _};
 use watchfire::encode::Encoding;
@@ -80,6 +81,25 @@ impl Brokers {
 
     pub fn address(&self) -> String {
         self.0.bootstrap_servers()
+    }
+
+    /// Sends a dead letter that says `said` of itself.
+    pub fn send_dead_letter(&self, topic: &str, said: &str, value: &[u8]) {
+        let numbers = ["partition", "offset", "index", "records"].map(|name| (name, "1"));
+        let texts = ["reason", "explanation", "topic"].map(|name| (name, said));
+        let mut headers = OwnedHeaders::new();
+        for (key, value) in numbers.into_iter().chain(texts) {
+            let value = Some(value);
+            headers = headers.insert(Header { key, value });
+        }
+        let mut settings = ClientConfig::new();
+        settings.set("bootstrap.servers", self.address());
+        let producer: BaseProducer = settings.create().unwrap();
+        let record = BaseRecord::<[u8], [u8]>::to(topic).partition(0);
+        producer
+            .send(record.payload(value).headers(headers))
+            .unwrap();
+        producer.flush(std::time::Duration::from_secs(30)).unwrap();
     }
 
     /// Sends messages: partition, time, key and value.

@@ -11,8 +11,9 @@ const RULE: &str = "id: PH_Rule_T\nname: n\nseverity: 5\nwindow: 5s\npatterns:\n
 
 #[test]
 fn a_reader_that_goes_away_ends_a_command_quietly() {
-    let brokers = Brokers::start(&[("t.incidents", 1), ("t.rules", 1)]);
+    let brokers = Brokers::start(&[("t.incidents", 1), ("t.rules", 1), ("t.dead-letters", 1)]);
     let value = avro(&incident(0xab, 0, "mara"));
+    brokers.send_dead_letter("t.dead-letters", "not-json", b"{");
     brokers.send("t.incidents", &[(0, 1, "a", &value)]);
     let record = r#"{"time":"2026-03-02T09:14:05Z","Caller":"mara"}"#;
     let place = folder(&[("in.json", record), ("r.yaml", RULE)]);
@@ -29,6 +30,8 @@ fn a_reader_that_goes_away_ends_a_command_quietly() {
         "incidents tail --from-beginning --until-end --app t --brokers B",
         "incidents tail --from-beginning --until-end --format json --app t --brokers B",
         "incidents show ab --app t --brokers B",
+        "dead-letters tail --app t --brokers B",
+        "dead-letters tail --json --app t --brokers B",
     ];
     for command in commands {
         let command = command.replace('B', &address);

@@ -6,13 +6,15 @@ use super::{Ran, folder, program};
 const KEY: [&str; 2] = ["hUshKey1", "HuShKey2"];
 
 /// Every command that has brokers, with what it needs besides.
-const COMMANDS: [&str; 9] = [
+const COMMANDS: [&str; 11] = [
     "run --source logs --rules r.yaml --state-dir state",
     "topics create",
     "topics check",
     "topics reset logs --source logs",
     "incidents tail",
     "incidents show ab",
+    "dead-letters tail",
+    "dead-letters replay --to logs",
     "rules show x",
     "backtest --rules r.yaml --input kafka://logs",
     "backtest --rules r.yaml --input in.json --output kafka://logs",

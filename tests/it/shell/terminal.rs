@@ -186,6 +186,7 @@ fn no_output_about_topics_acts() {
         ("t.rules", 1),
         ("t.matches", 16),
         ("t.dead-letters", 1),
+        ("t.other", 1),
     ];
     let brokers = Brokers::start(&topics);
     let value = avro(&incident(0xab, 0, HOSTILE));
@@ -195,6 +196,13 @@ fn no_output_about_topics_acts() {
         &[(0, 1, "a", &value), (1, 2, HOSTILE, garbage.as_bytes())],
     );
     brokers.send("t.rules", &[(0, 1, HOSTILE, HOSTILE.as_bytes())]);
+    brokers.send_dead_letter("t.dead-letters", HOSTILE, HOSTILE.as_bytes());
+    brokers.send_dead_letter(
+        "t.dead-letters",
+        HOSTILE,
+        &[HOSTILE.as_bytes(), b"\xff"].concat(),
+    );
+    brokers.send("t.dead-letters", &[(0, 1, HOSTILE, HOSTILE.as_bytes())]);
     let place = hostile();
     let address = brokers.address();
     let run = |arguments: &[&str]| {
@@ -217,6 +225,13 @@ fn no_output_about_topics_acts() {
     let one = run(&["incidents", "show", "ab"]);
     assert!(one.out.contains("\\u001b[31mEVIL"), "{one:?}");
     run(&["incidents", "show", "ab", "--format", "json"]);
+    let letters = run(&["dead-letters", "tail"]);
+    assert!(letters.out.contains("\\u001b[31mEVIL"), "{letters:?}");
+    assert!(letters.err.contains("not a dead letter"), "{letters:?}");
+    run(&["dead-letters", "tail", "--json"]);
+    for to in ["t.other", "t.rules", HOSTILE] {
+        run(&["dead-letters", "replay", "--dry-run", "--to", to]);
+    }
     run(&["rules", "show", "x"]);
     run(&["topics", "check", "--source", "nothing"]);
     let log = |json: &[&str]| {
