@@ -25,6 +25,8 @@ pub use secret::{ReadSecret, Secret, holds_key, looks_secret};
 pub use written::{Delivery, OnBrokenRules, OnReplacedSource, RuleTests, Size, Start, Written};
 
 use crate::decode;
+use crate::encode::Encoding;
+use crate::encode::message::Publishing;
 use crate::plan::Settings;
 use crate::time::Second;
 use written::Time;
@@ -84,6 +86,8 @@ pub struct Config {
     pub recovery_bytes: usize,
     /// What the state may hold in memory before it is written to disk.
     pub write_buffer_bytes: usize,
+    /// How incidents are published.
+    pub incidents: Incidents,
     /// What `topics create` makes.
     pub topics: Topics,
     /// How to reach the brokers.
@@ -94,6 +98,15 @@ pub struct Config {
     pub login: Option<Login>,
     /// What should be looked at, and does not prevent the start.
     pub warnings: Vec<String>,
+}
+
+/// How incidents are published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Incidents {
+    /// How they are written.
+    pub encoding: Encoding,
+    /// Whether they have the headers of CloudEvents.
+    pub cloudevents: bool,
 }
 
 /// Sizes of the topics that belong to the application.
@@ -312,6 +325,10 @@ impl Config {
                 .state
                 .write_buffer
                 .map_or(memory.write_buffer, |size| size.0),
+            incidents: Incidents {
+                encoding: written.incidents.encoding.unwrap_or(Encoding::Avro),
+                cloudevents: written.incidents.cloudevents.unwrap_or(false),
+            },
             topics: Topics {
                 matches_partitions: written.matches_partitions.unwrap_or(16),
                 incidents_partitions: written.incidents_partitions.unwrap_or(4),
@@ -402,6 +419,19 @@ impl Config {
             (1..=decode::Limits::default().nesting).contains(&decoding.nesting),
             "limits.source_nesting: must be from 1 to 128",
         );
+    }
+
+    /// How incidents become messages.
+    pub fn publishing(&self) -> Publishing {
+        let Incidents {
+            encoding,
+            cloudevents,
+        } = self.incidents;
+        Publishing {
+            encoding,
+            cloudevents_of: cloudevents.then(|| self.app.clone()),
+            bytes_max: self.message_bytes_max,
+        }
     }
 
     /// What a worker needs beyond what every command needs, and is missing.

@@ -13,7 +13,7 @@ use anyhow::{Context as _, Result, anyhow};
 use super::{backtest, log, screen, table};
 use crate::config::{Config, Input, Written};
 use crate::detect::{Found, Matcher};
-use crate::encode::avro::read::Reader;
+use crate::encode::read::IncidentReader;
 use crate::fold::key::pane::Origin;
 use crate::generate::{Generator, Options};
 use crate::incident::Incident;
@@ -196,7 +196,7 @@ fn spawn_player(seed: u64, address: String) -> JoinHandle<Result<Sent>> {
 
 /// Reads the incidents topic as a consumer of it would.
 fn listen(config: &Config, tell: &Sender<Incident>) -> Result<()> {
-    let reader = Reader::new()?;
+    let reader = IncidentReader::new()?;
     let health = Health::of(config);
     let range = Range {
         begin: Begin::Oldest,

@@ -12,8 +12,8 @@ use super::settings::Settings;
 use super::tail::{Format, read};
 use super::{log, screen};
 use crate::config::Config;
-use crate::encode::avro::read::Reader;
 use crate::encode::json;
+use crate::encode::read::IncidentReader;
 use crate::escape;
 use crate::incident::{Evidence, Incident};
 use crate::io::client::Health;
@@ -85,7 +85,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
 /// not more of them than are named.
 fn find(config: &Config, beginning: &str) -> Result<BTreeMap<Hash, Vec<Said>>> {
     let health = Health::of(config);
-    let reader = Reader::new()?;
+    let reader = IncidentReader::new()?;
     let range = Range {
         begin: Begin::Oldest,
         until_end: true,

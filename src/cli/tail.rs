@@ -8,8 +8,8 @@ use clap::ValueEnum;
 
 use super::settings::Settings;
 use super::{log, screen, table};
-use crate::encode::avro::read::Reader;
 use crate::encode::json;
+use crate::encode::read::IncidentReader;
 use crate::escape;
 use crate::incident::Incident;
 use crate::io::client::Health;
@@ -51,7 +51,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     };
     log::start(false)?;
     let health = Health::of(&config);
-    let reader = Reader::new()?;
+    let reader = IncidentReader::new()?;
     let range = Range {
         begin: match args.from_beginning {
             true => Begin::Oldest,
@@ -71,7 +71,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
 }
 
 /// The incident in a message; if there is none, that is said.
-pub fn read(reader: &Reader, message: &Published) -> Option<Incident> {
+pub fn read(reader: &IncidentReader, message: &Published) -> Option<Incident> {
     let read = reader.read(&message.value);
     let read = read.map_err(|why| say_other(message, "an incident", &why.to_string()));
     read.ok()

@@ -76,7 +76,7 @@ use Usual::{Absent, Is, Memory};
 
 /// Every key, in the order of the documentation. In the environment `a.b_c` is
 /// `WATCHFIRE_A_B_C`; properties of `[kafka]` come besides.
-pub const KEYS: [Key; 43] = [
+pub const KEYS: [Key; 45] = [
     key(
         "app",
         Text,
@@ -250,6 +250,18 @@ pub const KEYS: [Key; 43] = [
         Number,
         Is("128"),
         "How deep a message may be nested.",
+    ),
+    key(
+        "incidents.encoding",
+        OneOf(&["avro", "json", "ocsf"]),
+        Is("avro"),
+        "How incidents are written: Avro single objects, JSON, or Detection Findings of OCSF.",
+    ),
+    key(
+        "incidents.cloudevents",
+        Bool,
+        Is("false"),
+        "Whether incidents have the headers of CloudEvents besides.",
     ),
     key(
         "state.keys",

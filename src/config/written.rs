@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer, de};
 
 use super::complaint::{complaint, key_of_value};
 use crate::decode;
+use crate::encode::Encoding;
 use crate::plan::Limits;
 
 /// One layer of configuration; what it does not say is `None`.
@@ -60,6 +61,9 @@ pub struct Written {
     pub matches_retention: Option<Time>,
     /// [`super::Topics::longest_outage`]
     pub longest_outage: Option<Time>,
+    /// `[incidents]`
+    #[serde(default)]
+    pub incidents: WrittenIncidents,
     /// `[limits]`
     #[serde(default)]
     pub limits: WrittenLimits,
@@ -75,6 +79,25 @@ pub struct Written {
     /// `[kafka]`, as it stands there
     #[serde(default)]
     pub kafka: BTreeMap<String, toml::Value>,
+}
+
+/// The section `[incidents]`.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WrittenIncidents {
+    /// `encoding` of [`super::Incidents`]
+    pub encoding: Option<Encoding>,
+    /// `cloudevents` of [`super::Incidents`]
+    pub cloudevents: Option<bool>,
+}
+
+impl WrittenIncidents {
+    fn over(self, under: WrittenIncidents) -> WrittenIncidents {
+        WrittenIncidents {
+            encoding: self.encoding.or(under.encoding),
+            cloudevents: self.cloudevents.or(under.cloudevents),
+        }
+    }
 }
 
 /// The section `[limits]`.
@@ -374,7 +397,7 @@ impl Written {
             "sources" | "rules" | "attributes" => {
                 toml::Value::Array(value.split(',').map(|item| item.trim().into()).collect())
             }
-            "static_membership" => value
+            "static_membership" | "incidents.cloudevents" => value
                 .parse::<bool>()
                 .map_or_else(|_| value.into(), toml::Value::from),
             _ => value
@@ -434,6 +457,7 @@ impl Written {
             incidents_partitions: self.incidents_partitions.or(under.incidents_partitions),
             matches_retention: self.matches_retention.or(under.matches_retention),
             longest_outage: self.longest_outage.or(under.longest_outage),
+            incidents: self.incidents.over(under.incidents),
             limits: WrittenLimits {
                 evidence: self.limits.evidence.or(under.limits.evidence),
                 distinct_values: self.limits.distinct_values.or(under.limits.distinct_values),

@@ -91,7 +91,8 @@ pub fn of_incident(incident: &Incident) -> Vec<(&'static str, Field<'_>)> {
     ]
 }
 
-fn evidence(evidence: &Evidence) -> Field<'_> {
+/// What is published of an event.
+pub fn evidence(evidence: &Evidence) -> Field<'_> {
     Field::Record(vec![
         ("pattern", Field::Text(&evidence.pattern)),
         ("topic", Field::Text(&evidence.topic)),
@@ -178,6 +179,7 @@ fn symbol(symbols: &[&'static str], name: &str) -> Field<'static> {
     Field::Symbol(place, symbols.get(place).copied().unwrap_or_default())
 }
 
-fn count(count: u64) -> Field<'static> {
+/// A number of events.
+pub fn count(count: u64) -> Field<'static> {
     Field::Integer(i64::try_from(count).unwrap_or(i64::MAX))
 }

@@ -13,8 +13,13 @@ const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
 
 /// `incident` as one line, without line end.
 pub fn line(incident: &Incident) -> String {
+    object_line(&field::of_incident(incident))
+}
+
+/// An object of these fields as one line.
+pub(super) fn object_line(fields: &[(&str, Field<'_>)]) -> String {
     let mut out = String::with_capacity(2048);
-    object(&mut out, &field::of_incident(incident));
+    object(&mut out, fields);
     out
 }
 

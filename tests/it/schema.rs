@@ -118,7 +118,7 @@ fn schema_reads_and_is_read_by_all_before_it() {
 }
 
 /// An incident in which every field says something.
-fn sample() -> Incident {
+pub fn sample() -> Incident {
     Incident {
         incident_id: Hash([0x11; 16]),
         revision: 83,

@@ -4,10 +4,11 @@ use apache_avro::Schema;
 use apache_avro::rabin::Rabin;
 use proptest::prelude::*;
 
-use super::read::{Reader, Unreadable};
+use super::read::Reader;
 use super::*;
 use crate::correlation::CorrelationId;
-use crate::encode::{Encoding, field};
+use crate::encode::read::IncidentReader;
+use crate::encode::{Encoding, Unreadable, field};
 use crate::incident::{AttributeValue, CloseReason, Evidence, Status};
 use crate::record::Hash;
 
@@ -89,6 +90,23 @@ proptest! {
         let bytes = Encoding::Avro.encode(&incident);
         prop_assert!(bytes.len() <= incident.bytes());
         prop_assert_eq!(reader.read(&bytes), Ok(incident));
+    }
+
+    #[test]
+    fn text_is_read_as_well(incident in incident()) {
+        let mut incident = incident;
+        // What RFC 3339 can say, and JSON's numbers.
+        let clamp = |time: i64| time.rem_euclid(250_000_000_000_000);
+        incident.first_seen = clamp(incident.first_seen);
+        incident.last_seen = clamp(incident.last_seen);
+        for evidence in &mut incident.evidence {
+            evidence.time = clamp(evidence.time);
+        }
+        let reader = IncidentReader::new().expect("the embedded schemas are valid");
+        for encoding in [Encoding::Avro, Encoding::Json, Encoding::Ocsf] {
+            let read = reader.read(&encoding.encode(&incident));
+            prop_assert_eq!(read.as_ref(), Ok(&incident), "{:?}", encoding);
+        }
     }
 
     #[test]

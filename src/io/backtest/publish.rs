@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, Producer as _};
 
 use super::topic::Cluster;
-use crate::encode::Encoding;
+use crate::encode::message::Outgoing;
 use crate::incident::Incident;
 use crate::io::client::START_PATIENCE;
 use crate::io::producer::{self, Producer};
@@ -47,7 +48,7 @@ pub fn check(cluster: &Cluster, topic: &str) -> Result<()> {
     Ok(())
 }
 
-/// Writes all of them, each under its id, in Avro single-object encoding.
+/// Writes all of them, each under its id, as the configuration has a worker write them.
 ///
 /// # Errors
 ///
@@ -73,10 +74,10 @@ fn try_to_publish<'i>(
     incidents: impl Iterator<Item = &'i Incident>,
 ) -> Result<()> {
     producer.context().begin();
+    let publishing = cluster.config.publishing();
     for incident in incidents {
-        let payload = Encoding::Avro.encode(incident);
-        let key = incident.incident_id.to_string();
-        send(cluster, producer, (topic, &key), &payload)?;
+        let message = publishing.message(incident.clone());
+        send(cluster, producer, topic, &message)?;
     }
     while producer.in_flight_count() > 0 {
         wait(cluster, producer)?;
@@ -84,13 +85,16 @@ fn try_to_publish<'i>(
     failure(producer)
 }
 
-fn send(
-    cluster: &Cluster,
-    producer: &Producer,
-    (topic, key): (&str, &str),
-    payload: &[u8],
-) -> Result<()> {
-    let mut record = BaseRecord::to(topic).key(key).payload(payload);
+fn send(cluster: &Cluster, producer: &Producer, topic: &str, message: &Outgoing) -> Result<()> {
+    let mut headers = OwnedHeaders::new_with_capacity(message.headers.len());
+    for (key, value) in &message.headers {
+        headers = headers.insert(Header {
+            key,
+            value: Some(value),
+        });
+    }
+    let record = BaseRecord::<str, [u8]>::to(topic).key(&message.key);
+    let mut record = record.payload(&message.value).headers(headers);
     loop {
         record = match producer.send(record) {
             Ok(()) => return Ok(()),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::Result;
 
 use crate::config::Config;
-use crate::encode::Encoding;
+use crate::encode::message::{Outgoing, Publishing};
 use crate::fold::state::Change;
 use crate::incident::Incident;
 use crate::io::beside::Beside;
@@ -33,8 +33,7 @@ struct Writer {
     sink: Sink,
     store: Arc<Store>,
     incidents: Arc<str>,
-    encoding: Encoding,
-    message_bytes_max: usize,
+    publishing: Publishing,
 }
 
 /// Commits that `sink` writes to the brokers, and then to `store`, on a thread of their own.
@@ -44,8 +43,7 @@ pub fn start(config: &Config, sink: Sink, store: &Arc<Store>) -> Result<Commits<
         sink,
         store: Arc::clone(store),
         incidents: Names::of(&config.app).incidents,
-        encoding: Encoding::Avro,
-        message_bytes_max: config.message_bytes_max,
+        publishing: config.publishing(),
     };
     let writer = Beside::start("correlate-commit", move |batch| Ended {
         outcome: writer.write(batch),
@@ -72,12 +70,17 @@ impl Writer {
         Ok(outcome)
     }
 
-    fn message(&self, mut incident: Incident) -> Message {
-        incident.fit(self.message_bytes_max);
+    fn message(&self, incident: Incident) -> Message {
+        let Outgoing {
+            key,
+            headers,
+            value,
+        } = self.publishing.message(incident);
         Message {
             topic: Arc::clone(&self.incidents),
-            key: Some(incident.incident_id.to_string()),
-            payload: self.encoding.encode(&incident),
+            key: Some(key),
+            payload: value,
+            headers,
             ..Message::default()
         }
     }
