@@ -14,9 +14,21 @@ use crate::detect::Letterhead;
 /// The commands about dead letters.
 #[derive(clap::Subcommand, Debug)]
 pub enum Command {
-    /// Show what was refused.
+    /// Show what was refused: why, where it stood, how many records, and the bytes.
+    ///
+    /// Three lines each: reason and place (topic/partition/offset/index of the first record), the
+    /// reason in words, and the bytes as far as they fit into a line, with everything escaped that
+    /// would act on a terminal. Ends where the topic ends, in the order in which they were written;
+    /// with --follow it goes on.
     Tail(tail::Args),
-    /// Write it to a topic again.
+    /// Write the bytes that were refused to a topic again, after a fix.
+    ///
+    /// Reads the topic of dead letters up to where it ends at the start. Records that were refused
+    /// together come apart, a message each, as far as they can be told apart; a message keeps the
+    /// time of its dead letter. What was cut is not written, and named. Each is written at least
+    /// once: what is written stays there if the command ends early, and running it twice writes
+    /// everything twice. Exits 0 if all was written, 3 if some was left out, 1 if the topic could
+    /// not be written.
     Replay(replay::Args),
 }
 

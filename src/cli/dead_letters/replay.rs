@@ -36,13 +36,7 @@ const ROUND_BYTES: usize = 8 << 20;
 /// So many dead letters that are left out are named.
 const NAMED_MAX: usize = 20;
 
-/// Write the bytes that were refused to a topic again, after a fix.
-///
-/// Reads the topic of dead letters up to where it ends at the start. Records that were refused
-/// together come apart, a message each, as far as they can be told apart; a message keeps the time
-/// of its dead letter. What was cut is not written, and named. Each is written at least once: what
-/// is written stays there if the command ends early, and running it twice writes everything twice.
-/// Exits 0 if all was written, 3 if some was left out, 1 if the topic could not be written.
+/// The flags of `dead-letters replay`.
 #[derive(clap::Args, Debug)]
 pub struct Args {
     /// The topic to write to, such as the source that the records came from.

@@ -21,12 +21,7 @@ use crate::io::tail::{self, Begin, Published, Range};
 use crate::io::topics::Names;
 use crate::time::rfc3339;
 
-/// Show what was refused: why, where it stood, how many records, and the bytes.
-///
-/// Three lines each: reason and place (topic/partition/offset/index of the first record), the
-/// reason in words, and the bytes as far as they fit into a line, with everything escaped that
-/// would act on a terminal. Ends where the topic ends, in the order in which they were written;
-/// with --follow it goes on.
+/// The flags of `dead-letters tail`.
 #[derive(clap::Args, Debug)]
 pub struct Args {
     #[command(flatten)]
