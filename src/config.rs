@@ -25,6 +25,7 @@ pub use secret::{ReadSecret, Secret, holds_key, looks_secret};
 pub use written::{Delivery, OnBrokenRules, OnReplacedSource, RuleTests, Size, Start, Written};
 
 use crate::decode;
+use crate::detect::prefilter::Validate;
 use crate::encode::Encoding;
 use crate::encode::message::Publishing;
 use crate::plan::Settings;
@@ -66,6 +67,8 @@ pub struct Config {
     pub static_membership: bool,
     /// Between two lines of counters in the log.
     pub status_interval: Duration,
+    /// Of which messages all records are read.
+    pub validate: Validate,
     /// Threads that detect and fold; 0: as many as there are processors.
     pub threads: usize,
     /// What becomes of a start whose rule files have errors.
@@ -306,6 +309,7 @@ impl Config {
             broker_timeout: time(written.broker_timeout, "5m"),
             static_membership: written.static_membership.unwrap_or(false),
             status_interval: time(written.status_interval, "30s"),
+            validate: written.validate.unwrap_or_default(),
             threads: written.threads.unwrap_or(0),
             on_broken_rules: written.on_broken_rules.unwrap_or(OnBrokenRules::LastGood),
             on_replaced_source: (written.on_replaced_source).unwrap_or(OnReplacedSource::Stop),

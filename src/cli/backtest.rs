@@ -116,7 +116,7 @@ pub struct Args {
 
     /// Of which messages all records are read: all, or matching: those in which one may match, as
     /// far as can be told before. Finds the same, and notices no broken records elsewhere; default:
-    /// all.
+    /// as the configuration has it, else all.
     #[arg(long, value_name = "all|matching", value_parser = Validate::parse)]
     validate: Option<Validate>,
 
@@ -173,8 +173,9 @@ pub fn run(args: &Args) -> Result<ExitCode> {
             reading.stop.store(true, Ordering::Relaxed);
         }
     })?;
+    let configured = cluster.as_ref().map(|cluster| cluster.config.validate);
     let outcome = backtest::run(&Request {
-        validate: args.validate.unwrap_or_default(),
+        validate: args.validate.or(configured).unwrap_or_default(),
         plan: &rules.plan,
         sources: &sources,
         within,

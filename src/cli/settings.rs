@@ -9,6 +9,7 @@ use clap::ValueEnum;
 
 use super::screen;
 use crate::config::{self, Config, Input, Written, looks_secret};
+use crate::detect::prefilter::Validate;
 use crate::io::backtest::topic::Cluster;
 use crate::io::cgroup;
 use crate::io::client::Health;
@@ -69,6 +70,9 @@ pub struct Settings {
     /// How output is tied to offsets.
     #[arg(long)]
     delivery: Option<Delivery>,
+    /// Of which messages all records are read: all, or matching: those in which one may match.
+    #[arg(long, value_name = "all|matching", value_parser = Validate::parse)]
+    validate: Option<Validate>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -153,6 +157,7 @@ impl Settings {
             rules: list(&self.rules),
             attributes: list(&self.attributes),
             state_dir: self.state_dir.clone(),
+            validate: self.validate,
             delivery: self.delivery.map(|delivery| match delivery {
                 Delivery::ExactlyOnce => config::Delivery::ExactlyOnce,
                 Delivery::AtLeastOnce => config::Delivery::AtLeastOnce,

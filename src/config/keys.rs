@@ -76,7 +76,7 @@ use Usual::{Absent, Is, Memory};
 
 /// Every key, in the order of the documentation. In the environment `a.b_c` is
 /// `WATCHFIRE_A_B_C`; properties of `[kafka]` come besides.
-pub const KEYS: [Key; 45] = [
+pub const KEYS: [Key; 46] = [
     key(
         "app",
         Text,
@@ -166,6 +166,12 @@ pub const KEYS: [Key; 45] = [
         Number,
         Is("0"),
         "Threads that detect and fold; 0: as many as there are processors.",
+    ),
+    key(
+        "validate",
+        OneOf(&["all", "matching"]),
+        Is("all"),
+        "Of which messages all records are read; matching: of those in which a record may match.",
     ),
     key(
         "on_broken_rules",

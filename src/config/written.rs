@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer, de};
 
 use super::complaint::{complaint, key_of_value};
 use crate::decode;
+use crate::detect::prefilter::Validate;
 use crate::encode::Encoding;
 use crate::plan::Limits;
 
@@ -43,6 +44,8 @@ pub struct Written {
     pub static_membership: Option<bool>,
     /// [`super::Config::status_interval`]
     pub status_interval: Option<Time>,
+    /// [`super::Config::validate`]
+    pub validate: Option<Validate>,
     /// [`super::Config::threads`]
     pub threads: Option<usize>,
     /// [`super::Config::on_broken_rules`]
@@ -448,6 +451,7 @@ impl Written {
             broker_timeout: self.broker_timeout.or(under.broker_timeout),
             static_membership: self.static_membership.or(under.static_membership),
             status_interval: self.status_interval.or(under.status_interval),
+            validate: self.validate.or(under.validate),
             threads: self.threads.or(under.threads),
             on_broken_rules: self.on_broken_rules.or(under.on_broken_rules),
             on_replaced_source: self.on_replaced_source.or(under.on_replaced_source),

@@ -150,7 +150,9 @@ impl DetectStage {
             matches_partitions,
             config.message_bytes_max,
         )
+        .validating(config.validate)
         .with_lanes(pool.threads());
+        say_untold(&detector);
         Ok(DetectStage {
             pool,
             detector,
@@ -342,7 +344,9 @@ impl DetectStage {
             self.matches_partitions,
             self.config.message_bytes_max,
         )
+        .validating(self.config.validate)
         .with_lanes(self.pool.threads());
+        say_untold(&self.detector);
         for reading in self.readings.values() {
             self.detector.assign(reading.source, reading.next);
         }
@@ -495,5 +499,16 @@ impl Stage for DetectStage {
         let readings = self.readings.iter();
         let notes: Vec<_> = readings.map(|(of, reading)| note_of(of, reading)).collect();
         noting::note_at_end(&self.config, &self.health, &notes);
+    }
+}
+/// Warns of rules because of which all messages are read.
+fn say_untold(detector: &Detector) {
+    let untold = detector.untold();
+    if !untold.is_empty() {
+        tracing::warn!(
+            rules = untold.join(", "),
+            "validate = \"matching\" has no effect, every message is read: these rules ask for no \
+             rare text that must stand in a message; `watchfire rules check --cost` says more"
+        );
     }
 }

@@ -160,6 +160,7 @@ impl Status {
             delivery = delivery.name(),
             source_partitions = detecting.partitions,
             messages = detecting.counts.messages,
+            passed_over = detecting.counts.passed_over,
             records = detecting.counts.records,
             bytes = detecting.counts.bytes,
             matches = detecting.counts.matches,
