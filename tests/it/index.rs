@@ -153,7 +153,8 @@ fn a_backtest_that_does_not_read_all_finds_the_same() {
     assert_eq!(seen.passed_over, 0);
     let (matching, seen) = run(Validate::Matching);
     assert_eq!(matching, all);
-    assert!(seen.passed_over > seen.messages / 4, "{seen:?}");
+    // Many of them hold what the rules ask for, and where many do none is passed over for a while.
+    assert!(seen.passed_over > 100, "{seen:?}");
 }
 
 #[test]
