@@ -148,7 +148,7 @@ fn lag(of: Option<i64>) -> Number {
 }
 
 /// Every family, in the order of the documentation.
-pub const FAMILIES: [Family; 38] = [
+pub const FAMILIES: [Family; 39] = [
     gauge(
         "watchfire_build",
         "Always 1; the version is a label.",
@@ -231,6 +231,11 @@ pub const FAMILIES: [Family; 38] = [
     counter("watchfire_messages", "Source messages read.", |seen| {
         count(seen.detecting.counts.messages)
     }),
+    counter(
+        "watchfire_messages_passed_over",
+        "Those of them in which no record could match, of which all records were not read.",
+        |seen| count(seen.detecting.counts.passed_over),
+    ),
     counter("watchfire_bytes", "Bytes of them.", |seen| {
         count(seen.detecting.counts.bytes)
     }),
