@@ -14,8 +14,6 @@ mod foreign;
 
 mod found;
 
-mod mitre;
-
 mod condition;
 
 mod pieces;

@@ -120,6 +120,8 @@ mod json;
 
 pub mod nearest;
 
+pub mod mitre;
+
 pub mod import;
 
 pub mod export;

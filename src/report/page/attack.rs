@@ -4,24 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::{RuleRow, words};
 use super::html::{Column, Html};
-
-/// Tactics of ATT&CK for enterprises, in the order in which an attack meets them.
-const TACTICS: [(&str, &str); 14] = [
-    ("TA0043", "Reconnaissance"),
-    ("TA0042", "Resource Development"),
-    ("TA0001", "Initial Access"),
-    ("TA0002", "Execution"),
-    ("TA0003", "Persistence"),
-    ("TA0004", "Privilege Escalation"),
-    ("TA0005", "Defense Evasion"),
-    ("TA0006", "Credential Access"),
-    ("TA0007", "Discovery"),
-    ("TA0008", "Lateral Movement"),
-    ("TA0009", "Collection"),
-    ("TA0011", "Command and Control"),
-    ("TA0010", "Exfiltration"),
-    ("TA0040", "Impact"),
-];
+use crate::rule::mitre::TACTICS;
 
 /// The table of the tactics that a rule names.
 pub fn section(html: &mut Html, rows: &[RuleRow]) {

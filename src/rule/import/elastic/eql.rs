@@ -2,6 +2,7 @@
 
 use super::names::{Names, Value};
 use crate::rule::import::condition::Filter;
+use crate::rule::import::found;
 use crate::rule::import::pieces::{Piece, Pieces};
 use crate::rule::literal::Number;
 
@@ -81,11 +82,7 @@ pub fn tokens(query: &str) -> Result<Vec<Token>, String> {
             }
             c if c.is_alphabetic() || matches!(c, '_' | '@') => name(rest),
             _ => {
-                let sign = SIGNS.into_iter().find(|sign| rest.starts_with(sign));
-                let sign = sign.ok_or_else(|| {
-                    let shown = crate::escape::value(&first.to_string()).into_owned();
-                    format!("the query has `{shown}`, which is not known")
-                })?;
+                let sign = found::sign(rest, &SIGNS)?;
                 (Token::Sign(sign), sign.len())
             }
         };

@@ -8,8 +8,8 @@ use super::sequence;
 use crate::rule::import::condition::Filter;
 use crate::rule::import::draft::{Draft, Pattern};
 use crate::rule::import::found::Found;
-use crate::rule::import::mitre;
 use crate::rule::import::pieces::{Piece, Pieces};
+use crate::rule::mitre;
 use crate::time::Second;
 
 /// What has no key of its own in our rules, and is kept in comments.

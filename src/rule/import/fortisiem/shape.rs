@@ -4,7 +4,7 @@ use super::expression::{Names, parts};
 use super::operators::{self, Operator};
 use crate::rule::import::condition::Filter;
 use crate::rule::import::draft::{Draft, Pattern};
-use crate::rule::import::mitre;
+use crate::rule::mitre;
 use crate::time::Second;
 
 /// Subpatterns of a rule.

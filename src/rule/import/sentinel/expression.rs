@@ -208,7 +208,7 @@ impl Scope<'_> {
                 }
                 None => Err(unknown()),
             },
-            [Token::Sign("("), .., Token::Sign(")")] => {
+            [Token::Sign("("), .., Token::Sign(")")] | [Token::Sign("["), .., Token::Sign("]")] => {
                 let inner = tokens.get(1..tokens.len() - 1).unwrap_or_default();
                 let parts = split(inner, ",")
                     .into_iter()
@@ -221,15 +221,6 @@ impl Scope<'_> {
                 if dynamic.eq_ignore_ascii_case("dynamic") =>
             {
                 self.values_of(tokens.get(1..).unwrap_or_default(), depth + 1)
-            }
-            [Token::Sign("["), .., Token::Sign("]")] => {
-                let inner = tokens.get(1..tokens.len() - 1).unwrap_or_default();
-                let parts = split(inner, ",")
-                    .into_iter()
-                    .filter(|part| !part.is_empty());
-                let parts: Result<Vec<Vec<Token>>, String> =
-                    parts.map(|part| self.values_of(part, depth + 1)).collect();
-                Ok(parts?.concat())
             }
             _ => Err(unknown()),
         }

@@ -6,9 +6,9 @@ use crate::rule::import::dialect::Dialect;
 use crate::rule::import::draft::{Draft, Pattern};
 use crate::rule::import::fields::Table;
 use crate::rule::import::foreign::{entries, get, items, joined_at, text, text_at, texts_at};
-use crate::rule::import::found::Found;
-use crate::rule::import::mitre;
-use crate::rule::yaml::{self, Node};
+use crate::rule::import::found::{self, Found};
+use crate::rule::mitre;
+use crate::rule::yaml::Node;
 use crate::time::Second;
 
 /// What has no key of its own in our rules, and is kept in comments.
@@ -19,12 +19,13 @@ pub fn read(files: &[(String, String)]) -> Vec<Found> {
     let table = Table::of(Dialect::Sentinel);
     let mut found = Vec::new();
     for (file, text) in files {
-        let (documents, problems) = yaml::documents(text);
-        if let Some(problem) = problems.first() {
-            let message = format!("line {}: {}", problem.at.line, problem.message);
-            found.push(Found::of(file, file, Err(message)));
-            continue;
-        }
+        let documents = match found::documents(file, text) {
+            Ok(documents) => documents,
+            Err(refused) => {
+                found.push(refused);
+                continue;
+            }
+        };
         for document in &documents {
             let name = text_at(&document.root, "name").trim();
             let name = if name.is_empty() { file } else { name };

@@ -1,5 +1,7 @@
 //! The tokens of a query, and its parts.
 
+use crate::rule::import::found;
+
 /// A piece of a query.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Token {
@@ -78,11 +80,7 @@ pub fn tokens(query: &str) -> Result<Vec<Token>, String> {
                 )
             }
             _ => {
-                let sign = SIGNS.into_iter().find(|sign| rest.starts_with(sign));
-                let sign = sign.ok_or_else(|| {
-                    let shown = crate::escape::value(&first.to_string()).into_owned();
-                    format!("the query has `{shown}`, which is not known")
-                })?;
+                let sign = found::sign(rest, &SIGNS)?;
                 (Token::Sign(sign), sign.len())
             }
         };

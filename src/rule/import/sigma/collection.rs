@@ -11,8 +11,8 @@ use crate::rule::import::dialect::Dialect;
 use crate::rule::import::draft::{Draft, Pattern};
 use crate::rule::import::fields::{Source, Table};
 use crate::rule::import::foreign::{get, items, text, text_at};
-use crate::rule::import::found::{Found, Outcome};
-use crate::rule::yaml::{self, Content, Node};
+use crate::rule::import::found::{self, Found, Outcome};
+use crate::rule::yaml::{Content, Node};
 
 /// Documents of one file.
 const DOCUMENTS_MAX: usize = 5_000;
@@ -125,12 +125,13 @@ fn single(document: &Document, rule: &Result<Detected, String>, parts: &HashSet<
 fn documents(files: &[(String, String)], found: &mut Vec<Found>) -> Vec<Document> {
     let mut all = Vec::new();
     for (file, text) in files {
-        let (documents, problems) = yaml::documents(text);
-        if let Some(problem) = problems.first() {
-            let message = format!("line {}: {}", problem.at.line, problem.message);
-            found.push(Found::of(file, file, Err(message)));
-            continue;
-        }
+        let documents = match found::documents(file, text) {
+            Ok(documents) => documents,
+            Err(refused) => {
+                found.push(refused);
+                continue;
+            }
+        };
         if documents.is_empty() {
             found.push(Found::of(
                 file,

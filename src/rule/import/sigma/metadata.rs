@@ -2,7 +2,7 @@
 
 use crate::rule::import::draft::Draft;
 use crate::rule::import::foreign::{joined_at, text_at, texts_at};
-use crate::rule::import::mitre;
+use crate::rule::mitre;
 use crate::rule::yaml::Node;
 
 /// What has no key of its own in our rules, and is kept in comments.

@@ -1,7 +1,7 @@
-//! Names of MITRE ATT&CK's tactics.
+//! Names and ids of MITRE ATT&CK.
 
-/// Id and name; those whose name changed stand there with both.
-const TACTICS: [(&str, &str); 16] = [
+/// Tactics of ATT&CK for enterprises, id and name, in the order in which an attack meets them.
+pub const TACTICS: [(&str, &str); 14] = [
     ("TA0043", "Reconnaissance"),
     ("TA0042", "Resource Development"),
     ("TA0001", "Initial Access"),
@@ -9,8 +9,6 @@ const TACTICS: [(&str, &str); 16] = [
     ("TA0003", "Persistence"),
     ("TA0004", "Privilege Escalation"),
     ("TA0005", "Defense Evasion"),
-    ("TA0005", "Stealth"),
-    ("TA0112", "Defense Impairment"),
     ("TA0006", "Credential Access"),
     ("TA0007", "Discovery"),
     ("TA0008", "Lateral Movement"),
@@ -20,6 +18,9 @@ const TACTICS: [(&str, &str); 16] = [
     ("TA0040", "Impact"),
 ];
 
+/// Those that newer versions of ATT&CK have in the place of one of them.
+const NEWER: [(&str, &str); 2] = [("TA0005", "Stealth"), ("TA0112", "Defense Impairment")];
+
 /// The id and the name of a tactic, however its name is written.
 pub fn tactic(name: &str) -> Option<(&'static str, &'static str)> {
     let letters = |name: &str| -> String {
@@ -27,9 +28,8 @@ pub fn tactic(name: &str) -> Option<(&'static str, &'static str)> {
         letters.map(|c| c.to_ascii_lowercase()).collect()
     };
     let wanted = letters(name);
-    TACTICS
-        .into_iter()
-        .find(|(_, known)| letters(known) == wanted)
+    let mut known = TACTICS.into_iter().chain(NEWER);
+    known.find(|(_, known)| letters(known) == wanted)
 }
 
 /// A tactic's id, if it is one: `TA0002`.
