@@ -31,7 +31,7 @@ use super::pool::Pool;
 use super::rules_topic::Known;
 use super::sink::{Rhythm, Sink, Undone};
 use super::stage::commits::{Commits, WAIT, WAIT_MIN};
-use super::stage::{self, Basis, Next, Stage};
+use super::stage::{self, Basis, Next, Ready, Stage};
 use super::status::{Said, Status};
 use super::store::Store;
 use super::topics::Names;
@@ -103,8 +103,6 @@ pub struct CorrelateStage {
     warned: Warned,
     /// Messages without the broker's timestamp were met, and that was logged.
     warned_of_timestamps: bool,
-    /// Called when the group has answered for the first time.
-    ready: Option<Box<dyn FnOnce() + Send>>,
 }
 
 /// The rules topic, as the stage needs it.
@@ -133,7 +131,6 @@ impl CorrelateStage {
         Rules { known, noting }: Rules,
         store: Store,
         sink: Sink,
-        ready: Box<dyn FnOnce() + Send>,
     ) -> Result<CorrelateStage> {
         let Basis {
             config,
@@ -169,16 +166,16 @@ impl CorrelateStage {
             others: Others::default(),
             warned: Warned::default(),
             warned_of_timestamps: false,
-            ready: Some(ready),
         })
     }
 
     /// Folds until the process is to stop; then commits what it has and leaves the group.
-    pub fn run(mut self) -> Result<()> {
+    /// `ready` is called when the group has answered for the first time.
+    pub fn run(mut self, ready: Ready) -> Result<()> {
         let matches = [Names::of(&self.config.app).matches.to_string()];
         let member = Member::new(&self.config, &self.identity, "correlate", &matches);
         let health = Arc::clone(&self.health);
-        let ended = stage::run(&mut self, &health, member);
+        let ended = stage::run(&mut self, &health, member, ready);
         // The store and the client are closed before the process ends.
         ended.and(self.commits.end())
     }
@@ -444,12 +441,6 @@ impl Stage for CorrelateStage {
 
     fn mend(&mut self, _: &Arc<Group>, error: anyhow::Error) -> Result<()> {
         Err(error)
-    }
-
-    fn is_member(&mut self) {
-        if let Some(ready) = self.ready.take() {
-            ready();
-        }
     }
 
     fn note_at_end(&self) {

@@ -24,7 +24,7 @@ use super::pool::Pool;
 use super::reload::{Ask, Plans};
 use super::sink::{Rhythm, Sink, Undone};
 use super::stage::commits::{Commits, WAIT};
-use super::stage::{self, Basis, Next, Stage};
+use super::stage::{self, Basis, Next, Ready, Stage};
 use super::status::Status;
 use super::topics::Names;
 use crate::config::Config;
@@ -120,8 +120,6 @@ pub struct DetectStage {
     /// Messages read since the last commit began that may have been read in an epoch before.
     perhaps_again: u64,
     last_mark: Instant,
-    /// Called when the group has answered for the first time.
-    ready: Option<Box<dyn FnOnce() + Send>>,
 }
 
 impl DetectStage {
@@ -131,7 +129,6 @@ impl DetectStage {
         plans: Plans,
         matches_partitions: u32,
         sink: Sink,
-        ready: Box<dyn FnOnce() + Send>,
     ) -> Result<DetectStage> {
         let Basis {
             config,
@@ -177,15 +174,15 @@ impl DetectStage {
             in_doubt: false,
             perhaps_again: 0,
             last_mark: clock::instant(),
-            ready: Some(ready),
         })
     }
 
     /// Reads until the process is to stop; then commits what it has and leaves the group.
-    pub fn run(mut self) -> Result<()> {
+    /// `ready` is called when the group has answered for the first time.
+    pub fn run(mut self, ready: Ready) -> Result<()> {
         let member = Member::new(&self.config, &self.identity, "detect", &self.config.sources);
         let health = Arc::clone(&self.health);
-        let ended = stage::run(&mut self, &health, member);
+        let ended = stage::run(&mut self, &health, member, ready);
         // The client is closed before the process ends.
         ended.and(self.commits.end())
     }
@@ -486,12 +483,6 @@ impl Stage for DetectStage {
         match error.is::<Gone>() {
             true => self.look_again(group),
             false => Err(error),
-        }
-    }
-
-    fn is_member(&mut self) {
-        if let Some(ready) = self.ready.take() {
-            ready();
         }
     }
 

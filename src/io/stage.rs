@@ -108,18 +108,25 @@ pub trait Stage {
     /// An error that ends the loop, unless something can be done about it.
     fn mend(&mut self, group: &Arc<Group>, error: anyhow::Error) -> Result<()>;
 
-    /// Called when the group has answered.
-    fn is_member(&mut self);
-
     /// Notes how far everything was committed: it is the end.
     fn note_at_end(&self);
 }
 
+/// Called once.
+pub type Ready = Box<dyn FnOnce() + Send>;
+
 /// Runs a stage until the process is to stop; then commits what it has and leaves the group.
-pub fn run(stage: &mut impl Stage, health: &Health, mut member: Member) -> Result<()> {
+/// `ready` is called when the group has answered for the first time.
+pub fn run(
+    stage: &mut impl Stage,
+    health: &Health,
+    mut member: Member,
+    ready: Ready,
+) -> Result<()> {
+    let mut ready = Some(ready);
     let mut group = member.join()?;
     while !health.stopping() {
-        let turned = turn(stage, &group).or_else(|error| stage.mend(&group, error));
+        let turned = turn(stage, &group, &mut ready).or_else(|error| stage.mend(&group, error));
         if let Err(error) = turned {
             // Nothing may be on its way any more.
             stage.commits().wait_out();
@@ -134,10 +141,16 @@ pub fn run(stage: &mut impl Stage, health: &Health, mut member: Member) -> Resul
 }
 
 /// Does what is next.
-fn turn<S: Stage>(stage: &mut S, group: &Arc<Group>) -> Result<()> {
+fn turn<S: Stage>(stage: &mut S, group: &Arc<Group>, ready: &mut Option<Ready>) -> Result<()> {
     match stage.next(group)? {
         Next::Messages(messages) => stage.read(&messages),
-        Next::Assigned(partitions) => assign(stage, group, &partitions),
+        Next::Assigned(partitions) => {
+            assign(stage, group, &partitions)?;
+            if let Some(ready) = ready.take() {
+                ready();
+            }
+            Ok(())
+        }
         Next::Revoked(revoked) => revoke(stage, group, &revoked),
         Next::Commit => {
             stage.begin(group)?;
@@ -194,9 +207,7 @@ fn assign<S: Stage>(stage: &mut S, group: &Arc<Group>, partitions: &[Partition])
     let offsets = stage.open(group, partitions)?;
     group.assign(&offsets)?;
     group.resume(partitions)?;
-    stage.settle(group)?;
-    stage.is_member();
-    Ok(())
+    stage.settle(group)
 }
 
 /// Finishes what has begun, and gives partitions back.

@@ -121,12 +121,10 @@ impl Tail {
     /// The brokers cannot be reached, or have no such topic.
     pub fn open(config: &Config, health: &Arc<Health>, topic: &str, range: Range) -> Result<Tail> {
         let existing = topics::partitions(config, health, START_PATIENCE)?;
-        let Some(count) = existing.get(topic) else {
+        let partitions = group::partitions_of([topic], &existing);
+        if partitions.is_empty() {
             bail!("topic {topic} does not exist on {}", health.brokers());
-        };
-        let partitions: Vec<Partition> = (0..*count)
-            .map(|number| (topic.to_owned(), number.cast_signed()))
-            .collect();
+        }
         let reader = Arc::new(client::reader(config, health, true)?);
         let find = |place: Offset| {
             health.patiently(

@@ -20,7 +20,7 @@ use super::pool::Pool;
 use super::reload::{Ask, Plans, Reloader};
 use super::rule_set::{self, RuleSet};
 use super::sink::Sink;
-use super::stage::Basis;
+use super::stage::{Basis, Ready};
 use super::status::Status;
 use super::topics;
 use super::{correlate, detect};
@@ -196,10 +196,6 @@ fn start(
     let delivery = detect_sink.delivery();
     let correlate_sink = sink(config, &identity, "correlate", &id, Some(delivery))?;
     let (tell, reports) = unbounded_channel();
-    let ready = || -> Box<dyn FnOnce() + Send> {
-        let tell = tell.clone();
-        Box::new(move || report(&tell, Report::Ready))
-    };
     let sink = correlate_sink;
     let noting = Noting::new(ask.clone());
     let rules = correlate::Rules { known, noting };
@@ -209,7 +205,7 @@ fn start(
         status: Arc::clone(&status),
         pool: Arc::new(Pool::start(config.threads)?),
     };
-    let correlate = correlate::CorrelateStage::new(basis.clone(), rules, store, sink, ready())?;
+    let correlate = correlate::CorrelateStage::new(basis.clone(), rules, store, sink)?;
     let (plans, newer) = channel();
     let reloader = Reloader::new(
         config,
@@ -220,9 +216,9 @@ fn start(
     );
     let plans = Plans { in_use, newer, ask };
     let sink = detect_sink;
-    let detect = detect::DetectStage::new(basis, plans, matches, sink, ready())?;
-    spawn("correlate", &tell, move || correlate.run())?;
-    spawn("detect", &tell, move || detect.run())?;
+    let detect = detect::DetectStage::new(basis, plans, matches, sink)?;
+    spawn("correlate", &tell, move |ready| correlate.run(ready))?;
+    spawn("detect", &tell, move |ready| detect.run(ready))?;
     std::thread::Builder::new()
         .name("reload".to_owned())
         .spawn(move || reloader.run())
@@ -249,13 +245,16 @@ fn sink(
 fn spawn(
     stage: &'static str,
     tell: &UnboundedSender<Report>,
-    run: impl FnOnce() -> Result<()> + Send + 'static,
+    run: impl FnOnce(Ready) -> Result<()> + Send + 'static,
 ) -> Result<()> {
     let tell = tell.clone();
+    let is_ready = tell.clone();
+    let ready: Ready = Box::new(move || report(&is_ready, Report::Ready));
     std::thread::Builder::new()
         .name(stage.to_owned())
         .spawn(move || {
-            let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run))
+            let run = std::panic::AssertUnwindSafe(|| run(ready));
+            let ended = std::panic::catch_unwind(run)
                 .unwrap_or_else(|_| Err(anyhow!("the stage panicked; this is a bug in watchfire")));
             report(&tell, Report::Ended(stage, ended));
         })?;

@@ -15,7 +15,7 @@ use super::input::{Batch, EachBatch, Message, Reading};
 use crate::config::Config;
 use crate::io::client::{self, Callbacks, Health, START_PATIENCE};
 use crate::io::clock;
-use crate::io::group::{self, Partition, look_up};
+use crate::io::group::{self, look_up};
 use crate::io::topics;
 use crate::time::Millis;
 
@@ -63,12 +63,10 @@ impl TopicRange {
     pub fn find(cluster: &Cluster, topic: &str, (from, to): (Bound, Bound)) -> Result<TopicRange> {
         let Cluster { config, health } = cluster;
         let existing = topics::partitions(config, health, START_PATIENCE)?;
-        let Some(count) = existing.get(topic) else {
+        let partitions = group::partitions_of([topic], &existing);
+        if partitions.is_empty() {
             bail!("topic {topic} does not exist on {}", health.brokers());
-        };
-        let partitions: Vec<Partition> = (0..*count)
-            .map(|number| (topic.to_owned(), number.cast_signed()))
-            .collect();
+        }
         let reader = client::reader(config, health, false)?;
         let find = |bound: Bound| {
             let place = match bound {
