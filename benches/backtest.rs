@@ -24,7 +24,7 @@ use watchfire::detect::prefilter::Validate;
 use watchfire::generate::{Generator, Options};
 use watchfire::io::backtest::input::{Reading, Source};
 use watchfire::io::backtest::{self, Request};
-use watchfire::io::{clock, rule_files};
+use watchfire::io::{clock, disk::rule_files};
 use watchfire::plan::Plan;
 use watchfire::rule::Texts;
 

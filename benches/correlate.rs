@@ -22,7 +22,7 @@ use tempfile::TempDir;
 use watchfire::encode::Encoding;
 use watchfire::fold::key::pane::Origin;
 use watchfire::io::clock;
-use watchfire::io::store::{Budget, Owner, Store};
+use watchfire::io::disk::store::{Budget, Owner, Store};
 use watchfire::matches::{Input, MatchedRecord, PatternMatch};
 use watchfire::record::Hash;
 use watchfire::replay::Replay;

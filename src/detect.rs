@@ -16,6 +16,7 @@ mod several;
 mod sharing;
 #[cfg(test)]
 mod tests;
+mod value;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,8 +25,6 @@ pub use dead_letter::{DeadLetter, Letterhead};
 #[cfg(test)]
 pub(crate) use facet::Facet;
 pub use lane::{Incoming, Share};
-#[cfg(test)]
-pub(crate) use matcher::input;
 pub use matcher::{Found, Matcher, Record};
 pub use outbox::MATCH_TOO_LARGE;
 
@@ -147,7 +146,6 @@ impl Reading {
 /// same with one lane.
 pub struct Detector {
     lanes: Vec<Lane>,
-    validate: Validate,
     plan: Arc<Plan>,
     readings: BTreeMap<SourcePartition, Reading>,
     outbox: Outbox,
@@ -160,7 +158,6 @@ impl Detector {
         let outbox = Outbox::new(&plan, matches_partitions, message_bytes_max);
         Detector {
             lanes: vec![Lane::new(&plan, Validate::All, outbox.emptied())],
-            validate: Validate::All,
             outbox,
             readings: BTreeMap::new(),
             plan,
@@ -170,8 +167,14 @@ impl Detector {
     /// The same with so many lanes, at least one.
     #[must_use]
     pub fn with_lanes(mut self, lanes: usize) -> Detector {
-        let lane = || Lane::new(&self.plan, self.validate, self.outbox.emptied());
-        self.lanes.resize_with(lanes.max(1), lane);
+        self.lanes.truncate(lanes.max(1));
+        if let Some(first) = self.lanes.first() {
+            let others = lanes.saturating_sub(self.lanes.len());
+            let others: Vec<Lane> = std::iter::repeat_with(|| first.beside())
+                .take(others)
+                .collect();
+            self.lanes.extend(others);
+        }
         self
     }
 
@@ -179,8 +182,7 @@ impl Detector {
     #[must_use]
     pub fn validating(mut self, validate: Validate) -> Detector {
         let lanes = self.lanes.len();
-        self.lanes.clear();
-        self.validate = validate;
+        self.lanes = vec![Lane::new(&self.plan, validate, self.outbox.emptied())];
         self.with_lanes(lanes)
     }
 

@@ -163,8 +163,10 @@ pub struct LoadedRule {
     pub meaning: u32,
     /// The settings that apply to it.
     pub settings: Settings,
-    /// The rule itself. Its attribute places are its own, not those of a table in use.
+    /// The rule itself.
     pub rule: Rule,
+    /// What it reads of events: the table that its attribute places are of.
+    pub attributes: Attributes,
     /// How far the rule looks.
     pub reach: Reach,
     /// By pattern: how many values each of its aggregates keeps.
@@ -342,7 +344,8 @@ impl LoadedRule {
     ///
     /// The text is not exactly one valid rule: says where and why.
     pub fn new(entry_hash: Hash, entry: &RuleEntry, lists: &Lists) -> Result<LoadedRule, String> {
-        let rules = rule::parse_with("rule", &entry.text, lists, &mut Attributes::default());
+        let mut attributes = Attributes::default();
+        let rules = rule::parse_with("rule", &entry.text, lists, &mut attributes);
         let rules = rules.map_err(|errors| rule::in_one_line(&errors))?;
         let [rule]: [Rule; 1] = rules
             .try_into()
@@ -363,6 +366,7 @@ impl LoadedRule {
             tells_events_apart: rule.patterns.iter().any(keeps_some)
                 || rule.condition.needs_two_events(),
             labels: Labels::of(&rule),
+            attributes,
             rule,
         })
     }

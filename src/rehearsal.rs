@@ -110,7 +110,9 @@ fn detect(plan: &Plan, test: &RuleTest) -> (Vec<MatchedRecord>, Vec<Refused>) {
     let mut matcher = Matcher::new(plan);
     let (mut matched, mut refused) = (Vec::new(), Vec::new());
     for (offset, event) in (0_i64..).zip(&test.events) {
-        matcher.each_record(event.as_bytes(), None, &mut |record| {
+        let message = matcher.message(event.as_bytes(), None);
+        let mut records = matcher.records(&message);
+        while let Some(record) = records.next() {
             let position = Position {
                 epoch: 0,
                 offset,
@@ -127,7 +129,7 @@ fn detect(plan: &Plan, test: &RuleTest) -> (Vec<MatchedRecord>, Vec<Refused>) {
                 } => matched.push(MatchedRecord { position, ..found }),
                 Found::Event { matched: None, .. } => {}
             }
-        });
+        }
     }
     (matched, refused)
 }

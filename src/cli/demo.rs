@@ -17,11 +17,11 @@ use crate::encode::read::IncidentReader;
 use crate::fold::key::pane::Origin;
 use crate::generate::{Generator, Options};
 use crate::incident::Incident;
-use crate::io::client::Health;
 use crate::io::clock;
 use crate::io::demo::{Brokers, play};
-use crate::io::tail::{self, Begin, Range};
-use crate::io::topics::Names;
+use crate::io::kafka::client::Health;
+use crate::io::kafka::tail::{self, Begin, Range};
+use crate::io::kafka::topics::Names;
 use crate::io::worker::{self, Beginning, Failure, Properties};
 use crate::matches::MatchedRecord;
 use crate::record::Position;
@@ -287,15 +287,17 @@ fn replay(sent: &[Vec<u8>]) -> Result<(u64, Vec<Incident>)> {
     let mut matcher = Matcher::new(&plan);
     let mut replay = Replay::new(plan);
     let topic = replay.topic(TOPIC);
-    let mut records = 0;
+    let mut count = 0;
     for ((value, number), partition) in sent.iter().zip(0_i64..).zip((0..PARTITIONS).cycle()) {
         let offset = number / i64::from(PARTITIONS);
         let origin = Origin {
             topic,
             partition: partition.unsigned_abs(),
         };
-        matcher.each_record(value, None, &mut |record| {
-            records += 1;
+        let message = matcher.message(value, None);
+        let mut records = matcher.records(&message);
+        while let Some(record) = records.next() {
+            count += 1;
             if let Found::Event {
                 matched: Some(found),
                 ..
@@ -308,7 +310,7 @@ fn replay(sent: &[Vec<u8>]) -> Result<(u64, Vec<Incident>)> {
                 };
                 replay.add(&MatchedRecord { position, ..found }, origin);
             }
-        });
+        }
     }
-    Ok((records, replay.finish()))
+    Ok((count, replay.finish()))
 }

@@ -14,13 +14,14 @@ use anyhow::{Context as _, Result};
 use super::backtest::input::{self, Input};
 use super::screen;
 use super::settings::{Connection, USAGE};
-use crate::decode::{self, Decoded, Decoder, Refused, Reject};
+use crate::decode::{self, Decoder, Refused, Reject};
 use crate::escape;
 use crate::event::{Attributes, Event};
-use crate::io::backtest::input::{Batch, Message, Source, read};
+use crate::io::backtest::batch::Batch;
+use crate::io::backtest::input::{Source, read};
 use crate::io::backtest::topic::Cluster;
-use crate::io::files::{self, Reading};
-use crate::io::{clock, interrupt, rule_files};
+use crate::io::disk::files::{self, Reading};
+use crate::io::{clock, disk::rule_files, interrupt};
 use crate::normalise;
 use crate::rule::Filter;
 use crate::rule::own::Own;
@@ -198,6 +199,8 @@ struct At<'a> {
     offset: i64,
     /// From 0.
     index: u32,
+    /// The record as received.
+    bytes: &'a [u8],
 }
 
 /// As a person says it.
@@ -255,86 +258,73 @@ impl Shown<'_> {
         counts: &mut Counts,
         told: &mut Told<'_>,
     ) -> Result<()> {
-        let mut result = Ok(());
         for message in batch.messages() {
             counts.messages += 1;
-            each_record(decoder, &message, &mut |decoded| {
-                let at = At {
-                    source,
-                    partition: batch.partition,
-                    offset: message.offset,
-                    index: decoded.index,
-                };
-                if result.is_ok() {
-                    result = self.record(&at, decoded, counts, told);
+            let at = |index, bytes| At {
+                source,
+                partition: batch.partition,
+                offset: message.offset,
+                index,
+                bytes,
+            };
+            if message.is_too_large {
+                let refused = Refused::one(Reject::MessageTooLarge, String::new());
+                self.refused(&at(0, message.bytes), &refused, counts, told)?;
+                continue;
+            }
+            let read = decoder.message(message.bytes, message.timestamp);
+            let mut records = decoder.records(&read);
+            while let Some(record) = records.next() {
+                let at = at(record.index, record.bytes);
+                match record.outcome {
+                    Ok(event) => self.event(&at, event.whole(), counts, told)?,
+                    Err(refused) => self.refused(&at, refused, counts, told)?,
                 }
-            });
+            }
         }
         batch.clear();
-        result
-    }
-
-    fn record(
-        &self,
-        at: &At<'_>,
-        decoded: &Decoded<'_, '_>,
-        counts: &mut Counts,
-        told: &mut Told<'_>,
-    ) -> Result<()> {
-        match decoded.outcome {
-            Ok(event) => {
-                counts.events += 1;
-                counts.unrecognised += u64::from(!event.is_recognised);
-                if self.filter.is_none_or(|filter| filter.matches(event)) {
-                    counts.shown += 1;
-                    self.event(at, decoded, event, told)?;
-                }
-                Ok(())
-            }
-            Err(refused) => {
-                counts.refused += refused.count();
-                match told {
-                    Told::Lines(_) if self.filter.is_some() => Ok(()),
-                    Told::Lines(lines) => lines.refused(at, decoded, refused),
-                    Told::Summary(summary) => {
-                        summary.refused(at, refused);
-                        Ok(())
-                    }
-                }
-            }
-        }
+        Ok(())
     }
 
     fn event(
         &self,
         at: &At<'_>,
-        decoded: &Decoded<'_, '_>,
         event: &Event<'_>,
+        counts: &mut Counts,
         told: &mut Told<'_>,
     ) -> Result<()> {
+        counts.events += 1;
+        counts.unrecognised += u64::from(!event.is_recognised);
+        if self.filter.is_some_and(|filter| !filter.matches(event)) {
+            return Ok(());
+        }
+        counts.shown += 1;
         match told {
-            Told::Lines(lines) => lines.event(at, decoded, event, self.attributes),
+            Told::Lines(lines) => lines.event(at, event, self.attributes),
             Told::Summary(summary) => {
                 summary.event(at, event, self.attributes);
                 Ok(())
             }
         }
     }
-}
 
-/// Calls `each` for every record of a message.
-fn each_record(decoder: &Decoder, message: &Message<'_>, each: &mut dyn FnMut(&Decoded<'_, '_>)) {
-    if message.is_too_large {
-        let refused = Refused::one(Reject::MessageTooLarge, String::new());
-        return each(&Decoded {
-            index: 0,
-            bytes: message.bytes,
-            outcome: Err(&refused),
-        });
+    fn refused(
+        &self,
+        at: &At<'_>,
+        refused: &Refused,
+        counts: &mut Counts,
+        told: &mut Told<'_>,
+    ) -> Result<()> {
+        counts.refused += refused.count();
+        match told {
+            Told::Lines(_) if self.filter.is_some() => Ok(()),
+            Told::Lines(lines) => lines.refused(at, refused),
+            Told::Summary(summary) => {
+                summary.refused(at, refused);
+                Ok(())
+            }
+        }
     }
-    decoder.decode(message.bytes, message.timestamp, &mut |decoded| {
-        each(&decoded)
-    });
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use super::{rules_cost, screen};
 use crate::config::ForRules;
 use crate::escape;
 use crate::event::Attributes;
-use crate::io::rule_files;
+use crate::io::disk::rule_files;
 use crate::plan::{hubs, retention};
 use crate::rehearsal::{self, Failure};
 use crate::rule::import::dialect::Dialect;
@@ -303,7 +303,7 @@ mod tests {
     #[test]
     fn the_rules_shipped_are_valid() {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/rules");
-        let texts = crate::io::rule_files::load(&[folder.into()], &[]).unwrap();
+        let texts = crate::io::disk::rule_files::load(&[folder.into()], &[]).unwrap();
         let (text, valid) = report(&texts, &usual(), plain(Form::Text));
         assert!(valid && text.ends_with(" files: valid\n"), "{text}");
     }
@@ -380,7 +380,7 @@ mod tests {
     #[test]
     fn the_configuration_decides_what_is_said() {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/rules");
-        let texts = crate::io::rule_files::load(&[folder.into()], &[]).unwrap();
+        let texts = crate::io::disk::rule_files::load(&[folder.into()], &[]).unwrap();
         let mut with = usual();
         with.settings.lateness = 3 * 86_400;
         with.sources = vec!["insights-activity-logs".to_owned()];
@@ -453,7 +453,7 @@ mod tests {
     #[test]
     fn prints_rules_that_read_as_themselves() {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/rules");
-        let texts = crate::io::rule_files::load(&[folder.into()], &[]).unwrap();
+        let texts = crate::io::disk::rule_files::load(&[folder.into()], &[]).unwrap();
         let (printed, _) = report(&texts, &usual(), plain(Form::Rules));
         let again = Texts {
             rules: vec![("printed".to_string(), printed.clone())],

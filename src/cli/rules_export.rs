@@ -9,7 +9,7 @@ use clap::ValueEnum;
 use super::screen;
 use crate::escape;
 use crate::event::Attributes;
-use crate::io::{foreign_files, rule_files};
+use crate::io::disk::{foreign_files, rule_files};
 use crate::rule::export::{self, Exported};
 
 /// Write rules as FortiSIEM's XML.

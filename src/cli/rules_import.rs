@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::screen;
 use crate::escape;
-use crate::io::foreign_files::{self, Foreign};
+use crate::io::disk::foreign_files::{self, Foreign};
 use crate::rule::import::dialect::Dialect;
 use crate::rule::import::report::{Import, Row, State};
 use crate::rule::import::run::import;

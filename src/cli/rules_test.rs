@@ -12,7 +12,7 @@ use super::explanation::{self, Explanation};
 use super::screen;
 use crate::escape;
 use crate::event::Attributes;
-use crate::io::rule_files;
+use crate::io::disk::rule_files;
 use crate::rule::{Rule, RuleTest};
 use play::{Played, play};
 

@@ -7,7 +7,7 @@ use anyhow::Result;
 use super::settings::{Settings, USAGE};
 use super::{log, screen};
 use crate::escape;
-use crate::io::client;
+use crate::io::kafka::client;
 use crate::io::worker::{self, Failure};
 use crate::version;
 

@@ -7,7 +7,7 @@ use std::io::{self, IsTerminal as _, Write};
 use std::process::ExitCode;
 
 use crate::escape;
-use crate::io::client;
+use crate::io::kafka::client;
 
 /// The exit code where nobody reads standard output any more: that of a program which the signal
 /// for it has ended (128 + SIGPIPE), as `cat` and `grep` are.

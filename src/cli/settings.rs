@@ -12,7 +12,7 @@ use crate::config::{self, Config, Input, Written, looks_secret};
 use crate::detect::prefilter::Validate;
 use crate::io::backtest::topic::Cluster;
 use crate::io::cgroup;
-use crate::io::client::Health;
+use crate::io::kafka::client::Health;
 
 /// What was wrong with the command line, the configuration or the rules.
 pub const USAGE: u8 = 2;

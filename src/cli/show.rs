@@ -16,9 +16,9 @@ use crate::encode::json;
 use crate::encode::read::IncidentReader;
 use crate::escape;
 use crate::incident::{Evidence, Incident};
-use crate::io::client::Health;
-use crate::io::tail::{self, Begin, Range};
-use crate::io::topics::Names;
+use crate::io::kafka::client::Health;
+use crate::io::kafka::tail::{self, Begin, Range};
+use crate::io::kafka::topics::Names;
 use crate::record::Hash;
 use crate::time::{Millis, rfc3339};
 

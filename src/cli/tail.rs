@@ -12,9 +12,9 @@ use crate::encode::json;
 use crate::encode::read::IncidentReader;
 use crate::escape;
 use crate::incident::Incident;
-use crate::io::client::Health;
-use crate::io::tail::{self, Begin, Published, Range};
-use crate::io::topics::Names;
+use crate::io::kafka::client::Health;
+use crate::io::kafka::tail::{self, Begin, Published, Range};
+use crate::io::kafka::topics::Names;
 
 /// Show incidents as they are published.
 ///

@@ -9,10 +9,13 @@ use super::settings::{Settings, USAGE};
 use super::{log, screen};
 use crate::config::Config;
 use crate::escape;
-use crate::io::client::{Health, START_PATIENCE, chain};
-use crate::io::loss::{self, Loss};
-use crate::io::topics::{Creation, Deviation, Names, Wanted, azure};
-use crate::io::{replaced, rule_set, rules_topic, topics};
+use crate::io::kafka::client::{Health, START_PATIENCE, chain};
+use crate::io::kafka::loss::{self, Loss};
+use crate::io::kafka::topics::{Creation, Deviation, Names, Wanted, azure};
+use crate::io::{
+    disk::rule_set,
+    kafka::{replaced, rules_topic, topics},
+};
 use crate::plan::Catalogue;
 use crate::plan::epochs::BeginAt;
 use crate::plan::retention::Needs;

@@ -1,7 +1,9 @@
 //! Records that were refused together, each by itself again.
 
-use super::Decoder;
-use super::envelope::{Place, Reader, with_bad_bytes_masked};
+use std::borrow::Cow;
+
+use super::reader::{Place, Records};
+use super::{Decoder, Message, with_bad_bytes_masked};
 
 /// What may stand between two records: it belongs to none.
 const BETWEEN: &[u8] = b" \t\r\n,[]";
@@ -27,17 +29,16 @@ impl Decoder {
 
     /// Where the records begin and end that stand one after the other at a place.
     fn pieces(&self, bytes: &[u8], place: Place) -> Vec<(usize, usize)> {
-        let text = with_bad_bytes_masked(bytes);
-        let mut ignore = |_: super::Drafted<'_, '_, '_>| ();
-        let mut reader = Reader::new(self, bytes, &text, None, &mut ignore);
-        reader.pieces = Some(Vec::new());
-        match place {
-            Place::Top => reader.message(),
-            Place::Records => {
-                reader.elements(0, place);
-            }
-        }
-        reader.pieces.unwrap_or_default()
+        let message = Message {
+            bytes,
+            text: Cow::Owned(with_bad_bytes_masked(bytes)),
+            timestamp: None,
+            refused: None,
+        };
+        let mut records = Records::at(self, &message, place);
+        records.pieces = Some(Vec::new());
+        while records.next().is_some() {}
+        records.pieces.unwrap_or_default()
     }
 }
 
@@ -68,11 +69,13 @@ mod tests {
     /// The dead letters of a message: how many records each holds, and its bytes.
     fn letters(decoder: &Decoder, message: &[u8]) -> Vec<(u64, Vec<u8>)> {
         let mut letters = Vec::new();
-        decoder.decode(message, None, &mut |decoded| {
-            if let Err(refused) = decoded.outcome {
-                letters.push((Refused::count(refused), decoded.bytes.to_vec()));
+        let message = decoder.message(message, None);
+        let mut records = decoder.records(&message);
+        while let Some(record) = records.next() {
+            if let Err(refused) = record.outcome {
+                letters.push((Refused::count(refused), record.bytes.to_vec()));
             }
-        });
+        }
         letters
     }
 

@@ -8,7 +8,7 @@ use crate::slots::Slots;
 use crate::time::Millis;
 
 /// An event in the making.
-pub(crate) struct Draft<'d, 't> {
+pub struct Draft<'d, 't> {
     decoder: &'d Decoder,
     recipes: &'d Recipes,
     event: &'d mut Event<'t>,
@@ -75,6 +75,12 @@ impl<'d, 't> Draft<'d, 't> {
         self.event.is_recognised = is_recognised;
     }
 
+    /// Values that were left out of it, for they are nested too deep in a text that was read as
+    /// JSON.
+    pub(super) fn hidden(&self) -> u64 {
+        self.slots.hidden
+    }
+
     /// When it happened.
     pub(crate) fn time(&self) -> Millis {
         self.event.time
@@ -104,7 +110,7 @@ impl<'d, 't> Draft<'d, 't> {
     }
 
     /// All of it.
-    pub(crate) fn whole(mut self) -> &'d Event<'t> {
+    pub fn whole(mut self) -> &'d Event<'t> {
         self.complete();
         self.event
     }

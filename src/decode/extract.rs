@@ -7,8 +7,8 @@
 use std::borrow::Cow;
 
 use super::json::{Fault, Quoted, Scanner};
-use super::selectors::{self, Conditions, Elements, Wanted};
-use super::trie::{Below, Holds};
+use super::trie::{Below, Conditions, Holds};
+use super::wanted::{self, Elements, Wanted};
 use super::{Decoder, repair, trie};
 use crate::event::Value;
 use crate::slots::Slots;
@@ -193,7 +193,7 @@ impl<'x, 's, 'v, L: Fn(&'x str) -> Cow<'s, str> + Copy> Walk<'x, 's, 'v, L> {
         let start = self.scanner.at;
         let hidden = self.slots.hidden;
         let mut elements = Elements::of(node);
-        for selectors in selectors::all(node) {
+        for selectors in wanted::all(node) {
             let mut conditions = selectors.conditions();
             self.conditions(&mut conditions, depth + 1)?;
             elements.extend(conditions.held());

@@ -5,28 +5,31 @@
 //! neighbours are read on. Nothing is lost without a word: every record becomes an event or a
 //! [`Reject`].
 
+mod answer;
 mod apart;
 mod draft;
 mod envelope;
 mod extract;
 mod json;
 mod plain;
+mod reader;
 mod recover;
 mod refuse;
 mod reject;
 mod repair;
-mod selectors;
+mod resume;
 mod survey;
 mod trie;
+mod wanted;
 
 use trie::Holds;
 
 #[cfg(test)]
 mod tests;
 
-use std::cell::OnceCell;
+use std::borrow::Cow;
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Serialize};
 
@@ -37,28 +40,37 @@ use crate::rule::own::{Own, OwnFamily};
 use crate::slots::Slots;
 use crate::time::Millis;
 
-pub(crate) use draft::Draft;
+pub use draft::Draft;
+pub use reader::Records;
 pub use reject::{ByReason, Refused, Reject};
 
+/// A message that is to be read.
+pub struct Message<'m> {
+    /// As received.
+    bytes: &'m [u8],
+    /// The same, byte for byte, as UTF-8: what is not becomes `?`.
+    text: Cow<'m, str>,
+    timestamp: Option<Millis>,
+    /// Why none of it is read.
+    refused: Option<Refused>,
+}
+
+impl Message<'_> {
+    /// When the broker got it, where that can be.
+    pub fn timestamp(&self) -> Option<Millis> {
+        self.timestamp
+    }
+}
+
 /// What became of one record, or of neighbours that were refused.
-pub struct Decoded<'m, 'e> {
+pub struct Record<'m, 'r> {
     /// Place of the record in its message, from 0; of several the first one's.
     pub index: u32,
     /// The record's bytes as received, without outer blanks and before any repair; of several all
     /// from the first to the last; the whole message where its envelope fails.
     pub bytes: &'m [u8],
     /// The event, or why there is none.
-    pub outcome: Result<&'e Event<'e>, &'e Refused>,
-}
-
-/// The same, of which an event is still in the making.
-pub(crate) struct Drafted<'m, 'd, 't> {
-    /// As of [`Decoded`].
-    pub(crate) index: u32,
-    /// The same.
-    pub(crate) bytes: &'m [u8],
-    /// The event, or why there is none.
-    pub(crate) outcome: Result<Draft<'d, 't>, &'d Refused>,
+    pub outcome: Result<Draft<'r, 'm>, &'r Refused>,
 }
 
 /// What it took to decode, and which limits were hit that refuse no record.
@@ -142,7 +154,7 @@ pub struct Decoder {
     /// That of the event type, if it is asked for.
     event_type: Option<AttributeId>,
     /// A decoder of all attributes that have a name, made when it is first asked for.
-    all: OnceCell<Box<Decoder>>,
+    all: OnceLock<Box<Decoder>>,
     own_files: Arc<Own>,
     limits: Limits,
 }
@@ -255,7 +267,7 @@ impl Decoder {
             by_slot,
             named: named(attributes),
             event_type: attributes.place(&Attribute::Named("eventType")),
-            all: OnceCell::new(),
+            all: OnceLock::new(),
             own_files,
             limits,
         }
@@ -307,45 +319,30 @@ impl Decoder {
         self.named.iter().any(|id| event.get(*id).is_some())
     }
 
-    /// Calls `each` for every record of `message`, in order. `timestamp` is the message's, and
-    /// stands in where a record has no time of its own, unless it is none either.
-    pub fn decode<'m>(
-        &self,
-        message: &'m [u8],
-        timestamp: Option<Millis>,
-        each: &mut dyn FnMut(Decoded<'m, '_>),
-    ) -> Work {
-        self.draft(message, timestamp, &mut |drafted| {
-            each(Decoded {
-                index: drafted.index,
-                bytes: drafted.bytes,
-                outcome: drafted.outcome.map(Draft::whole),
-            });
-        })
+    /// A message that is to be read. `timestamp` is its own, and stands in where a record has no
+    /// time, unless it is none either.
+    pub fn message<'m>(&self, bytes: &'m [u8], timestamp: Option<Millis>) -> Message<'m> {
+        let refused = self.refused_unread(bytes);
+        let text = match &refused {
+            Some(_) => Cow::Borrowed(""),
+            None => match simdutf8::basic::from_utf8(bytes) {
+                Ok(text) => Cow::Borrowed(text),
+                Err(_) => Cow::Owned(with_bad_bytes_masked(bytes)),
+            },
+        };
+        Message {
+            bytes,
+            text,
+            timestamp: normalise::timestamp(timestamp),
+            refused,
+        }
     }
 
-    /// The same, but of an event nothing but its type is made unless `each` asks for it.
-    pub(crate) fn draft<'m>(
-        &self,
-        message: &'m [u8],
-        timestamp: Option<Millis>,
-        each: &mut dyn FnMut(Drafted<'m, '_, '_>),
-    ) -> Work {
-        let timestamp = normalise::timestamp(timestamp);
-        if let Some(refused) = self.refused_unread(message) {
-            each(Drafted {
-                index: 0,
-                bytes: message,
-                outcome: Err(&refused),
-            });
-            return Work::default();
-        }
-        match simdutf8::basic::from_utf8(message) {
-            Ok(text) => envelope::read(self, message, text, timestamp, each),
-            Err(_) => {
-                let text = envelope::with_bad_bytes_masked(message);
-                envelope::read(self, message, &text, timestamp, each)
-            }
+    /// The records of a message, in order.
+    pub fn records<'m>(&'m self, message: &'m Message<'_>) -> Records<'m> {
+        match &message.refused {
+            None => Records::new(self, message),
+            Some(refused) => Records::refused(self, message, refused.clone()),
         }
     }
 
@@ -358,6 +355,16 @@ impl Decoder {
         }
         is_utf16(message).then(|| Refused::one(Reject::Utf16, String::new()))
     }
+}
+
+/// A text of the same length that is UTF-8: each byte that is not becomes `?`.
+fn with_bad_bytes_masked(message: &[u8]) -> String {
+    let mut text = String::with_capacity(message.len());
+    for chunk in message.utf8_chunks() {
+        text.push_str(chunk.valid());
+        text.extend(chunk.invalid().iter().map(|_| '?'));
+    }
+    text
 }
 
 /// Whether a text is UTF-16: by its byte order mark, or by its first characters, if they are such

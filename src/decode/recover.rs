@@ -2,9 +2,9 @@
 //! the good records behind it are found.
 
 use super::Reject;
-use super::envelope::{Place, Reader, is_of_answer};
 use super::extract::{self, Found};
 use super::json::{Fault, Scanner};
+use super::reader::{Open, Place, Records};
 use super::repair;
 use super::survey::{Wanted, may_follow};
 
@@ -16,7 +16,7 @@ pub(super) const MENDING_MAX: usize = 8;
 /// What mending a byte costs, measured in bytes that are only looked at.
 const MENDING_COST: usize = 4;
 
-impl Reader<'_, '_, '_, '_> {
+impl Records<'_> {
     /// Refuses what stands at `at`, where an object should. Returns where it ends.
     pub(super) fn no_object(&mut self, at: usize, place: Place) -> usize {
         let mut scanner = self.scanner(at);
@@ -78,9 +78,9 @@ impl Reader<'_, '_, '_, '_> {
         }
         let most = at.saturating_add(self.mending_left).min(self.text.len());
         let text = self.text.as_bytes().get(..most).unwrap_or_default();
-        let brackets = repair::end_by_brackets(text, at, &mut self.open);
+        let brackets = repair::end_by_brackets(text, at, &mut self.brackets);
         if brackets.end.is_none() && most == self.text.len() {
-            self.survey.unclosed(&self.open, most);
+            self.survey.unclosed(&self.brackets, most);
         }
         let read = brackets.read.saturating_sub(at);
         self.spend(read);
@@ -137,35 +137,13 @@ impl Reader<'_, '_, '_, '_> {
         found.then_some(value)
     }
 
-    /// Where the records begin of an answer at `at` that is not JSON, if all before them is.
-    pub(super) fn broken_answer(&mut self, at: usize) -> Option<usize> {
-        let mut scanner = self.scanner(at);
-        let records = loop {
-            scanner.at += 1;
-            let Ok(key) = scanner.string() else {
-                break None;
-            };
-            let key = key.text();
-            let has_value = scanner.expect(b':').is_ok();
-            let first = scanner.token();
-            if key.eq_ignore_ascii_case("value") && first == Some(b'[') {
-                break Some(scanner.at);
-            }
-            let is_read = has_value && is_of_answer(&key) && scanner.skip_scalar(first).is_ok();
-            if !is_read || scanner.token() != Some(b',') {
-                break None;
-            }
-        };
-        self.spend(scanner.at - at);
-        records
-    }
-
-    /// Reads the records behind `at`, where a broken one made the end of `records` seem to be.
+    /// Where the records go on behind `at`, where a broken one made the end of `records` seem to be.
     pub(super) fn records_behind(&mut self, at: usize) -> Option<usize> {
         let line = self.next_line(at);
         let good = self.next_good_record(at, line, Place::Records, Wanted::WithTime)?;
         self.refuse(at, good, Reject::NotJson);
-        Some(self.elements(good, Place::Records))
+        self.open.push(Open::Arrays(1, Place::Records));
+        Some(good)
     }
 
     /// The start of the first line after `at` that begins with an object or array, or the end.

@@ -1,23 +1,15 @@
 //! Refusing what cannot be read: neighbours together, with what a person wants to know of the
 //! first.
 
-use super::envelope::Reader;
 use super::extract;
 use super::json::Scanner;
+use super::reader::{Records, Run};
 use super::repair;
-use super::{Decoder, Drafted, Refused, Reject};
+use super::{Decoder, Refused, Reject};
 use crate::normalise;
 use crate::slots::Slots;
 
-/// Neighbours that were refused.
-pub(super) struct Run {
-    index: u32,
-    start: usize,
-    end: usize,
-    refused: Refused,
-}
-
-impl Reader<'_, '_, '_, '_> {
+impl Records<'_> {
     /// Refuses what stands from `at` to `end`. It is handed over with its refused neighbours, once
     /// they are all known.
     pub(super) fn refuse(&mut self, at: usize, end: usize, reject: Reject) {
@@ -44,13 +36,6 @@ impl Reader<'_, '_, '_, '_> {
             }
         }
         self.index += 1;
-    }
-
-    /// Notes where a record stands, if that is asked for.
-    pub(super) fn note_piece(&mut self, start: usize, end: usize) {
-        if let Some(pieces) = &mut self.pieces {
-            pieces.push((start, end));
-        }
     }
 
     /// The place of what stands from `at` to `end`, without outer blanks and a comma behind it.
@@ -82,17 +67,6 @@ impl Reader<'_, '_, '_, '_> {
             | Reject::BrokenEnvelope
             | Reject::MessageTooLarge
             | Reject::MatchTooLarge => String::new(),
-        }
-    }
-
-    /// Hands over what was refused since the last good record.
-    pub(super) fn tell_refused(&mut self) {
-        if let Some(run) = self.refused.take() {
-            (self.each)(Drafted {
-                index: run.index,
-                bytes: self.message.get(run.start..run.end).unwrap_or_default(),
-                outcome: Err(&run.refused),
-            });
         }
     }
 }

@@ -5,7 +5,6 @@
 use std::collections::VecDeque;
 
 use super::Decoder;
-use super::envelope::{Place, Reader};
 use super::json::{Fault, Scanner};
 use super::trie::Holds;
 use crate::event::Value;
@@ -44,15 +43,15 @@ pub(super) struct Survey {
     unclosed: Vec<bool>,
     /// Brackets that are open in a scan: kept, to be used again.
     open: VecDeque<Bracket>,
-    /// The last answers to [`Reader::next_good_record`], by what was asked.
-    gaps: [Gap; 4],
+    /// The last answers to `next_good_record`, by what was asked.
+    pub(super) gaps: [Gap; 4],
 }
 
 /// No good record begins after `from` and before `to`; at `to` one does, or the text ends.
 #[derive(Clone, Copy, Default)]
-struct Gap {
-    from: usize,
-    to: usize,
+pub(super) struct Gap {
+    pub(super) from: usize,
+    pub(super) to: usize,
 }
 
 impl Survey {
@@ -66,6 +65,25 @@ impl Survey {
         self.unclosed.get(at).copied().unwrap_or_default()
     }
 
+    /// Finds out about the object at `at` of `text`, and all within it. How many bytes it looked at.
+    pub(super) fn scan(&mut self, decoder: &Decoder, text: &str, at: usize) -> usize {
+        if self.standings.is_empty() {
+            self.standings = vec![Standing::Unknown; text.len()];
+        }
+        let mut surveyor = Surveyor {
+            decoder,
+            scanner: Scanner::new(text, at, decoder.limits.nesting),
+            standings: &mut self.standings,
+            open: std::mem::take(&mut self.open),
+        };
+        if let Err(fault) = surveyor.scan() {
+            surveyor.give_up(fault);
+        }
+        let read = surveyor.scanner.at - at;
+        self.open = surveyor.open;
+        read
+    }
+
     /// Notes that the brackets that are open do not close, in a text of `length` bytes.
     pub(super) fn unclosed(&mut self, open: &[usize], length: usize) {
         self.unclosed.resize(length, false);
@@ -74,114 +92,6 @@ impl Survey {
                 *unclosed = true;
             }
         }
-    }
-}
-
-impl Reader<'_, '_, '_, '_> {
-    /// What the object at `at` is.
-    pub(super) fn standing(&mut self, at: usize) -> Standing {
-        let known = self.survey.known(at);
-        if known != Standing::Unknown {
-            return known;
-        }
-        if self.survey.standings.is_empty() {
-            self.survey.standings = vec![Standing::Unknown; self.text.len()];
-        }
-        let mut surveyor = Surveyor {
-            decoder: self.decoder,
-            scanner: Scanner::new(self.text, at, self.decoder.limits.nesting),
-            standings: &mut self.survey.standings,
-            open: std::mem::take(&mut self.survey.open),
-        };
-        if let Err(fault) = surveyor.scan() {
-            surveyor.give_up(fault);
-        }
-        let read = surveyor.scanner.at - at;
-        self.survey.open = surveyor.open;
-        self.spend(read);
-        self.survey.known(at)
-    }
-
-    /// The first place after `at` and before `end` where a good record begins: an object that is
-    /// JSON and stands as an element does.
-    pub(super) fn next_good_record(
-        &mut self,
-        at: usize,
-        end: usize,
-        place: Place,
-        wanted: Wanted,
-    ) -> Option<usize> {
-        let asked = match (place, wanted) {
-            (Place::Top, Wanted::Any) => 0,
-            (Place::Top, Wanted::WithTime) => 1,
-            (Place::Records, Wanted::Any) => 2,
-            (Place::Records, Wanted::WithTime) => 3,
-        };
-        let gap = self.survey.gaps.get(asked).copied().unwrap_or_default();
-        let next = if gap.from <= at && at < gap.to {
-            gap.to
-        } else {
-            let to = self.search(at, place, wanted).unwrap_or(self.text.len());
-            self.spend(to - at);
-            if let Some(gap) = self.survey.gaps.get_mut(asked) {
-                *gap = Gap { from: at, to };
-            }
-            to
-        };
-        (next < end).then_some(next)
-    }
-
-    fn search(&mut self, at: usize, place: Place, wanted: Wanted) -> Option<usize> {
-        let text = self.text.as_bytes();
-        let behind = at + 1;
-        for start in memchr::memchr_iter(b'{', text.get(behind..)?) {
-            let start = behind + start;
-            let close = text.get(start - 1);
-            let in_place = match close {
-                Some(b',' | b'}' | b']') => true,
-                Some(blank) if blank.is_ascii_whitespace() => {
-                    let before = text.get(at..start)?.trim_ascii_end().last();
-                    matches!(before, Some(b',' | b'}' | b']'))
-                }
-                Some(_) | None => false,
-            };
-            let on_line = close == Some(&b'\n');
-            if !in_place && !on_line {
-                continue;
-            }
-            let good = match self.standing(start) {
-                Standing::Timed => true,
-                Standing::Sound => wanted == Wanted::Any && (in_place || place == Place::Top),
-                Standing::WholeEnvelope => on_line || wanted == Wanted::Any,
-                Standing::Envelope => on_line,
-                Standing::Unknown | Standing::Glued | Standing::Broken(_) => false,
-            };
-            if good {
-                return Some(start);
-            }
-        }
-        None
-    }
-
-    /// Whether the object at `at`, behind something refused, is a good record.
-    pub(super) fn goes_on(&mut self, at: usize) -> bool {
-        self.refused.is_some() && matches!(self.standing(at), Standing::Sound | Standing::Timed)
-    }
-
-    /// Whether the object at `at` belongs to no `records` before it, whose end is lost: it begins
-    /// a line, and is an envelope, or what stands before has no end and no comma follows it.
-    pub(super) fn leaves_records(&mut self, at: usize) -> bool {
-        if !self.begins_line(at) {
-            return false;
-        }
-        let before = self.text.as_bytes().get(..at).unwrap_or_default();
-        let previous = before.trim_ascii_end();
-        self.spend(before.len() - previous.len());
-        self.cut_at == Some(at) && !matches!(previous.last(), Some(b',' | b'['))
-            || matches!(
-                self.standing(at),
-                Standing::Envelope | Standing::WholeEnvelope
-            )
     }
 }
 

@@ -15,18 +15,32 @@ const TIMESTAMP: Millis = 1_772_355_600_000;
 /// A good record, whose time is that of its message.
 const GOOD: &str = r#"{"time":"2026-03-01T09:00:00Z","n":1}"#;
 
+/// What it takes to read a message.
+fn work(decoder: &Decoder, message: &[u8]) -> Work {
+    let message = decoder.message(message, Some(TIMESTAMP));
+    let mut records = decoder.records(&message);
+    while records.next().is_some() {}
+    records.work()
+}
+
 /// What becomes of `message`, with a decoder for `names`: a line each of the record's bytes, and
 /// its values or the reason. Of several that were refused together, how often for which reason.
 fn decoded_with(decoder: &Decoder, message: &[u8]) -> Vec<(String, String)> {
     let mut lines = Vec::new();
     let mut next = 0;
-    decoder.decode(message, Some(TIMESTAMP), &mut |decoded| {
-        assert_eq!(u64::from(decoded.index), next);
-        let bytes = String::from_utf8_lossy(decoded.bytes).into_owned();
-        let said = decoded.outcome.map_or_else(refused_shown, shown);
-        next += decoded.outcome.map_or_else(Refused::count, |_| 1);
+    let message = decoder.message(message, Some(TIMESTAMP));
+    let mut records = decoder.records(&message);
+    while let Some(record) = records.next() {
+        assert_eq!(u64::from(record.index), next);
+        let bytes = String::from_utf8_lossy(record.bytes).into_owned();
+        next += record
+            .outcome
+            .as_ref()
+            .map_or_else(|refused| refused.count(), |_| 1);
+        let outcome = record.outcome.map(Draft::whole);
+        let said = outcome.map_or_else(refused_shown, shown);
         lines.push((bytes, said));
-    });
+    }
     lines
 }
 
@@ -448,10 +462,13 @@ fn limits() {
 fn a_record_without_time_needs_that_of_its_message() {
     let mut said = Vec::new();
     let message = br#"[{"n":1},{"time":"1971-01-01T00:00:01Z"}]"#;
-    decoder(&[]).decode(message, None, &mut |decoded| {
-        let time = decoded.outcome.map(|event| event.time);
+    let decoder = decoder(&[]);
+    let message = decoder.message(message, None);
+    let mut records = decoder.records(&message);
+    while let Some(record) = records.next() {
+        let time = record.outcome.map(|event| event.time());
         said.push(time.map_err(|refused| refused.reason));
-    });
+    }
     assert_eq!(said, [Err(Reject::NoTime), Ok(31_536_001_000)]);
 }
 

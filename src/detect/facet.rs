@@ -3,13 +3,13 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use super::matcher::folded;
-use super::several;
+use super::value::{self, folded};
 use crate::event::{AttributeId, Event, Value};
-use crate::rule::Pattern;
+use crate::matches::Input;
 use crate::rule::filter::Look;
 use crate::rule::formula::Formula;
 use crate::rule::scalar::{Scalar, Source};
+use crate::rule::{Aggregate, Pattern};
 
 /// An event as a pattern sees it.
 #[derive(Clone, Copy)]
@@ -105,8 +105,8 @@ impl<'v> Facet<'v> {
     pub fn has_several(&self) -> bool {
         let attributes = self.attributes();
         let grouped = match self.pattern.formulas.is_empty() {
-            true => several::has_several(attributes, self.event),
-            false => several::has_several(&self.taken(attributes), self.event),
+            true => has_several(attributes, self.event),
+            false => has_several(&self.taken(attributes), self.event),
         };
         let mut aggregates = self.pattern.aggregates.iter();
         grouped || aggregates.any(|one| one.input.is_some_and(|id| self.is_several(id)))
@@ -116,7 +116,22 @@ impl<'v> Facet<'v> {
     pub fn is_several(&self, id: AttributeId) -> bool {
         match self.pattern.formula(id) {
             None => self.event.is_several(id),
-            Some(formula) => several::has_several(&formula.reads, self.event),
+            Some(formula) => has_several(&formula.reads, self.event),
         }
     }
+
+    /// What an aggregate reads, where what it takes has one value.
+    pub fn input(&self, aggregate: &Aggregate) -> Input {
+        match aggregate.input {
+            Some(id) => value::input(aggregate, self.value(id).as_deref()),
+            None => Input::Present,
+        }
+    }
+}
+
+/// Whether an attribute of these has several values, or one that varies together with another's.
+fn has_several(attributes: &[AttributeId], event: &Event<'_>) -> bool {
+    let is_many = |id: &&AttributeId| matches!(event.get(**id), Some(Value::Many(_)));
+    let mut in_lists = attributes.iter().filter(|id| event.lists.has(**id));
+    attributes.iter().any(|id| is_many(&id)) || in_lists.nth(1).is_some()
 }

@@ -6,6 +6,7 @@ mod chosen;
 mod clues;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use by_type::ByType;
 pub use chosen::Uses;
@@ -26,15 +27,16 @@ pub struct Candidate {
     pub pattern: u32,
 }
 
-/// Filters by what an event must have for them to hold.
+/// Filters by what an event must have for them to hold. Clones share what is compiled.
+#[derive(Clone)]
 pub struct Index {
     /// By number, in the order of rules and of their patterns.
-    filters: Vec<Candidate>,
+    filters: Arc<[Candidate]>,
     by_type: ByType,
     /// By attributes that have a name.
-    named: Vec<(AttributeId, Clues)>,
+    named: Vec<(AttributeId, Arc<Clues>)>,
     /// By paths into the record.
-    paths: Vec<Clues>,
+    paths: Vec<Arc<Clues>>,
     /// By attribute: 1 more than the place of its clues among those of paths; 0: there are none.
     places: Vec<u32>,
     hits: Hits,
@@ -69,18 +71,18 @@ impl Index {
         let mut index = Index {
             by_type: ByType::new(event_type, filters.len(), of_type, open),
             hits: Hits::of(filters.len()),
-            filters,
+            filters: filters.into(),
             named: Vec::new(),
             paths: Vec::new(),
             places: vec![0; attributes.list().len()],
         };
         for (id, builder) in builders {
-            index.add(id, attributes, builder.build());
+            index.add(id, attributes, Arc::new(builder.build()));
         }
         index
     }
 
-    fn add(&mut self, id: AttributeId, attributes: &Attributes, clues: Clues) {
+    fn add(&mut self, id: AttributeId, attributes: &Attributes, clues: Arc<Clues>) {
         match attributes.list().get(usize::from(id.0)) {
             Some(Attribute::Path(_) | Attribute::Selected(_)) => {
                 self.paths.push(clues);

@@ -106,6 +106,17 @@ impl Lane {
         }
     }
 
+    /// Another one, which has nothing yet.
+    pub fn beside(&self) -> Lane {
+        Lane {
+            plan: Arc::clone(&self.plan),
+            matcher: self.matcher.clone(),
+            outbox: self.outbox.emptied(),
+            readings: BTreeMap::new(),
+            untimed: BTreeMap::new(),
+        }
+    }
+
     fn read(&mut self, message: &Incoming<'_>) {
         let Incoming {
             source,
@@ -128,10 +139,13 @@ impl Lane {
             let known = self.readings.entry(source).or_insert(reading);
             return known.read_on(reading);
         }
-        let work = self.matcher.each_record(payload, timestamp, &mut |record| {
+        let message = self.matcher.message(payload, timestamp);
+        let mut records = self.matcher.records(&message);
+        while let Some(record) = records.next() {
             let time = take(outbox, source, reading.position, record);
             reading.time = reading.time.max(time);
-        });
+        }
+        let work = records.work();
         outbox.counts.hidden += work.hidden;
         outbox.counts.unmended += work.unmended;
         outbox.counts.unrecognised += work.unrecognised;

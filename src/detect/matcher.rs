@@ -1,6 +1,5 @@
 //! Records against the filters of a plan's rules.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
@@ -10,17 +9,16 @@ use super::index::{Candidate, Index};
 use super::prefilter::{Prefilter, Untold, Validate};
 use super::several::{At, Shares, TooMany};
 use super::sharing::Sharing;
+use super::value::{folded, text_of};
 use crate::bounded;
-use crate::canonical;
-use crate::decode::{self, Decoder, Drafted, Refused, Reject, Work};
-use crate::event::{Attribute, AttributeId, Attributes, Event, Value};
-use crate::matches::{self, Input, Match, MatchedRecord, PatternMatch};
-use crate::normalise;
+use crate::decode::{self, Decoder, Draft, Message, Refused, Reject, Work};
+use crate::event::{Attribute, AttributeId, Attributes, Event};
+use crate::matches::{self, Match, MatchedRecord, PatternMatch};
 use crate::plan::Plan;
 use crate::record::{Hash, Parts, Position};
 use crate::rule::filter::Look;
 use crate::rule::own::Own;
-use crate::rule::{Aggregate, Function, New, Rule};
+use crate::rule::{New, Rule};
 use crate::time::{FUTURE_MAX, Millis};
 
 /// One record of a message and what became of it, or neighbours that were refused.
@@ -52,23 +50,25 @@ pub enum Found {
     },
 }
 
-/// The rules of a plan, compiled to be tested against records.
+/// The rules of a plan, compiled to be tested against records. Clones share what is compiled.
+#[derive(Clone)]
 pub struct Matcher {
-    decoder: Decoder,
-    rules: Vec<Ruled>,
+    decoder: Arc<Decoder>,
+    rules: Arc<[Ruled]>,
     index: Index,
     sharing: Sharing,
     shown: Shown,
     sieve: Option<Sieve>,
     /// Ids of the rules because of which there is none although one was asked for.
-    untold: Vec<String>,
+    untold: Arc<[String]>,
 }
 
 /// What tells messages that are not read from others.
+#[derive(Clone)]
 struct Sieve {
     prefilter: Prefilter,
     /// Reads the first record of a message, for its time.
-    first: Decoder,
+    first: Arc<Decoder>,
 }
 
 impl Sieve {
@@ -83,13 +83,9 @@ impl Sieve {
         // Else a record would be looked through for anything that is known of it.
         let mut few = Attributes::default();
         few.intern(Attribute::Named("eventType"));
-        let limits = decode::Limits {
-            records: 1,
-            ..decoding
-        };
         Ok(Sieve {
             prefilter,
-            first: Decoder::with_own(&few, limits, own),
+            first: Arc::new(Decoder::with_own(&few, decoding, own)),
         })
     }
 }
@@ -122,17 +118,11 @@ impl Matcher {
             correlation_id: attributes.intern(Attribute::Named("correlationId")),
             resource_id: attributes.intern(Attribute::Named("resourceId")),
         };
-        // The texts are those that made the plan's rules, so they parse, each to one rule.
-        let rules: Vec<Ruled> = plan
-            .rules
-            .iter()
-            .filter_map(|(loaded, _)| {
-                let rule = loaded.rule.again(&mut attributes).ok()?;
-                let fingerprint = loaded.fingerprint;
-                Some(Ruled { rule, fingerprint })
-            })
-            .collect();
-        debug_assert_eq!(rules.len(), plan.rules.len());
+        let rules = plan.rules.iter().map(|(loaded, _)| Ruled {
+            rule: loaded.rule.moved(&loaded.attributes, &mut attributes),
+            fingerprint: loaded.fingerprint,
+        });
+        let rules: Vec<Ruled> = rules.collect();
         let own = plan
             .rules
             .first()
@@ -151,13 +141,13 @@ impl Matcher {
         let mut untold: Vec<String> = untold.map(|rule| rule.id.clone()).collect();
         untold.dedup();
         Matcher {
-            decoder: Decoder::with_own(&attributes, plan.decoding, &own),
+            decoder: Arc::new(Decoder::with_own(&attributes, plan.decoding, &own)),
             index: Index::new(&all, &attributes, shown.event_type),
             sharing: Sharing::of(patterns.map(|pattern| &pattern.filter)),
-            rules,
+            rules: rules.into(),
             shown,
             sieve,
-            untold,
+            untold: untold.into(),
         }
     }
 
@@ -174,23 +164,20 @@ impl Matcher {
 
     /// When the first record happened of a message in which none may match, if it is an event.
     pub fn first_time(&self, payload: &[u8], timestamp: Option<Millis>) -> Option<Millis> {
-        let timestamp = normalise::timestamp(timestamp);
-        let mut first = None;
         let decoder = &self.sieve.as_ref()?.first;
-        decoder.decode(payload, timestamp, &mut |decoded| {
-            let event = decoded.outcome.ok();
-            first = first.or(event.map(|event| not_in_future(event.time, timestamp).0));
-        });
-        first
+        let message = decoder.message(payload, timestamp);
+        let mut records = decoder.records(&message);
+        let first = records.next()?.outcome.ok()?;
+        Some(not_in_future(first.time(), message.timestamp()).0)
     }
 
-    /// Calls `each` for every record of a message, in order.
-    pub fn each_record<'m>(
-        &mut self,
-        payload: &'m [u8],
-        timestamp: Option<Millis>,
-        each: &mut dyn FnMut(Record<'m>),
-    ) -> Work {
+    /// A message that is to be read. `timestamp` is its own.
+    pub fn message<'m>(&self, payload: &'m [u8], timestamp: Option<Millis>) -> Message<'m> {
+        self.decoder.message(payload, timestamp)
+    }
+
+    /// The records of a message, in order, held against the rules.
+    pub fn records<'m>(&'m mut self, message: &'m Message<'_>) -> Records<'m> {
         let Matcher {
             decoder,
             rules,
@@ -199,50 +186,91 @@ impl Matcher {
             shown,
             ..
         } = self;
-        let timestamp = normalise::timestamp(timestamp);
-        let each = &mut |drafted: Drafted<'m, '_, '_>| {
-            let outcome = match drafted.outcome {
-                Err(refused) => Found::Rejected(refused.clone()),
-                Ok(mut draft) => {
-                    let (time, future) = not_in_future(draft.time(), timestamp);
-                    let candidates = index.candidates(&mut draft);
-                    let found = match candidates.is_empty() {
-                        true => Ok(Outcome::default()),
-                        false => {
-                            let held_against = HeldAgainst {
-                                candidates: candidates.each().collect(),
-                                rules,
-                                sharing,
-                            };
-                            held_against.outcome(*shown, draft.whole(), drafted.bytes)
-                        }
-                    };
-                    match found {
-                        Ok(found) => Found::Event {
-                            time,
-                            future,
-                            partly: found.partly,
-                            capped: found.capped,
-                            matched: found.matched.map(|record| MatchedRecord {
-                                time,
-                                future,
-                                ..record
-                            }),
-                        },
-                        Err(TooMany) => Found::Rejected(Refused::one(
-                            Reject::MatchTooLarge,
-                            "more than a million values for one rule".to_owned(),
-                        )),
-                    }
-                }
-            };
-            each(Record {
-                index: drafted.index,
-                bytes: drafted.bytes,
-                outcome,
-            });
+        Records {
+            records: decoder.records(message),
+            timestamp: message.timestamp(),
+            index,
+            against: Against {
+                rules,
+                sharing,
+                shown: *shown,
+            },
+        }
+    }
+}
+
+/// The records of a message, held against the rules one by one as they are asked for.
+pub struct Records<'m> {
+    records: decode::Records<'m>,
+    timestamp: Option<Millis>,
+    index: &'m mut Index,
+    against: Against<'m>,
+}
+
+impl<'m> Records<'m> {
+    /// The next record, or neighbours that were refused; nothing where the message ends.
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "an iterator's items cannot borrow what makes them, as decoding does"
+    )]
+    pub fn next(&mut self) -> Option<Record<'m>> {
+        let record = self.records.next()?;
+        let outcome = match record.outcome {
+            Err(refused) => Found::Rejected(refused.clone()),
+            Ok(draft) => found(
+                draft,
+                record.bytes,
+                self.timestamp,
+                self.index,
+                &mut self.against,
+            ),
         };
-        decoder.draft(payload, timestamp, each)
+        Some(Record {
+            index: record.index,
+            bytes: record.bytes,
+            outcome,
+        })
+    }
+
+    /// What reading took so far.
+    pub fn work(&self) -> Work {
+        self.records.work()
+    }
+}
+
+/// What becomes of an event.
+fn found(
+    mut draft: Draft<'_, '_>,
+    bytes: &[u8],
+    timestamp: Option<Millis>,
+    index: &mut Index,
+    against: &mut Against<'_>,
+) -> Found {
+    let (time, future) = not_in_future(draft.time(), timestamp);
+    let candidates = index.candidates(&mut draft);
+    let outcome = match candidates.is_empty() {
+        true => Ok(Outcome::default()),
+        false => {
+            let candidates = candidates.each().collect();
+            against.outcome(candidates, draft.whole(), bytes)
+        }
+    };
+    match outcome {
+        Ok(outcome) => Found::Event {
+            time,
+            future,
+            partly: outcome.partly,
+            capped: outcome.capped,
+            matched: outcome.matched.map(|record| MatchedRecord {
+                time,
+                future,
+                ..record
+            }),
+        },
+        Err(TooMany) => Found::Rejected(Refused::one(
+            Reject::MatchTooLarge,
+            "more than a million values for one rule".to_owned(),
+        )),
     }
 }
 
@@ -254,19 +282,27 @@ struct Outcome {
     partly: bool,
 }
 
-/// The filters that an event is held against.
-struct HeldAgainst<'r> {
-    /// With their numbers, in order.
-    candidates: SmallVec<[(u32, Candidate); 8]>,
+/// Filters that may hold for an event, with their numbers, in order.
+type Few = SmallVec<[(u32, Candidate); 8]>;
+
+/// What events are held against.
+struct Against<'r> {
     rules: &'r [Ruled],
     sharing: &'r mut Sharing,
+    shown: Shown,
 }
 
-impl HeldAgainst<'_> {
-    /// What they make of it.
-    fn outcome(self, shown: Shown, event: &Event<'_>, bytes: &[u8]) -> Result<Outcome, TooMany> {
+impl Against<'_> {
+    /// What the candidates make of an event.
+    fn outcome(
+        &mut self,
+        candidates: Few,
+        event: &Event<'_>,
+        bytes: &[u8],
+    ) -> Result<Outcome, TooMany> {
         let look = Look::at(event.time);
-        let (matches, capped) = self.matches(event, &look)?;
+        let (matches, capped) = self.matches(&candidates, event, &look)?;
+        let shown = self.shown;
         Ok(Outcome {
             matched: (!matches.is_empty()).then(|| record(shown, event, bytes, matches)),
             capped,
@@ -274,11 +310,16 @@ impl HeldAgainst<'_> {
         })
     }
 
-    fn matches(self, event: &Event<'_>, look: &Look) -> Result<(Vec<Match>, bool), TooMany> {
+    fn matches(
+        &mut self,
+        candidates: &[(u32, Candidate)],
+        event: &Event<'_>,
+        look: &Look,
+    ) -> Result<(Vec<Match>, bool), TooMany> {
         let mut matches: Vec<Match> = Vec::new();
         let mut capped = false;
         self.sharing.clear();
-        for of_rule in self.candidates.chunk_by(|(_, a), (_, b)| a.rule == b.rule) {
+        for of_rule in candidates.chunk_by(|(_, a), (_, b)| a.rule == b.rule) {
             let place = of_rule.first().map(|(_, first)| first.rule);
             let ruled = place.and_then(|place| Some((place, self.rules.get(place as usize)?)));
             let Some((place, ruled)) = ruled else {
@@ -396,7 +437,7 @@ fn add_pattern(
         inputs: pattern
             .aggregates
             .iter()
-            .map(|aggregate| input(aggregate, facet))
+            .map(|aggregate| facet.input(aggregate))
             .collect(),
         combinations: pattern
             .new
@@ -427,79 +468,4 @@ fn combination(new: &New, facet: Facet<'_>) -> Hash {
     let mut parts = Parts::default();
     matches::add_values(&mut parts, &values);
     parts.hash()
-}
-
-/// What an aggregate reads of an event.
-pub(crate) fn input(aggregate: &Aggregate, facet: Facet<'_>) -> Input {
-    let Some(id) = aggregate.input else {
-        return Input::Present;
-    };
-    read(aggregate, facet.value(id).as_deref())
-}
-
-/// What an aggregate reads of one value.
-pub(super) fn read(aggregate: &Aggregate, value: Option<&Value<'_>>) -> Input {
-    let Some(value) = value else {
-        return Input::Absent;
-    };
-    match aggregate.function {
-        Function::Count | Function::Span => Input::Present,
-        Function::CountDistinct => {
-            let text = text_of(value);
-            let spelled = canonical::address(&text);
-            let text = spelled.unwrap_or_else(|| text.to_ascii_lowercase());
-            let hash = Hash::of(text.as_bytes());
-            Input::Distinct(hash.first_bytes())
-        }
-        Function::First | Function::Last | Function::Mode => Input::Text(folded(value)),
-        Function::Sum
-        | Function::Avg
-        | Function::Min
-        | Function::Max
-        | Function::Median
-        | Function::Percentile(_)
-        | Function::Stddev
-        | Function::Variance
-        | Function::PctChange => number(value),
-    }
-}
-
-fn number(value: &Value<'_>) -> Input {
-    match value {
-        Value::Integer(value) => Input::Integer(*value),
-        Value::Float(value) => Input::Float(*value),
-        Value::Text(text) => match (text.trim().parse(), text.trim().parse::<f64>()) {
-            (Ok(integer), _) => Input::Integer(integer),
-            (Err(_), Ok(float)) if float.is_finite() => Input::Float(float),
-            (Err(_), Ok(_) | Err(_)) => Input::Absent,
-        },
-        Value::Bool(_) => Input::Absent,
-        // Each of several is read by itself.
-        Value::Many(_) => Input::Absent,
-    }
-}
-
-/// A value as keys hold it: as text in ASCII lower case, bounded; addresses in one spelling.
-pub(super) fn folded(value: &Value<'_>) -> String {
-    let text = text_of(value);
-    if let Some(spelled) = canonical::address(&text) {
-        return spelled;
-    }
-    let mut text = bounded::value(&text).into_owned();
-    text.make_ascii_lowercase();
-    text
-}
-
-/// A value as text; several values are joined by commas.
-fn text_of<'v>(value: &'v Value<'_>) -> Cow<'v, str> {
-    match value {
-        Value::Text(text) => Cow::Borrowed(text),
-        Value::Integer(value) => Cow::Owned(value.to_string()),
-        Value::Float(value) => Cow::Owned(value.to_string()),
-        Value::Bool(value) => Cow::Owned(value.to_string()),
-        Value::Many(values) => {
-            let texts: Vec<_> = values.iter().map(text_of).collect();
-            Cow::Owned(texts.join(","))
-        }
-    }
 }

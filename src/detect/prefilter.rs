@@ -2,6 +2,7 @@
 //! read: those in which a text stands that a filter needs.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use memchr::memmem;
 use serde::Deserialize;
@@ -101,9 +102,10 @@ const WATCHED: u32 = 64;
 const UNSEEN: u32 = 16 * WATCHED;
 
 /// Which messages are to be read.
+#[derive(Clone)]
 pub struct Prefilter {
     /// Texts, one of which stands in each message with a record that may match.
-    texts: Finder,
+    texts: Arc<Finder>,
     escapes: memmem::Finder<'static>,
     watched: u32,
     /// How many of those that were watched are to be read.
@@ -139,7 +141,7 @@ impl Prefilter {
         }
         let texts: Vec<String> = found.into_iter().collect();
         Ok(Prefilter {
-            texts: Finder::new(&texts),
+            texts: Arc::new(Finder::new(&texts)),
             escapes: memmem::Finder::new(ESCAPE),
             watched: 0,
             to_be_read: 0,

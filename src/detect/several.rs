@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use smallvec::SmallVec;
 
 use super::facet::Facet;
-use super::matcher;
+use super::value;
 use crate::event::{AttributeId, Event, Place, Value};
 use crate::matches::{self, Input, Key, PatternMatch};
 use crate::record::{Hash, Parts};
@@ -57,7 +57,7 @@ impl<'v> Column<'v> {
         };
         let mut known: BTreeMap<String, u32> = BTreeMap::new();
         for (number, value) in all.iter().enumerate() {
-            let text = matcher::folded(value);
+            let text = value::folded(value);
             let next = column.values.len() as u32;
             let place = *known.entry(text.clone()).or_insert(next);
             if place == next {
@@ -165,7 +165,7 @@ struct Values<'v> {
 impl<'v> Values<'v> {
     /// Which one it is.
     fn add(&mut self, value: &Value<'_>) -> u32 {
-        let text = matcher::folded(value);
+        let text = value::folded(value);
         let next = self.values.len() as u32;
         let place = *self.known.entry(text.clone()).or_insert(next);
         if place == next {
@@ -309,13 +309,6 @@ fn keep_least<T: Ord + Clone>(
     hashed.sort();
     *all = hashed.into_iter().take(most).map(|(_, one)| one).collect();
     true
-}
-
-/// Whether an attribute of these has several values, or one that varies together with another's.
-pub fn has_several(attributes: &[AttributeId], event: &Event<'_>) -> bool {
-    let is_many = |id: &&AttributeId| matches!(event.get(**id), Some(Value::Many(_)));
-    let mut in_lists = attributes.iter().filter(|id| event.lists.has(**id));
-    attributes.iter().any(|id| is_many(&id)) || in_lists.nth(1).is_some()
 }
 
 /// A pattern of a rule, and its place.
@@ -538,7 +531,7 @@ impl<'v> Taken<'v> {
             return taken;
         };
         taken.all = match facet.is_several(id) {
-            false => vec![matcher::input(aggregate, facet)],
+            false => vec![facet.input(aggregate)],
             true => {
                 let table = Table::of(&[id], facet);
                 let values = table.columns.first().map_or(&[] as &[_], |all| &all.values);
@@ -583,7 +576,7 @@ impl<'v> Taken<'v> {
                 }
             })
         });
-        matcher::read(self.aggregate, value.as_deref())
+        value::input(self.aggregate, value.as_deref())
     }
 }
 
@@ -641,7 +634,7 @@ impl Grouped {
 /// What an aggregate reads of some values.
 fn read_each<'v>(aggregate: &Aggregate, values: impl Iterator<Item = &'v Value<'v>>) -> Vec<Input> {
     let mut inputs: Vec<Input> = values
-        .map(|value| matcher::read(aggregate, Some(value)))
+        .map(|value| value::input(aggregate, Some(value)))
         .filter(|input| *input != Input::Absent)
         .collect();
     if inputs.first() == Some(&Input::Present) {

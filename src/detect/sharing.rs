@@ -9,9 +9,10 @@ use crate::rule::filter::{Expression, Look};
 use crate::rule::{Filter, print};
 
 /// What filters have in common, and how it came out for an event.
+#[derive(Clone)]
 pub struct Sharing {
     /// By number of the filter.
-    filters: Vec<Subtree>,
+    filters: Arc<[Subtree]>,
     known: Known,
 }
 
@@ -26,6 +27,7 @@ enum Subtree {
 }
 
 /// How shared expressions came out.
+#[derive(Clone)]
 struct Known {
     /// By number: the turn in which it was worked out last, and what came out.
     results: Vec<(u64, bool)>,
@@ -59,9 +61,9 @@ impl Sharing {
             let lists = named_lists(filter);
             occurrences.subtree(filter.expression(), &lists)
         });
-        let filters = filters.collect();
+        let filters: Vec<Subtree> = filters.collect();
         Sharing {
-            filters,
+            filters: filters.into(),
             known: Known {
                 results: vec![(0, false); occurrences.shared],
                 turn: 0,

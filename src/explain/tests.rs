@@ -25,30 +25,32 @@ fn check(patterns: &str, events: &[(u32, &str, u32)], expected: &[&str]) {
     };
     let plan = Plan::alone(&rules, &attributes, settings, Vec::new()).unwrap();
     let mut matcher = Matcher::new(&plan);
-    let mut records = Vec::new();
+    let mut matched_records = Vec::new();
     for (offset, (second, user, bytes)) in (1..).zip(events) {
         let record = format!(
             r#"{{"time":"2026-01-01T00:00:{second:02}Z","Caller":"{user}","bytes":{bytes}}}"#
         );
-        matcher.each_record(record.as_bytes(), None, &mut |found| {
+        let message = matcher.message(record.as_bytes(), None);
+        let mut records = matcher.records(&message);
+        while let Some(record) = records.next() {
             if let Found::Event {
                 matched: Some(matched),
                 ..
-            } = found.outcome
+            } = record.outcome
             {
                 let position = Position {
                     offset,
                     ..Position::default()
                 };
-                records.push(MatchedRecord {
+                matched_records.push(MatchedRecord {
                     position,
                     ..matched
                 });
             }
-        });
+        }
     }
     let mut lines = Vec::new();
-    for key in explain(&plan.rules[0].0, &records) {
+    for key in explain(&plan.rules[0].0, &matched_records) {
         for group in &key.groups {
             let values: Vec<_> = group.group.iter().map(|(_, v)| v.as_deref()).collect();
             for pane in &group.panes {

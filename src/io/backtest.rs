@@ -4,6 +4,8 @@
 //! What is in memory at a time is bounded: batches on their way, matches up to a limit beyond which
 //! they go to disk, and one key for each thread. The incidents themselves are kept.
 
+pub mod batch;
+
 pub mod detect;
 
 pub mod fold;
@@ -26,15 +28,17 @@ use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context as _, Error, Result, anyhow};
 
+use crate::detect::Matcher;
 use crate::detect::prefilter::Validate;
-use crate::io::client::lock;
+use crate::io::kafka::client::lock;
 use crate::io::progress::{Progress, Unit};
 use crate::plan::{LoadedRule, Plan};
 use crate::record::Hash;
 use crate::replay::Within;
+use batch::Batch;
 use detect::{Detected, Detecting, Name};
 use fold::{Folded, Wanted};
-use input::{Batch, Reading, Source};
+use input::{Reading, Source};
 use matches::Matches;
 use seen::Seen;
 
@@ -205,11 +209,12 @@ fn read_and_detect<'r>(
     let sources = Mutex::new(request.sources.iter().enumerate());
     let (queue, queued) = sync_channel(QUEUED * others);
     let queued = Mutex::new(queued);
+    let matcher = Matcher::with(request.plan, request.validate);
     let work = |queue: SyncSender<Batch>| {
         let mut worker = Worker {
             request,
             collected,
-            detecting: Detecting::new(request, names),
+            detecting: Detecting::new(request, names, matcher.clone()),
         };
         let done = worker
             .read(&sources, queue)

@@ -20,7 +20,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
-use super::client::{self, Health};
+use super::kafka::client::{self, Health};
 use super::metrics::{self, Seen};
 use super::status::Status;
 use crate::config::{Http, Secret};

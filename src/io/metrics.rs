@@ -14,8 +14,8 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
-use super::client::{Health, lock};
 use super::clock;
+use super::kafka::client::{Health, lock};
 use super::status::{Correlating, Detecting, Reloading, Status};
 use crate::version;
 

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
-use super::client::{self, Health};
-use super::group::Partition;
+use super::clock;
+use super::kafka::client::{self, Health};
+use super::kafka::group::Partition;
+use super::kafka::rules_topic;
 use super::reload::Ask;
-use super::{clock, rules_topic};
 use crate::config::Config;
 
 /// Between two notes of one partition. Few enough that the rules topic stays small between two

@@ -13,12 +13,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use super::client::{self, CALL, Health, lock};
-use super::rule_set::{self, Content, RuleSet};
-use super::rules_topic::{Known, TakenIntoUse};
+use super::clock;
+use super::disk::rule_set::{self, Content, RuleSet};
+use super::kafka::client::{self, CALL, Health, lock};
+use super::kafka::rules_topic::{Known, TakenIntoUse};
+use super::kafka::topics::Names;
+use super::kafka::{rules_topic, topics};
 use super::status::Status;
-use super::topics::Names;
-use super::{clock, rules_topic, topics};
 use crate::config::Config;
 use crate::plan::changes::Changes;
 use crate::plan::{Catalogue, InUse, Plan, Reading, Source, retention};

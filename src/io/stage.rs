@@ -13,10 +13,10 @@ use std::sync::Arc;
 use anyhow::Result;
 use rdkafka::message::BorrowedMessage;
 
-use super::client::Health;
-use super::group::{Group, Member, Partition, Revoked, list_of};
+use super::kafka::client::Health;
+use super::kafka::group::{Group, Member, Partition, Revoked, list_of};
+use super::kafka::sink::{Ended, Outcome, Undone};
 use super::pool::Pool;
-use super::sink::{Ended, Outcome, Undone};
 use super::status::Status;
 use crate::config::Config;
 use commits::Commits;

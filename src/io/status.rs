@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::behind::Behind;
-use super::client::lock;
 use super::clock;
-use super::group::Partition;
+use super::kafka::client::lock;
+use super::kafka::group::Partition;
 use crate::config::{Config, Delivery};
 use crate::fold::state;
 use crate::plan::Plan;

@@ -12,17 +12,17 @@ use anyhow::{Context as _, Result, anyhow};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use super::client::{Health, START_PATIENCE, lock};
+use super::disk::rule_set::{self, RuleSet};
 use super::http::Server;
-use super::identity::Identity;
+use super::kafka::client::{Health, START_PATIENCE, lock};
+use super::kafka::identity::Identity;
+use super::kafka::sink::Sink;
+use super::kafka::topics;
 use super::noting::Noting;
 use super::pool::Pool;
 use super::reload::{Ask, Plans, Reloader};
-use super::rule_set::{self, RuleSet};
-use super::sink::Sink;
 use super::stage::{Basis, Ready};
 use super::status::Status;
-use super::topics;
 use super::{correlate, detect};
 use crate::config::{Config, Delivery, OnBrokenRules};
 

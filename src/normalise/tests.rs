@@ -8,14 +8,16 @@ fn check(name: &str, rows: &[(&str, &str)]) {
     let decoder = Decoder::new(&attributes);
     for (text, expected) in rows {
         let mut found = Vec::new();
-        decoder.decode(text.as_bytes(), Some(1_772_355_600_000), &mut |decoded| {
-            let event = decoded.outcome.unwrap();
+        let message = decoder.message(text.as_bytes(), Some(1_772_355_600_000));
+        let mut records = decoder.records(&message);
+        while let Some(record) = records.next() {
+            let event = record.outcome.unwrap().whole();
             found.push(match event.values.first().unwrap() {
                 None => "-".to_owned(),
                 Some(Value::Text(text)) => text.to_string(),
                 Some(other) => format!("{other:?}"),
             });
-        });
+        }
         assert_eq!(found, [*expected], "{name} of {text}");
     }
 }
@@ -535,9 +537,12 @@ fn the_time_of_the_act() {
     let at = |text: &str| {
         let attributes = Attributes::default();
         let mut found = Vec::new();
-        Decoder::new(&attributes).decode(text.as_bytes(), None, &mut |decoded| {
-            found.push(decoded.outcome.map_or(0, |event| event.time));
-        });
+        let decoder = Decoder::new(&attributes);
+        let message = decoder.message(text.as_bytes(), None);
+        let mut records = decoder.records(&message);
+        while let Some(record) = records.next() {
+            found.push(record.outcome.map_or(0, |event| event.whole().time));
+        }
         found
     };
     for (record, expected) in [

@@ -137,9 +137,12 @@ fn limits_of_decoding_are_the_plans() {
         assert_eq!(plan.decoding, decoding);
         let message = br#"{"records":[{"time":"2026-03-02T10:00:00Z","a":{}},{"b":1}]}"#;
         let mut found = 0;
-        Matcher::new(plan).each_record(message, Some(1_772_355_600_000), &mut |record| {
+        let mut matcher = Matcher::new(plan);
+        let message = matcher.message(message, Some(1_772_355_600_000));
+        let mut records = matcher.records(&message);
+        while let Some(record) = records.next() {
             found += usize::from(matches!(record.outcome, Found::Rejected(_)));
-        });
+        }
         assert_eq!(found, refused, "{decoding:?}");
     }
     let usual = decode::Limits::default();
@@ -198,14 +201,15 @@ fn attributes_that_users_bring_are_in_the_log_and_detect() {
         )
     };
     let message = format!("[{},{}]", record("billing"), record("other"));
-    Matcher::new(plan).each_record(
-        message.as_bytes(),
-        None,
-        &mut |record| match record.outcome {
+    let mut matcher = Matcher::new(plan);
+    let message = matcher.message(message.as_bytes(), None);
+    let mut records = matcher.records(&message);
+    while let Some(record) = records.next() {
+        match record.outcome {
             Found::Event { matched, .. } => users.push(matched.map(|m| m.matches[0].key.clone())),
             Found::Rejected(why) => panic!("{why}"),
-        },
-    );
+        }
+    }
     assert_eq!(users.len(), 2);
     assert!(users[0].is_some() && users[1].is_none(), "{users:?}");
     // A comment changes no fingerprint; a version does.

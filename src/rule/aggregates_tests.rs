@@ -1,5 +1,5 @@
 use super::AGGREGATES;
-use crate::detect::{Facet, input};
+use crate::detect::Facet;
 use crate::event::{Attributes, Event, Value};
 use crate::fold::aggregate::{Accumulator, Rank};
 use crate::record::Hash;
@@ -53,7 +53,7 @@ fn holds(having: &str, values: &[&str]) -> bool {
             look: &Look::default(),
         };
         for (accumulator, aggregate) in accumulators.iter_mut().zip(&pattern.aggregates) {
-            accumulator.add(&input(aggregate, facet), rank, 100);
+            accumulator.add(&facet.input(aggregate), rank, 100);
         }
     }
     pattern.having.holds(&|place| accumulators[place].value())

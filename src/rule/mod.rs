@@ -46,7 +46,7 @@ pub mod peak;
 
 mod rule_tests;
 
-mod again;
+mod moved;
 
 pub mod schema;
 

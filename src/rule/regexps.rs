@@ -71,13 +71,6 @@ impl Regexps {
         }
     }
 
-    /// Makes expressions known that were compiled before.
-    pub fn know(&mut self, patterns: Vec<Pattern>) {
-        let named = patterns.into_iter();
-        let named = named.map(|pattern| (pattern.source().to_owned(), pattern));
-        self.known.extend(named);
-    }
-
     /// Compiles `source`; letter case will be ignored.
     ///
     /// # Errors

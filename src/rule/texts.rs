@@ -6,7 +6,6 @@ use std::sync::Arc;
 use super::bounds::FILE_BYTES_MAX;
 use super::lists::Lists;
 use super::own::Own;
-use super::regexps::Pattern;
 use super::scope::{Age, Scope};
 use super::yaml::{self, Position};
 use super::{Rule, characters, document, reader};
@@ -116,25 +115,6 @@ pub fn parse_with(
     let files = [(file.to_string(), text.to_string())];
     attributes.know(lists.own().names());
     Set::read(&files, Scope::of_log(lists), attributes)
-}
-
-/// The rule of a text that was read before, when these regular expressions of it were compiled.
-///
-/// # Errors
-///
-/// Those of the text, or it is not one rule.
-pub(super) fn parse_again(
-    text: &str,
-    lists: &Lists,
-    known: Vec<Pattern>,
-    attributes: &mut Attributes,
-) -> Result<Rule, Vec<RuleError>> {
-    let files = [("rule".to_owned(), text.to_owned())];
-    attributes.know(lists.own().names());
-    let mut scope = Scope::of_log(lists);
-    scope.regexps.know(known);
-    let mut rules = Set::read(&files, scope, attributes)?;
-    rules.pop().ok_or_else(Vec::new)
 }
 
 /// The rules of these files, given as (file, text), in their order, which may name these lists; or

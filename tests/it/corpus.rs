@@ -52,18 +52,19 @@ type Attributes = BTreeMap<String, String>;
 fn decode(message: &str) -> Vec<Result<Attributes, &'static str>> {
     let attributes = normalise::all();
     let mut outcomes = Vec::new();
-    Decoder::new(&attributes).decode(
-        message.as_bytes(),
-        None,
-        &mut |decoded| match decoded.outcome {
-            Ok(event) => outcomes.push(Ok(named(event, &attributes))),
+    let decoder = Decoder::new(&attributes);
+    let message = decoder.message(message.as_bytes(), None);
+    let mut records = decoder.records(&message);
+    while let Some(record) = records.next() {
+        match record.outcome {
+            Ok(event) => outcomes.push(Ok(named(event.whole(), &attributes))),
             Err(refused) => {
                 let given = refused.counts.given();
                 let reasons = given.flat_map(|(reject, count)| (0..count).map(move |_| reject));
                 outcomes.extend(reasons.map(|reject| Err(reject.reason())));
             }
-        },
-    );
+        }
+    }
     outcomes
 }
 

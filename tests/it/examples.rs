@@ -84,15 +84,17 @@ fn shown(value: &Value<'_>) -> String {
 fn read(decoder: &Decoder, attributes: &Attributes, record: &str) -> BTreeMap<String, String> {
     let mut said = BTreeMap::new();
     let came = time::parse(CAME);
-    decoder.decode(record.as_bytes(), came, &mut |decoded| {
-        let event = decoded.outcome.expect("the record is read");
+    let message = decoder.message(record.as_bytes(), came);
+    let mut records = decoder.records(&message);
+    while let Some(record) = records.next() {
+        let event = record.outcome.expect("the record is read").whole();
         for (attribute, value) in attributes.list().iter().zip(&event.values) {
             let shown = value.as_ref().map(shown);
             said.extend(shown.map(|shown| (attribute.to_string(), shown)));
         }
         let time = time::rfc3339(event.time);
         said.extend((time != CAME).then(|| ("time".to_owned(), time)));
-    });
+    }
     said
 }
 

@@ -9,7 +9,7 @@ use watchfire::fold::slices::{SliceLimit, Slices};
 use watchfire::fold::state::{Change, Read, State};
 use watchfire::fold::work::advance;
 use watchfire::incident::Incident;
-use watchfire::io::store::Store;
+use watchfire::io::disk::store::Store;
 use watchfire::matches::LogMessage;
 use watchfire::matches::{Input, Match, MatchedRecord, Message, PatternMatch, Section};
 use watchfire::plan::{Catalogue, Limits, Plan, Settings, Source};

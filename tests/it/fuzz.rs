@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use watchfire::bytes;
-use watchfire::decode::{Decoder, Work};
+use watchfire::decode::{Decoder, Draft, Work};
 use watchfire::detect::{Detector, SourcePartition};
 use watchfire::event::{Attributes, Event};
 use watchfire::fold::admission::admit;
@@ -160,14 +160,14 @@ pub struct Checks {
 
 /// What one decoder makes of a record.
 #[derive(Debug, PartialEq)]
-struct Outcome<'m> {
+struct Outcome {
     index: u32,
-    bytes: &'m [u8],
+    bytes: Vec<u8>,
     /// Its time, and its values as text, since a NaN is not itself.
     event: Result<(i64, String), String>,
 }
 
-impl Outcome<'_> {
+impl Outcome {
     fn time(&self) -> Result<i64, &String> {
         self.event.as_ref().map(|(time, _)| *time)
     }
@@ -229,16 +229,16 @@ impl Checks {
         let (plain, _) = decode(&self.nothing, input);
         assert_eq!(outcomes.len(), plain.len());
         for (outcome, plain) in outcomes.iter().zip(&plain) {
-            assert_eq!((outcome.index, outcome.bytes), (plain.index, plain.bytes));
+            assert_eq!((outcome.index, &outcome.bytes), (plain.index, &plain.bytes));
             assert_eq!(outcome.time(), plain.time());
         }
         for outcome in outcomes
             .iter()
-            .filter(|outcome| !has_records(outcome.bytes) && !outcome.bytes.contains(&0))
+            .filter(|outcome| !has_records(&outcome.bytes) && !outcome.bytes.contains(&0))
             .take(3)
         {
             if outcome.event.is_ok() {
-                let (alone, _) = decode(&self.everything, outcome.bytes);
+                let (alone, _) = decode(&self.everything, &outcome.bytes);
                 let [alone] = alone.as_slice() else {
                     panic!("{} records of one", alone.len())
                 };
@@ -548,17 +548,23 @@ fn has_records(bytes: &[u8]) -> bool {
     lower.windows(7).any(|window| window == b"records") || lower.contains(&b'\\')
 }
 
-fn decode<'m>(decoder: &Decoder, input: &'m [u8]) -> (Vec<Outcome<'m>>, Work) {
+fn decode(decoder: &Decoder, input: &[u8]) -> (Vec<Outcome>, Work) {
     let mut outcomes = Vec::new();
-    let work = decoder.decode(input, Some(TIME), &mut |found| {
+    let message = decoder.message(input, Some(TIME));
+    let mut records = decoder.records(&message);
+    while let Some(record) = records.next() {
         let told = |event: &Event<'_>| (event.time, format!("{:?}", event.values));
         outcomes.push(Outcome {
-            index: found.index,
-            bytes: found.bytes,
-            event: found.outcome.map(told).map_err(ToString::to_string),
+            index: record.index,
+            bytes: record.bytes.to_vec(),
+            event: record
+                .outcome
+                .map(Draft::whole)
+                .map(told)
+                .map_err(ToString::to_string),
         });
-    });
-    (outcomes, work)
+    }
+    (outcomes, records.work())
 }
 
 fn reads_again(filter: &Filter, attributes: &mut Attributes) {

@@ -150,7 +150,7 @@ fn there_and_back(texts: &Texts) -> (usize, usize) {
 #[test]
 fn rules_exported_to_fortisiem_mean_the_same_when_they_return() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("rules");
-    let texts = watchfire::io::rule_files::load(&[folder], &[]).unwrap();
+    let texts = watchfire::io::disk::rule_files::load(&[folder], &[]).unwrap();
     let (exported, all) = there_and_back(&texts);
     println!("{exported} of the {all} rules shipped go to FortiSIEM and back");
     assert!(exported > 0);

@@ -8,14 +8,14 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value as Json;
 use watchfire::cli;
-use watchfire::decode::Decoder;
+use watchfire::decode::{Decoder, Draft};
 use watchfire::detect::prefilter::{Prefilter, Validate};
 use watchfire::detect::{Found, Matcher};
 use watchfire::event::{Attributes, Value};
 use watchfire::generate::{Generator, Options};
 use watchfire::io::backtest::input::{Reading, Source};
 use watchfire::io::backtest::{self, Request};
-use watchfire::io::rule_files;
+use watchfire::io::disk::rule_files;
 use watchfire::normalise;
 use watchfire::rule::own::Own;
 use watchfire::rule::{Filter, Rule, Texts};
@@ -269,8 +269,12 @@ fn samples() -> Vec<Sample> {
     let sample = |record: Json| {
         let mut named = vec![("user".to_owned(), "nobody".to_owned())];
         let text = record.to_string();
-        decoder.decode(text.as_bytes(), Some(START), &mut |decoded| {
-            let values = decoded.outcome.map_or(&[][..], |event| &event.values);
+        let message = decoder.message(text.as_bytes(), Some(START));
+        let mut records = decoder.records(&message);
+        while let Some(record) = records.next() {
+            let values = record
+                .outcome
+                .map_or(&[][..], |event| &event.whole().values);
             for (attribute, value) in attributes.list().iter().zip(values) {
                 let text = match value {
                     Some(Value::Text(text)) => text.to_string(),
@@ -279,7 +283,7 @@ fn samples() -> Vec<Sample> {
                 };
                 named.push((attribute.to_string(), text));
             }
-        });
+        }
         Sample { record, named }
     };
     records().into_iter().map(sample).collect()
@@ -348,17 +352,18 @@ impl RuleSet {
 
     fn compare(&mut self, message: &[u8]) -> Result<usize, String> {
         let mut found: Vec<Passed> = Vec::new();
-        self.matcher
-            .each_record(message, Some(START), &mut |record| {
-                if let Found::Event { matched, .. } = record.outcome {
-                    let matches = matched.iter().flat_map(|record| &record.matches);
-                    let passed = matches.flat_map(|one| {
-                        let patterns = one.patterns.iter();
-                        patterns.map(|pattern| (one.rule, pattern.pattern))
-                    });
-                    found.push(passed.collect());
-                }
-            });
+        let read = self.matcher.message(message, Some(START));
+        let mut records = self.matcher.records(&read);
+        while let Some(record) = records.next() {
+            if let Found::Event { matched, .. } = record.outcome {
+                let matches = matched.iter().flat_map(|record| &record.matches);
+                let passed = matches.flat_map(|one| {
+                    let patterns = one.patterns.iter();
+                    patterns.map(|pattern| (one.rule, pattern.pattern))
+                });
+                found.push(passed.collect());
+            }
+        }
         let wanted = self.wanted(message);
         if found == wanted {
             return Ok(wanted.iter().map(Passed::len).sum());
@@ -375,8 +380,10 @@ impl RuleSet {
     /// What a look at every filter finds, by record.
     fn wanted(&self, message: &[u8]) -> Vec<Passed> {
         let mut wanted: Vec<Passed> = Vec::new();
-        self.decoder.decode(message, Some(START), &mut |decoded| {
-            if let Ok(event) = decoded.outcome {
+        let message = self.decoder.message(message, Some(START));
+        let mut records = self.decoder.records(&message);
+        while let Some(record) = records.next() {
+            if let Ok(event) = record.outcome.map(Draft::whole) {
                 let rules = (0..).zip(&self.rules);
                 let passed = rules.flat_map(|(rule, found)| {
                     let patterns = (0..).zip(&found.patterns);
@@ -385,7 +392,7 @@ impl RuleSet {
                 });
                 wanted.push(passed.collect());
             }
-        });
+        }
         wanted
     }
 }

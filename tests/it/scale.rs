@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use watchfire::fold::state::State;
 use watchfire::incident::Incident;
-use watchfire::io::store::{Budget, Owner, Store};
+use watchfire::io::disk::store::{Budget, Owner, Store};
 use watchfire::matches::Input;
 
 use crate::feed::{Disk, Feed, MIDNIGHT, SETTINGS, part, record};

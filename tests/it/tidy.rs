@@ -354,7 +354,7 @@ fn the_world_is_noticed_in_the_core() {
     for (bad, good) in cases {
         check(core_names_the_world, "src/rule/yaml.rs", bad, good);
     }
-    assert!(core_names_the_world("src/io/store.rs", "use rocksdb::DB;").is_empty());
+    assert!(core_names_the_world("src/io/disk/store.rs", "use rocksdb::DB;").is_empty());
 }
 
 #[test]

@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 
 use crate::io::backtest::input::Source;
 use crate::io::backtest::topic::{Bound, Cluster, TopicRange};
-use crate::io::files::{self, Listing};
+use crate::io::disk::files::{self, Listing};
 use crate::time::{self, Millis};
 
 /// Before the name of a topic.

@@ -4,7 +4,7 @@ use super::rules::Rules;
 use crate::io::backtest::fold::Counts;
 use crate::io::backtest::input::Source;
 use crate::io::backtest::seen::Seen;
-use crate::io::files::{self, Listing};
+use crate::io::disk::files::{self, Listing};
 use crate::plan::LoadedRule;
 use crate::replay::Within;
 use crate::time::rfc3339;

@@ -8,7 +8,7 @@ use anyhow::{Result, anyhow, bail};
 
 use super::sweep::{self, Sweeping};
 use crate::event::Attributes;
-use crate::io::rule_files;
+use crate::io::disk::rule_files;
 use crate::plan::{Limits, Plan, RuleEntry, Settings};
 use crate::rule::{Rule, Texts, nearest};
 

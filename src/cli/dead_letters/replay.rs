@@ -18,12 +18,12 @@ use crate::decode::{Decoder, Reject};
 use crate::detect::Letterhead;
 use crate::escape;
 use crate::event::Attributes;
-use crate::io::append::{Append, Entry};
-use crate::io::client::{Health, START_PATIENCE};
+use crate::io::kafka::append::{Append, Entry};
+use crate::io::kafka::client::{Health, START_PATIENCE};
+use crate::io::kafka::tail::{Begin, Published, Range, Tail};
+use crate::io::kafka::topics::Names;
 use crate::io::progress::{Progress, Unit};
-use crate::io::tail::{Begin, Published, Range, Tail};
-use crate::io::topics::Names;
-use crate::io::{clock, interrupt, topics};
+use crate::io::{clock, interrupt, kafka::topics};
 use crate::time::{Millis, rfc3339};
 
 /// Where some of what was asked for was left out.

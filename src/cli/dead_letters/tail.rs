@@ -16,9 +16,9 @@ use crate::cli::tail::say_other;
 use crate::cli::{log, screen, table};
 use crate::detect::Letterhead;
 use crate::escape;
-use crate::io::client::Health;
-use crate::io::tail::{self, Begin, Published, Range};
-use crate::io::topics::Names;
+use crate::io::kafka::client::Health;
+use crate::io::kafka::tail::{self, Begin, Published, Range};
+use crate::io::kafka::topics::Names;
 use crate::time::rfc3339;
 
 /// The flags of `dead-letters tail`.

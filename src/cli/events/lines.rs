@@ -6,7 +6,7 @@ use anyhow::Result;
 use serde_json::json;
 
 use super::At;
-use crate::decode::{Decoded, Refused};
+use crate::decode::Refused;
 use crate::event::{Attribute, Attributes, Event, Value};
 use crate::io::backtest::input::Source;
 use crate::time;
@@ -27,19 +27,13 @@ impl<'o> Lines<'o> {
     }
 
     /// The time, then what the event has of the attributes, in their order.
-    pub fn event(
-        &mut self,
-        at: &At<'_>,
-        decoded: &Decoded<'_, '_>,
-        event: &Event<'_>,
-        attributes: &Attributes,
-    ) -> Result<()> {
+    pub fn event(&mut self, at: &At<'_>, event: &Event<'_>, attributes: &Attributes) -> Result<()> {
         write!(self.out, "{{\"time\":\"{}\"", time::rfc3339(event.time))?;
         for (name, value) in values(event, attributes) {
             write!(self.out, ",{}:{value}", serde_json::Value::from(name))?;
         }
         if self.raw {
-            let record = String::from_utf8_lossy(decoded.bytes);
+            let record = String::from_utf8_lossy(at.bytes);
             write!(
                 self.out,
                 ",\"at\":{},\"record\":{}",
@@ -52,15 +46,10 @@ impl<'o> Lines<'o> {
     }
 
     /// Why a record was refused, and how it begins.
-    pub fn refused(
-        &mut self,
-        at: &At<'_>,
-        decoded: &Decoded<'_, '_>,
-        refused: &Refused,
-    ) -> Result<()> {
+    pub fn refused(&mut self, at: &At<'_>, refused: &Refused) -> Result<()> {
         let shown = match self.raw {
-            true => decoded.bytes,
-            false => decoded.bytes.get(..SHOWN_MAX).unwrap_or(decoded.bytes),
+            true => at.bytes,
+            false => at.bytes.get(..SHOWN_MAX).unwrap_or(at.bytes),
         };
         let mut line = place(at);
         if let Some(line) = line.as_object_mut() {

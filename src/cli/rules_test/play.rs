@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use crate::cli::backtest::rules::SETTINGS;
 use crate::cli::events;
 use crate::cli::explanation::{Explanation, Seen, Sight};
-use crate::decode::{Decoder, Limits};
+use crate::decode::{Decoder, Draft, Limits};
 use crate::explain::explain;
 use crate::record::Position;
 use crate::rehearsal::{self, Rehearsal};
@@ -58,22 +58,24 @@ fn seen(played: &Rehearsal, test: &RuleTest) -> Vec<Seen> {
     let decoder = Decoder::with_own(attributes, Limits::default(), own);
     let mut all = Vec::new();
     for (offset, event) in (0_i64..).zip(&test.events) {
-        decoder.decode(event.as_bytes(), None, &mut |decoded| {
+        let message = decoder.message(event.as_bytes(), None);
+        let mut records = decoder.records(&message);
+        while let Some(record) = records.next() {
             let position = Position {
                 epoch: 0,
                 offset,
-                index: decoded.index,
+                index: record.index,
             };
-            let outcome = decoded
+            let outcome = record
                 .outcome
                 .map_err(|refused| format!("{}: {refused}", refused.reason));
-            let outcome = outcome.map(|event| Sight {
+            let outcome = outcome.map(Draft::whole).map(|event| Sight {
                 time: event.time,
                 values: events::values(event, attributes),
                 patterns: patterns.remove(&position).unwrap_or_default(),
             });
             all.push(Seen { position, outcome });
-        });
+        }
     }
     all
 }

@@ -15,7 +15,7 @@ fn everything() -> Decoder {
 }
 
 fn steps(decoder: &Decoder, message: &[u8]) -> u64 {
-    decoder.decode(message, Some(TIMESTAMP), &mut |_| ()).steps
+    work(decoder, message).steps
 }
 
 #[test]
@@ -223,17 +223,19 @@ fn depth_in_a_text_hides_what_is_deeper_alone() {
     let text = serde_json::Value::from(format!(r#"{{"x":{},"b":1}}"#, deep(500)));
     let message = format!(r#"{{"a":{text}}}"#);
     let decoder = decoder(&["record.a.b"]);
-    let work = decoder.decode(message.as_bytes(), Some(TIMESTAMP), &mut |_| ());
-    assert_eq!(work.hidden, 1);
+    assert_eq!(work(&decoder, message.as_bytes()).hidden, 1);
 }
 
 /// The reason and the explanation of the only record `text`, in a message without timestamp.
 fn explained(text: &[u8]) -> String {
     let mut said = Vec::new();
-    decoder(&[]).decode(text, None, &mut |decoded| {
-        let refused = decoded.outcome.err().unwrap();
+    let decoder = decoder(&[]);
+    let message = decoder.message(text, None);
+    let mut records = decoder.records(&message);
+    while let Some(record) = records.next() {
+        let refused = record.outcome.err().unwrap();
         said.push(format!("{}: {refused}", refused.reason));
-    });
+    }
     said.join("\n")
 }
 

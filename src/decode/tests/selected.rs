@@ -116,12 +116,15 @@ fn what_stands_in_one_list_stays_together() {
     let text = r#"{"l":[{"n":"y","m":[{"v":7,"w":7}]},
         {"n":"x","k":1,"m":[{"v":1,"w":"a"},{"v":2,"w":"b"}]}]}"#;
     let mut places = Vec::new();
-    Decoder::new(&attributes).decode(text.as_bytes(), Some(TIMESTAMP), &mut |decoded| {
-        let event = decoded.outcome.unwrap();
+    let decoder = Decoder::new(&attributes);
+    let message = decoder.message(text.as_bytes(), Some(TIMESTAMP));
+    let mut records = decoder.records(&message);
+    while let Some(record) = records.next() {
+        let event = record.outcome.unwrap().whole();
         places = ids
             .map(|id| [0, 1, 2].map(|number| event.lists.place(id, number)))
             .into();
-    });
+    }
     let [values, words, chosen] = &places[..] else {
         panic!("{places:?}")
     };
@@ -253,8 +256,7 @@ proptest! {
 /// Looks at each byte of a message, by its elements.
 fn steps(names: &[String], message: &str) -> f64 {
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let work = decoder(&names).decode(message.as_bytes(), Some(TIMESTAMP), &mut |_| ());
-    work.steps as f64 / message.len() as f64
+    work(&decoder(&names), message.as_bytes()).steps as f64 / message.len() as f64
 }
 
 #[test]

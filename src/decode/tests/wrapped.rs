@@ -116,9 +116,7 @@ fn a_record_that_has_a_list_called_value_is_a_record() {
 /// How many records of a message are not recognised, with a decoder for `names`.
 fn unrecognised(names: &str, message: &str) -> u64 {
     let decoder = decoder(&names.split_whitespace().collect::<Vec<_>>());
-    decoder
-        .decode(message.as_bytes(), Some(TIMESTAMP), &mut |_| ())
-        .unrecognised
+    work(&decoder, message.as_bytes()).unrecognised
 }
 
 #[test]

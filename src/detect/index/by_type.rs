@@ -1,6 +1,8 @@
 //! Which filters may hold by the type of an event: there are few types, so what each comes to is
 //! remembered.
 
+use std::sync::Arc;
+
 use super::clues::{Clues, Hits};
 use crate::event::{AttributeId, Value};
 use crate::rule::Filter;
@@ -13,11 +15,12 @@ const REMEMBERED: usize = 512;
 const REMEMBERED_BYTES: usize = 256;
 
 /// Filters by the event types that they ask for, and those that ask for nothing.
+#[derive(Clone)]
 pub struct ByType {
     event_type: AttributeId,
-    clues: Clues,
+    clues: Arc<Clues>,
     /// Filters that are found by nothing else.
-    open: Vec<(u32, Filter)>,
+    open: Arc<[(u32, Filter)]>,
     /// Event types that were looked up, each at a place that follows from it.
     remembered: Vec<Option<Remembered>>,
     /// What may hold for an event without a type.
@@ -25,6 +28,7 @@ pub struct ByType {
     hits: Hits,
 }
 
+#[derive(Clone)]
 struct Remembered {
     event_type: String,
     numbers: Vec<u32>,
@@ -41,8 +45,8 @@ impl ByType {
     ) -> ByType {
         let mut by_type = ByType {
             event_type,
-            clues,
-            open,
+            clues: Arc::new(clues),
+            open: open.into(),
             remembered: std::iter::repeat_with(|| None).take(REMEMBERED).collect(),
             untyped: Vec::new(),
             hits: Hits::of(filters),
@@ -82,7 +86,7 @@ impl ByType {
         if let Some(event_type) = event_type {
             self.clues.find(event_type, &mut self.hits);
         }
-        for (number, filter) in &self.open {
+        for (number, filter) in self.open.iter() {
             if filter.may_pass(self.event_type, event_type) {
                 self.hits.add(&[*number]);
             }

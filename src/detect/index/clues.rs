@@ -228,7 +228,7 @@ impl Clues {
 }
 
 /// Filters that may hold for an event, each once.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Hits {
     /// By number: in which turn it was found last.
     turns: Vec<u64>,

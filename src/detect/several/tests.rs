@@ -26,14 +26,17 @@ fn found(patterns: &str, record: &Value) -> Result<(Vec<Match>, bool), &'static 
     record["time"] = json!("2026-03-02T09:14:05Z");
     let mut all = Err("nothing");
     let text = record.to_string();
-    Matcher::new(&plan).each_record(text.as_bytes(), None, &mut |record| {
+    let mut matcher = Matcher::new(&plan);
+    let message = matcher.message(text.as_bytes(), None);
+    let mut records = matcher.records(&message);
+    while let Some(record) = records.next() {
         all = match record.outcome {
             Found::Event {
                 matched, capped, ..
             } => Ok((matched.map_or_else(Vec::new, |found| found.matches), capped)),
             Found::Rejected(refused) => Err(refused.reason.reason()),
         };
-    });
+    }
     all
 }
 

@@ -1,7 +1,7 @@
 //! Messages of a backtest to the rows of what matches in them.
 
 use super::Request;
-use super::input::{Batch, Message};
+use super::batch::{Batch, Message};
 use super::matches::{self, Read, Row};
 use super::seen::Seen;
 use crate::decode::{Refused, Reject};
@@ -56,12 +56,12 @@ pub struct Detected {
 }
 
 impl<'d> Detecting<'d> {
-    /// With the rules that are asked for; `names`: by the place of a source.
-    pub fn new(request: &Request<'_>, names: &'d [Name]) -> Detecting<'d> {
+    /// With the rules that are asked for, which `matcher` has; `names`: by the place of a source.
+    pub fn new(request: &Request<'_>, names: &'d [Name], matcher: Matcher) -> Detecting<'d> {
         let (plan, within) = (request.plan, request.within);
         let rules = || plan.rules.iter().map(|(loaded, _)| loaded);
         Detecting {
-            matcher: Matcher::with(plan, request.validate),
+            matcher,
             fingerprints: rules().map(|loaded| loaded.fingerprint).collect(),
             around: rules().map(|loaded| within.around(loaded)).collect(),
             names,
@@ -107,9 +107,11 @@ impl<'d> Detecting<'d> {
             }
             return;
         }
-        let each = &mut |record: Record<'_>| found_in.take(record, detected);
-        self.matcher
-            .each_record(message.bytes, message.timestamp, each);
+        let read = self.matcher.message(message.bytes, message.timestamp);
+        let mut records = self.matcher.records(&read);
+        while let Some(record) = records.next() {
+            found_in.take(record, detected);
+        }
     }
 }
 

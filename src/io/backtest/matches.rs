@@ -16,8 +16,8 @@ use tempfile::TempDir;
 
 use crate::bytes::{self, Unreadable};
 use crate::fold::key::pane::Origin;
-use crate::io::client::lock;
-use crate::io::files::Identity;
+use crate::io::disk::files::Identity;
+use crate::io::kafka::client::lock;
 use crate::matches::{self, MatchedRecord};
 use crate::record::{Hash, Position};
 

@@ -10,9 +10,9 @@ use rdkafka::producer::{BaseRecord, Producer as _};
 use super::topic::Cluster;
 use crate::encode::message::Outgoing;
 use crate::incident::Incident;
-use crate::io::client::START_PATIENCE;
-use crate::io::producer::{self, Producer};
-use crate::io::topics::{self, Names};
+use crate::io::kafka::client::START_PATIENCE;
+use crate::io::kafka::producer::{self, Producer};
+use crate::io::kafka::topics::{self, Names};
 
 /// Between two looks at what the brokers have taken.
 const PAUSE: Duration = Duration::from_millis(10);

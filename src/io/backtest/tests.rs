@@ -7,7 +7,7 @@ use super::*;
 use crate::cli::backtest::rules::plan_of;
 use crate::encode::Encoding;
 use crate::generate::{Generator, Options};
-use crate::io::files::tests::{capture, gzip, zstd};
+use crate::io::disk::files::tests::{capture, gzip, zstd};
 use crate::rule::Texts;
 use crate::time::rfc3339;
 

@@ -11,12 +11,13 @@ use rdkafka::error::KafkaError;
 use rdkafka::message::Message as _;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
-use super::input::{Batch, EachBatch, Message, Reading};
+use super::batch::{Batch, EachBatch, Message};
 use crate::config::Config;
-use crate::io::client::{self, Callbacks, Health, START_PATIENCE};
 use crate::io::clock;
-use crate::io::group::{self, look_up};
-use crate::io::topics;
+use crate::io::disk::files::Reading;
+use crate::io::kafka::client::{self, Callbacks, Health, START_PATIENCE};
+use crate::io::kafka::group::{self, look_up};
+use crate::io::kafka::topics;
 use crate::time::Millis;
 
 /// Where a range of a topic begins or ends.

@@ -11,11 +11,11 @@ use super::writer::Batch;
 use super::{CorrelateStage, note_of};
 use crate::fold::partition::{CommitPoint, Keep, Limit};
 use crate::incident::Incident;
-use crate::io::client::lock;
-use crate::io::group::{Group, Membership};
-use crate::io::sink::Progress;
+use crate::io::kafka::client::lock;
+use crate::io::kafka::group::{Group, Membership};
+use crate::io::kafka::sink::Progress;
+use crate::io::kafka::topics::Names;
 use crate::io::status::Said;
-use crate::io::topics::Names;
 
 /// The states are kept so often: what was folded since is folded again after a crash.
 const KEEP_INTERVAL: Duration = Duration::from_secs(5);

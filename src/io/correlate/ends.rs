@@ -4,10 +4,10 @@ use anyhow::Result;
 
 use super::CorrelateStage;
 use super::folding::{Folding, MARKS};
-use crate::io::client::lock;
 use crate::io::clock;
-use crate::io::ends::{Found, Question};
-use crate::io::topics::Names;
+use crate::io::kafka::client::lock;
+use crate::io::kafka::ends::{Found, Question};
+use crate::io::kafka::topics::Names;
 
 impl CorrelateStage {
     /// Has the ends looked for.

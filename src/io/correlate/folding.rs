@@ -8,7 +8,7 @@ use anyhow::{Result, anyhow};
 
 use crate::fold::partition::{Budget, LostPlan, Next, Partition};
 use crate::fold::place::Place;
-use crate::io::store::Store;
+use crate::io::disk::store::Store;
 use crate::plan::Plan;
 use crate::record::Hash;
 

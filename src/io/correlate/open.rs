@@ -11,8 +11,8 @@ use crate::escape;
 use crate::fold::partition::{Bookmarks, CannotOpen, Commit, Found, Opened, Partition, Remark};
 use crate::fold::state::{self, State};
 use crate::io::clock;
-use crate::io::group::{self, Group};
-use crate::io::known_again;
+use crate::io::kafka::group::{self, Group};
+use crate::io::kafka::known_again;
 use crate::plan::{Catalogue, Unusable};
 
 impl CorrelateStage {

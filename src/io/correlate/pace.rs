@@ -10,8 +10,8 @@ use anyhow::Result;
 use super::{CorrelateStage, Folding};
 use crate::fold::partition::{Budget, Limit};
 use crate::fold::slices::SliceLimit;
-use crate::io::group::{Group, Partition};
-use crate::io::topics::Names;
+use crate::io::kafka::group::{Group, Partition};
+use crate::io::kafka::topics::Names;
 
 /// Offsets that are folded again at once, however many partitions do so.
 const LITTLE: i64 = 1_000;

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 
 use super::CorrelateStage;
-use crate::io::client::lock;
 use crate::io::clock;
+use crate::io::kafka::client::lock;
 use crate::plan::changes::Changes;
 use crate::plan::others::Other;
 use crate::plan::{Plan, Unusable};

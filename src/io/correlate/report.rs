@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::CorrelateStage;
 use crate::fold::partition::Partition;
-use crate::io::client::lock;
+use crate::io::kafka::client::lock;
 use crate::io::status::add_fold;
 use crate::io::{clock, memory};
 

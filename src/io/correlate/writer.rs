@@ -10,11 +10,11 @@ use crate::encode::message::{Outgoing, Publishing};
 use crate::fold::state::Change;
 use crate::incident::Incident;
 use crate::io::beside::Beside;
-use crate::io::group::Membership;
-use crate::io::sink::{Ended, Message, Outcome, Progress, Sink};
+use crate::io::disk::store::Store;
+use crate::io::kafka::group::Membership;
+use crate::io::kafka::sink::{Ended, Message, Outcome, Progress, Sink};
+use crate::io::kafka::topics::Names;
 use crate::io::stage::commits::Commits;
-use crate::io::store::Store;
-use crate::io::topics::Names;
 
 /// What is committed at once.
 pub struct Batch {

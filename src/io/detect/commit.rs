@@ -10,10 +10,10 @@ use super::refused::{self, Share};
 use super::{DetectStage, Reading, note_of};
 use crate::detect::{Counts, DeadLetter, Output};
 use crate::io::beside::Beside;
-use crate::io::client::lock;
 use crate::io::clock;
-use crate::io::group::{Committed, Group, Membership};
-use crate::io::sink::{Ended, Message, Progress, Sink};
+use crate::io::kafka::client::lock;
+use crate::io::kafka::group::{Committed, Group, Membership};
+use crate::io::kafka::sink::{Ended, Message, Progress, Sink};
 use crate::io::stage::commits::Commits;
 
 /// What is committed at once.

@@ -10,10 +10,10 @@ use super::{Ask, DetectStage, stage};
 use crate::bookmark::{Judgement, KnownBy, LogNow, Sign, There, judge};
 use crate::config::OnReplacedSource;
 use crate::detect::read_to::is_of_before;
-use crate::io::client::{PAUSE, lock};
-use crate::io::group::{Group, Partition, list_of};
-use crate::io::known_again::{self, AsRead};
-use crate::io::{clock, rules_topic};
+use crate::io::kafka::client::{PAUSE, lock};
+use crate::io::kafka::group::{Group, Partition, list_of};
+use crate::io::kafka::known_again::{self, AsRead};
+use crate::io::{clock, kafka::rules_topic};
 use crate::plan::epochs::Epochs;
 
 /// An end that is too low is looked at again after so long: one that only lags is right by then.

@@ -11,9 +11,9 @@ use crate::bookmark::KnownBy;
 use crate::config::Start;
 use crate::detect::SourcePartition;
 use crate::detect::read_to::{self, GoOn, LastRead, ReadTo};
-use crate::io::group::{Group, Partition};
-use crate::io::known_again::{self, AsRead};
-use crate::io::{clock, rules_topic};
+use crate::io::kafka::group::{Group, Partition};
+use crate::io::kafka::known_again::{self, AsRead};
+use crate::io::{clock, kafka::rules_topic};
 use crate::plan::Source;
 use crate::time::Millis;
 

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use super::DetectStage;
 use crate::detect::{DeadLetter, SourcePartition};
-use crate::io::client::lock;
 use crate::io::clock;
+use crate::io::kafka::client::lock;
 
 /// Between two lines of the same reason.
 const INTERVAL: Duration = Duration::from_secs(10);

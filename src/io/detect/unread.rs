@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 
 use crate::config::Config;
-use crate::io::group::{Group, Partition};
-use crate::io::{client, clock};
+use crate::io::kafka::group::{Group, Partition};
+use crate::io::{clock, kafka::client};
 
 /// Looks now and then whether all partitions have a reader.
 pub struct Unread {

@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use crate::io::beside::Beside;
 use crate::io::clock;
-use crate::io::sink::{self, Ended, Rhythm};
+use crate::io::kafka::sink::{self, Ended, Rhythm};
 
 /// The longest wait for a message: other things are due.
 pub const WAIT: Duration = Duration::from_millis(100);

@@ -9,13 +9,16 @@ use anyhow::{Context as _, Result, bail};
 use super::Failure;
 
 use crate::config::Config;
-use crate::io::client::{self, Health, START_PATIENCE};
+use crate::io::disk::rule_set::{self, RuleSet};
+use crate::io::disk::store::{Budget, Owner, Store};
+use crate::io::kafka::client::{self, Health, START_PATIENCE};
+use crate::io::kafka::rules_topic::{Known, TakenIntoUse};
+use crate::io::kafka::topics::{self, Names, Weight};
 use crate::io::reload::tell;
-use crate::io::rule_set::{self, RuleSet};
-use crate::io::rules_topic::{Known, TakenIntoUse};
-use crate::io::store::{Budget, Owner, Store};
-use crate::io::topics::{self, Names, Weight};
-use crate::io::{identity, rules_topic, state_dir};
+use crate::io::{
+    disk::state_dir,
+    kafka::{identity, rules_topic},
+};
 use crate::plan::catalogue::OtherMeaning;
 use crate::plan::changes::Changes;
 use crate::plan::retention::Needs;

@@ -2,6 +2,8 @@
 
 mod collection;
 
+mod document;
+
 mod correlation;
 
 mod logic;

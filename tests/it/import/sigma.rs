@@ -228,12 +228,16 @@ fn record(source: &str, flat: &Flat) -> Option<Json> {
 /// Whether a rule's filter holds for a record.
 fn holds(rule: &Rule, attributes: &Attributes, record: &Json) -> bool {
     let mut held = None;
-    Decoder::new(attributes).decode(record.to_string().as_bytes(), None, &mut |decoded| {
-        held = decoded
+    let text = record.to_string();
+    let decoder = Decoder::new(attributes);
+    let message = decoder.message(text.as_bytes(), None);
+    let mut records = decoder.records(&message);
+    while let Some(record) = records.next() {
+        held = record
             .outcome
             .ok()
-            .map(|event| rule.patterns[0].filter.matches(event));
-    });
+            .map(|event| rule.patterns[0].filter.matches(event.whole()));
+    }
     held.unwrap()
 }
 

@@ -9,7 +9,7 @@ use watchfire::fold::place::Place;
 use watchfire::fold::slices::{SliceLimit, Slices};
 use watchfire::fold::state::{Read, State};
 use watchfire::fold::work::{Run, advance};
-use watchfire::io::store::{Budget, Owner, Store};
+use watchfire::io::disk::store::{Budget, Owner, Store};
 use watchfire::matches;
 use watchfire::matches::LogMessage;
 use watchfire::plan::Plan;

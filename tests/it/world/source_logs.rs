@@ -275,13 +275,15 @@ impl World {
                 for offset in offsets {
                     let message = &messages[offset as usize];
                     let timestamp = Some(message.timestamp);
-                    matcher.each_record(&message.payload, timestamp, &mut |record| {
+                    let message = matcher.message(&message.payload, timestamp);
+                    let mut records = matcher.records(&message);
+                    while let Some(record) = records.next() {
                         let watchfire::detect::Found::Event {
                             matched: Some(found),
                             ..
                         } = record.outcome
                         else {
-                            return;
+                            continue;
                         };
                         let position = Position {
                             epoch,
@@ -289,7 +291,7 @@ impl World {
                             index: record.index,
                         };
                         each(partition as u32, MatchedRecord { position, ..found });
-                    });
+                    }
                 }
             }
         }

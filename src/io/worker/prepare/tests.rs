@@ -5,7 +5,7 @@ use rdkafka::mocking::MockCluster;
 
 use super::owner;
 use crate::config::{Config, Input, Written};
-use crate::io::client::Health;
+use crate::io::kafka::client::Health;
 
 /// Else the state on disk would seem to be another cluster's.
 #[test]

@@ -3,12 +3,13 @@
 use std::collections::{HashMap, HashSet};
 
 use super::correlation;
+use super::document::{Detected, Document, names};
 use super::metadata;
 use super::search;
 use super::value::Reading;
 use crate::rule::import::condition::Filter;
 use crate::rule::import::dialect::Dialect;
-use crate::rule::import::draft::{Draft, Pattern};
+use crate::rule::import::draft::Pattern;
 use crate::rule::import::fields::{Source, Table};
 use crate::rule::import::foreign::{get, items, text, text_at};
 use crate::rule::import::found::{self, Found, Outcome};
@@ -23,28 +24,6 @@ const NAMES_MAX: usize = 1_000;
 
 /// Bytes of documents, counted as often as they are put into others.
 const MERGED_MAX: usize = 64 << 20;
-
-/// A document, and the file that it stands in.
-pub struct Document {
-    /// Its file.
-    pub file: String,
-    /// Its content.
-    pub node: Node,
-}
-
-/// A rule that looks for single events.
-pub struct Detected {
-    /// What it is called by correlations and filters.
-    pub names: Vec<String>,
-    /// What it says of where its events come from.
-    log_source: Vec<(&'static str, String)>,
-    /// Where that is.
-    pub source: Source,
-    /// Which events.
-    pub filter: Filter,
-    /// All else.
-    pub draft: Draft,
-}
 
 /// All rules of these files.
 pub fn read(files: &[(String, String)]) -> Vec<Found> {
@@ -257,12 +236,6 @@ fn detect(document: &Document, table: &Table) -> Result<Detected, String> {
         filter,
         draft,
     })
-}
-
-/// What a rule is called by others.
-pub fn names(node: &Node) -> Vec<String> {
-    let names = ["id", "name"].map(|key| text_at(node, key).to_owned());
-    names.into_iter().filter(|name| !name.is_empty()).collect()
 }
 
 fn log_source(node: &Node) -> Vec<(&'static str, String)> {

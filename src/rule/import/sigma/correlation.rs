@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::collection::{Detected, Document, names};
+use super::document::{Detected, Document, names};
 use super::logic::{self, Logic};
 use super::metadata;
 use crate::rule::import::condition::Filter;

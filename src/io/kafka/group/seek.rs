@@ -11,8 +11,8 @@ use rdkafka::topic_partition_list::TopicPartitionList;
 
 use super::list::starts;
 use super::{Group, Partition};
-use crate::io::client::{self, CALL, lock};
 use crate::io::clock;
+use crate::io::kafka::client::{self, CALL, lock};
 
 /// The client does not go back at all in a partition whose topic was deleted and made again
 /// (librdkafka 2.12 keeps what is assigned apart from what it then finds). If it has not for so

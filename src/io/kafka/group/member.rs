@@ -8,9 +8,9 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _};
 
 use super::{Callbacks, Group};
 use crate::config::Config;
-use crate::io::client::{self, Health};
 use crate::io::clock;
-use crate::io::identity::Identity;
+use crate::io::kafka::client::{self, Health};
+use crate::io::kafka::identity::Identity;
 
 /// So often in [`FENCED_SPAN`] a membership may end because the group knows another member by our
 /// id. With static membership that happens when the answer to a join is lost; and all the time

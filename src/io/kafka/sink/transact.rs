@@ -7,10 +7,10 @@ use rdkafka::producer::Producer as _;
 
 use super::undone::is_moving;
 use super::{Fault, Message, Progress, Sink, Writer, offsets};
-use crate::io::client;
 use crate::io::clock;
-use crate::io::group::Membership;
-use crate::io::transactions::{CALL, Transactions, is_retriable};
+use crate::io::kafka::client;
+use crate::io::kafka::group::Membership;
+use crate::io::kafka::transactions::{CALL, Transactions, is_retriable};
 
 impl Sink {
     /// Writes and commits in a transaction.

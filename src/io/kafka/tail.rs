@@ -15,10 +15,10 @@ use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
 use rdkafka::topic_partition_list::Offset;
 
 use super::client::{self, Callbacks, Health, START_PATIENCE};
-use super::clock;
 use super::group::{self, Partition, look_up};
 use super::topics;
 use crate::config::Config;
+use crate::io::clock;
 use crate::time::Millis;
 use merge::Merge;
 

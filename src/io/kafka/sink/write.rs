@@ -11,10 +11,10 @@ use super::rounds::rounds;
 use super::undone::is_moving;
 use super::{Fault, Message, PAUSE, Progress, Sink, offsets};
 use crate::config::Delivery;
-use crate::io::client;
 use crate::io::clock;
-use crate::io::group::Membership;
-use crate::io::producer::Producer;
+use crate::io::kafka::client;
+use crate::io::kafka::group::Membership;
+use crate::io::kafka::producer::Producer;
 
 /// The longest that a commit waits for the group to have decided.
 const REBALANCE: Duration = Duration::from_secs(2);

@@ -11,11 +11,11 @@ use rdkafka::producer::{BaseRecord, Producer as _};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::client::{self, CALL, Health, PAUSE, START_PATIENCE};
-use super::clock;
 use super::producer::{self, Producer};
-use super::rule_set::RuleSet;
 use super::topics::Names;
 use crate::config::Config;
+use crate::io::clock;
+use crate::io::disk::rule_set::RuleSet;
 use crate::plan::{Catalogue, Plan, Reading, Source, Unusable};
 use crate::time::{Millis, second_of};
 

@@ -10,12 +10,12 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::{BorrowedMessage, Message as _};
 
 use super::client::{self, Health, is_missing_topic};
-use super::clock;
 use super::group::{Committed, Partition, read_from};
 use super::topics;
 use crate::bookmark::{Bookmark, LogNow, There};
 use crate::config::Config;
 use crate::detect::read_to::ReadTo;
+use crate::io::clock;
 use crate::plan::Catalogue;
 
 const WAIT: Duration = Duration::from_millis(50);

@@ -8,9 +8,9 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::producer::{BaseRecord, Producer as _};
 
 use super::client::{self, Health};
-use super::clock;
 use super::producer::{Producer, lacks_idempotence, plain};
 use crate::config::Config;
+use crate::io::clock;
 use crate::time::Millis;
 
 /// Between two looks at what is acknowledged.

@@ -17,14 +17,14 @@ use anyhow::{Result, anyhow};
 use rdkafka::error::KafkaResult;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
-use super::beside::Beside;
 use super::client::{self, Health, START_PATIENCE};
-use super::clock;
 use super::group::{Membership, Partition};
 use super::identity::Identity;
 use super::producer::{Producer, lacks_idempotence, plain};
 use super::transactions::Transactions;
 use crate::config::{Config, Delivery};
+use crate::io::beside::Beside;
+use crate::io::clock;
 pub use batch::Rhythm;
 pub use undone::Undone;
 

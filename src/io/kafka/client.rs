@@ -15,10 +15,10 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode as Code};
 use rdkafka::types::RDKafkaRespErr;
 
-use super::clock;
-pub use super::lock::lock;
 use super::login::Tokens;
 use crate::config::Config;
+use crate::io::clock;
+pub use crate::io::lock::lock;
 
 use errors::advice;
 pub use errors::{cannot_create, chain, is_missing_topic, is_transient, is_transient_code, words};

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use anyhow::{Result, bail};
 
 use super::client::Health;
-use super::clock;
 use super::rules_topic::{self, Entry, Reader};
 use crate::config::Config;
+use crate::io::clock;
 use crate::plan::claim::Claim;
 use crate::time::rfc3339;
 

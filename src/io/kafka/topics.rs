@@ -21,8 +21,8 @@ use rdkafka::consumer::Consumer as _;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 
 use super::client::{self, CALL, Health};
-use super::clock;
 use crate::config::{Config, Delivery};
+use crate::io::clock;
 use crate::plan::hubs::{self, Missing};
 use crate::plan::retention::{Need, Needs};
 use crate::plan::tiers::{self, Hub, Kept};

@@ -14,9 +14,9 @@ use rdkafka::error::KafkaError;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::client::{self, Health};
-use super::clock;
 use super::group::{Partition, look_up};
 use crate::config::Config;
+use crate::io::clock;
 use crate::time::Millis;
 
 /// The longest that a partition's end is waited for.

@@ -17,9 +17,9 @@ use rdkafka::producer::Producer as _;
 use rdkafka::topic_partition_list::TopicPartitionList;
 
 use super::client::{self, Health};
-use super::clock;
 use super::producer::{self, Producer};
 use crate::config::Config;
+use crate::io::clock;
 
 /// The longest that one call may take before it is made again.
 pub const CALL: Duration = Duration::from_secs(5);

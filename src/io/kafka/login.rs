@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
-use super::clock;
-use super::lock::lock;
 use crate::config::{Login, Secret};
+use crate::io::clock;
+use crate::io::lock::lock;
 use crate::time::Millis;
 
 /// After a first failure it is asked again so soon, then after twice the time each time.

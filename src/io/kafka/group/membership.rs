@@ -7,7 +7,7 @@ use rdkafka::error::KafkaResult;
 use rdkafka::topic_partition_list::TopicPartitionList;
 
 use super::{Group, member_id};
-use crate::io::client::lock;
+use crate::io::kafka::client::lock;
 
 /// A membership as it was at some moment. While it is held the group is not left.
 pub struct Membership {
