@@ -20,6 +20,7 @@ mod slow_output;
 mod soak;
 mod usage;
 
+pub use activity::MEASURED;
 pub use figures::Figures;
 
 /// The number that `WATCHFIRE_TEST_<name>` says, or what is usual.
