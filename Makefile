@@ -11,7 +11,7 @@ SECONDS ?= 60
 WHAT ?=
 MODE ?=
 
-.PHONY: help setup demo test bench measure sim chaos fuzz lint instructions
+.PHONY: help setup demo test bench measure sim chaos fuzz lint instructions deploy-check
 
 help:
 	@echo "make demo          set up what is missing, then show Watchfire at work (no broker needed)"
@@ -31,6 +31,7 @@ help:
 	@echo "make instructions  count the instructions of a record, a match, a publication and a commit,"
 	@echo "                   and say what has grown by more than 5 %"
 	@echo "make lint          check format, lints, licences and advisories"
+	@echo "make deploy-check  check the chart, manifests, alerts and examples of deploy/"
 	@echo "make setup         only set up what building needs"
 
 setup:
@@ -86,3 +87,6 @@ lint: setup
 
 instructions:
 	@scripts/instructions.sh
+
+deploy-check:
+	@scripts/deploy-check.sh

@@ -17,38 +17,54 @@ fn deploy(file: &str) -> String {
     fs::read_to_string(root().join("deploy").join(file)).unwrap()
 }
 
-/// A YAML document of mappings, sequences and texts.
+/// A YAML document of mappings, sequences and texts, with what anchors name and `<<` takes over.
 fn yaml(text: &str) -> Value {
     let mut events = Parser::new_from_str(text)
         .map(|event| event.unwrap().0)
         .filter(|event| !matches!(event, Event::StreamStart | Event::DocumentStart(_)));
     let first = events.next().unwrap();
-    node(first, &mut events)
+    node(first, &mut events, &mut BTreeMap::new())
 }
 
-fn node<'t>(event: Event<'t>, rest: &mut impl Iterator<Item = Event<'t>>) -> Value {
-    match event {
-        Event::Scalar(text, ..) => Value::String(text.into_owned()),
-        Event::SequenceStart(..) => {
+fn node<'t>(
+    event: Event<'t>,
+    rest: &mut impl Iterator<Item = Event<'t>>,
+    anchors: &mut BTreeMap<usize, Value>,
+) -> Value {
+    let (anchor, value) = match event {
+        Event::Scalar(text, _, anchor, _) => (anchor, Value::String(text.into_owned())),
+        Event::Alias(anchor) => (0, anchors[&anchor].clone()),
+        Event::SequenceStart(anchor, _) => {
             let mut items = Vec::new();
             loop {
                 match rest.next().unwrap() {
-                    Event::SequenceEnd => return Value::Array(items),
-                    item => items.push(node(item, rest)),
+                    Event::SequenceEnd => break (anchor, Value::Array(items)),
+                    item => items.push(node(item, rest, anchors)),
                 }
             }
         }
-        Event::MappingStart(..) => {
+        Event::MappingStart(anchor, _) => {
             let mut fields = Map::new();
+            let mut taken_over = Map::new();
             while let Event::Scalar(key, ..) = rest.next().unwrap() {
-                let value = rest.next().unwrap();
-                let twice = fields.insert(key.clone().into_owned(), node(value, rest));
+                let value = node(rest.next().unwrap(), rest, anchors);
+                if key == "<<" {
+                    taken_over = value.as_object().unwrap().clone();
+                    continue;
+                }
+                let twice = fields.insert(key.clone().into_owned(), value);
                 assert!(twice.is_none(), "{key} is there twice");
             }
-            Value::Object(fields)
+            taken_over.extend(fields);
+            (anchor, Value::Object(taken_over))
         }
         other => panic!("unexpected in a compose file: {other:?}"),
+    };
+    // 0: it has none.
+    if anchor > 0 {
+        anchors.insert(anchor, value.clone());
     }
+    value
 }
 
 fn names(value: &Value) -> Vec<&str> {
@@ -61,14 +77,23 @@ fn names(value: &Value) -> Vec<&str> {
 }
 
 #[test]
-fn compose_has_a_broker_topics_and_two_workers() {
+fn compose_has_all_services_and_each_worker_its_own_state() {
     let compose = yaml(&deploy("compose.yaml"));
     let services = &compose["services"];
     let mut found = names(services);
     found.sort_unstable();
     assert_eq!(
         found,
-        ["kafka", "source-topic", "topics", "worker-1", "worker-2"]
+        [
+            "grafana",
+            "kafka",
+            "prometheus",
+            "registry",
+            "source-topic",
+            "topics",
+            "worker-1",
+            "worker-2"
+        ]
     );
     assert_eq!(services["topics"]["command"][0], "topics");
     assert_eq!(services["topics"]["command"][1], "create");
@@ -76,12 +101,23 @@ fn compose_has_a_broker_topics_and_two_workers() {
     let volumes = names(&compose["volumes"]);
     let mut states = Vec::new();
     for (service, settings) in services.as_object().unwrap() {
-        for waited in settings["depends_on"]
-            .as_object()
+        let conditions = settings["depends_on"].as_object();
+        let plain = settings["depends_on"].as_array();
+        let named = plain
+            .into_iter()
+            .flatten()
+            .map(|name| name.as_str().unwrap());
+        let waited = conditions
             .into_iter()
             .flat_map(Map::keys)
-        {
+            .map(String::as_str);
+        for waited in waited.chain(named) {
             assert!(!services[waited].is_null(), "{service} depends on {waited}");
+        }
+        for secret in settings["secrets"].as_array().into_iter().flatten() {
+            let file = &compose["secrets"][secret.as_str().unwrap()]["file"];
+            let file = root().join("deploy").join(file.as_str().unwrap());
+            assert!(file.is_file(), "{service}: {secret}");
         }
         for mount in settings["volumes"].as_array().into_iter().flatten() {
             let (source, target) = mount.as_str().unwrap().split_once(':').unwrap();
@@ -103,6 +139,11 @@ fn compose_has_a_broker_topics_and_two_workers() {
     states.sort_unstable();
     states.dedup();
     assert_eq!(states.len(), 2, "each worker has a state of its own");
+    for worker in ["worker-1", "worker-2"] {
+        let settings = &services[worker];
+        assert_eq!(settings["read_only"], "true", "{worker}");
+        assert_eq!(settings["cap_drop"][0], "ALL", "{worker}");
+    }
     let build = &services["topics"]["build"];
     let context = root()
         .join("deploy")
@@ -146,6 +187,9 @@ fn the_image_is_built_from_what_is_there_and_runs_without_root() {
         .iter()
         .rfind(|line| line.first() == Some(&"USER"))
         .unwrap();
+    // What it is made of stands in it, and what was compiled before is not compiled again.
+    assert!(dockerfile.contains("cargo auditable build --release --locked"));
+    assert!(dockerfile.contains("--mount=type=cache,target=/build/target"));
     // A cluster that wants no root looks for a number, and the state belongs to it.
     assert_eq!(user[1], "10001:10001");
     for made in ["--uid 10001", "--gid 10001", "install -d -m 0700"] {
@@ -160,7 +204,7 @@ fn is_pinned(image: &str) -> bool {
         .map_or(image, |(tagged, _)| tagged)
         .split_once(':');
     tag.is_some_and(|(_, tag)| {
-        let version = tag.split('-').next().unwrap();
+        let version = tag.split('-').next().unwrap().trim_start_matches('v');
         version.contains('.') && version.split('.').all(|part| part.parse::<u32>().is_ok())
     })
 }
@@ -180,7 +224,7 @@ fn base_images_are_pinned() {
     let named = services.filter_map(|service| service["image"].as_str());
     // Built here.
     images.extend(named.filter(|i| *i != "watchfire").map(str::to_owned));
-    assert_eq!(images.len(), 4);
+    assert_eq!(images.len(), 7);
     for image in images {
         assert!(is_pinned(&image), "{image}");
     }

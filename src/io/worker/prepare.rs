@@ -245,12 +245,14 @@ pub fn state(config: &Config, health: &Arc<Health>) -> Result<(Store, String)> {
     Ok((store, worker_id(state_dir)?))
 }
 
-/// The configuration with which the groups know the worker by its id, if they are to.
+/// The configuration with which the groups know the worker, if they are to: by the name that is
+/// configured, such as that of a pod, else by its id.
 pub fn member(config: &Config, id: &str) -> Config {
     let mut config = config.clone();
     if config.static_membership {
         let properties = &mut config.kafka.properties;
-        properties.insert("group.instance.id".to_owned(), id.to_owned());
+        let name = properties.entry("group.instance.id".to_owned());
+        name.or_insert_with(|| id.to_owned());
     }
     config
 }
