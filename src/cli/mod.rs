@@ -20,6 +20,8 @@ pub mod events;
 
 pub mod generate;
 
+mod help_files;
+
 pub mod rules_check;
 
 mod rules_cost;
@@ -45,7 +47,7 @@ pub mod screen;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::config::holds_key;
 use crate::io::memory;
@@ -82,6 +84,8 @@ enum Command {
     /// Check rules, run their tests, import and export them, look up those behind incidents.
     #[command(subcommand)]
     Rules(Rules),
+    Completions(help_files::Completions),
+    Manual(help_files::Manual),
 }
 
 #[derive(Subcommand, Debug)]
@@ -165,6 +169,8 @@ pub fn main() -> ExitCode {
         Command::Events(args) => events::run(&args),
         Command::Config(command) => config::run(&command),
         Command::Generate(args) => generate::run(&args),
+        Command::Completions(args) => help_files::completions(&args, Cli::command()),
+        Command::Manual(args) => help_files::manual(&args, Cli::command()),
         Command::Rules(Rules::Check(args)) => {
             let form = match (args.rules.json, args.print) {
                 (true, _) => rules_check::Form::Json,

@@ -100,11 +100,11 @@ class Azure(unittest.TestCase):
         program = need("watchfire")
         with tempfile.TemporaryDirectory() as folder:
             config = pathlib.Path(folder) / "watchfire.toml"
-            config.write_text('longest_outage = "20h"\n', encoding="utf-8")
-            arguments = ["--sources", "s", "--rules", ROOT / "rules/azure"]
-            printed = run(
-                program, "topics", "create", "--config", config, "--print", "bicep", *arguments
-            )
+            rules = f'rules = ["{ROOT}/rules/azure"]'
+            text = f'sources = ["s"]\nlongest_outage = "20h"\n{rules}\n'
+            text += '[kafka]\n"bootstrap.servers" = "localhost:9092"\n'
+            config.write_text(text, encoding="utf-8")
+            printed = run(program, "topics", "create", "--config", config, "--print", "bicep")
         wanted = {}
         for name, block in re.findall(r"name: 'watchfire\.([\w-]+)'(.*?)\n}\n", printed, re.S):
             hours = re.search(r"retentionTimeInHours: (\d+)", block)

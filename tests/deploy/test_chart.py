@@ -75,7 +75,7 @@ class Chart(unittest.TestCase):
         self.assertEqual(made["threads"], 2)
         self.assertEqual(made["incidents"], {"encoding": "json"})
         self.assertEqual(made["kafka"]["bootstrap.servers"][:8], "example.")
-        self.assertEqual(made["rules"], ["/etc/watchfire/rules/azure", "/etc/watchfire/own/rules"])
+        self.assertEqual(made["rules"], ["/etc/watchfire/rules/azure", "/etc/watchfire/own"])
 
     def test_the_worker_takes_the_configuration(self):
         program = need("watchfire")
@@ -93,7 +93,7 @@ class Chart(unittest.TestCase):
                 text = text.replace("/etc/watchfire/rules", str(ROOT / "rules"))
                 (folder / "watchfire.toml").write_text(text, encoding="utf-8")
                 mount(folder / "own/rules", {k: v for k, v in data.items() if k == "own.yaml"})
-                mount(folder / "own/lists", {k: v for k, v in data.items() if k == "admins.csv"})
+                mount(folder / "own/lists", {k: v for k, v in data.items() if k == "Admins.txt"})
                 settings = ["--config", folder / "watchfire.toml", "--brokers", "localhost:9092"]
                 run(program, "config", "check", *settings)
                 paths = tomllib.loads(text)["rules"]

@@ -18,6 +18,7 @@ mod chaos;
 mod corpus;
 mod dead_letters;
 mod deploy;
+mod downstream;
 mod encodings;
 mod events;
 mod examples;

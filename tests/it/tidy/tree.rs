@@ -24,7 +24,9 @@ pub fn project() -> Files {
     let mut files = Files::new();
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     collect(root, root, &mut files);
-    collect(root, &root.join(".ci"), &mut files);
+    for hidden in [".ci", ".github"] {
+        collect(root, &root.join(hidden), &mut files);
+    }
     files
 }
 

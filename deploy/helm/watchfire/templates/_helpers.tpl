@@ -60,7 +60,7 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- $rules = append $rules "/etc/watchfire/rules/azure" -}}
 {{- end -}}
 {{- if or .Values.rules.files .Values.rules.existingConfigMap -}}
-{{- $rules = append $rules "/etc/watchfire/own/rules" -}}
+{{- $rules = append $rules "/etc/watchfire/own" -}}
 {{- end -}}
 {{- $_ := set $config "rules" (concat $rules ($config.rules | default list)) -}}
 {{- /* Within the volume, so that it belongs to the worker's user alone. */ -}}
