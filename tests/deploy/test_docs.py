@@ -147,6 +147,28 @@ class Docs(unittest.TestCase):
             self.assertEqual(broken, [])
 
 
+class Releases(unittest.TestCase):
+    def test_the_changelog_tells_of_this_version_in_its_form(self):
+        version = tomllib.loads(read("Cargo.toml"))["package"]["version"]
+        text = read("CHANGELOG.md")
+        versions = re.findall(r"^## \[([^\]]+)\](.*)$", text, re.M)
+        self.assertEqual(versions[0], ("Unreleased", ""))
+        self.assertEqual(versions[1][0], version)
+        for _, date in versions[1:]:
+            self.assertRegex(date, r"^ - \d{4}-\d\d-\d\d$")
+        kinds = {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
+        self.assertLessEqual(set(re.findall(r"^### (.*)$", text, re.M)), kinds)
+
+    def test_the_workflow_checks_the_same(self):
+        workflow = read(".github/workflows/release.yaml")
+        for file in ["Cargo.toml", "CHANGELOG.md", "deploy/helm/watchfire/Chart.yaml"]:
+            self.assertIn(file, workflow)
+        # Versions of tools that the image and the workflow both name.
+        for tool in [r"cargo-auditable --version [\d.]+", r"\b1\.88\.0\b"]:
+            found = re.findall(tool, workflow + read("deploy/Dockerfile"))
+            self.assertEqual(len(set(found)), 1, found)
+
+
 class Forge(unittest.TestCase):
     def test_workflows_are_what_the_forge_takes(self):
         for file in (ROOT / ".github/workflows").iterdir():
