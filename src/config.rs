@@ -46,6 +46,8 @@ pub struct Config {
     pub rules: Vec<String>,
     /// Files of attributes, and directories of them, besides those beside rules.
     pub attributes: Vec<String>,
+    /// Tables of networks, and directories of them, besides those beside rules.
+    pub tables: Vec<String>,
     /// Directory of the state, made if it is missing.
     pub state_dir: String,
     /// `None`: what the brokers can do.
@@ -110,6 +112,8 @@ pub struct Incidents {
     pub encoding: Encoding,
     /// Whether they have the headers of CloudEvents.
     pub cloudevents: bool,
+    /// Whether those of rules under test are published.
+    pub test: bool,
 }
 
 /// Sizes of the topics that belong to the application.
@@ -193,6 +197,8 @@ pub struct ForRules {
     pub sources: Vec<String>,
     /// Files of attributes, and directories of them.
     pub attributes: Vec<String>,
+    /// Tables of networks, and directories of them.
+    pub tables: Vec<String>,
 }
 
 impl ForRules {
@@ -213,6 +219,7 @@ impl ForRules {
                 settings,
                 sources: written.sources.unwrap_or_default(),
                 attributes: written.attributes.unwrap_or_default(),
+                tables: written.tables.unwrap_or_default(),
             }),
             false => Err(problems),
         }
@@ -293,6 +300,7 @@ impl Config {
             sources: written.sources.unwrap_or_default(),
             rules: written.rules.unwrap_or_default(),
             attributes: written.attributes.unwrap_or_default(),
+            tables: written.tables.unwrap_or_default(),
             state_dir: written
                 .state_dir
                 .unwrap_or_else(|| "/var/lib/watchfire".to_owned()),
@@ -332,6 +340,7 @@ impl Config {
             incidents: Incidents {
                 encoding: written.incidents.encoding.unwrap_or(Encoding::Avro),
                 cloudevents: written.incidents.cloudevents.unwrap_or(false),
+                test: written.incidents.test.unwrap_or(false),
             },
             topics: Topics {
                 matches_partitions: written.matches_partitions.unwrap_or(16),
@@ -364,10 +373,10 @@ impl Config {
             "sources: a topic's name has 1 to 249 of the characters a-z A-Z 0-9 . _ -",
         );
         let paths = self.rules.iter().chain(&self.attributes);
-        let paths = paths.chain([&self.state_dir]);
+        let paths = paths.chain(&self.tables).chain([&self.state_dir]);
         require(
             !paths.into_iter().any(|path| looks_secret(path)),
-            "rules, attributes, state_dir: one holds a connection string; set \
+            "rules, attributes, tables, state_dir: one holds a connection string; set \
              EVENTHUBS_CONNECTION_STRING",
         );
         let settings = self.settings;
@@ -430,6 +439,7 @@ impl Config {
         let Incidents {
             encoding,
             cloudevents,
+            test: _,
         } = self.incidents;
         Publishing {
             encoding,

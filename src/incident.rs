@@ -168,6 +168,8 @@ pub struct Incident {
     pub replaces: Vec<Hash>,
     /// Something of it is cut: a value, the title, or what would have made it too large.
     pub truncated: bool,
+    /// Its rule is under test.
+    pub test: bool,
 }
 
 /// FortiSIEM's words for severities, in the order of the schema's symbols.

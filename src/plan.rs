@@ -46,8 +46,10 @@ use crate::decode;
 use crate::event::Attributes;
 use crate::record::Hash;
 use crate::rule::lists::Lists;
+use crate::rule::metadata::Status;
 use crate::rule::peak::Measure;
 use crate::rule::reach::Reach;
+use crate::rule::tables::Tables;
 use crate::rule::{self, Function, Pattern, Rule};
 use crate::time::Second;
 pub use catalogue::{Catalogue, Unusable};
@@ -133,6 +135,10 @@ pub struct PlanEntry {
     /// How much their messages may ask for.
     #[serde(default, skip_serializing_if = "reading::is_usual")]
     pub decoding: decode::Limits,
+    /// The hashes of the tables of networks that its rules are detected with. What they hold is
+    /// with the workers.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tables: BTreeMap<String, Hash>,
 }
 
 /// The format of plans, and of the messages of those who detect with them. A version that knows
@@ -200,6 +206,8 @@ pub struct Labels {
     pub attributes: Vec<Arc<str>>,
     /// Names of the patterns.
     pub patterns: Vec<Arc<str>>,
+    /// The rule is under test.
+    pub test: bool,
 }
 
 impl Labels {
@@ -218,6 +226,7 @@ impl Labels {
             techniques: whole(&rule.techniques),
             attributes: attributes.map(|(name, _)| name.as_str().into()).collect(),
             patterns: patterns.map(|pattern| bounded(&pattern.name)).collect(),
+            test: rule.metadata.status == Status::Test,
         }
     }
 }
@@ -235,6 +244,19 @@ pub struct Plan {
     pub sources: Vec<Source>,
     /// How much their messages may ask for.
     pub decoding: decode::Limits,
+    /// The hashes of the tables that its rules are detected with.
+    pub tables: BTreeMap<String, Hash>,
+    /// What these tables hold, where it is detected with.
+    pub contents: Tables,
+}
+
+/// The tables that these rules name.
+pub fn tables_of(rules: &[Rule]) -> Tables {
+    let mut tables = Tables::default();
+    for rule in rules {
+        tables.extend(rule.lists.tables());
+    }
+    tables
 }
 
 /// A plan that is detected with.
@@ -285,7 +307,19 @@ impl Plan {
             catalogue.read(key, Some(value))?;
         }
         let plan = catalogue.plan(draft.plan);
-        plan.cloned().map_err(|unusable| unusable.to_string())
+        let plan = plan.map_err(|unusable| unusable.to_string())?;
+        Ok(plan.with_contents(tables_of(rules)))
+    }
+
+    /// The same plan, to be detected with.
+    pub fn with_contents(self: &Arc<Plan>, contents: Tables) -> Arc<Plan> {
+        match contents == Tables::default() {
+            true => Arc::clone(self),
+            false => Arc::new(Plan {
+                contents,
+                ..Plan::clone(self)
+            }),
+        }
     }
 }
 

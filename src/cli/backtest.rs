@@ -23,6 +23,7 @@ use crate::escape;
 use crate::io::backtest::input::Reading;
 use crate::io::backtest::topic::Cluster;
 use crate::io::backtest::{self, Outcome, Request, publish};
+use crate::io::disk::rule_files::Besides;
 use crate::io::{clock, interrupt, memory, pool};
 use crate::record::Hash;
 use crate::replay::Within;
@@ -52,6 +53,11 @@ pub struct Args {
     /// beside the rules.
     #[arg(long, num_args = 1.., value_name = "PATH")]
     attributes: Vec<PathBuf>,
+
+    /// Tables of networks, and directories of them, besides those in folders `tables` beside the
+    /// rules.
+    #[arg(long, num_args = 1.., value_name = "PATH")]
+    tables: Vec<PathBuf>,
 
     /// Files and directories to read, and topics: kafka://TOPIC?from=TIME&to=TIME, by the time at
     /// which the broker got a message; without from and to, all that the topic holds now.
@@ -220,8 +226,12 @@ impl Args {
             named.iter().map(PathBuf::from).collect()
         };
         let configured = paths(&|config| &config.rules);
-        let mut attributes = paths(&|config| &config.attributes);
-        attributes.extend_from_slice(&self.attributes);
+        let mut besides = Besides {
+            attributes: paths(&|config| &config.attributes),
+            tables: paths(&|config| &config.tables),
+        };
+        besides.attributes.extend_from_slice(&self.attributes);
+        besides.tables.extend_from_slice(&self.tables);
         let paths = match self.rules.is_empty() {
             true => &configured,
             false => &self.rules,
@@ -232,7 +242,7 @@ impl Args {
         Rules::load(rules::From {
             rules: paths,
             others: &self.compare,
-            attributes: &attributes,
+            besides: &besides,
             only: &self.only,
             sweep: self.sweep.as_deref(),
             settings: cluster.map_or(SETTINGS, |cluster| cluster.config.settings),

@@ -24,6 +24,7 @@ mod help_files;
 
 pub mod rules_check;
 
+mod rules_advice;
 mod rules_cost;
 
 mod rules_import;
@@ -50,6 +51,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::config::holds_key;
+use crate::io::disk::rule_files::Besides;
 use crate::io::memory;
 use crate::rule;
 use crate::version;
@@ -136,9 +138,24 @@ struct RulePaths {
     /// beside the rules.
     #[arg(long, num_args = 1.., value_name = "PATH")]
     attributes: Vec<PathBuf>,
+    /// Tables of networks, and directories of them, besides those in folders `tables` beside the
+    /// rules.
+    #[arg(long, num_args = 1.., value_name = "PATH")]
+    tables: Vec<PathBuf>,
     /// Write JSON.
     #[arg(long)]
     json: bool,
+}
+
+impl RulePaths {
+    /// The rules, and what lies elsewhere.
+    fn split(self) -> (Vec<PathBuf>, Besides) {
+        let besides = Besides {
+            attributes: self.attributes,
+            tables: self.tables,
+        };
+        (self.paths, besides)
+    }
 }
 
 #[derive(clap::Args, Debug)]
@@ -182,7 +199,8 @@ pub fn main() -> ExitCode {
                 run_tests: args.run_tests,
                 cost: args.cost,
             };
-            rules_check::run(&args.rules.paths, args.rules.attributes, args.config, style)
+            let (paths, besides) = args.rules.split();
+            rules_check::run(&paths, besides, args.config, style)
         }
         Command::Rules(Rules::Show(args)) => rules_show::run(&args),
         Command::Rules(Rules::Import(args)) => rules_import::run(&args),
@@ -193,7 +211,8 @@ pub fn main() -> ExitCode {
                 json: args.rules.json,
                 explain: args.explain,
             };
-            rules_test::run(&args.rules.paths, &args.rules.attributes, style)
+            let (paths, besides) = args.rules.split();
+            rules_test::run(&paths, &besides, style)
         }
     };
     done.unwrap_or_else(|error| screen::exit_code(&error))

@@ -8,17 +8,20 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::backtest::rules::SETTINGS;
+use super::rules_advice::{self, Advice};
 use super::settings::{Settings, USAGE};
 use super::{rules_cost, screen};
 use crate::config::ForRules;
 use crate::escape;
 use crate::event::Attributes;
-use crate::io::disk::rule_files;
-use crate::plan::{hubs, retention};
+use crate::io::clock;
+use crate::io::disk::rule_files::{self, Besides};
+use crate::io::disk::table_files::TableFiles;
 use crate::rehearsal::{self, Failure};
 use crate::rule::import::dialect::Dialect;
 use crate::rule::lists::{List, Lists};
 use crate::rule::{Rule, RuleError, Texts};
+use crate::time::Millis;
 
 /// What is written of rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +53,7 @@ pub struct Style {
 /// The files cannot be read, or standard output not written.
 pub fn run(
     paths: &[PathBuf],
-    mut attributes: Vec<PathBuf>,
+    mut besides: Besides,
     config: Option<PathBuf>,
     style: Style,
 ) -> Result<ExitCode> {
@@ -58,6 +61,7 @@ pub fn run(
         settings: SETTINGS,
         sources: Vec::new(),
         attributes: Vec::new(),
+        tables: Vec::new(),
     };
     if config.is_some() {
         let built = Settings::of(config, None).build(|input| ForRules::build(&input));
@@ -69,8 +73,15 @@ pub fn run(
             }
         };
     }
-    attributes.extend(with.attributes.iter().map(PathBuf::from));
-    let (text, valid) = report(&rule_files::load(paths, &attributes)?, &with, style);
+    let paths_of = |named: &[String]| named.iter().map(PathBuf::from).collect::<Vec<_>>();
+    besides.attributes.extend(paths_of(&with.attributes));
+    besides.tables.extend(paths_of(&with.tables));
+    let (text, valid) = report(
+        &rule_files::load_with(paths, &besides, &mut TableFiles::default())?,
+        &with,
+        style,
+        clock::now(),
+    );
     screen::out(format_args!("{text}"))?;
     Ok(if valid {
         ExitCode::SUCCESS
@@ -80,7 +91,7 @@ pub fn run(
 }
 
 /// What to write, and whether the rules are valid.
-fn report(texts: &Texts, with: &ForRules, style: Style) -> (String, bool) {
+fn report(texts: &Texts, with: &ForRules, style: Style, now: Millis) -> (String, bool) {
     let Style {
         form,
         run_tests,
@@ -101,7 +112,7 @@ fn report(texts: &Texts, with: &ForRules, style: Style) -> (String, bool) {
     }
     let text = match &found {
         Ok((rules, lists)) => {
-            let advice = advice(rules, with, &attributes);
+            let advice = rules_advice::of(rules, texts, with, now);
             let costs = cost.then(|| rules_cost::of(rules, &mut attributes, lists.own()));
             match form {
                 Form::Text => {
@@ -170,29 +181,8 @@ fn tests(rules: &[Rule]) -> usize {
     rules.iter().map(|rule| rule.tests.len()).sum()
 }
 
-/// What to know about a rule.
-struct Advice<'r> {
-    rule: &'r str,
-    text: String,
-}
-
-fn advice<'r>(rules: &'r [Rule], with: &ForRules, attributes: &Attributes) -> Vec<Advice<'r>> {
-    let of_rule = |rule: &'r Rule| {
-        let tests = rule.advice(attributes).into_iter();
-        let all = tests.chain(retention::advice(rule, with.settings));
-        let missing = hubs::missing([rule], &with.sources).into_iter();
-        let all = all.chain(missing.map(|missing| missing.text));
-        all.map(|text| Advice {
-            rule: &rule.id,
-            text,
-        })
-    };
-    rules.iter().flat_map(of_rule).collect()
-}
-
 fn valid_as_text(files: usize, rules: &[Rule], lists: &Lists, advice: &[Advice<'_>]) -> String {
-    let advice = advice.iter();
-    let advice = advice.map(|Advice { rule, text }| format!("{rule}: {text}"));
+    let advice = advice.iter().map(Advice::line);
     let lists = lists
         .iter()
         .map(|(name, list)| format!("list {name}: {}", count(list.len(), "value")));
@@ -265,10 +255,7 @@ fn valid_as_json(files: usize, rules: &[Rule], lists: &Lists, advice: &[Advice<'
         "errors": [],
         "failures": [],
         "lists": lists.iter().map(of_list).collect::<Vec<_>>(),
-        "advice": advice
-            .iter()
-            .map(|Advice { rule, text }| json!({ "rule": rule, "text": text }))
-            .collect::<Vec<_>>(),
+        "advice": advice.iter().map(Advice::to_json).collect::<Vec<_>>(),
     })
 }
 
@@ -296,20 +283,21 @@ fn errors_as_json(files: usize, errors: &[RuleError]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{ForRules, Form, SETTINGS, Style, report};
+    use super::{ForRules, Form, SETTINGS, Style, report, rule_files};
     use crate::event::Attributes;
     use crate::rule::Texts;
 
     #[test]
     fn the_rules_shipped_are_valid() {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/rules");
-        let texts = crate::io::disk::rule_files::load(&[folder.into()], &[]).unwrap();
-        let (text, valid) = report(&texts, &usual(), plain(Form::Text));
+        let texts = load(folder);
+        let (text, valid) = report(&texts, &usual(), plain(Form::Text), 0);
         assert!(valid && text.ends_with(" files: valid\n"), "{text}");
     }
 
     const GOOD: &str = "id: R1\nname: n\nseverity: 5\nwindow: 5m\npatterns: \
-                        [{name: P, where: user IS NULL}]\n";
+                        [{name: P, where: user IS NULL}]\n# lint: off every-event, it is \
+                        short\n";
 
     const NEW: &str = "id: R2\nname: n\nseverity: 5\nwindow: 5m\npatterns: \
                        [{name: P, where: user IN (Group@Admins), new: '[user] over 5d'}]\n";
@@ -324,7 +312,12 @@ mod tests {
             settings: SETTINGS,
             sources: Vec::new(),
             attributes: Vec::new(),
+            tables: Vec::new(),
         }
+    }
+
+    fn load(folder: &str) -> Texts {
+        rule_files::load(&[folder.into()], &[]).unwrap()
     }
 
     fn plain(form: Form) -> Style {
@@ -345,7 +338,7 @@ mod tests {
             ..Texts::default()
         };
         assert_eq!(
-            report(&texts, &usual(), style),
+            report(&texts, &usual(), style, 0),
             (expected.to_string(), valid)
         );
     }
@@ -380,11 +373,11 @@ mod tests {
     #[test]
     fn the_configuration_decides_what_is_said() {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/rules");
-        let texts = crate::io::disk::rule_files::load(&[folder.into()], &[]).unwrap();
+        let texts = load(folder);
         let mut with = usual();
         with.settings.lateness = 3 * 86_400;
         with.sources = vec!["insights-activity-logs".to_owned()];
-        let (text, _) = report(&texts, &with, plain(Form::Text));
+        let (text, _) = report(&texts, &with, plain(Form::Text), 0);
         for said in [
             "WATCHFIRE_AZURE_DELETION_NEW_TO_USER: the matches topic must keep 9d 2h and the \
              longest outage (matches_retention, else 3d), the sources 8d 1h (more than the 7d",
@@ -426,10 +419,10 @@ mod tests {
             cost: true,
             ..plain(form)
         };
-        let filter = "'eventType IN (\"a\", \"b\") AND user != \"c\"'";
+        let filter = "'eventType IN (\"MS_EvtHub_a\", \"MS_EvtHub_b\") AND user != \"c\"'";
         let rule = GOOD.replace("user IS NULL", filter).replace("R1", "R0");
         let text = "R1 P: met by every event: `user IS NULL` may hold for any\nR0 P: met by events \
-                    with eventType = \"a\" or eventType = \"b\"\nwith \
+                    with eventType = \"ms_evthub_a\" or eventType = \"ms_evthub_b\"\nwith \
                     validate = \"matching\" every message is read, as none need have a rare \
                     text for R1 P, R0 P\nlist Admins: 0 values\n2 rules, 0 \
                     tests in 2 files: valid\n";
@@ -445,23 +438,24 @@ mod tests {
     #[test]
     fn says_which_tests_always_hold() {
         let rule = GOOD.replace("IS NULL", "IS NULL, having: COUNT(*) >= 0");
-        let text = "R1: `COUNT(*) >= 0` of the pattern P always holds\nlist Admins: 0 values\n\
-                    1 rule, 0 tests in 1 file: valid\n";
+        let text = "0.yaml:5: R1: `COUNT(*) >= 0` of the pattern P always holds \
+                    (always-holds)\nlist Admins: 0 values\n1 rule, 0 tests in 1 file: valid\n";
         check(&[&rule], "name\n", Form::Text, text, true);
     }
 
     #[test]
     fn prints_rules_that_read_as_themselves() {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/rules");
-        let texts = crate::io::disk::rule_files::load(&[folder.into()], &[]).unwrap();
-        let (printed, _) = report(&texts, &usual(), plain(Form::Rules));
+        let texts = load(folder);
+        let (printed, _) = report(&texts, &usual(), plain(Form::Rules), 0);
         let again = Texts {
             rules: vec![("printed".to_string(), printed.clone())],
             lists: texts.lists.clone(),
             attributes: texts.attributes.clone(),
+            tables: texts.tables.clone(),
         };
         assert_eq!(
-            report(&again, &usual(), plain(Form::Rules)),
+            report(&again, &usual(), plain(Form::Rules), 0),
             (printed, true)
         );
         let (mut first, mut second) = (Attributes::default(), Attributes::default());

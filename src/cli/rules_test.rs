@@ -12,7 +12,8 @@ use super::explanation::{self, Explanation};
 use super::screen;
 use crate::escape;
 use crate::event::Attributes;
-use crate::io::disk::rule_files;
+use crate::io::disk::rule_files::{self, Besides};
+use crate::io::disk::table_files::TableFiles;
 use crate::rule::{Rule, RuleTest};
 use play::{Played, play};
 
@@ -39,8 +40,8 @@ pub struct Style {
 /// # Errors
 ///
 /// The files cannot be read, or standard output not written.
-pub fn run(paths: &[PathBuf], attributes: &[PathBuf], style: Style) -> Result<ExitCode> {
-    let texts = rule_files::load(paths, attributes)?;
+pub fn run(paths: &[PathBuf], besides: &Besides, style: Style) -> Result<ExitCode> {
+    let texts = rule_files::load_with(paths, besides, &mut TableFiles::default())?;
     match texts.parse(&mut Attributes::default()) {
         Ok((rules, _)) => report(&verdicts(&rules), style),
         Err(errors) => {
@@ -137,11 +138,16 @@ fn as_json(verdict: &Verdict, style: Style) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rule::Texts;
 
     fn shipped() -> Vec<Rule> {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/rules");
-        let texts = rule_files::load(&[folder.into()], &[]).unwrap();
+        let texts = load(folder);
         texts.parse(&mut Attributes::default()).unwrap().0
+    }
+
+    fn load(folder: &str) -> Texts {
+        rule_files::load(&[folder.into()], &[]).unwrap()
     }
 
     #[test]

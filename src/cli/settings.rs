@@ -64,6 +64,9 @@ pub struct Settings {
     /// A file or directory of attributes; may be given several times.
     #[arg(long, value_name = "PATH")]
     attributes: Vec<String>,
+    /// A table of networks, or a directory of them; may be given several times.
+    #[arg(long, value_name = "PATH")]
+    tables: Vec<String>,
     /// Directory of the state.
     #[arg(long, value_name = "DIR")]
     state_dir: Option<String>,
@@ -156,6 +159,7 @@ impl Settings {
             sources: list(&self.sources),
             rules: list(&self.rules),
             attributes: list(&self.attributes),
+            tables: list(&self.tables),
             state_dir: self.state_dir.clone(),
             validate: self.validate,
             delivery: self.delivery.map(|delivery| match delivery {

@@ -9,6 +9,7 @@ use super::settings::{Settings, USAGE};
 use super::{log, screen};
 use crate::config::Config;
 use crate::escape;
+use crate::io::disk::table_files::TableFiles;
 use crate::io::kafka::client::{Health, START_PATIENCE, chain};
 use crate::io::kafka::loss::{self, Loss};
 use crate::io::kafka::topics::{Creation, Deviation, Names, Wanted, azure};
@@ -120,7 +121,7 @@ fn with_rules(
     if config.rules.is_empty() {
         return command(&[]);
     }
-    match rule_set::parse(rule_set::content(config)) {
+    match rule_set::parse(rule_set::content(config, &mut TableFiles::default())) {
         Ok(set) => command(&set.rules),
         Err(problems) => {
             screen::errors(&problems);

@@ -76,7 +76,7 @@ use Usual::{Absent, Is, Memory};
 
 /// Every key, in the order of the documentation. In the environment `a.b_c` is
 /// `WATCHFIRE_A_B_C`; properties of `[kafka]` come besides.
-pub const KEYS: [Key; 46] = [
+pub const KEYS: [Key; 48] = [
     key(
         "app",
         Text,
@@ -100,6 +100,12 @@ pub const KEYS: [Key; 46] = [
         Texts,
         Absent("those in folders `attributes` beside the rules alone"),
         "Files of attributes of your own, and directories of them, besides.",
+    ),
+    key(
+        "tables",
+        Texts,
+        Absent("those in folders `tables` beside the rules alone"),
+        "Tables of networks (MMDB, CSV), and directories of them, besides.",
     ),
     key(
         "state_dir",
@@ -268,6 +274,12 @@ pub const KEYS: [Key; 46] = [
         Bool,
         Is("false"),
         "Whether incidents have the headers of CloudEvents besides.",
+    ),
+    key(
+        "incidents.test",
+        Bool,
+        Is("false"),
+        "Whether incidents of rules under test (status: test) are published, with test: true.",
     ),
     key(
         "state.keys",

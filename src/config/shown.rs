@@ -170,6 +170,7 @@ fn flag(flags: &Written, key: &str) -> Option<String> {
         "sources" => flags.sources.as_ref().map(list),
         "rules" => flags.rules.as_ref().map(list),
         "attributes" => flags.attributes.as_ref().map(list),
+        "tables" => flags.tables.as_ref().map(list),
         "state_dir" => flags.state_dir.as_deref().map(quoted),
         "delivery" => flags.delivery.map(|delivery| quoted(delivery.name())),
         _ => {

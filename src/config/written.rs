@@ -24,6 +24,8 @@ pub struct Written {
     pub rules: Option<Vec<String>>,
     /// [`super::Config::attributes`]
     pub attributes: Option<Vec<String>>,
+    /// [`super::Config::tables`]
+    pub tables: Option<Vec<String>>,
     /// [`super::Config::state_dir`]
     pub state_dir: Option<String>,
     /// [`super::Config::delivery`]
@@ -92,6 +94,8 @@ pub struct WrittenIncidents {
     pub encoding: Option<Encoding>,
     /// `cloudevents` of [`super::Incidents`]
     pub cloudevents: Option<bool>,
+    /// `test` of [`super::Incidents`]
+    pub test: Option<bool>,
 }
 
 impl WrittenIncidents {
@@ -99,6 +103,7 @@ impl WrittenIncidents {
         WrittenIncidents {
             encoding: self.encoding.or(under.encoding),
             cloudevents: self.cloudevents.or(under.cloudevents),
+            test: self.test.or(under.test),
         }
     }
 }
@@ -397,10 +402,10 @@ impl Written {
     /// What was expected.
     pub fn from_variable(key: &str, value: &str) -> Result<Written, String> {
         let mut typed = match key {
-            "sources" | "rules" | "attributes" => {
+            "sources" | "rules" | "attributes" | "tables" => {
                 toml::Value::Array(value.split(',').map(|item| item.trim().into()).collect())
             }
-            "static_membership" | "incidents.cloudevents" => value
+            "static_membership" | "incidents.cloudevents" | "incidents.test" => value
                 .parse::<bool>()
                 .map_or_else(|_| value.into(), toml::Value::from),
             _ => value
@@ -441,6 +446,7 @@ impl Written {
             sources: self.sources.or(under.sources),
             rules: self.rules.or(under.rules),
             attributes: self.attributes.or(under.attributes),
+            tables: self.tables.or(under.tables),
             state_dir: self.state_dir.or(under.state_dir),
             delivery: self.delivery.or(under.delivery),
             patience: self.patience.or(under.patience),

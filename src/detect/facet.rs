@@ -74,7 +74,8 @@ impl<'v> Facet<'v> {
                 | Scalar::Clock(_)
                 | Scalar::Extract(..)
                 | Scalar::If(..)
-                | Scalar::Lookup(_) => part.value(&source)?,
+                | Scalar::Lookup(_)
+                | Scalar::NetLookup(_) => part.value(&source)?,
             };
             let text = folded(&value);
             // With its length before it no combination reads as another. Writing to a string

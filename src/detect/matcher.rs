@@ -119,7 +119,9 @@ impl Matcher {
             resource_id: attributes.intern(Attribute::Named("resourceId")),
         };
         let rules = plan.rules.iter().map(|(loaded, _)| Ruled {
-            rule: loaded.rule.moved(&loaded.attributes, &mut attributes),
+            rule: loaded
+                .rule
+                .moved_with(&loaded.attributes, &mut attributes, &plan.contents),
             fingerprint: loaded.fingerprint,
         });
         let rules: Vec<Ruled> = rules.collect();

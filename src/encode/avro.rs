@@ -21,7 +21,7 @@ pub const SCHEMA: &str = include_str!("../../schemas/incident.avsc");
 ///
 /// They are written down since the Avro library leaves braces around types whose logical type it
 /// strips, and so computes fingerprints that no other library knows.
-pub const SCHEMAS: [([u8; 8], &str); 3] = [
+pub const SCHEMAS: [([u8; 8], &str); 4] = [
     (
         [0xE7, 0x11, 0x81, 0x14, 0x97, 0xA3, 0x19, 0x0B],
         include_str!("../../schemas/history/1.avsc"),
@@ -33,6 +33,10 @@ pub const SCHEMAS: [([u8; 8], &str); 3] = [
     (
         [0x72, 0x68, 0x71, 0x94, 0x3E, 0x29, 0xA1, 0xA0],
         include_str!("../../schemas/history/3.avsc"),
+    ),
+    (
+        [0xDE, 0xA6, 0xCC, 0x3B, 0x75, 0x92, 0x1A, 0x08],
+        include_str!("../../schemas/history/4.avsc"),
     ),
 ];
 
@@ -84,6 +88,7 @@ fn datum(out: &mut Vec<u8>, incident: &Incident) {
     optional(out, incident.replaced_by, hash);
     blocks(out, &incident.replaces, |out, id| hash(out, *id));
     out.push(u8::from(incident.truncated));
+    out.push(u8::from(incident.test));
 }
 
 /// All attributes, then those with a value as text by what they say.

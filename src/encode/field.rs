@@ -88,6 +88,7 @@ pub fn of_incident(incident: &Incident) -> Vec<(&'static str, Field<'_>)> {
             ),
         ),
         ("truncated", Field::Bool(incident.truncated)),
+        ("test", Field::Bool(incident.test)),
     ]
 }
 

@@ -15,7 +15,7 @@ const CATEGORY: (i64, &str) = (2, "Findings");
 const CLASS: (i64, &str) = (2004, "Detection Finding");
 
 /// Our fields that OCSF has no place for.
-const UNMAPPED: [&str; 12] = [
+const UNMAPPED: [&str; 13] = [
     "revision",
     "status",
     "severity",
@@ -28,6 +28,7 @@ const UNMAPPED: [&str; 12] = [
     "close_reason",
     "replaced_by",
     "replaces",
+    "test",
 ];
 
 /// Fields of an object.

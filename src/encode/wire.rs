@@ -68,6 +68,9 @@ pub struct Wire {
     replaced_by: Option<String>,
     replaces: Vec<String>,
     truncated: bool,
+    /// Lines that were written before there was such a field do not have it.
+    #[serde(default)]
+    test: bool,
 }
 
 #[derive(Deserialize)]
@@ -140,6 +143,7 @@ impl Wire {
                 .map(|id| hash(id))
                 .collect::<Result<_, _>>()?,
             truncated: self.truncated,
+            test: self.test,
         })
     }
 }

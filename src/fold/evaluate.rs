@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::fold::condition::{self, Horizon, Sight};
 use crate::fold::context::{Context, Moment};
-use crate::fold::episode::say::{self, Sayings};
+use crate::fold::episode::say::{self, Sayings, Spoken};
 use crate::fold::episode::{late, settle};
 use crate::fold::key::pane::{Event, Mark};
 use crate::fold::key::{Alive, KeyId};
@@ -13,6 +13,7 @@ use crate::fold::window::{Ranges, Seconds};
 use crate::incident::CloseReason;
 use crate::matches::Match;
 use crate::plan::LoadedRule;
+use crate::record::Hash;
 use crate::time::{Millis, Second, second_of};
 
 /// A record that counts, with its matches by key.
@@ -38,6 +39,8 @@ pub struct Added<'r> {
 pub struct Evaluated {
     /// What is news, by id and revision.
     pub said: Sayings,
+    /// Incidents that exceptions cover.
+    pub covered: Vec<Hash>,
     /// Tests of windows that held more different values than are counted exactly.
     pub capped: u64,
 }
@@ -58,14 +61,14 @@ pub fn fold(
     };
     let mut changed = condition::update(key, rule, horizon);
     let touched = !arrived.on_time.is_empty() || !arrived.late.is_empty();
-    let mut said = Sayings::new();
+    let mut told = Spoken::default();
     if touched || !changed.is_empty() || is_over(key, context, moment) {
         if key.stored.head.since != since {
             key.stored.head.since = since;
             let horizon = Horizon { since, ..horizon };
             changed = changed.with(&condition::update(key, rule, horizon));
         }
-        said = news(key, context, changed, &arrived, moment);
+        told = news(key, context, changed, &arrived, moment);
     }
     settle::settle(key, rule, moment.after);
     let Alive { stored, derived } = key;
@@ -76,7 +79,12 @@ pub fn fold(
     stored.head.due = due;
     let patterns = derived.patterns.iter_mut();
     let capped = patterns.map(|view| std::mem::take(&mut view.capped)).sum();
-    Evaluated { said, capped }
+    let Spoken { said, covered } = told;
+    Evaluated {
+        said,
+        covered,
+        capped,
+    }
 }
 
 /// Closes what is open of a key whose rule is no longer in force.
@@ -101,13 +109,13 @@ fn news(
     changed: Ranges,
     arrived: &Arrived,
     moment: Moment,
-) -> Sayings {
+) -> Spoken {
     let Alive {
         stored,
         derived: Some(derived),
     } = key
     else {
-        return Sayings::new();
+        return Spoken::default();
     };
     let rule = context.rule;
     let reached = 2 * rule.rule.window - 1;
@@ -119,8 +127,10 @@ fn news(
     }
     let mut news = say::news(stored, derived, &changed, context, moment);
     if !arrived.late.is_empty() {
-        news.extend(late::news(stored, &arrived.late, context, moment));
-        news.sort_by_key(|incident| (incident.incident_id, incident.revision));
+        news.said
+            .extend(late::news(stored, &arrived.late, context, moment));
+        news.said
+            .sort_by_key(|incident| (incident.incident_id, incident.revision));
     }
     news
 }

@@ -29,6 +29,8 @@ pub mod names;
 
 pub mod evaluate;
 
+pub mod excepted;
+
 pub mod context;
 
 pub mod key;

@@ -543,6 +543,11 @@ impl Partition {
         counted.since(before)
     }
 
+    /// How many incidents exceptions covered since it was last asked for, by the rule's id.
+    pub fn excepted(&mut self) -> BTreeMap<Arc<str>, u64> {
+        self.state.excepted.take()
+    }
+
     /// The plans that messages have named since it was last asked for, and when they last did.
     pub fn named(&mut self) -> BTreeMap<Hash, Millis> {
         std::mem::take(&mut self.told.named)

@@ -311,6 +311,7 @@ pub(crate) fn fold_key(
         key,
         context,
         counts,
+        excepted,
     }) = state.evaluation(id)
     else {
         return;
@@ -327,8 +328,15 @@ pub(crate) fn fold_key(
         if let Some(step) = run.steps.get(at) {
             let added = now.iter().filter_map(|add| run.added(add));
             let added: SmallVec<[evaluate::Added<'_>; 4]> = added.collect();
-            let Evaluated { said, capped } = evaluate::fold(key, context, &added, step.moment);
+            let Evaluated {
+                said,
+                covered,
+                capped,
+            } = evaluate::fold(key, context, &added, step.moment);
             counts.capped += capped;
+            if !step.moment.silent {
+                excepted.note(&context.rule.labels.rule_id, &covered);
+            }
             let news = News {
                 offset: step.moment.offset,
                 key: id,
@@ -351,6 +359,7 @@ fn close_key(state: &mut State, id: KeyId, out: &Outgoing, run: &Run, all: &mut 
         key,
         context,
         counts,
+        excepted: _,
     } = evaluation;
     let said = evaluate::close(key, context, out.reason, first.moment);
     key.forget();

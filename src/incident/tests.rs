@@ -42,6 +42,7 @@ pub fn with_attributes(attributes: &[(&str, AttributeValue)]) -> Incident {
         replaced_by: None,
         replaces: Vec::new(),
         truncated: false,
+        test: false,
     }
 }
 

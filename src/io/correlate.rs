@@ -81,6 +81,8 @@ pub struct CorrelateStage {
     commits: Commits<Batch>,
     /// What the commit on its way says.
     saying: Said,
+    /// What rules under test say with it.
+    testing: Said,
     folding: BTreeMap<i32, Folding>,
     ends: Ends,
     last_look: Instant,
@@ -153,6 +155,7 @@ impl CorrelateStage {
             noting,
             pool,
             saying: Said::new(),
+            testing: Said::new(),
             folding: BTreeMap::new(),
             last_look: clock::instant(),
             looked: None,

@@ -16,7 +16,7 @@ use prometheus_client::registry::Registry;
 
 use super::clock;
 use super::kafka::client::{Health, lock};
-use super::status::{Correlating, Detecting, Reloading, Status};
+use super::status::{Correlating, Detecting, Reloading, Said, Status};
 use crate::version;
 
 /// The form in which they are served.
@@ -135,6 +135,13 @@ fn with(labels: &[(&'static str, &str)], value: Number) -> Sample {
     }
 }
 
+fn by_rule_and_status(said: &Said) -> Vec<Sample> {
+    let samples = said
+        .iter()
+        .map(|((rule, status), n)| with(&[("rule", rule), ("status", status)], Number::Count(*n)));
+    samples.collect()
+}
+
 /// The same of both stages.
 fn by_stage(detect: Number, correlate: Number) -> Vec<Sample> {
     vec![
@@ -148,7 +155,7 @@ fn lag(of: Option<i64>) -> Number {
 }
 
 /// Every family, in the order of the documentation.
-pub const FAMILIES: [Family; 39] = [
+pub const FAMILIES: [Family; 41] = [
     gauge(
         "watchfire_build",
         "Always 1; the version is a label.",
@@ -319,11 +326,19 @@ pub const FAMILIES: [Family; 39] = [
     counter(
         "watchfire_incidents",
         "Publications, by rule and status.",
+        |seen| by_rule_and_status(&seen.correlating.said),
+    ),
+    counter(
+        "watchfire_incidents_test",
+        "What rules under test have said, published or not, by rule and status.",
+        |seen| by_rule_and_status(&seen.correlating.tested),
+    ),
+    counter(
+        "watchfire_incidents_excepted",
+        "Incidents that exceptions cover and that are not said, by rule; each once since the start.",
         |seen| {
-            let said = seen.correlating.said.iter();
-            let samples = said.map(|((rule, status), n)| {
-                with(&[("rule", rule), ("status", status)], Number::Count(*n))
-            });
+            let excepted = seen.correlating.excepted.iter();
+            let samples = excepted.map(|(rule, n)| with(&[("rule", rule)], Number::Count(*n)));
             samples.collect()
         },
     ),

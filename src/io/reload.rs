@@ -15,6 +15,7 @@ use anyhow::Result;
 
 use super::clock;
 use super::disk::rule_set::{self, Content, RuleSet};
+use super::disk::table_files::TableFiles;
 use super::kafka::client::{self, CALL, Health, lock};
 use super::kafka::rules_topic::{Known, TakenIntoUse};
 use super::kafka::topics::Names;
@@ -69,6 +70,8 @@ pub struct Reloader {
     taken: Content,
     /// What they held at the last look.
     looked: Content,
+    /// Tables that were read.
+    tables: TableFiles,
     looked_at_topics: Instant,
     /// The rules topic, as far as it was read for epochs.
     known: Option<Known>,
@@ -102,6 +105,7 @@ impl Reloader {
             looked: set.content.clone(),
             taken: set.content.clone(),
             set,
+            tables: TableFiles::default(),
             matches,
             looked_at_topics: clock::instant(),
             known: None,
@@ -117,7 +121,7 @@ impl Reloader {
             match self.asked.recv_timeout(LOOK_INTERVAL) {
                 Ok(Ask::Rules) => {
                     tracing::info!("asked to read the rules again");
-                    let content = rule_set::content(&self.config);
+                    let content = rule_set::content(&self.config, &mut self.tables);
                     self.take(content);
                 }
                 Ok(Ask::Sources) => self.look_at_topics(),
@@ -153,7 +157,7 @@ impl Reloader {
     /// Takes what the files hold if it is new and has been the same at two looks: who copies
     /// files needs a moment until the last of them is there.
     fn look(&mut self) {
-        let found = rule_set::content(&self.config);
+        let found = rule_set::content(&self.config, &mut self.tables);
         let has_settled = found == self.looked;
         self.looked.clone_from(&found);
         if has_settled && found != self.taken {

@@ -62,6 +62,10 @@ pub struct Correlating {
     pub held_back_by: Option<(String, u32, Option<Millis>)>,
     /// Publications that were committed, by rule and status.
     pub said: Said,
+    /// What rules under test have said, published or not, by rule and status.
+    pub tested: Said,
+    /// Incidents that exceptions covered, by rule.
+    pub excepted: BTreeMap<Arc<str>, u64>,
 }
 
 /// How many publications there were, by rule and status.

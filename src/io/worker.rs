@@ -13,6 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::disk::rule_set::{self, RuleSet};
+use super::disk::table_files::TableFiles;
 use super::http::Server;
 use super::kafka::client::{Health, START_PATIENCE, lock};
 use super::kafka::identity::Identity;
@@ -115,7 +116,8 @@ pub fn run_until<S: Future<Output = &'static str>>(
         let _inside = runtime.enter();
         stop(ask.clone())?
     };
-    let set = rule_set::checked(rule_set::content(config), config);
+    let content = rule_set::content(config, &mut TableFiles::default());
+    let set = rule_set::checked(content, config);
     let set = match (set, config.on_broken_rules) {
         (Err(problems), OnBrokenRules::Stop) => return Err(Failure::Input(problems)),
         (set, _) => set,

@@ -26,6 +26,7 @@ use crate::event::Attributes;
 use crate::record::Hash;
 use crate::rule::lists::{List, Lists};
 use crate::rule::own::{self, Own};
+use crate::rule::tables::Tables;
 use crate::rule::{self, Rule};
 use crate::time::Second;
 
@@ -353,6 +354,8 @@ impl Catalogue {
                 rules: rules.collect::<Result<_, Unusable>>()?,
                 sources: entry.sources.clone(),
                 decoding: entry.decoding,
+                tables: entry.tables.clone(),
+                contents: Tables::default(),
             })
         })
     }
@@ -525,6 +528,7 @@ impl Catalogue {
             rules: planned,
             sources,
             decoding,
+            tables: super::tables_of(rules).hashes(),
         });
         let plan = Hash::of(&value);
         if newest != Some(plan) {

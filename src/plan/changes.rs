@@ -1,11 +1,12 @@
 //! What one plan has that another has not.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use serde_json::Value;
 
 use super::{LoadedRule, Plan, Source};
+use crate::record::Hash;
 use crate::time::{Second, span};
 
 /// How two plans differ: ids of rules, in order.
@@ -34,6 +35,7 @@ impl Changes {
             ..Changes::default()
         };
         changes.settings = differences(&old.decoding, &new.decoding);
+        changes.settings.extend(tables(&old.tables, &new.tables));
         let (old, new) = (by_id(old), by_id(new));
         let mut settings: BTreeMap<String, usize> = BTreeMap::new();
         for (id, rule) in &new {
@@ -142,6 +144,20 @@ fn flatten(name: &str, tree: &Value, values: &mut BTreeMap<String, String>) {
             values.insert(name.to_owned(), tree.to_string());
         }
     }
+}
+
+/// Tables of networks that hold something else.
+fn tables(old: &BTreeMap<String, Hash>, new: &BTreeMap<String, Hash>) -> Vec<String> {
+    let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+    let changed = names
+        .into_iter()
+        .filter(|name| old.get(*name) != new.get(*name));
+    let said = |hash: Option<&Hash>| hash.map_or_else(|| "none".to_owned(), Hash::to_string);
+    let line = |name: &String| {
+        let (before, now) = (said(old.get(name)), said(new.get(name)));
+        format!("table {name} {before} -> {now}")
+    };
+    changed.map(line).collect()
 }
 
 fn sources(old: &[Source], new: &[Source]) -> Vec<String> {

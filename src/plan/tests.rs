@@ -1,9 +1,11 @@
+use super::changes::Changes;
 use super::{Catalogue, Limits, Plan, Reading, Settings, Source};
 use crate::decode;
 use crate::detect::{Found, Matcher};
 use crate::event::Attributes;
 use crate::record::Hash;
 use crate::rule::Texts;
+use crate::rule::tables::TableFile;
 
 const RULE: &str = "id: R\nname: n\nseverity: 5\nwindow: 5m\npatterns: \
                     [{name: P, where: 'user IN (Group@Admins)'}]\nexceptions: \
@@ -224,4 +226,65 @@ fn attributes_that_users_bring_are_in_the_log_and_detect() {
     let raised = OWN.replace("[attribute.payer]", "[attribute.payer]\nversion = 2");
     assert_eq!(fingerprint(OWN), fingerprint(&format!("# a\n{OWN}")));
     assert_ne!(fingerprint(OWN), fingerprint(&raised));
+}
+
+/// A table of networks is in a plan by its hash, and in no fingerprint; who detects with the plan
+/// has what it holds, who reads the plan from the log has not.
+#[test]
+fn a_table_that_changes_is_another_plan_of_the_same_rules() {
+    let rule = "id: R\nname: n\nseverity: 5\nwindow: 5m\npatterns: [{name: P, where: \
+                'NetLookup(\"asn\", srcIpAddr, \"asn\") > 9', group_by: [{org: 'NetLookup(\"asn\", \
+                srcIpAddr, \"organization\")'}]}]\n";
+    let read = |table: &str| {
+        let table = format!("network,asn,organization\n{table}\n");
+        let texts = Texts {
+            rules: vec![("r.yaml".to_owned(), rule.to_owned())],
+            tables: vec![TableFile::of("tables/asn.csv", table.into_bytes())],
+            ..Texts::default()
+        };
+        let mut attributes = Attributes::default();
+        let (rules, _) = texts.parse(&mut attributes).unwrap();
+        (rules, attributes)
+    };
+    let plan = |table: &str| {
+        let (rules, attributes) = read(table);
+        Plan::alone(&rules, &attributes, SETTINGS, Vec::new()).unwrap()
+    };
+    let keys = |plan: &Plan| {
+        let message = br#"[{"time":"2026-03-02T10:00:00Z","callerIpAddress":"192.0.2.7"}]"#;
+        let mut keys = Vec::new();
+        let mut matcher = Matcher::new(plan);
+        let message = matcher.message(message, None);
+        let mut records = matcher.records(&message);
+        while let Some(record) = records.next() {
+            match record.outcome {
+                Found::Event { matched, .. } => {
+                    let matches = matched.iter().flat_map(|matched| &matched.matches);
+                    keys.extend(matches.map(|found| found.key[0].clone()));
+                }
+                Found::Rejected(why) => panic!("{why}"),
+            }
+        }
+        keys
+    };
+    let (one, other) = (plan("192.0.2.0/24,10,A"), plan("192.0.2.0/24,11,B"));
+    assert_eq!(keys(&one), [Some("a".to_owned())]);
+    assert_eq!(keys(&other), [Some("b".to_owned())]);
+    assert!(keys(&plan("192.0.2.0/24,9,C")).is_empty());
+    let (first, second) = (&one.rules[0].0, &other.rules[0].0);
+    assert_eq!(first.entry, second.entry);
+    assert_eq!(first.fingerprint, second.fingerprint);
+    assert_ne!(one.hash, other.hash);
+    let changes = Changes::between(&one, &other);
+    assert!(changes.settings[0].starts_with("table asn "), "{changes:?}");
+    // As the second stage reads it.
+    let (rules, attributes) = read("192.0.2.0/24,10,A");
+    let mut catalogue = Catalogue::default();
+    let draft = catalogue.draft(&rules, &attributes, SETTINGS, Vec::new(), 0);
+    for (key, value) in &draft.entries {
+        catalogue.read(key, Some(value)).unwrap();
+    }
+    let read = catalogue.plan(draft.plan).unwrap();
+    assert_eq!((read.hash, &read.tables), (one.hash, &one.tables));
+    assert!(keys(read).is_empty());
 }

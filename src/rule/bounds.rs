@@ -73,6 +73,18 @@ pub const EXCEPTIONS_MAX: usize = 1_024;
 /// Tactics, or techniques, of one rule.
 pub const MITRE_MAX: usize = 64;
 
+/// Shared filters, or shared exceptions, in one document.
+pub const MACROS_MAX: usize = 1_000;
+
+/// Bytes of a shared filter.
+pub const MACRO_BYTES_MAX: usize = 16 << 10;
+
+/// Bytes that shared filters are read again, wherever they are named, in one rule set.
+pub const MACROS_READ_MAX: usize = 64 << 20;
+
+/// References, false positives, or tags, of one rule.
+pub const METADATA_MAX: usize = 256;
+
 /// Tests of one rule, and records or incidents of one test.
 pub const EXAMPLES_MAX: usize = 10_000;
 

@@ -1,8 +1,7 @@
 //! What is certain of a `having` before there are events: that it never holds, or always.
 
 use super::range::Range;
-use super::{Aggregate, Comparison, Function, Having, Pattern, Rule, Term, print};
-use crate::event::{AttributeId, Attributes};
+use super::{Aggregate, Comparison, Function, Having, Term};
 
 /// What each aggregate can be where a `having` is evaluated: in a second with an event, whatever
 /// its attributes are.
@@ -70,7 +69,7 @@ impl Having {
     }
 
     /// The comparisons in it that hold whatever happens.
-    fn always<'h>(&'h self, aggregates: &[Aggregate], found: &mut Vec<&'h Having>) {
+    pub(super) fn always<'h>(&'h self, aggregates: &[Aggregate], found: &mut Vec<&'h Having>) {
         match self {
             Having::And(parts) | Having::Or(parts) => {
                 parts.iter().for_each(|part| part.always(aggregates, found))
@@ -125,28 +124,6 @@ impl Comparison {
             Comparison::Less => Comparison::GreaterOrEqual,
             Comparison::LessOrEqual => Comparison::Greater,
         }
-    }
-}
-
-impl Rule {
-    /// What is valid in the rule and perhaps not meant: tests of its `having`s that always hold,
-    /// severities that ask for an aggregate which does not choose the peak, and event types that no
-    /// event has.
-    /// `attributes` are those that it was read with.
-    pub fn advice(&self, attributes: &Attributes) -> Vec<String> {
-        let of_pattern = |pattern: &Pattern| {
-            let mut found = Vec::new();
-            pattern.having.always(&pattern.aggregates, &mut found);
-            let text = |having: &&Having| {
-                let name = |id: AttributeId| print::name(attributes, id);
-                let test = print::having(having, &pattern.aggregates, &name);
-                format!("`{test}` of the pattern {} always holds", pattern.name)
-            };
-            found.iter().map(text).collect::<Vec<String>>()
-        };
-        let of_patterns = self.patterns.iter().flat_map(of_pattern);
-        let advice = of_patterns.chain(self.peak_advice());
-        advice.chain(self.event_type_advice()).collect()
     }
 }
 

@@ -1,7 +1,7 @@
 use crate::event::Attributes;
+use crate::rule::Having;
 use crate::rule::attribute::Names;
 use crate::rule::formula::Reads;
-use crate::rule::{Having, parse};
 
 /// The errors of a `having`, each with its place.
 fn errors(text: &str) -> String {
@@ -78,56 +78,4 @@ fn what_may_hold_is_none() {
     ] {
         assert_eq!(errors(text), "", "{text}");
     }
-}
-
-#[test]
-fn a_severity_that_another_peak_decides_is_advised() {
-    let check = |attributes: &str, severity: &str, expected: bool| {
-        let text = format!(
-            "id: R\nname: n\nseverity: [{{when: '{severity}', value: 9}}, {{value: 5}}]\n\
-             window: 5m\npatterns: [{{name: P, where: user IS NULL}}]\n\
-             incident: {{attributes: {{{attributes}}}}}\n"
-        );
-        let mut names = Attributes::default();
-        let rules = parse("r", &text, &mut names).unwrap();
-        let found: Vec<String> = rules.iter().flat_map(|rule| rule.advice(&names)).collect();
-        assert_eq!(
-            !found.is_empty(),
-            expected,
-            "{attributes} {severity}: {found:?}"
-        );
-    };
-    let one = "n: 'P.COUNT(*)'";
-    let two = "n: 'P.COUNT(*)', u: 'P.COUNT(DISTINCT user)'";
-    check(one, "n > 3", false);
-    check(two, "n > 3", false);
-    check(two, "event_count > 3", false);
-    check(two, "u > 3", true);
-    check(two, "n > 3 OR LEN(u) > 1", true);
-}
-
-#[test]
-fn what_always_holds_is_advised() {
-    let check = |having: &str, expected: &[&str]| {
-        let text = format!(
-            "id: R\nname: n\nseverity: 5\nwindow: 5m\npatterns: [{{name: P, where: user IS NULL, \
-             having: '{having}'}}]\n"
-        );
-        let mut names = Attributes::default();
-        let rules = parse("r", &text, &mut names).unwrap();
-        let found: Vec<String> = rules.iter().flat_map(|rule| rule.advice(&names)).collect();
-        assert_eq!(found, expected, "{having}");
-    };
-    check(
-        "COUNT(*) >= 0",
-        &["`COUNT(*) >= 0` of the pattern P always holds"],
-    );
-    check(
-        "COUNT(*) > 5 OR 0 <= COUNT(user)",
-        &["`0 <= COUNT(user)` of the pattern P always holds"],
-    );
-    check("COUNT(*) >= 1", &[]);
-    check("COUNT(*) > 0", &[]);
-    check("SUM(record.a) >= 0", &[]);
-    check("STDDEV(record.a) >= 0", &[]);
 }

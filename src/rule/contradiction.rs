@@ -266,7 +266,8 @@ fn range_of(value: &Scalar) -> Option<Range> {
         | Scalar::Arithmetic(..)
         | Scalar::Extract(..)
         | Scalar::If(..)
-        | Scalar::Lookup(_) => None,
+        | Scalar::Lookup(_)
+        | Scalar::NetLookup(_) => None,
     }
 }
 

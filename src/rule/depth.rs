@@ -58,6 +58,7 @@ pub fn of_scalar(value: &Scalar) -> usize {
                 .max(of_scalar(then))
                 .max(of_scalar(otherwise))
         }
+        Scalar::NetLookup(lookup) => 1 + of_scalar(&lookup.key),
         Scalar::Lookup(lookup) => 1 + most(&lookup.keys, of_scalar),
     }
 }

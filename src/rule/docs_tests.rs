@@ -3,10 +3,12 @@
 use super::aggregates::AGGREGATES;
 use super::condition::{self, ConditionDoc};
 use super::functions::FUNCTIONS;
+use super::lint::Lint;
 use super::lists::Lists;
 use super::operators::{OPERATORS, Operands};
 use super::rule_tests::FIELDS;
-use super::{Rule, parse_with};
+use super::tables::tests::asn;
+use super::{Rule, parse_all};
 use crate::event::Attributes;
 
 const REFERENCE: &str = include_str!("../../docs/rules.md");
@@ -101,6 +103,13 @@ fn condition_operators() {
 }
 
 #[test]
+fn lints() {
+    let row = |lint: Lint| format!("| `{}` | {} |\n", lint.name(), lint.meaning());
+    let rows: String = Lint::ALL.into_iter().map(row).collect();
+    check(&format!("| lint | finds |\n| --- | --- |\n{rows}"));
+}
+
+#[test]
 fn fields_of_tests() {
     let fields: Vec<String> = FIELDS.iter().map(|field| format!("`{field}`")).collect();
     check(&format!("\n{}.\n", fields.join(", ")));
@@ -116,7 +125,7 @@ fn examples() -> Vec<String> {
     let rule = blocks.first().copied().unwrap_or_default();
     let key = |line: &str| line.split(':').next().map(str::to_owned);
     let example = |block: &&str| {
-        if block.starts_with("id:") {
+        if block.starts_with("id:") || block.starts_with("macros:") {
             return (*block).to_owned();
         }
         let (new, mut replaced) = (key(block), false);
@@ -137,11 +146,12 @@ fn its_examples_are_valid() {
         list("Offices.txt", "192.0.2.0/24"),
         list("Owners.csv", "user,team,limit\nalice@contoso.com,hr,5"),
     ]);
+    let lists = lists.with_tables(asn());
     let examples = examples();
     assert!(examples.len() > 5);
     for text in &examples {
-        let rules: Result<Vec<Rule>, _> =
-            parse_with("example", text, &lists, &mut Attributes::default());
+        let files = [("example".to_owned(), text.clone())];
+        let rules: Result<Vec<Rule>, _> = parse_all(&files, &lists, &mut Attributes::default());
         assert!(rules.is_ok(), "{text}\n{rules:?}");
     }
 }

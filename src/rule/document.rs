@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::bounds::{MITRE_MAX, RULE_BYTES_MAX};
 use super::incident_fields::IncidentFields;
 use super::lists::Lists;
+use super::metadata::Metadata;
 use super::nearest::shown;
 use super::patterns::Draft;
 use super::reader::{Fields, Reader};
@@ -14,7 +15,7 @@ use super::shown::COUNTS;
 use super::yaml::{Content, Document, Key, Node, Position};
 use super::{
     Category, Exception, Pattern, Rule, Severity, characters, condition, exceptions,
-    incident_fields, nearest, patterns, relations, rule_tests, severity,
+    incident_fields, metadata, nearest, patterns, relations, rule_tests, severity,
 };
 use crate::event::Attributes;
 use crate::time::Second;
@@ -24,6 +25,9 @@ pub const KEYS: &[&str] = &[
     "id",
     "name",
     "description",
+    "version",
+    "author",
+    "status",
     "enabled",
     "severity",
     "category",
@@ -32,6 +36,9 @@ pub const KEYS: &[&str] = &[
     "data_source",
     "tactics",
     "techniques",
+    "tags",
+    "references",
+    "false_positives",
     "window",
     "patterns",
     "condition",
@@ -86,8 +93,6 @@ pub fn read(reader: &mut Reader<'_>, document: &Document<'_>, names: &mut Attrib
     let severity = severity::read(reader, fields, &names);
     let exceptions = exceptions::read(reader, fields, &names);
     let patterns: Option<Vec<Pattern>> = drafts.into_iter().map(Draft::finish).collect();
-    let [subcategory, impacts, data_source] =
-        ["subcategory", "impacts", "data_source"].map(|key| reader.optional_text(fields, key));
     if reader.errors.len() > before {
         return Loaded { id, rule: None };
     }
@@ -98,11 +103,12 @@ pub fn read(reader: &mut Reader<'_>, document: &Document<'_>, names: &mut Attrib
             title: title.unwrap_or_else(|| header.name.clone()),
             name: header.name,
             description: header.description,
+            metadata: header.metadata,
             enabled: header.enabled,
             category: header.category,
-            subcategory,
-            impacts,
-            data_source,
+            subcategory: header.subcategory,
+            impacts: header.impacts,
+            data_source: header.data_source,
             tactics: header.tactics,
             techniques: header.techniques,
             window: header.window,
@@ -130,12 +136,16 @@ fn check_size_and_characters(reader: &mut Reader<'_>, document: &Document<'_>) {
     if reader.scope.age == Age::Old {
         return;
     }
-    let found = document.text.len();
+    check_size(reader, document, document.text.len());
+    check_characters(reader, &document.root);
+}
+
+/// Reports a rule of so many bytes if they are too many.
+pub fn check_size(reader: &mut Reader<'_>, document: &Document<'_>, found: usize) {
     if found > RULE_BYTES_MAX {
         let message = format!("a rule has at most {RULE_BYTES_MAX} bytes, found {found}");
         reader.error(document.root.at, message);
     }
-    check_characters(reader, &document.root);
 }
 
 /// Reports the control and format characters that escapes of YAML make. Only the records of tests
@@ -210,8 +220,12 @@ fn lists(
 struct Header {
     name: String,
     description: String,
+    metadata: Metadata,
     enabled: bool,
     category: Category,
+    subcategory: String,
+    impacts: String,
+    data_source: String,
     tactics: Vec<String>,
     techniques: Vec<String>,
     window: Second,
@@ -230,6 +244,8 @@ fn header(reader: &mut Reader<'_>, fields: Fields<'_>) -> Option<Header> {
         .map_or(Some(true), |node| reader.bool(node));
     let category = fields.get("category");
     let category = category.map_or(Some(Category::Security), |node| category_of(reader, node));
+    let [subcategory, impacts, data_source] =
+        ["subcategory", "impacts", "data_source"].map(|key| reader.optional_text(fields, key));
     let tactics = mitre(reader, fields, "tactics", "TA", "a tactic such as TA0002");
     let techniques = mitre(
         reader,
@@ -259,8 +275,12 @@ fn header(reader: &mut Reader<'_>, fields: Fields<'_>) -> Option<Header> {
     Some(Header {
         name: name?.to_string(),
         description: description.map_or_else(String::new, |text| text.trim_end().to_string()),
+        metadata: metadata::read(reader, fields),
         enabled: enabled?,
         category: category?,
+        subcategory,
+        impacts,
+        data_source,
         tactics,
         techniques,
         window: window?,

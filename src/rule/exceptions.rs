@@ -2,25 +2,97 @@
 
 use super::attribute::Names;
 use super::bounds::EXCEPTIONS_MAX;
+use super::macros::{self, Macros};
 use super::nearest::shown;
 use super::reader::{Fields, Reader};
-use super::yaml::Node;
-use super::{Exception, Filter, instant};
+use super::yaml::{Content, Node};
+use super::{Exception, Filter, FilterError, instant, metadata};
 use crate::time::Millis;
 
 /// The keys of an exception.
-pub const KEYS: &[&str] = &["where", "from", "until"];
+pub const KEYS: &[&str] = &["where", "from", "until", "owner", "ticket", "reason"];
+
+/// What an exception says beside its filter.
+#[derive(Clone, Debug, Default)]
+pub struct Terms {
+    from: Option<Millis>,
+    until: Option<Millis>,
+    owner: String,
+    ticket: String,
+    reason: String,
+}
+
+impl Terms {
+    fn with(self, filter: Filter) -> Exception {
+        Exception {
+            filter,
+            from: self.from,
+            until: self.until,
+            owner: self.owner,
+            ticket: self.ticket,
+            reason: self.reason,
+        }
+    }
+}
 
 /// Reads them; their filters are over the incident attributes of these names.
 pub fn read(reader: &mut Reader<'_>, fields: Fields<'_>, names: &[String]) -> Vec<Exception> {
     let items = reader.list(fields, "exceptions", "a list of exceptions", EXCEPTIONS_MAX);
     items
         .iter()
-        .filter_map(|node| exception(reader, node, names))
+        .filter_map(|node| match &node.content {
+            Content::Scalar(_) => shared(reader, node, names),
+            Content::Sequence(_) | Content::Mapping(_) => exception(reader, node, names),
+        })
         .collect()
 }
 
 fn exception(reader: &mut Reader<'_>, node: &Node, names: &[String]) -> Option<Exception> {
+    let (node, terms) = terms(reader, node)?;
+    let text = filter_text(reader, node)?;
+    let filter = Filter::parse_with(text, &mut Names::Incident(names), &mut reader.scope);
+    let filter = filter
+        .map_err(|errors| reader.errors_within(node, errors))
+        .ok()?;
+    Some(terms.with(filter))
+}
+
+/// One that several rules share: `Macro@Name`.
+fn shared(reader: &mut Reader<'_>, node: &Node, names: &[String]) -> Option<Exception> {
+    let expected = "an exception, a mapping, or Macro@Name";
+    let text = reader.text(node, expected)?.trim();
+    let Some(name) = macros::name(text) else {
+        reader.error(
+            node.at,
+            format!("expected {expected}, found `{}`", shown(text)),
+        );
+        return None;
+    };
+    let none = Macros::default();
+    let macros = reader.scope.macros.unwrap_or(&none);
+    let found = macros.exception(name);
+    let found = found
+        .map_err(|message| reader.error(node.at, message))
+        .ok()?;
+    let names = &mut Names::Incident(names);
+    match Filter::parse_with(&found.filter, names, &mut reader.scope) {
+        Ok(filter) => {
+            reader.scope.named.insert(name.to_owned());
+            Some(found.terms.clone().with(filter))
+        }
+        Err(errors) => {
+            for FilterError { offset, message } in errors {
+                let place = &found.place;
+                let message = format!("in `{name}` of {place}, at byte {}: {message}", offset + 1);
+                reader.error(node.at, message);
+            }
+            None
+        }
+    }
+}
+
+/// Where an exception's filter stands, and what else it says.
+pub fn terms<'n>(reader: &mut Reader<'_>, node: &'n Node) -> Option<(&'n Node, Terms)> {
     let fields = reader.fields(node, "an exception, a mapping", KEYS)?;
     let from = fields.get("from").and_then(|node| time(reader, node));
     let until = fields.get("until").and_then(|node| time(reader, node));
@@ -29,17 +101,21 @@ fn exception(reader: &mut Reader<'_>, node: &Node, names: &[String]) -> Option<E
     {
         reader.error(node.at, "`until` must be after `from`");
     }
-    let node = reader.require(fields, "where")?;
-    let text = reader.text(node, "a filter such as user = \"..\"")?;
-    let filter = Filter::parse_with(text, &mut Names::Incident(names), &mut reader.scope);
-    let filter = filter
-        .map_err(|errors| reader.errors_within(node, errors))
-        .ok()?;
-    Some(Exception {
-        filter,
+    let [owner, ticket, reason] =
+        ["owner", "ticket", "reason"].map(|key| metadata::text(reader, fields, key));
+    let terms = Terms {
         from,
         until,
-    })
+        owner,
+        ticket,
+        reason,
+    };
+    Some((reader.require(fields, "where")?, terms))
+}
+
+/// The text of an exception's filter.
+pub fn filter_text<'n>(reader: &mut Reader<'_>, node: &'n Node) -> Option<&'n str> {
+    reader.text(node, "a filter such as user = \"..\"")
 }
 
 fn time(reader: &mut Reader<'_>, node: &Node) -> Option<Millis> {

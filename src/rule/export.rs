@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 
+use super::metadata::Metadata;
 use super::{Condition, Pattern, Rule, print};
 use crate::event::{Attribute, AttributeId, Attributes};
 
@@ -258,6 +259,10 @@ fn lost(rule: &Rule) -> Vec<String> {
             "patience and lateness are left out",
         ),
         (!rule.tests.is_empty(), "its tests are left out"),
+        (
+            rule.metadata != Metadata::default(),
+            "version, author, status, tags, references and false positives are left out",
+        ),
         (
             lists,
             "its lists are groups in FortiSIEM: fill them in there",

@@ -156,10 +156,16 @@ pub enum Part {
 pub type Parsed<T> = Result<T, FilterError>;
 
 impl Parser<'_, '_, '_, '_> {
-    fn whole(&mut self) -> Parsed<Expression> {
+    /// A test to the end of the text.
+    fn all(&mut self) -> Parsed<Expression> {
         let expression = self.or()?;
         let expression = self.as_test(expression)?;
         self.cursor.expect_end("AND, OR or the end")?;
+        Ok(expression)
+    }
+
+    fn whole(&mut self) -> Parsed<Expression> {
+        let expression = self.all()?;
         if self.scope.age == Age::New && depth::of_filter(&expression) > DEPTH_MAX {
             return Err(depth::too_deep());
         }
@@ -291,6 +297,47 @@ impl Parser<'_, '_, '_, '_> {
         Ok(Part::Test(expression(test)))
     }
 
+    /// The filter that macros call `name`, in place of the word at `offset`.
+    pub fn shared(&mut self, name: &str, offset: usize) -> Parsed<Expression> {
+        self.count_test(offset)?;
+        // Of macros within others the innermost is named.
+        let placed = |error: FilterError| FilterError {
+            offset,
+            message: match error.message.starts_with(IN_MACRO) {
+                true => error.message,
+                false => format!("{IN_MACRO} `{}`: {}", shown(name), error.message),
+            },
+        };
+        let text = self.scope.macro_filter(name);
+        let text = text.map_err(|message| FilterError { offset, message })?;
+        let mut cursor = Cursor::new(&text).map_err(placed)?;
+        self.deeper(|outer| {
+            let mut parser = Parser {
+                cursor: &mut cursor,
+                names: &mut *outer.names,
+                scope: &mut *outer.scope,
+                formulas: outer.formulas,
+                used: Lists::default(),
+                errors: Vec::new(),
+                depth: outer.depth,
+                operations: outer.operations,
+                tests: outer.tests,
+            };
+            let read = parser.all();
+            let Parser {
+                used,
+                errors,
+                operations,
+                tests,
+                ..
+            } = parser;
+            (outer.operations, outer.tests) = (operations, tests);
+            outer.used.extend(&used);
+            outer.errors.extend(errors.into_iter().map(placed));
+            read.map_err(placed)
+        })
+    }
+
     /// One more test, unless there are too many, or more errors than anybody wants to read.
     fn count_test(&mut self, offset: usize) -> Parsed<()> {
         self.tests += 1;
@@ -414,6 +461,9 @@ impl Parser<'_, '_, '_, '_> {
         }
     }
 }
+
+/// What errors within macros begin with.
+const IN_MACRO: &str = "in the macro";
 
 /// What stands to the right of a comparison.
 enum Right {

@@ -21,6 +21,8 @@ pub enum Callable {
     Has,
     /// `LookupTableGet`: its first argument is a list, its last a column.
     Get,
+    /// `NetLookup`: its first argument is a table of networks, its last a column.
+    Net,
 }
 
 /// A filter over `user`, that attribute's value as JSON (none: absent), and whether the filter
@@ -369,6 +371,53 @@ pub const FUNCTIONS: &[FunctionDoc] = &[
             (
                 "LookupTableGet(\"Owners\", user, \"team\") != \"hr\"",
                 None,
+                true,
+            ),
+        ],
+    },
+    FunctionDoc {
+        callable: Callable::Net,
+        name: "NetLookup",
+        arguments: "\"table\", address, \"column\"",
+        least: 3,
+        most: 3,
+        meaning: "what a [table of networks](#tables-of-networks) says in this column of the \
+                  closest network that has the address; undefined if there is none, or nothing in it",
+        examples: &[
+            (
+                "NetLookup(\"asn\", user, \"organization\") = \"Example Hosting\"",
+                Some("\"198.51.100.7\""),
+                true,
+            ),
+            (
+                "NetLookup(asn, user, organization) = \"example access\"",
+                Some("\"198.51.100.130\""),
+                true,
+            ),
+            (
+                "NetLookup(\"asn\", user, \"asn\") IN (64500, 64502)",
+                Some("\"::ffff:198.51.100.7\""),
+                true,
+            ),
+            (
+                "NetLookup(\"asn\", user, \"asn\") = 64502",
+                Some("\"2001:DB8:0::1\""),
+                true,
+            ),
+            (
+                "NetLookup(\"asn\", user, \"asn\") IS NULL",
+                Some("\"203.0.113.1\""),
+                true,
+            ),
+            (
+                "NetLookup(\"asn\", user, \"asn\") IS NULL",
+                Some("\"alice\""),
+                true,
+            ),
+            ("NetLookup(\"asn\", user, \"asn\") > 0", None, false),
+            (
+                "NetLookup(\"asn\", user, \"asn\") = 64501",
+                Some("[\"alice\", \"198.51.100.255\"]"),
                 true,
             ),
         ],

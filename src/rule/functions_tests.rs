@@ -6,6 +6,7 @@ use crate::rule::Filter;
 use crate::rule::attribute::Names;
 use crate::rule::lists::Lists;
 use crate::rule::scope::Scope;
+use crate::rule::tables::tests::asn;
 
 fn value(json: &serde_json::Value) -> Value<'_> {
     match json {
@@ -25,6 +26,7 @@ fn check(filter: &str, json: Option<&str>, expected: bool) {
     attributes.intern(Attribute::Named("user"));
     let owners = "user,team,limit\nalice,hr,5\nbob,lab,\n10.0.0.0/8,dc,50\n";
     let (lists, _) = Lists::parse(&[("Owners.csv".to_owned(), owners.to_owned())]);
+    let lists = lists.with_tables(asn());
     let parsed = Filter::parse_with(
         filter,
         &mut Names::Event(&mut attributes),

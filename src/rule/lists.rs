@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::bounds::NETWORKS_MAX;
 use super::own::Own;
+use super::tables::Tables;
 use super::{RuleError, literal, nearest, networks};
 use crate::bounded;
 use crate::event::Value;
@@ -43,12 +44,13 @@ struct Content {
     rows: Vec<Vec<String>>,
 }
 
-/// What texts of rules may name besides what they hold themselves: lists by their names, and
-/// attributes that users bring.
+/// What texts of rules may name besides what they hold themselves: lists by their names, attributes
+/// that users bring, and tables of networks.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Lists {
     lists: BTreeMap<String, Arc<List>>,
     own: Arc<Own>,
+    tables: Tables,
 }
 
 /// A list as an expression names it.
@@ -229,6 +231,21 @@ impl Lists {
         Lists { own, ..self }
     }
 
+    /// The same, and tables of networks.
+    pub fn with_tables(self, tables: Tables) -> Lists {
+        Lists { tables, ..self }
+    }
+
+    /// Tables of networks.
+    pub fn tables(&self) -> &Tables {
+        &self.tables
+    }
+
+    /// Adds tables of networks.
+    pub fn extend_tables(&mut self, tables: &Tables) {
+        self.tables.extend(tables);
+    }
+
     /// The attributes that users bring.
     pub fn own(&self) -> &Arc<Own> {
         &self.own
@@ -241,6 +258,7 @@ impl Lists {
 
     /// Adds those of `other`.
     pub fn extend(&mut self, other: &Lists) {
+        self.tables.extend(&other.tables);
         let other = other.iter();
         self.lists
             .extend(other.map(|(name, list)| (name.to_owned(), Arc::clone(list))));

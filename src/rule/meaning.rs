@@ -1,5 +1,6 @@
 //! What a rule means, as text: what its state and its incidents' ids depend on.
 
+use super::metadata::Status;
 use super::{Condition, GroupBy, IncidentValue, Pattern, Rule, print};
 use crate::event::{AttributeId, Attributes};
 use crate::normalise;
@@ -8,7 +9,9 @@ impl Rule {
     /// The rule's meaning in canonical form: the same for texts that differ only in layout, in
     /// the order of keys, in the letter case of keywords and compared text, in the order within
     /// `IN`, or in title, description, severity, exceptions and the like. The order of group-by
-    /// attributes and of incident attributes counts, since state and incidents keep it.
+    /// attributes and of incident attributes counts, since state and incidents keep it. Of what a
+    /// rule says of itself only that it is under test counts: what it found then was perhaps never
+    /// said, so that nothing said later may build on it.
     ///
     /// Patience, lateness and limits are not in it: they may come from the configuration.
     pub fn meaning(&self, attributes: &Attributes) -> String {
@@ -33,6 +36,9 @@ impl Rule {
             format!("window {}", self.window),
             format!("quiet {}", self.quiet),
         ];
+        if self.metadata.status == Status::Test {
+            lines.push("status test".to_owned());
+        }
         if let Some(clear) = self.clear {
             lines.push(format!("clear {}", self.pattern(clear)));
         }

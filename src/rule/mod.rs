@@ -38,6 +38,10 @@ mod incident_fields;
 
 mod exceptions;
 
+pub mod metadata;
+
+mod macros;
+
 mod severity;
 
 pub mod shown;
@@ -86,9 +90,9 @@ pub mod literal;
 
 pub mod own;
 
-mod event_types;
-
 pub mod lists;
+
+pub mod tables;
 
 pub mod attribute;
 
@@ -99,6 +103,10 @@ pub mod having;
 mod range;
 
 mod certain;
+
+pub mod lint;
+
+mod switches;
 
 mod contradiction;
 
@@ -137,6 +145,8 @@ pub struct Rule {
     pub name: String,
     /// What the rule finds and why it matters, for people; free text.
     pub description: String,
+    /// What it says of itself: version, author, status and the like.
+    pub metadata: metadata::Metadata,
     /// Whether the rule is in force; one that is not is only checked.
     pub enabled: bool,
     /// How bad its incidents are.
@@ -435,6 +445,12 @@ pub struct Exception {
     pub from: Option<Millis>,
     /// The `first_seen` from which it no longer applies; `None`: no bound.
     pub until: Option<Millis>,
+    /// Who answers for it; free text.
+    pub owner: String,
+    /// Where it was decided, such as the number of a ticket; free text.
+    pub ticket: String,
+    /// Why what it covers is no trouble; free text.
+    pub reason: String,
 }
 
 /// An example in a rule file: events and the incidents that must come of them.

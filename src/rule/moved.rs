@@ -2,19 +2,33 @@
 
 use super::filter::Expression;
 use super::scalar::{Against, Scalar};
+use super::tables::Tables;
 use super::{Filter, Pattern, Rule};
 use crate::event::{AttributeId, Attributes};
 
 /// The place in one table of each attribute of another.
-struct Places(Vec<AttributeId>);
+struct Places<'t> {
+    places: Vec<AttributeId>,
+    /// What tables of networks hold, if that is to be known.
+    tables: &'t Tables,
+}
 
 impl Rule {
     /// The same rule, which was read with `from`, with its attributes at their places in `to`.
     #[must_use]
     pub fn moved(&self, from: &Attributes, to: &mut Attributes) -> Rule {
+        self.moved_with(from, to, &Tables::default())
+    }
+
+    /// The same, and with what these tables of networks hold: a rule of the log does not know it.
+    #[must_use]
+    pub fn moved_with(&self, from: &Attributes, to: &mut Attributes, tables: &Tables) -> Rule {
         to.know(self.lists.own().names());
         let all = from.list().iter();
-        let places = Places(all.map(|attribute| to.intern(attribute.clone())).collect());
+        let places = Places {
+            places: all.map(|attribute| to.intern(attribute.clone())).collect(),
+            tables,
+        };
         let mut rule = self.clone();
         for pattern in &mut rule.patterns {
             places.pattern(pattern);
@@ -23,9 +37,9 @@ impl Rule {
     }
 }
 
-impl Places {
+impl Places<'_> {
     fn id(&self, id: &mut AttributeId) {
-        if let Some(place) = self.0.get(usize::from(id.0)) {
+        if let Some(place) = self.places.get(usize::from(id.0)) {
             *id = *place;
         }
     }
@@ -94,6 +108,10 @@ impl Places {
                 self.scalar(otherwise);
             }
             Scalar::Lookup(lookup) => self.scalars(&mut lookup.keys),
+            Scalar::NetLookup(lookup) => {
+                self.scalar(&mut lookup.key);
+                lookup.asked.look_in(self.tables);
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ use super::clock::Clock;
 use super::filter::{Expression, Test};
 use super::literal::Literal;
 use super::operators::{Operands, Operator, OperatorDoc};
-use super::scalar::{Against, Computed, Lookup, Scalar};
+use super::scalar::{Against, Computed, Lookup, NetLookup, Scalar};
 use super::token::quote;
 use super::{Aggregate, Arithmetic, Comparison, Filter, Function, Having, New, Term};
 use crate::event::{AttributeId, Attributes};
@@ -120,7 +120,8 @@ pub fn scalar(value: &Scalar, name: NameOf<'_>) -> String {
                 | Scalar::Clock(_)
                 | Scalar::Extract(..)
                 | Scalar::If(..)
-                | Scalar::Lookup(_) => scalar(part, name),
+                | Scalar::Lookup(_)
+                | Scalar::NetLookup(_) => scalar(part, name),
             };
             format!("{} {} {}", part(left), sign(*operator), part(right))
         }
@@ -144,6 +145,12 @@ pub fn scalar(value: &Scalar, name: NameOf<'_>) -> String {
             filter(test, name),
             scalar(then, name),
             scalar(otherwise, name)
+        ),
+        Scalar::NetLookup(NetLookup { asked, key }) => format!(
+            "NetLookup({}, {}, {})",
+            quote(&asked.table),
+            scalar(key, name),
+            quote(&asked.column)
         ),
         Scalar::Lookup(Lookup {
             table,

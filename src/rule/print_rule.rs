@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::attribute::Names;
 use super::formula::Reads;
+use super::metadata::Status;
 use super::print::{self, NameOf};
 use super::scope::Scope;
 use super::shown::COUNTS;
@@ -85,6 +86,12 @@ impl Rule {
         let text =
             |key: &str, text: &str| (!text.is_empty()).then(|| format!("{key}: {}", scalar(text)));
         lines.extend(text("description", &self.description));
+        let metadata = &self.metadata;
+        lines.extend(text("version", &metadata.version));
+        lines.extend(text("author", &metadata.author));
+        if metadata.status != Status::default() {
+            lines.push(format!("status: {}", metadata.status.name()));
+        }
         if !self.enabled {
             lines.push("enabled: false".to_owned());
         }
@@ -107,6 +114,11 @@ impl Rule {
                 lines.push(format!("{key}: {}", list(ids)));
             }
         }
+        if !metadata.tags.is_empty() {
+            lines.push(format!("tags: {}", list(&metadata.tags)));
+        }
+        lines.extend(items("references", &metadata.references));
+        lines.extend(items("false_positives", &metadata.false_positives));
         lines.push(format!("window: {}s", self.window));
         lines
     }
@@ -179,12 +191,19 @@ impl Rule {
                 time.map(|time| format!(", {key}: {}", rfc3339(time)))
                     .unwrap_or_default()
             };
-            format!(
-                "  - {{ where: {}{}{} }}",
-                scalar(&self.incident_filter(&exception.filter)),
-                time("from", exception.from),
-                time("until", exception.until)
-            )
+            let text = |key: &str, text: &str| match text.is_empty() {
+                true => String::new(),
+                false => format!(", {key}: {}", scalar(text)),
+            };
+            let mut line = format!(
+                "  - {{ where: {}",
+                scalar(&self.incident_filter(&exception.filter))
+            );
+            line += &time("from", exception.from);
+            line += &time("until", exception.until);
+            line += &text("owner", &exception.owner);
+            line += &text("ticket", &exception.ticket);
+            line + &text("reason", &exception.reason) + " }"
         };
         let lines = self.exceptions.iter().map(line);
         std::iter::once("exceptions:".to_owned())
@@ -284,6 +303,15 @@ fn quoted(text: &str) -> String {
     }
     quoted.push('"');
     quoted
+}
+
+/// Texts of their own lines.
+fn items(key: &str, texts: &[String]) -> Vec<String> {
+    if texts.is_empty() {
+        return Vec::new();
+    }
+    let lines = texts.iter().map(|text| format!("  - {}", scalar(text)));
+    std::iter::once(format!("{key}:")).chain(lines).collect()
 }
 
 fn list(items: &[String]) -> String {

@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 use crate::event::{AttributeId, Attributes};
 use crate::rule::attribute::Names;
 use crate::rule::lists::Lists;
+use crate::rule::metadata::{Metadata, Status};
 use crate::rule::print::tests::{NAMES, aggregates, expression, table, test_of_aggregates};
 use crate::rule::scope::Scope;
 use crate::rule::shown::COUNTS;
@@ -181,12 +182,30 @@ fn severity() -> impl Strategy<Value = Severity> {
     })
 }
 
+fn metadata() -> impl Strategy<Value = Metadata> {
+    let status = prop::sample::select(Status::ALL.to_vec());
+    let texts = || prop::collection::vec(text(), 0..3);
+    let parts = (prop::option::of(text()), status, texts(), texts());
+    parts.prop_map(|(text, status, tags, references)| Metadata {
+        version: "1.20".to_owned(),
+        author: text.unwrap_or_default(),
+        status,
+        tags,
+        false_positives: references.clone(),
+        references,
+    })
+}
+
 fn exception() -> impl Strategy<Value = Exception> {
     let time = || prop::option::of(0_i64..4_102_444_800_000);
-    (incident_filter(), time(), time()).prop_map(|(filter, from, length)| Exception {
+    let said = prop::option::of(text());
+    (incident_filter(), time(), time(), said).prop_map(|(filter, from, length, said)| Exception {
         filter,
         from,
         until: length.map(|length| from.unwrap_or_default() + length + 1),
+        owner: said.clone().unwrap_or_default(),
+        ticket: "#12".to_owned(),
+        reason: said.unwrap_or_default(),
     })
 }
 
@@ -239,7 +258,11 @@ fn rule() -> impl Strategy<Value = Rule> {
         1_i64..31_622_400,
         prop::option::of(0_i64..900),
     );
-    let kinds = (any::<bool>(), prop::sample::select(Category::ALL.to_vec()));
+    let kinds = (
+        any::<bool>(),
+        prop::sample::select(Category::ALL.to_vec()),
+        metadata(),
+    );
     (shape, texts, incidents, times, kinds).prop_map(|(shape, texts, incidents, times, kinds)| {
         let (mut patterns, condition, clears, related) = shape;
         let clear = clears.then_some(patterns.len() - 1);
@@ -256,6 +279,7 @@ fn rule() -> impl Strategy<Value = Rule> {
             id: "PH_Rule.1:-".to_owned(),
             name,
             description,
+            metadata: kinds.2,
             enabled: kinds.0,
             severity,
             category: kinds.1,
@@ -315,7 +339,11 @@ severity: [{ when: hits > 5, value: 9 }, { value: 5 }]
 window: 5m
 patterns: [{ name: P, where: user = "x", group_by: [user] }]
 incident: { attributes: { user: P.user, hits: P.COUNT(*) } }
-exceptions: [{ where: event_count < 2, until: 2026-01-01T00:00:00Z }]
+exceptions: [{ where: event_count < 2, until: 2026-01-01T00:00:00Z, ticket: "5" }]
+version: 1.2
+status: test
+tags: [a b]
+references: ["https://example.com"]
 tests: [{ name: one, events: [{ a: 5 }], incidents: [] }]
 "#;
     let mut attributes = Attributes::default();
@@ -324,10 +352,15 @@ tests: [{ name: one, events: [{ a: 5 }], incidents: [] }]
         rule.to_yaml(&attributes),
         r#"id: R
 name: Many refusals
+version: "1.2"
+status: test
 severity:
   - { when: "hits > 5", value: 9 }
   - { value: 5 }
 category: Security
+tags: [a b]
+references:
+  - "https://example.com"
 window: 300s
 patterns:
   - name: P
@@ -342,7 +375,7 @@ incident:
     hits: "P.COUNT(*)"
 clear: { quiet: 300s }
 exceptions:
-  - { where: "event_count < 2", until: 2026-01-01T00:00:00.000Z }
+  - { where: "event_count < 2", until: 2026-01-01T00:00:00.000Z, ticket: "5" }
 tests:
   - name: one
     events:

@@ -14,8 +14,9 @@ use crate::rule::networks::{Written, read};
 use crate::rule::operators::{OPERATORS, Operands, Operator};
 use crate::rule::plain::Plain;
 use crate::rule::regexps::Regexps;
-use crate::rule::scalar::{Against, Computed, Scalar};
+use crate::rule::scalar::{Against, Computed, NetLookup, Scalar};
 use crate::rule::scope::Scope;
+use crate::rule::tables::Asked;
 use crate::rule::{Aggregate, Arithmetic, Comparison, Filter, Function, Having, Term, attribute};
 
 pub const NAMES: [&str; 5] = [
@@ -130,6 +131,10 @@ fn call_of(doc: &FunctionDoc, test: Expression, mut arguments: Vec<Scalar>) -> S
             Scalar::Extract(first, Regexps::default().compile("^a\\d+[^\"]$").unwrap())
         }
         Callable::Has | Callable::Get => Scalar::Call(Plain::Len, vec![*first]),
+        Callable::Net => Scalar::NetLookup(NetLookup {
+            asked: Asked::of_none("geo-1", "country \"x\\"),
+            key: first,
+        }),
         Callable::Clock(hand) => {
             let zone = matches!(arguments[1], Scalar::Attribute(_))
                 .then(|| Zone::named("Europe/Berlin").unwrap());

@@ -191,6 +191,7 @@ fn read(value: &Scalar) -> Option<AttributeId> {
         Scalar::Call(_, arguments) => arguments.iter().find_map(read),
         Scalar::Clock(clock) => read(clock.time.as_deref()?),
         Scalar::Extract(text, _) => read(text),
+        Scalar::NetLookup(lookup) => read(&lookup.key),
         Scalar::Text(_) | Scalar::Number(_) | Scalar::If(..) | Scalar::Lookup(_) => None,
     }
 }

@@ -19,6 +19,7 @@ use super::operators::Operator;
 use super::plain::{self, Plain};
 use super::print;
 use super::regexps::Pattern;
+use super::tables::Asked;
 use crate::bounded;
 use crate::event::{AttributeId, Value};
 
@@ -43,6 +44,17 @@ pub enum Scalar {
     If(Box<Expression>, Box<Scalar>, Box<Scalar>),
     /// What a lookup table says.
     Lookup(Lookup),
+    /// What a table of networks says.
+    NetLookup(NetLookup),
+}
+
+/// A look into a table of networks.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NetLookup {
+    /// The table, and the column that is asked for.
+    pub asked: Asked,
+    /// The address.
+    pub key: Box<Scalar>,
 }
 
 /// A look into a table.
@@ -149,6 +161,10 @@ impl Scalar {
                 branch.value(source)
             }
             Scalar::Lookup(lookup) => lookup.value(source),
+            Scalar::NetLookup(lookup) => each(&[lookup.key.value(source)?], &|values| {
+                let address = literal::address(&plain::text(values.first()?)?)?;
+                lookup.asked.of(address)
+            }),
         }
     }
 
@@ -173,6 +189,7 @@ impl Scalar {
             Scalar::Clock(clock) => clock.time.as_ref().is_none_or(|time| time.reads()),
             Scalar::Extract(text, _) => text.reads(),
             Scalar::Lookup(lookup) => lookup.keys.iter().any(Scalar::reads),
+            Scalar::NetLookup(lookup) => lookup.key.reads(),
         }
     }
 }

@@ -6,16 +6,18 @@
 //! primary = text | number | attribute | function "(" [ sum { "," sum } ] ")" | "(" or ")"
 //! ```
 
-use super::attribute::Kind;
+use super::attribute::{Kind, Names};
 use super::bounds::{ARGUMENTS_MAX, OPERATIONS_MAX};
 use super::clock::{Clock, Hand, Zone};
 use super::filter_parser::{Parsed, Parser, Part};
 use super::functions::{Callable, ELSEWHERE, FUNCTIONS, FunctionDoc};
 use super::literal::Number;
 use super::nearest::{self, shown};
-use super::scalar::{Lookup, Scalar};
+use super::scalar::{Lookup, NetLookup, Scalar};
+use super::scope::Age;
+use super::tables::Asked;
 use super::token::{Spanned, Symbol, Token};
-use super::{Arithmetic, FilterError, formula};
+use super::{Arithmetic, FilterError, formula, macros};
 use crate::event::AttributeId;
 use crate::time;
 
@@ -81,6 +83,11 @@ impl Parser<'_, '_, '_, '_> {
                 let doc = function(name).map_err(|message| FilterError { offset, message })?;
                 plain(self.deeper(|parser| parser.call(doc))?)
             }
+            Token::Name(name) if macros::name(name).is_some() => {
+                self.cursor.next();
+                let name = macros::name(name).unwrap_or_default();
+                self.shared(name, offset).map(Part::Test)
+            }
             Token::Name(name) => {
                 self.cursor.next();
                 let (attribute, kind) = self.names.resolve(name).unwrap_or_else(|unknown| {
@@ -122,6 +129,7 @@ impl Parser<'_, '_, '_, '_> {
             Callable::Clock(hand) => return self.clock(hand),
             Callable::If => return self.choice(),
             Callable::Has | Callable::Get => return self.lookup(doc, offset),
+            Callable::Net => return self.net_lookup(offset),
         }
         let mut arguments = Vec::new();
         if !self.cursor.take(Symbol::Close) {
@@ -153,7 +161,8 @@ impl Parser<'_, '_, '_, '_> {
             | Callable::Clock(_)
             | Callable::If
             | Callable::Has
-            | Callable::Get => self.extract(arguments),
+            | Callable::Get
+            | Callable::Net => self.extract(arguments),
         }
     }
 
@@ -252,6 +261,36 @@ impl Parser<'_, '_, '_, '_> {
         }))
     }
 
+    /// `"table", address, "column")`, after `NetLookup(`.
+    fn net_lookup(&mut self, offset: usize) -> Parsed<Scalar> {
+        if matches!(self.names, Names::Incident(_)) {
+            let message =
+                "NetLookup stands in patterns: what it says of an address can be grouped \
+                           by, and is then an attribute of incidents"
+                    .to_owned();
+            return Err(FilterError { offset, message });
+        }
+        let (place, table) = self.word("the name of a table")?;
+        self.cursor.expect(Symbol::Comma)?;
+        let key = Box::new(self.argument()?.0);
+        self.cursor.expect(Symbol::Comma)?;
+        let (_, column) = self.word("the name of a column")?;
+        self.cursor.expect(Symbol::Close)?;
+        let asked = match self.scope.lists.tables().ask(&table, &column) {
+            Ok((asked, alone)) => {
+                self.used.extend_tables(&alone);
+                asked
+            }
+            // A rule of the log is folded by those, too, who have no tables.
+            Err(_) if self.scope.age == Age::Old => Asked::of_none(&table, &column),
+            Err(message) => {
+                let offset = place;
+                return Err(FilterError { offset, message });
+            }
+        };
+        Ok(Scalar::NetLookup(NetLookup { asked, key }))
+    }
+
     /// A name in quotes or without, and where it stands.
     fn word(&mut self, expected: &str) -> Parsed<(usize, String)> {
         let Spanned { offset, token } = self.cursor.peek().clone();
@@ -313,7 +352,8 @@ impl Parser<'_, '_, '_, '_> {
             | Scalar::Clock(_)
             | Scalar::Extract(..)
             | Scalar::If(..)
-            | Scalar::Lookup(_) => {
+            | Scalar::Lookup(_)
+            | Scalar::NetLookup(_) => {
                 Err("expected a regular expression in double quotes, known at load".to_string())
             }
         };

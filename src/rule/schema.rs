@@ -7,7 +7,28 @@ use serde_json::{Value, json};
 pub fn schema() -> Value {
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "A rule of Watchfire",
+        "title": "A rule of Watchfire, or what rules share",
+        "anyOf": [rule(), macros()],
+    })
+}
+
+/// Filters and exceptions by name.
+fn macros() -> Value {
+    let named = |values: Value, about: &str| json!({"type": "object", "additionalProperties": values, "description": about});
+    let filter = json!({"type": "string"});
+    let shared = closed(
+        &[],
+        &json!({
+            "filters": named(filter, "Filters that rules name: Macro@Name."),
+            "exceptions": named(exception(), "Exceptions that rules name: Macro@Name."),
+        }),
+    );
+    closed(&["macros"], &json!({"macros": shared}))
+}
+
+fn rule() -> Value {
+    let shared = json!({"type": "string", "pattern": "^Macro@[A-Za-z0-9_]+$"});
+    json!({
         "type": "object",
         "additionalProperties": false,
         "required": ["id", "name", "severity", "window", "patterns"],
@@ -15,6 +36,16 @@ pub fn schema() -> Value {
             "id": text("Unique in the rule set; letters, digits and _-.:"),
             "name": text("What people call it."),
             "description": text("What it finds, and why that matters."),
+            "version": {
+                "type": ["string", "number"],
+                "description": "The authors' own count.",
+            },
+            "author": text("Who wrote it."),
+            "status": {
+                "enum": ["stable", "test", "deprecated"],
+                "default": "stable",
+                "description": "test: what it finds is counted, and published only if asked for.",
+            },
             "enabled": {
                 "type": "boolean",
                 "default": true,
@@ -30,6 +61,9 @@ pub fn schema() -> Value {
             "data_source": text("Free text."),
             "tactics": ids("^TA[0-9]{4}$", "Tactics of MITRE ATT&CK."),
             "techniques": ids("^T[0-9]{4}(\\.[0-9]{3})?$", "Techniques of MITRE ATT&CK."),
+            "tags": texts("Words to find it by."),
+            "references": texts("Where what it rests on is told."),
+            "false_positives": texts("What else it may find, that is no trouble."),
             "window": duration("The time over which events count together."),
             "patterns": {"type": "array", "minItems": 1, "items": pattern()},
             "condition": text(
@@ -46,7 +80,7 @@ pub fn schema() -> Value {
             "clear": clear(),
             "patience": duration("How long a conclusion waits for late events, where it must."),
             "lateness": duration("Up to how late an event still corrects what was said."),
-            "exceptions": {"type": "array", "items": exception()},
+            "exceptions": {"type": "array", "items": {"anyOf": [exception(), shared]}},
             "tests": {"type": "array", "items": test()},
         },
     })
@@ -67,6 +101,10 @@ fn duration(about: &str) -> Value {
 fn ids(form: &str, about: &str) -> Value {
     let items = json!({"type": "string", "pattern": form});
     json!({"type": "array", "items": items, "description": about})
+}
+
+fn texts(about: &str) -> Value {
+    json!({"type": "array", "items": {"type": "string"}, "description": about})
 }
 
 fn closed(required: &[&str], properties: &Value) -> Value {
@@ -143,6 +181,9 @@ fn exception() -> Value {
             "where": text("A filter over the incident's attributes."),
             "from": text("An RFC 3339 time: incidents that begin before it are said."),
             "until": text("An RFC 3339 time: incidents that begin then or later are said."),
+            "owner": text("Who answers for it."),
+            "ticket": text("Where it was decided."),
+            "reason": text("Why what it covers is no trouble."),
         }),
     )
 }
@@ -162,7 +203,7 @@ fn test() -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rule::{document, exceptions, patterns, rule_tests};
+    use crate::rule::{document, exceptions, macros, patterns, rule_tests};
 
     #[test]
     fn it_has_the_keys_that_are_read() {
@@ -175,10 +216,18 @@ mod tests {
             expected.sort_unstable();
             assert_eq!(found, expected, "{at}");
         }
-        check("/properties", document::KEYS);
-        check("/properties/patterns/items/properties", patterns::KEYS);
-        check("/properties/exceptions/items/properties", exceptions::KEYS);
-        check("/properties/tests/items/properties", rule_tests::KEYS);
+        check("/anyOf/0/properties", document::KEYS);
+        check(
+            "/anyOf/0/properties/patterns/items/properties",
+            patterns::KEYS,
+        );
+        let exception = "/anyOf/0/properties/exceptions/items/anyOf/0/properties";
+        check(exception, exceptions::KEYS);
+        check("/anyOf/1/properties/macros/properties", macros::KEYS);
+        check(
+            "/anyOf/0/properties/tests/items/properties",
+            rule_tests::KEYS,
+        );
     }
 
     #[test]

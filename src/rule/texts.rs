@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use super::bounds::FILE_BYTES_MAX;
 use super::lists::Lists;
+use super::macros::{self, Macros};
 use super::own::Own;
 use super::scope::{Age, Scope};
+use super::tables::{TableFile, Tables};
 use super::yaml::{self, Position};
 use super::{Rule, characters, document, reader};
 use crate::event::Attributes;
@@ -58,6 +60,8 @@ pub struct Texts {
     pub lists: Vec<(String, String)>,
     /// Files of attributes, `NAME.toml`.
     pub attributes: Vec<(String, String)>,
+    /// Tables of networks, `NAME.mmdb` and `NAME.csv`.
+    pub tables: Vec<TableFile>,
 }
 
 impl Texts {
@@ -72,7 +76,10 @@ impl Texts {
     pub fn parse(&self, attributes: &mut Attributes) -> Result<(Vec<Rule>, Lists), Vec<RuleError>> {
         let (lists, mut errors) = Lists::parse(&self.lists);
         let own = Own::parse(&self.attributes).map_err(|found| errors.extend(found));
+        let (tables, found) = Tables::of(&self.tables);
+        errors.extend(found);
         let lists = lists.with_own(Arc::new(own.unwrap_or_default()));
+        let lists = lists.with_tables(tables);
         match parse_all(&self.rules, &lists, attributes) {
             Ok(rules) if errors.is_empty() => Ok((rules, lists)),
             Ok(_) => Err(sorted(errors)),
@@ -142,10 +149,19 @@ struct Set {
 impl Set {
     fn read<'t>(
         files: &'t [(String, String)],
-        mut scope: Scope<'t>,
+        scope: Scope<'t>,
         attributes: &mut Attributes,
     ) -> Result<Vec<Rule>, Vec<RuleError>> {
         let mut set = Set::default();
+        let (macros, errors) = match scope.age {
+            Age::New => Macros::read(files, scope.lists, attributes),
+            Age::Old => (Macros::default(), Vec::new()),
+        };
+        set.errors = errors;
+        let mut scope = Scope {
+            macros: Some(&macros),
+            ..scope
+        };
         for (file, text) in files {
             let mut reader = reader::Reader {
                 file,
@@ -183,7 +199,15 @@ impl Set {
             if reader.is_full() {
                 return;
             }
-            let loaded = document::read(reader, document, attributes);
+            if reader.scope.age == Age::New && macros::is_in(document) {
+                continue;
+            }
+            reader.scope.named.clear();
+            let mut loaded = document::read(reader, document, attributes);
+            if let (Some(rule), false) = (&mut loaded.rule, reader.scope.named.is_empty()) {
+                rule.text = macros::resolved(rule, attributes, &reader.scope.named);
+                document::check_size(reader, document, rule.text.len());
+            }
             if let Some((id, at)) = loaded.id {
                 if let Some(first) = self.ids.get(&id) {
                     reader.error(at, format!("the id `{id}` is already that of {first}"));

@@ -20,9 +20,31 @@ pub fn title(template: &str, get: &dyn Fn(&str) -> Option<String>) -> String {
     text
 }
 
+/// The names in `template` that are none of those known, as they stand there. A dollar before
+/// anything but a letter or `_` is no name.
+pub fn unknown<'t>(template: &'t str, is_known: &dyn Fn(&str) -> bool) -> Vec<&'t str> {
+    let mut unknown = Vec::new();
+    let mut rest = template;
+    while let Some((_, after)) = rest.split_once('$') {
+        rest = after;
+        let end = after.find(|c: char| !is_of_name(c)).unwrap_or(after.len());
+        let name = after.get(..end).unwrap_or_default();
+        let is_name = name.starts_with(|c: char| c.is_alphabetic() || c == '_');
+        let found = value(after, &|name| is_known(name).then(String::new));
+        if is_name && found.is_none() {
+            unknown.push(name.trim_end_matches('.'));
+        }
+    }
+    unknown
+}
+
+fn is_of_name(c: char) -> bool {
+    c.is_alphanumeric() || c == '_' || c == '.'
+}
+
 /// The value of the longest name at the beginning of `text`, and what follows the name.
 fn value<'t>(text: &'t str, get: &dyn Fn(&str) -> Option<String>) -> Option<(String, &'t str)> {
-    let end = text.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '.'));
+    let end = text.find(|c: char| !is_of_name(c));
     let mut name = text.get(..end.unwrap_or(text.len()))?;
     loop {
         if let Some(value) = get(name) {
@@ -49,6 +71,8 @@ mod tests {
         check("$record.a.", "x$user.");
         check("$record.b of ä$user", "$record.b of äalice");
         check("", "");
+        let unknown = |template| super::unknown(template, &|name| get(name).is_some());
+        assert_eq!(unknown("$user: $usr. $5 $ $record.a.b $_x"), ["usr", "_x"]);
         let long = super::title(&"$user ".repeat(100_000), &get);
         assert!(long.starts_with("alice alice") && long.contains("$user"));
     }

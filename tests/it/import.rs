@@ -12,6 +12,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use watchfire::event::Attributes;
+use watchfire::io::disk::rule_files;
 use watchfire::rule::Texts;
 use watchfire::rule::export::{self, Exported};
 use watchfire::rule::import::dialect::Dialect;
@@ -74,6 +75,60 @@ fn imported(folder: &Path, dialect: Dialect) -> Import {
         println!("  {count} not importable: {reason}");
     }
     done
+}
+
+/// What `rules check` warns of in rules that were read from these texts, by lint.
+fn slips(texts: &Texts) -> BTreeMap<&'static str, Vec<String>> {
+    let (rules, _) = texts.parse(&mut Attributes::default()).unwrap();
+    let mut found: BTreeMap<&'static str, Vec<String>> = BTreeMap::new();
+    for rule in &rules {
+        for finding in rule.lints(0) {
+            let line = format!("{}: {}", rule.id, finding.text);
+            found.entry(finding.lint.name()).or_default().push(line);
+        }
+    }
+    found
+}
+
+/// What is imported is as somebody wrote it, and what is shipped is as it should be: of both the
+/// lints have nothing to say, but for what is expected of a few.
+#[test]
+fn lints_are_silent_about_rules_shipped_and_imported() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("rules");
+    let shipped = rule_files::load(&[folder], &[]).unwrap();
+    let found = slips(&shipped);
+    println!(
+        "rules shipped: {} files, warnings: {found:#?}",
+        shipped.rules.len()
+    );
+    assert!(found.is_empty());
+    let Some(corpus) = corpus() else { return };
+    let mut unexpected = 0;
+    for (folder, dialect) in [
+        ("rules/sigma-azure", Dialect::Sigma),
+        ("rules/elastic-azure", Dialect::Elastic),
+        ("rules/sentinel-azure", Dialect::Sentinel),
+    ] {
+        let done = import(&files(&corpus.join(folder)), Some(dialect));
+        let (lists, rules): (Vec<_>, Vec<_>) = done
+            .files
+            .iter()
+            .cloned()
+            .partition(|(name, _)| name.starts_with("lists/"));
+        let texts = Texts {
+            rules,
+            lists,
+            ..Texts::default()
+        };
+        let found = slips(&texts);
+        println!(
+            "{}: {} rules, warnings: {found:#?}",
+            dialect.title(),
+            texts.rules.len()
+        );
+        unexpected += found.values().map(Vec::len).sum::<usize>();
+    }
+    assert_eq!(unexpected, 0);
 }
 
 #[test]

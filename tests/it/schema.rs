@@ -164,6 +164,7 @@ pub fn sample() -> Incident {
         replaced_by: None,
         replaces: vec![Hash([0x44; 16])],
         truncated: false,
+        test: false,
     }
 }
 
@@ -189,7 +190,7 @@ fn json_stays_as_it_is() {
         r#""event_type":"MS_EvtHub_sample","correlation_id":null,"resource_id":null"#.to_owned(),
         format!(r#""record_hash":"{threes}"}}],"late":false,"close_reason":"QUIET""#),
         format!(
-            r#""replaced_by":null,"replaces":["{}"],"truncated":false}}"#,
+            r#""replaced_by":null,"replaces":["{}"],"truncated":false,"test":false}}"#,
             ones.replace('1', "4")
         ),
     ]
@@ -213,6 +214,7 @@ fn avro_bytes_stay_as_they_are() {
 fn older_bytes_are_still_read() {
     check_older(include_str!("golden_incident.1.hex"));
     check_older(include_str!("golden_incident.2.hex"));
+    check_older(include_str!("golden_incident.3.hex"));
 }
 
 fn check_older(golden: &str) {

@@ -161,6 +161,7 @@ pub fn incident(id: u8, revision: i64, user: &str) -> Incident {
         replaced_by: None,
         replaces: Vec::new(),
         truncated: false,
+        test: false,
     }
 }
 

@@ -8,7 +8,8 @@ use anyhow::{Result, anyhow, bail};
 
 use super::sweep::{self, Sweeping};
 use crate::event::Attributes;
-use crate::io::disk::rule_files;
+use crate::io::disk::rule_files::{self, Besides};
+use crate::io::disk::table_files::TableFiles;
 use crate::plan::{Limits, Plan, RuleEntry, Settings};
 use crate::rule::{Rule, Texts, nearest};
 
@@ -26,8 +27,8 @@ pub struct From<'a> {
     pub rules: &'a [PathBuf],
     /// Those of the rules that they are compared with; none: they are not.
     pub others: &'a [PathBuf],
-    /// Files and directories of attributes.
-    pub attributes: &'a [PathBuf],
+    /// What lies elsewhere than beside them.
+    pub besides: &'a Besides,
     /// Ids of the rules that are meant; none: all.
     pub only: &'a [String],
     /// What one of them is to be tried with.
@@ -70,13 +71,9 @@ impl Rules {
         let mut attributes = Attributes::default();
         let mut rules = Vec::new();
         let mut sides: Vec<Sides> = Vec::new();
-        let own = meant(
-            enabled(
-                &rule_files::load(from.rules, from.attributes)?,
-                &mut attributes,
-            )?,
-            from.only,
-        )?;
+        let tables = &mut TableFiles::default();
+        let texts = rule_files::load_with(from.rules, from.besides, tables)?;
+        let own = meant(enabled(&texts, &mut attributes)?, from.only)?;
         for rule in own {
             rules.push(rule);
             sides.push(Sides {
@@ -85,7 +82,7 @@ impl Rules {
             });
         }
         if !from.others.is_empty() {
-            let others = rule_files::load(from.others, from.attributes)?;
+            let others = rule_files::load_with(from.others, from.besides, tables)?;
             let others = enabled(&others, &mut attributes)?;
             let others = others.into_iter().filter(|rule| is_meant(rule, from.only));
             for rule in others {

@@ -60,7 +60,7 @@ prop_compose! {
         times in (any::<i64>(), any::<i64>()),
         attributes in prop::collection::btree_map(text(), attribute(), 0..4),
         evidence in prop::collection::vec(evidence(), 0..3),
-        flags in any::<(bool, bool)>(),
+        flags in any::<(bool, bool, bool)>(),
     ) -> Incident {
         let [rule_id, rule_name, subcategory, impacts, title] = texts;
         let shared = |text: String| Arc::<str>::from(text);
@@ -69,7 +69,7 @@ prop_compose! {
         let (tactics, techniques) = lists;
         let (revision, severity, window_ms, event_count, trigger_count) = numbers;
         let (first_seen, last_seen) = times;
-        let (late, truncated) = flags;
+        let (late, truncated, test) = flags;
         Incident {
             incident_id, revision, status, rule_id: shared(rule_id),
             rule_name: shared(rule_name), rule_fingerprint, severity,
@@ -78,7 +78,7 @@ prop_compose! {
             window_ms, first_seen, last_seen, event_count, trigger_count,
             attributes: attributes.into_iter().map(|(name, value)| (shared(name), value)).collect(),
             evidence, late, close_reason,
-            replaced_by, replaces, truncated,
+            replaced_by, replaces, truncated, test,
         }
     }
 }

@@ -147,6 +147,7 @@ pub fn describe(id: Hash, loaded: &LoadedRule, facts: &Facts, topics: &[Arc<str>
         replaced_by: None,
         replaces: Vec::new(),
         truncated: false,
+        test: labels.test,
     };
     incident.severity = rule.severity_of(&Shown::of(&incident));
     let (title, is_cut) = bounded::title(title(&rule.title, &incident));

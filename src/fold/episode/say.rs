@@ -20,6 +20,15 @@ use crate::time::Second;
 /// What is said of a key's incidents.
 pub type Sayings = SmallVec<[Box<Incident>; 2]>;
 
+/// What is said after a change, and what is not.
+#[derive(Debug, Default)]
+pub struct Spoken {
+    /// What is said.
+    pub said: Sayings,
+    /// Incidents that are there, and that exceptions cover.
+    pub covered: Vec<Hash>,
+}
+
 /// An incident as it stands now.
 struct Standing {
     /// The last pane of its first trigger.
@@ -91,7 +100,7 @@ pub fn news(
     changed: &Ranges,
     context: Context<'_>,
     moment: Moment,
-) -> Sayings {
+) -> Spoken {
     let sight = context.sight(stored, derived, moment.after);
     let Concerned { firsts, mut gone } = concerned(sight, changed);
     let (mut standing, covered) = standing(sight, &firsts, context);
@@ -108,7 +117,7 @@ pub fn news(
         say(stored, *id, now, context, moment, &mut said);
     }
     said.sort_by_key(|incident| (incident.incident_id, incident.revision));
-    said
+    Spoken { said, covered }
 }
 
 /// What a change concerns.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::{Counts, InForce, State};
 use crate::fold::context::Context;
+use crate::fold::excepted::Excepted;
 use crate::fold::key::{Alive, KeyId};
 use crate::incident::CloseReason;
 use crate::matches::LogMessage;
@@ -28,6 +29,8 @@ pub(crate) struct Evaluation<'s> {
     pub context: Context<'s>,
     /// What is met on the way.
     pub counts: &'s mut Counts,
+    /// Incidents that exceptions cover.
+    pub excepted: &'s mut Excepted,
 }
 
 impl State {
@@ -123,6 +126,7 @@ impl State {
                 topics: self.sources.topics(),
             },
             counts: &mut self.counts,
+            excepted: &mut self.excepted,
         })
     }
 
@@ -141,6 +145,7 @@ impl State {
                 topics: self.sources.topics(),
             },
             counts: &mut self.counts,
+            excepted: &mut self.excepted,
         })
     }
 

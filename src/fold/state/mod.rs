@@ -31,6 +31,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bookmark::Bookmark;
 use crate::bytes::{Unreadable, from_bytes, to_bytes};
+use crate::fold::excepted::Excepted;
 use crate::fold::folded::FoldedMessage;
 use crate::fold::key::form::FORMAT as KEY_FORMAT;
 use crate::fold::key::stored::Stored;
@@ -177,6 +178,8 @@ pub struct State {
     pub sources: Sources,
     /// What the fold has counted since it was opened.
     pub counts: Counts,
+    /// Incidents that exceptions cover.
+    pub excepted: Excepted,
     /// Names that many events have.
     pub(crate) names: Names,
 }
@@ -209,6 +212,7 @@ impl State {
             loading: BTreeSet::new(),
             sources: Sources::default(),
             counts: Counts::default(),
+            excepted: Excepted::default(),
             names: Names::default(),
         }
     }

@@ -52,8 +52,13 @@ impl CorrelateStage {
             folding.commits_first = false;
         }
         if self.folding.values().any(|f| f.partition.is_live()) {
-            let batch = self.batch(group, &keeping)?;
-            self.saying = said(&batch.publications);
+            let mut batch = self.batch(group, &keeping)?;
+            let publications = batch.publications.iter();
+            self.testing = said(publications.filter(|incident| incident.test));
+            let publishes_tests = self.config.incidents.test;
+            let is_published = |incident: &Incident| publishes_tests || !incident.test;
+            batch.publications.retain(is_published);
+            self.saying = said(batch.publications.iter());
             self.commits.begin(batch)?;
         } else {
             self.report();
@@ -129,6 +134,9 @@ impl CorrelateStage {
             for (of, count) in std::mem::take(&mut self.saying) {
                 *correlating.said.entry(of).or_default() += count;
             }
+            for (of, count) in std::mem::take(&mut self.testing) {
+                *correlating.tested.entry(of).or_default() += count;
+            }
         }
         self.report();
     }
@@ -146,7 +154,7 @@ impl CorrelateStage {
 }
 
 /// How many publications there are, by rule and status.
-fn said(publications: &[Incident]) -> Said {
+fn said<'i>(publications: impl Iterator<Item = &'i Incident>) -> Said {
     let mut said = Said::new();
     for incident in publications {
         let of = (Arc::clone(&incident.rule_id), incident.status.name());

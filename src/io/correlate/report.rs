@@ -1,5 +1,7 @@
 //! What the operator is told of the second stage.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::CorrelateStage;
@@ -54,8 +56,12 @@ impl CorrelateStage {
     /// Tells the status how far everything has come.
     pub(super) fn report(&mut self) {
         self.look_at_others();
+        let mut excepted: BTreeMap<Arc<str>, u64> = BTreeMap::new();
         for folding in self.folding.values_mut() {
             add_fold(&mut self.total, folding.partition.counted());
+            for (rule, count) in folding.partition.excepted() {
+                *excepted.entry(rule).or_default() += count;
+            }
         }
         let partitions = self.folding.values().map(|folding| &folding.partition);
         let recovering = partitions.clone().filter(|partition| !partition.is_live());
@@ -66,6 +72,9 @@ impl CorrelateStage {
         let least = partitions.min_by_key(|partition| partition.watermark());
         correlating.partitions = self.folding.len();
         correlating.counts = self.total;
+        for (rule, count) in excepted {
+            *correlating.excepted.entry(rule).or_default() += count;
+        }
         correlating.recovering = recovering;
         correlating.watermark = least.and_then(Partition::watermark);
         correlating.held_back_by = least

@@ -4,6 +4,8 @@ pub mod files;
 
 pub mod rule_files;
 
+pub mod table_files;
+
 pub mod foreign_files;
 
 pub mod rule_set;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
+use super::table_files::TableFiles;
 use crate::rule::{self, Texts};
 
 /// The folder of lists beside rules.
@@ -15,23 +16,52 @@ const LISTS: &str = "lists";
 /// The folder of files of attributes beside rules.
 const ATTRIBUTES: &str = "attributes";
 
-/// The files at `paths`, each with its text, sorted by name, and those of `attributes` besides.
+/// What tables of networks end in.
+const TABLE_ENDINGS: [&str; 2] = ["mmdb", "csv"];
+
+/// The folder of tables of networks beside rules.
+const TABLES: &str = "tables";
+
+/// Files, and directories of them, that rules need and that lie elsewhere.
+#[derive(Clone, Debug, Default)]
+pub struct Besides {
+    /// Of attributes.
+    pub attributes: Vec<PathBuf>,
+    /// Of tables of networks.
+    pub tables: Vec<PathBuf>,
+}
+
+/// The files at `paths`, and those of `attributes` besides, as [`load_with`] finds them.
+///
+/// # Errors
+///
+/// Those of [`load_with`].
+pub fn load(paths: &[PathBuf], attributes: &[PathBuf]) -> Result<Texts> {
+    let besides = Besides {
+        attributes: attributes.to_vec(),
+        ..Besides::default()
+    };
+    load_with(paths, &besides, &mut TableFiles::default())
+}
+
+/// The files at `paths`, each with its text, sorted by name, and those of `besides`.
 /// Of a directory the rules are those
 /// that end in `.yaml` or `.yml`, also in its subdirectories; names that begin with a dot are
 /// passed over. Lists are the files that end in `.txt` or `.csv` in a folder `lists` within such
 /// directories and beside files of rules, attributes those that end in `.toml` in a folder
-/// `attributes` there.
+/// `attributes` there, tables those that end in `.mmdb` or `.csv` in a folder `tables`. Of these
+/// those are not read again that are as they were when `known` read them.
 ///
 /// A path that does not exist, a directory without rule files and a file that is not UTF-8 are
 /// errors.
-pub fn load(paths: &[PathBuf], attributes: &[PathBuf]) -> Result<Texts> {
+pub fn load_with(paths: &[PathBuf], besides: &Besides, known: &mut TableFiles) -> Result<Texts> {
     let mut found = Found::default();
     for path in paths {
         let before = found.rules.len();
         let kind = fs::metadata(path).with_context(|| format!("rules: {}", path.display()))?;
         if !kind.is_dir() {
             found.rules.push(path.clone());
-            for folder in [LISTS, ATTRIBUTES] {
+            for folder in [LISTS, ATTRIBUTES, TABLES] {
                 let beside = path.with_file_name(folder);
                 if beside.is_dir() {
                     found.beside(&beside)?;
@@ -44,11 +74,13 @@ pub fn load(paths: &[PathBuf], attributes: &[PathBuf]) -> Result<Texts> {
             bail!("rules: no file in {} ends in .yaml or .yml", path.display());
         }
     }
-    found.attributes_at(attributes)?;
+    found.attributes_at(&besides.attributes)?;
+    found.tables_at(&besides.tables)?;
     Ok(Texts {
         rules: texts(found.rules)?,
         lists: texts(found.lists)?,
         attributes: texts(found.attributes)?,
+        tables: known.read(found.tables)?,
     })
 }
 
@@ -69,12 +101,13 @@ struct Found {
     rules: Vec<PathBuf>,
     lists: Vec<PathBuf>,
     attributes: Vec<PathBuf>,
+    tables: Vec<PathBuf>,
 }
 
 impl Found {
     fn directory(&mut self, path: &Path) -> Result<()> {
         for (path, is_dir) in entries(path)? {
-            let is_beside = |name: &OsStr| name == LISTS || name == ATTRIBUTES;
+            let is_beside = |name: &OsStr| [LISTS, ATTRIBUTES, TABLES].iter().any(|n| name == *n);
             if is_dir && path.file_name().is_some_and(is_beside) {
                 self.beside(&path)?;
             } else if is_dir {
@@ -86,12 +119,44 @@ impl Found {
         Ok(())
     }
 
-    /// What lies beside rules, in a folder of lists or of attributes.
+    /// What lies beside rules, in a folder of lists, of attributes or of tables.
     fn beside(&mut self, path: &Path) -> Result<()> {
-        match path.file_name().is_some_and(|name| name == LISTS) {
-            true => self.lists(path),
-            false => self.attributes(path),
+        let name = path.file_name().unwrap_or_default();
+        if name == LISTS {
+            self.lists(path)
+        } else if name == TABLES {
+            self.tables(path)
+        } else {
+            self.attributes(path)
         }
+    }
+
+    fn tables_at(&mut self, paths: &[PathBuf]) -> Result<()> {
+        for path in paths {
+            let before = self.tables.len();
+            let place = || format!("tables: {}", path.display());
+            if !fs::metadata(path).with_context(place)?.is_dir() {
+                if !ends_in(path, TABLE_ENDINGS) {
+                    bail!("{}: a table ends in .mmdb or .csv", place());
+                }
+                self.tables.push(path.clone());
+                continue;
+            }
+            self.tables(path)?;
+            if self.tables.len() == before {
+                bail!("{}: no file in it ends in .mmdb or .csv", place());
+            }
+        }
+        Ok(())
+    }
+
+    fn tables(&mut self, path: &Path) -> Result<()> {
+        let files = entries(path)?.into_iter();
+        let tables = files.filter(|(path, is_dir)| !is_dir && ends_in(path, TABLE_ENDINGS));
+        for (path, _) in tables {
+            self.tables.push(regular(path)?);
+        }
+        Ok(())
     }
 
     fn attributes_at(&mut self, paths: &[PathBuf]) -> Result<()> {
@@ -203,6 +268,12 @@ pub(super) fn read(path: &Path) -> Result<(String, String)> {
 mod tests {
     use std::path::PathBuf;
 
+    use super::Texts;
+
+    fn load(paths: &[PathBuf]) -> anyhow::Result<Texts> {
+        super::load(paths, &[])
+    }
+
     #[test]
     fn finds_rule_files() {
         let folder = tempfile::tempdir().unwrap();
@@ -210,6 +281,7 @@ mod tests {
         std::fs::create_dir_all(root.join("b/c/lists")).unwrap();
         std::fs::create_dir_all(root.join("b/lists")).unwrap();
         std::fs::create_dir_all(root.join("b/attributes")).unwrap();
+        std::fs::create_dir_all(root.join("b/tables")).unwrap();
         std::fs::create_dir_all(root.join(".git")).unwrap();
         std::fs::create_dir_all(root.join("empty")).unwrap();
         for name in [
@@ -226,17 +298,21 @@ mod tests {
             "b/c/lists/More.txt",
             "b/attributes/own.toml",
             "b/attributes/README.md",
+            "b/tables/asn.mmdb",
+            "b/tables/README.md",
         ] {
             std::fs::write(root.join(name), name).unwrap();
         }
         std::fs::write(root.join("latin1"), b"a\ncaf\xe9").unwrap();
         let check = |paths: &[&str], expected: Result<&[&str], &str>| {
             let paths: Vec<PathBuf> = paths.iter().map(|path| root.join(path)).collect();
-            let found = super::load(&paths, &[]);
+            let found = load(&paths);
             let texts = found.map(|found| {
                 let files = found.rules.into_iter().chain(found.lists);
                 let files = files.chain(found.attributes);
-                files.map(|(_, text)| text).collect()
+                let tables = found.tables.into_iter().map(|table| table.path);
+                let tables = tables.map(|path| path.rsplit('/').next().unwrap().to_owned());
+                files.map(|(_, text)| text).chain(tables).collect()
             });
             match (texts, expected) {
                 (Ok::<Vec<String>, _>(texts), Ok(expected)) => assert_eq!(texts, expected),
@@ -252,7 +328,7 @@ mod tests {
             "b/lists/Admins.txt",
             "b/lists/Owners.csv",
         ];
-        let own = ["b/attributes/own.toml"];
+        let own = ["b/attributes/own.toml", "asn.mmdb"];
         let all = [&["b/c/y.yml", "b/x.yaml", "z.yaml"][..], &lists, &own].concat();
         check(&[""], Ok(&all));
         check(&["b", "z.yaml", "b/x.yaml"], Ok(&all));
@@ -261,13 +337,14 @@ mod tests {
             "b/lists/Admins.txt",
             "b/lists/Owners.csv",
             own[0],
+            own[1],
         ];
         check(&["b/x.yaml"], Ok(&beside));
         check(&["notes.txt"], Ok(&["notes.txt"]));
         check(&["nowhere"], Err("No such file"));
         check(&["empty"], Err("ends in .yaml or .yml"));
         check(&["latin1"], Err("latin1:2:4: not UTF-8"));
-        let endless = super::load(&["/dev/zero".into()], &[]).unwrap_err();
+        let endless = load(&["/dev/zero".into()]).unwrap_err();
         assert!(
             endless.to_string().contains("at most 16777216 bytes"),
             "{endless}"

@@ -2,11 +2,13 @@
 
 use std::path::PathBuf;
 
-use super::rule_files;
+use super::rule_files::{self, Besides};
+use super::table_files::TableFiles;
 use crate::config::{Config, RuleTests};
 use crate::event::Attributes;
 use crate::plan::Plan;
 use crate::rehearsal;
+use crate::rule::tables::Tables;
 use crate::rule::{self, Rule, Texts};
 
 /// The files of a rule set, each with its text; or why they cannot be read.
@@ -23,10 +25,15 @@ pub struct RuleSet {
     pub attributes: Attributes,
 }
 
-/// What the files and directories hold that a configuration names.
-pub fn content(config: &Config) -> Content {
+/// What the files and directories hold that a configuration names. Tables that are as they were
+/// when `known` read them are not read again.
+pub fn content(config: &Config, known: &mut TableFiles) -> Content {
     let paths = |paths: &[String]| paths.iter().map(PathBuf::from).collect::<Vec<_>>();
-    rule_files::load(&paths(&config.rules), &paths(&config.attributes))
+    let besides = Besides {
+        attributes: paths(&config.attributes),
+        tables: paths(&config.tables),
+    };
+    rule_files::load_with(&paths(&config.rules), &besides, known)
         .map_err(|error| format!("{error:#}"))
 }
 
@@ -55,9 +62,12 @@ pub fn checked(content: Content, config: &Config) -> Result<RuleSet, Vec<String>
 pub fn of_plan(plan: &Plan, content: Content) -> Result<RuleSet, String> {
     let mut attributes = Attributes::default();
     let mut rules = Vec::with_capacity(plan.rules.len());
+    let files = content.as_ref().map_or(&[][..], |texts| &texts.tables);
+    let (tables, _) = Tables::of(files);
     for (loaded, _) in &plan.rules {
         let rule = &loaded.rule;
-        let again = rule::parse_with(&rule.id, &rule.text, &rule.lists, &mut attributes);
+        let lists = rule.lists.clone().with_tables(tables.clone());
+        let again = rule::parse_with(&rule.id, &rule.text, &lists, &mut attributes);
         rules.extend(again.map_err(|errors| rule::in_one_line(&errors))?);
     }
     Ok(RuleSet {

@@ -16,7 +16,7 @@ use super::topics::Names;
 use crate::config::Config;
 use crate::io::clock;
 use crate::io::disk::rule_set::RuleSet;
-use crate::plan::{Catalogue, Plan, Reading, Source, Unusable};
+use crate::plan::{self, Catalogue, Plan, Reading, Source, Unusable};
 use crate::time::{Millis, second_of};
 
 /// So many entries that do not count are named in the log, of those that one look finds.
@@ -345,6 +345,7 @@ pub fn take_into_use(
             Names::of(&config.app).rules
         )
     })?;
+    let plan = plan.with_contents(plan::tables_of(&set.rules));
     tracing::info!(
         plan = plan.hash.to_string(),
         rules = plan.rules.len(),

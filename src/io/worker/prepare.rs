@@ -11,6 +11,7 @@ use super::Failure;
 use crate::config::Config;
 use crate::io::disk::rule_set::{self, RuleSet};
 use crate::io::disk::store::{Budget, Owner, Store};
+use crate::io::disk::table_files::TableFiles;
 use crate::io::kafka::client::{self, Health, START_PATIENCE};
 use crate::io::kafka::rules_topic::{Known, TakenIntoUse};
 use crate::io::kafka::topics::{self, Names, Weight};
@@ -207,7 +208,7 @@ pub fn last_good(
     let Some(newest) = known.catalogue.newest() else {
         return Err(Failure::Input(problems));
     };
-    let content = rule_set::content(config);
+    let content = rule_set::content(config, &mut TableFiles::default());
     let plan = known.catalogue.plan(newest).map_err(|why| why.to_string());
     let set = plan.and_then(|plan| rule_set::of_plan(plan, content));
     match set {

@@ -69,6 +69,7 @@ fn plan_of_partitions(partitions: [u32; 2]) -> String {
         rules: Vec::new(),
         sources: partitions.map(source).to_vec(),
         decoding: crate::decode::Limits::default(),
+        tables: std::collections::BTreeMap::new(),
     };
     String::from_utf8(json(&entry)).unwrap()
 }

@@ -41,6 +41,12 @@ fn all_other_lists() {
         &format!("[{}]", listed("TA0001", MANY)),
         "at most 64 items",
     );
+    check("more", &format!("tags: [{}]", listed("a#", 256)), "");
+    check(
+        "more",
+        &format!("references: [{}]", listed("a#", MANY)),
+        "at most 256 items",
+    );
     let test = "{name: t, events: [], incidents: []}";
     check("tests", &format!("[{}]", listed(test, 1_000)), "");
     check(

@@ -5,6 +5,8 @@ use serde_json::{Value, json};
 use super::condition::{self, Filter};
 use crate::escape;
 use crate::event::Attributes;
+use crate::rule::bounds::METADATA_MAX;
+use crate::rule::metadata::{Metadata, Status};
 use crate::rule::{Rule, RuleError, Texts, characters};
 use crate::time::Second;
 
@@ -30,6 +32,8 @@ pub struct Draft {
     pub name: String,
     /// What it finds.
     pub description: String,
+    /// What it says of itself, as the tool has it.
+    pub metadata: Metadata,
     /// Whether it is not in force.
     pub disabled: bool,
     /// 1 to 10; 0: not said.
@@ -193,6 +197,9 @@ impl Draft {
         if self.disabled {
             set("enabled", json!(false));
         }
+        for (key, value) in metadata(&self.metadata) {
+            set(key, value);
+        }
         let severity = if self.severity == 0 {
             SEVERITY
         } else {
@@ -254,6 +261,33 @@ impl Draft {
             false => name,
         }
     }
+}
+
+/// What a rule says of itself, as far as it says it.
+fn metadata(metadata: &Metadata) -> Vec<(&'static str, Value)> {
+    let mut said = Vec::new();
+    for (key, text) in [("version", &metadata.version), ("author", &metadata.author)] {
+        let text = short(text, "");
+        if !text.is_empty() {
+            said.push((key, json!(text)));
+        }
+    }
+    if metadata.status != Status::default() {
+        said.push(("status", json!(metadata.status.name())));
+    }
+    for (key, texts) in [
+        ("tags", &metadata.tags),
+        ("references", &metadata.references),
+        ("false_positives", &metadata.false_positives),
+    ] {
+        let texts = texts.iter().map(|text| long(text));
+        let texts = texts.filter(|text| !text.trim().is_empty());
+        let texts: Vec<String> = texts.take(METADATA_MAX).collect();
+        if !texts.is_empty() {
+            said.push((key, json!(texts)));
+        }
+    }
+    said
 }
 
 /// A key of a JSON object with its value.

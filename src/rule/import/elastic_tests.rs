@@ -299,7 +299,8 @@ fn what_is_no_query_is_refused_with_the_reason() {
 fn what_rules_say_of_themselves_is_kept() {
     let done = imported(
         "name = \"n\"\nrule_id = \"a-b\"\ntype = \"query\"\nquery = \"f: x\"\nseverity = \
-         \"critical\"\nlicense = \"L\"\nindex = [\"logs-azure.auditlogs-*\"]\n\
+         \"critical\"\nlicense = \"L\"\nauthor = [\"A\", \"B\"]\nfalse_positives = [\"\"\"\n Often.\n More. \
+         \"\"\"]\nversion = 7\nindex = [\"logs-azure.auditlogs-*\"]\n\
          [rule.alert_suppression]\ngroup_by = [\"source.ip\"]\nduration = {value = 2, unit = \
          \"h\"}\n[[rule.threat]]\nframework = \"MITRE ATT&CK\"\n[rule.threat.tactic]\nid = \
          \"TA0002\"\nname = \"Execution\"\n[[rule.threat.technique]]\nid = \"T1059\"\n\
@@ -308,9 +309,9 @@ fn what_rules_say_of_themselves_is_kept() {
     let text = &done.files[0].1;
     for expected in [
         "# imported from: Elastic, a.toml\n# rule: a-b, n\n# license: L\n",
-        "id: ELASTIC_a-b\nname: n\nseverity: 9\n",
+        "id: ELASTIC_a-b\nname: n\nversion: \"7\"\nauthor: \"A, B\"\nseverity: 9\n",
         "subcategory: Execution\n",
-        "tactics: [TA0002]\ntechniques: [T1059.006]\n",
+        "tactics: [TA0002]\ntechniques: [T1059.006]\nfalse_positives:\n  - \"Often.\\n More.\"\n",
         "category = \\\"auditlogs\\\" AND record.f",
         "group_by: [srcIpAddr]",
         "clear: { quiet: 7200s }",

@@ -189,14 +189,16 @@ fn what_rules_say_of_themselves_is_kept() {
     let besides = "description: |\n  'Says it'\nseverity: High\nqueryFrequency: 1h\n\
                    queryPeriod: 2h\n\
                    triggerOperator: gt\ntriggerThreshold: 3\ntactics: [DefenseEvasion, Impact]\n\
-                   relevantTechniques: [T1562.008]\nversion: 1.0.1\n";
+                   relevantTechniques: [T1562.008]\nversion: 1.0.1\ntags: [SimuLand]\nmetadata: {author: \
+                   {name: Alice}}\n";
     let done = imported("SigninLogs\n| where ResultType == 50126", besides);
     let text = &done.files[0].1;
     for expected in [
         "# imported from: Microsoft Sentinel, a.yaml\n# rule: a-b, n\n",
-        "# version: 1.0.1\n",
-        "id: SENTINEL_a-b\nname: n\ndescription: Says it\nseverity: 7\n",
-        "tactics: [TA0005, TA0040]\ntechniques: [T1562.008]\nwindow: 7200s\n",
+        "version: \"1.0.1\"\nauthor: Alice\n",
+        "tags: [SimuLand]\n",
+        "id: SENTINEL_a-b\nname: n\ndescription: Says it\nversion:",
+        "tactics: [TA0005, TA0040]\ntechniques: [T1562.008]\ntags: [SimuLand]\nwindow: 7200s\n",
         "resultType = 50126\"\n    group_by: []\n    having: \"COUNT(*) > 3\"\n",
     ] {
         assert!(text.contains(expected), "{expected} is not in {text}");

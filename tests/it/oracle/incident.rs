@@ -10,6 +10,7 @@ use watchfire::event::Value;
 use watchfire::incident::{AttributeValue, CloseReason, Evidence, Incident, Status};
 use watchfire::plan::LoadedRule;
 use watchfire::record::Hash;
+use watchfire::rule::metadata::Status as RuleStatus;
 use watchfire::rule::{Comparison, Difference, Filter, Having, IncidentValue, Rule, Term};
 
 use super::aggregate::Group;
@@ -206,6 +207,7 @@ pub fn describe(set: &Set<'_>, found: &Found, episode: &Episode) -> Incident {
         replaced_by: None,
         replaces: vec![],
         truncated: false,
+        test: rule.metadata.status == RuleStatus::Test,
     };
     Incident {
         truncated: bounded::has_cut(&incident, &title),

@@ -184,6 +184,7 @@ fn incident(
         replaced_by: None,
         replaces: Vec::new(),
         truncated: false,
+        test: false,
     }
 }
 

@@ -9,18 +9,12 @@ use crate::rule::import::condition::Filter;
 use crate::rule::import::draft::{Draft, Pattern};
 use crate::rule::import::found::Found;
 use crate::rule::import::pieces::{Piece, Pieces};
+use crate::rule::metadata::{Metadata, Status};
 use crate::rule::mitre;
 use crate::time::Second;
 
 /// What has no key of its own in our rules, and is kept in comments.
-const NOTES: [&str; 6] = [
-    "author",
-    "references",
-    "false_positives",
-    "tags",
-    "note",
-    "setup",
-];
+const NOTES: [&str; 2] = ["note", "setup"];
 
 /// How far a rule looks back that does not say it.
 const LOOK_BACK: Second = 360;
@@ -155,6 +149,14 @@ fn metadata(file: &str, root: &Table, rule: &Table) -> Draft {
             "critical" => 9,
             _ => 5,
         },
+        metadata: Metadata {
+            version: rule.get("version").map(scalar).unwrap_or_default(),
+            author: texts(rule, "author").join(", "),
+            status: status(root),
+            tags: texts(rule, "tags"),
+            references: texts(rule, "references"),
+            false_positives: texts(rule, "false_positives"),
+        },
         data_source: texts(rule, "index").join(", "),
         disabled: false,
         ..Draft::default()
@@ -185,6 +187,23 @@ fn metadata(file: &str, root: &Table, rule: &Table) -> Draft {
     }
     attack(rule, &mut draft);
     draft
+}
+
+/// A text or number as text.
+fn scalar(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Integer(_) | Value::Float(_) => value.to_string(),
+        Value::Boolean(_) | Value::Datetime(_) | Value::Array(_) | Value::Table(_) => String::new(),
+    }
+}
+
+fn status(root: &Table) -> Status {
+    let metadata = root.get("metadata").and_then(Value::as_table);
+    match metadata.map(|metadata| said(metadata, "maturity")) {
+        Some("deprecated") => Status::Deprecated,
+        Some(_) | None => Status::Stable,
+    }
 }
 
 fn attack(rule: &Table, draft: &mut Draft) {

@@ -7,12 +7,13 @@ use crate::rule::import::draft::{Draft, Pattern};
 use crate::rule::import::fields::Table;
 use crate::rule::import::foreign::{entries, get, items, joined_at, text, text_at, texts_at};
 use crate::rule::import::found::{self, Found};
+use crate::rule::metadata::Metadata;
 use crate::rule::mitre;
 use crate::rule::yaml::Node;
 use crate::time::Second;
 
 /// What has no key of its own in our rules, and is kept in comments.
-const NOTES: [&str; 5] = ["kind", "version", "tags", "status", "author"];
+const NOTES: [&str; 2] = ["kind", "status"];
 
 /// All rules of these files.
 pub fn read(files: &[(String, String)]) -> Vec<Found> {
@@ -104,6 +105,12 @@ fn metadata(file: &str, node: &Node) -> Draft {
             "High" => 7,
             _ => 5,
         },
+        metadata: Metadata {
+            version: text_at(node, "version").to_owned(),
+            author: author(node).to_owned(),
+            tags: texts_at(node, "tags"),
+            ..Metadata::default()
+        },
         data_source: "Microsoft Sentinel's tables".to_owned(),
         ..Draft::default()
     };
@@ -135,6 +142,12 @@ fn metadata(file: &str, node: &Node) -> Draft {
         .map(|(key, value)| format!("{key} = {}", text(value)))
         .collect();
     draft.note("customDetails", details.join(", "));
+    attack(node, &mut draft);
+    draft
+}
+
+/// MITRE ATT&CK ids of its tactics and techniques.
+fn attack(node: &Node, draft: &mut Draft) {
     for tactic in texts_at(node, "tactics") {
         if let Some((id, name)) = mitre::tactic(&tactic) {
             draft.tactics.push(id.to_owned());
@@ -146,7 +159,15 @@ fn metadata(file: &str, node: &Node) -> Draft {
     for technique in texts_at(node, "relevantTechniques") {
         draft.techniques.extend(mitre::technique_id(&technique));
     }
-    draft
+}
+
+/// Who wrote it, as analytics and as hunting rules say it.
+fn author(node: &Node) -> &str {
+    let author = get(node, "metadata").and_then(|metadata| get(metadata, "author"));
+    match author {
+        Some(author) => text_at(author, "name"),
+        None => text_at(node, "author"),
+    }
 }
 
 /// More than so many rows make an alert.

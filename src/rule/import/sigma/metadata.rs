@@ -2,22 +2,12 @@
 
 use crate::rule::import::draft::Draft;
 use crate::rule::import::foreign::{joined_at, text_at, texts_at};
+use crate::rule::metadata::{Metadata, Status};
 use crate::rule::mitre;
 use crate::rule::yaml::Node;
 
 /// What has no key of its own in our rules, and is kept in comments.
-const NOTES: [&str; 10] = [
-    "author",
-    "license",
-    "status",
-    "date",
-    "modified",
-    "references",
-    "falsepositives",
-    "related",
-    "fields",
-    "tags",
-];
+const NOTES: [&str; 6] = ["license", "status", "date", "modified", "related", "fields"];
 
 /// What rules are called that say nothing.
 const NAMELESS: &str = "Sigma rule without a title";
@@ -43,6 +33,14 @@ pub fn draft(file: &str, node: &Node) -> Draft {
         id: format!("SIGMA_{}", letters(own)),
         name: name(node),
         description: text_at(node, "description").to_owned(),
+        metadata: Metadata {
+            author: joined_at(node, "author"),
+            status: status(text_at(node, "status")),
+            tags: texts_at(node, "tags"),
+            references: texts_at(node, "references"),
+            false_positives: texts_at(node, "falsepositives"),
+            ..Metadata::default()
+        },
         severity: severity(text_at(node, "level")),
         data_source: source(node),
         ..Draft::default()
@@ -84,6 +82,15 @@ fn attack(node: &Node, draft: &mut Draft) {
         if !list.contains(&id) {
             list.push(id);
         }
+    }
+}
+
+/// Sigma's `test` and `experimental` tell how well a rule has proved itself, and nobody holds back
+/// what such rules find: only those that are no longer to be used are told apart.
+fn status(status: &str) -> Status {
+    match status {
+        "deprecated" | "unsupported" => Status::Deprecated,
+        _ => Status::Stable,
     }
 }
 
