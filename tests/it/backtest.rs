@@ -184,6 +184,50 @@ fn an_incident_is_explained() {
     assert_eq!(told["incidents"][0], *most);
 }
 
+/// A rule of a folder that has a macro and a table beside it, by both.
+#[test]
+fn macros_and_tables_lie_beside_rules_or_elsewhere() {
+    let place = Place::new();
+    fs::create_dir_all(place.path("set/tables")).unwrap();
+    let table = "network,asn,organization\n198.51.100.0/24,64500,Example Hosting\n";
+    fs::write(place.path("set/tables/asn.csv"), table).unwrap();
+    let macros = "macros: { filters: { Command: 'eventType CONTAIN \"runcommand\"' } }\n";
+    fs::write(place.path("set/macros.yaml"), macros).unwrap();
+    let rule = "id: R\nname: n\nseverity: 5\nwindow: 5m\nstatus: test\npatterns:\n  - name: P\n    \
+                where: Macro@Command AND NetLookup(\"asn\", srcIpAddr, \"asn\") = 64500\n    \
+                group_by: [{ org: 'NetLookup(\"asn\", srcIpAddr, \"organization\")' }]\n";
+    fs::write(place.path("set/rule.yaml"), rule).unwrap();
+    let record = |address: &str| {
+        format!(
+            r#"{{"time":"2026-03-02T10:00:00Z","operationName":"MICROSOFT.COMPUTE/VIRTUALMACHINES/RUNCOMMAND/ACTION","callerIpAddress":"{address}"}}"#
+        )
+    };
+    let records = [record("198.51.100.7"), record("203.0.113.7")].join("\n");
+    fs::write(place.path("own.json"), records).unwrap();
+    let check = |arguments: &str| {
+        let incidents = place.run(arguments).incidents();
+        assert_eq!(incidents.len(), 1, "{incidents:?}");
+        assert_eq!(incidents[0]["attributes"]["org"], "example hosting");
+        assert_eq!(incidents[0]["test"], true);
+    };
+    check("--rules set --input own.json");
+    fs::rename(place.path("set/tables"), place.path("networks")).unwrap();
+    let ran = place.run("--rules set --input own.json");
+    assert_eq!(ran.code, 2, "{ran:?}");
+    assert!(
+        ran.err.contains("rule.yaml:8:40: no table is called `asn`"),
+        "{ran:?}"
+    );
+    check("--rules set --input own.json --tables networks");
+    fs::write(place.path("networks/geo.mmdb"), "no database").unwrap();
+    let ran = place.run("--rules set --input own.json --tables networks");
+    assert_eq!(ran.code, 2, "{ran:?}");
+    assert!(
+        ran.err.contains("geo.mmdb:1:1: not a sound database"),
+        "{ran:?}"
+    );
+}
+
 #[test]
 fn rules_are_compared() {
     let place = Place::new();
