@@ -119,7 +119,8 @@ def check_webhook(bootstrap, topic, folder, expected):
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     url = f"http://127.0.0.1:{server.server_port}/"
-    wanted = {name for name, i in expected.items() if i["severity"] >= 5}
+    told = {name: i for name, i in expected.items() if not i.get("test")}
+    wanted = {name for name, i in told.items() if i["severity"] >= 5}
     for to in ("pagerduty", "teams"):
         Receiver.told = []
         for group in ("first", "second"):

@@ -267,6 +267,8 @@ class Webhook(unittest.TestCase):
         ]
         for told, status, severity, expected in table:
             self.assertEqual(of(told, status, severity=severity), expected, (told, status))
+        tried = {"status": "OPEN", "revision": 5, "severity": 9, "test": True}
+        self.assertEqual(news(None, tried, 5), [])
 
     def test_texts_of_others_do_nothing(self):
         module = webhook()
