@@ -1,5 +1,5 @@
-//! Tells the program which commit it is built from, and makes the tables of attributes out of
-//! schemas/attributes/.
+//! Tells the program which commit it is built from, makes the tables of attributes out of
+//! schemas/attributes/, and lists the rules of rules/azure/ for the demo.
 //!
 //! Whoever builds may say it as `WATCHFIRE_COMMIT`; else git says it or, in an archive that git
 //! made, a file does. Only builds for release ask: others would be built anew at each commit.
@@ -15,6 +15,9 @@ const ARCHIVED: &str = ".git_archival.txt";
 
 /// Where attributes are described, a file for each family.
 const FOLDER: &str = "schemas/attributes";
+
+/// Where the rules that are shipped lie.
+const RULES: &str = "rules/azure";
 
 /// The ways that never give several values.
 const SINGLE: [&str; 14] = [
@@ -41,6 +44,7 @@ const SINGLE: [&str; 14] = [
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     write_attributes();
+    write_rules();
     println!("cargo::rerun-if-env-changed=WATCHFIRE_COMMIT");
     let version = env!("CARGO_PKG_VERSION");
     let is_release = std::env::var_os("PROFILE").is_some_and(|profile| profile == "release");
@@ -86,24 +90,46 @@ fn is_commit(text: &str) -> bool {
 fn write_attributes() {
     println!("cargo::rerun-if-changed={FOLDER}");
     let families = families();
-    let made = tables(&families);
+    write("attributes.rs", &tables(&families));
+}
+
+/// Writes `rules.rs` into the folder for what is built: the texts of the shipped rules.
+fn write_rules() {
+    println!("cargo::rerun-if-changed={RULES}");
+    let paths = files(RULES, "yaml");
+    let texts = paths.iter().map(|path| {
+        let path = path.display();
+        format!("include_str!(concat!(env!(\"CARGO_MANIFEST_DIR\"), \"/{path}\")),\n")
+    });
+    let texts: String = texts.collect();
+    let made = format!("/// Those that are shipped.\nconst SHIPPED: &[&str] = &[\n{texts}];\n");
+    write("rules.rs", &made);
+}
+
+fn write(name: &str, made: &str) {
     let folder = std::env::var_os("OUT_DIR").map(PathBuf::from);
-    let file = folder.map(|folder| folder.join("attributes.rs"));
+    let file = folder.map(|folder| folder.join(name));
     let written = file.map(|file| std::fs::write(file, made));
     assert!(
         matches!(written, Some(Ok(()))),
-        "the tables of attributes cannot be written: {written:?}"
+        "{name} cannot be written: {written:?}"
     );
+}
+
+/// The files of a folder whose names end so, in their order.
+fn files(folder: &str, ending: &str) -> Vec<PathBuf> {
+    let found = std::fs::read_dir(folder);
+    let found = found.unwrap_or_else(|error| panic!("{folder}: {error}"));
+    let paths = found.filter_map(|entry| Some(entry.ok()?.path()));
+    let mut paths: Vec<PathBuf> = paths.collect();
+    paths.retain(|path| path.extension().is_some_and(|found| found == ending));
+    paths.sort();
+    paths
 }
 
 /// Name and content of each family, the general one first.
 fn families() -> Vec<(String, Table)> {
-    let folder = std::fs::read_dir(FOLDER);
-    let folder = folder.unwrap_or_else(|error| panic!("{FOLDER}: {error}"));
-    let mut paths: Vec<PathBuf> = folder
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .collect();
-    paths.retain(|path| path.extension().is_some_and(|ending| ending == "toml"));
+    let mut paths = files(FOLDER, "toml");
     paths.sort_by_key(|path| (name(path) != "general", path.clone()));
     let read = |path: &PathBuf| {
         let text = std::fs::read_to_string(path);

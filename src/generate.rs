@@ -5,6 +5,7 @@
 //! phases, and each record reaches the hub a little later than it happened, not in order.
 
 mod activity;
+mod cluster;
 pub mod costly;
 mod entra;
 pub mod hostile;
@@ -12,6 +13,8 @@ mod object;
 mod operations;
 mod people;
 mod random;
+mod routines;
+mod week;
 
 use std::collections::BTreeMap;
 
@@ -40,6 +43,18 @@ pub struct Options {
     pub commands_per_million: u64,
     /// When the attack begins, in milliseconds after `start`; `None`: there is none.
     pub attack_after_ms: Option<Millis>,
+    /// What is done besides the attack.
+    pub pace: Pace,
+}
+
+/// What is done in a stream besides the attack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// Few kinds of operations, many a second.
+    Busy,
+    /// The week of a smaller company: everything that the shipped rules look for is done, too, by
+    /// those whose work it is, at least fifty times a week.
+    Week,
 }
 
 impl Options {
@@ -52,6 +67,19 @@ impl Options {
             records_max: 50,
             commands_per_million: 1000,
             attack_after_ms: None,
+            pace: Pace::Busy,
+        }
+    }
+
+    /// About 23,000 records a week of 60 people and what they administrate.
+    pub fn week(start: Millis) -> Options {
+        Options {
+            action_gap_ms: week::gap_ms(),
+            people: 60,
+            records_max: 20,
+            commands_per_million: 0,
+            pace: Pace::Week,
+            ..Options::usual(start)
         }
     }
 }
@@ -79,6 +107,8 @@ pub struct Generator {
     made: u64,
     made_commands: u64,
     attack_at: Option<Millis>,
+    /// How many moments of a week have passed.
+    turn: usize,
 }
 
 impl Generator {
@@ -92,6 +122,7 @@ impl Generator {
             made: 0,
             made_commands: 0,
             attack_at: options.attack_after_ms.map(|after| options.start + after),
+            turn: 0,
             options,
         }
     }
@@ -141,6 +172,18 @@ impl Generator {
             self.attack();
             return;
         }
+        match self.options.pace {
+            Pace::Busy => self.act_busily(),
+            Pace::Week => {
+                let records = week::moment(&mut self.random, self.seed, self.now, self.turn);
+                self.turn += 1;
+                self.deliver(records);
+            }
+        }
+    }
+
+    /// One action, most often an ordinary one.
+    fn act_busily(&mut self) {
         let wanted = self.made * self.options.commands_per_million / 1_000_000;
         if wanted > self.made_commands && self.random.percent(20) {
             let few = 1 + self.options.people / 20;

@@ -14,6 +14,7 @@ use super::{backtest, log, screen, table};
 use crate::config::{Config, Input, Written};
 use crate::detect::{Found, Matcher};
 use crate::encode::read::IncidentReader;
+use crate::event::Attributes;
 use crate::fold::key::pane::Origin;
 use crate::generate::{Generator, Options};
 use crate::incident::Incident;
@@ -26,7 +27,7 @@ use crate::io::worker::{self, Beginning, Failure, Properties};
 use crate::matches::MatchedRecord;
 use crate::record::Position;
 use crate::replay::Replay;
-use crate::rule::Texts;
+use crate::rule::{self, Texts};
 
 /// Watch the worker at work: a generated stream of Azure events with an attack in it.
 ///
@@ -55,16 +56,7 @@ const SILENCE: Duration = Duration::from_secs(3);
 /// However it goes, the demo ends.
 const LONGEST: Duration = Duration::from_secs(24);
 
-/// The Azure rules that are shipped.
-const RULES: [&str; 7] = [
-    include_str!("../../rules/azure/PH_Rule_ES_IMPORT_AZURE_1.yaml"),
-    include_str!("../../rules/azure/PH_Rule_ES_IMPORT_AZURE_2.yaml"),
-    include_str!("../../rules/azure/PH_Rule_ES_IMPORT_AZURE_4.yaml"),
-    include_str!("../../rules/azure/PH_Rule_ES_IMPORT_AZURE_6.yaml"),
-    include_str!("../../rules/azure/PH_Rule_ES_IMPORT_AZURE_7.yaml"),
-    include_str!("../../rules/azure/PH_Rule_ES_IMPORT_AZURE_8.yaml"),
-    include_str!("../../rules/azure/PH_Rule_ES_IMPORT_AZURE_10.yaml"),
-];
+include!(concat!(env!("OUT_DIR"), "/rules.rs"));
 
 /// What went into the brokers: the values of messages, in their order.
 type Sent = Vec<Vec<u8>>;
@@ -79,6 +71,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     // what the clients say of that helps nobody.
     log::start_at("error,librdkafka=off,rdkafka=off", false)?;
     let folder = tempfile::tempdir().context("no place for the demo's state")?;
+    let rules = rules();
     let brokers = Brokers::start(&[
         (TOPIC, PARTITIONS),
         ("demo.matches", 4),
@@ -86,12 +79,13 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         ("demo.dead-letters", 1),
         ("demo.rules", 1),
     ])?;
-    let config = config(folder.path(), &brokers.address())?;
+    let config = config(folder.path(), &brokers.address(), &rules)?;
     screen::out(format_args!(
-        "Watchfire demo: a Kafka broker inside this process, the real worker, {} rules,\n\
-         and a generated stream of Azure events. One user is about to run commands on several\n\
-         machines.\n\n",
-        RULES.len()
+        "Watchfire demo: a Kafka broker inside this process, the real worker, {} of the {} rules\n\
+         that are shipped (those that need no past), and a generated stream of Azure events. One\n\
+         user is about to run commands on several machines.\n\n",
+        rules.len(),
+        SHIPPED.len()
     ))?;
     let (tell, incidents) = channel();
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
@@ -107,10 +101,25 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         .join()
         .map_err(|_| anyhow!("the stream ended early"))??;
     match ended {
-        Ok(()) => conclude(&sent),
+        Ok(()) => conclude(&sent, &rules),
         Err(Failure::Run(error)) => Err(error),
         Err(Failure::Input(problems)) => Err(anyhow!(problems.join("; "))),
     }
+}
+
+/// The shipped rules that say something within minutes: none asks what is new since days, or waits
+/// for what does not come.
+fn rules() -> Vec<&'static str> {
+    let says_soon = |text: &&str| {
+        let parsed = rule::parse("shipped", text, &mut Attributes::default());
+        parsed.is_ok_and(|rules| {
+            rules.iter().all(|rule| {
+                let is_new = rule.patterns.iter().any(|pattern| pattern.new.is_some());
+                !is_new && !rule.condition.has_absence()
+            })
+        })
+    };
+    SHIPPED.iter().copied().filter(says_soon).collect()
 }
 
 fn spawn_worker(
@@ -142,10 +151,10 @@ fn spawn_listener(config: Config, tell: Sender<Incident>) {
     });
 }
 
-fn config(folder: &Path, brokers: &str) -> Result<Config> {
+fn config(folder: &Path, brokers: &str, texts: &[&str]) -> Result<Config> {
     let rules = folder.join("rules");
     std::fs::create_dir(&rules)?;
-    for (number, text) in RULES.iter().enumerate() {
+    for (number, text) in texts.iter().enumerate() {
         std::fs::write(rules.join(format!("{number}.yaml")), text)?;
     }
     let text = format!(
@@ -237,8 +246,8 @@ fn show(
 }
 
 /// Shows what a backtest makes of the same messages, and what the greatest incident rests on.
-fn conclude(sent: &[Vec<u8>]) -> Result<ExitCode> {
-    let (records, incidents) = replay(sent)?;
+fn conclude(sent: &[Vec<u8>], rules: &[&str]) -> Result<ExitCode> {
+    let (records, incidents) = replay(sent, rules)?;
     screen::out(format_args!(
         "\nThe stream had {records} records in {} messages. A backtest of it, which knows how each \
          story\nended, says:\n\n",
@@ -275,8 +284,8 @@ fn conclude(sent: &[Vec<u8>]) -> Result<ExitCode> {
 }
 
 /// The number of records in the messages, and the incidents that they make.
-fn replay(sent: &[Vec<u8>]) -> Result<(u64, Vec<Incident>)> {
-    let rules = RULES.iter();
+fn replay(sent: &[Vec<u8>], rules: &[&str]) -> Result<(u64, Vec<Incident>)> {
+    let rules = rules.iter();
     let plan = backtest::rules::plan_of(&Texts {
         rules: rules
             .map(|text| ("rules".to_owned(), (*text).to_owned()))

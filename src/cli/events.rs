@@ -29,6 +29,7 @@ use lines::Lines;
 use summary::Summary;
 
 pub use lines::values;
+pub use summary::first_text;
 
 /// Show what the decoder makes of files and topics: one JSON line for each record, with its
 /// attributes or why it was refused; or with --summary what there is, by category.

@@ -29,7 +29,10 @@ pub struct Args {
     /// Which stream: another number, another stream.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Records of commands run on virtual machines, in a million.
+    /// What is done in the stream.
+    #[arg(long, value_enum, default_value_t = Kind::Busy)]
+    kind: Kind,
+    /// Records of commands run on virtual machines, in a million; of a busy stream.
     #[arg(long, value_name = "COUNT", default_value_t = 1000,
         value_parser = clap::value_parser!(u64).range(..=500_000))]
     commands_per_million: u64,
@@ -49,6 +52,25 @@ pub struct Args {
     output: PathBuf,
 }
 
+/// What is done in a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Kind {
+    /// Twenty records a second, of few kinds of operations.
+    Busy,
+    /// The weeks of a smaller company, 23,000 records each: all that the shipped rules look for is
+    /// done for good reasons, too.
+    Week,
+}
+
+impl Kind {
+    fn options(self, start: Millis) -> Options {
+        match self {
+            Kind::Busy => Options::usual(start),
+            Kind::Week => Options::week(start),
+        }
+    }
+}
+
 /// Runs the command.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let now = clock::now();
@@ -58,7 +80,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         attack_after_ms: args
             .attack_after
             .map(|seconds| Millis::from(seconds) * 1000),
-        ..Options::usual(args.start.millis(now).unwrap_or(now))
+        ..args.kind.options(args.start.millis(now).unwrap_or(now))
     };
     let stream = Generator::new(args.seed, options);
     if args.output.as_os_str() == "-" {

@@ -27,6 +27,8 @@ pub mod rules_check;
 mod rules_advice;
 mod rules_cost;
 
+mod rules_coverage;
+
 mod rules_import;
 
 mod rules_export;
@@ -83,7 +85,8 @@ enum Command {
     #[command(subcommand)]
     Config(config::Command),
     Generate(generate::Args),
-    /// Check rules, run their tests, import and export them, look up those behind incidents.
+    /// Check rules, run their tests, say what they cover, import and export them, look up those
+    /// behind incidents.
     #[command(subcommand)]
     Rules(Rules),
     Completions(help_files::Completions),
@@ -105,6 +108,7 @@ enum Rules {
     Show(rules_show::Args),
     Import(rules_import::Args),
     Export(rules_export::Args),
+    Coverage(rules_coverage::Args),
     /// Write the JSON Schema of a rule, for editors.
     Schema,
 }
@@ -205,6 +209,7 @@ pub fn main() -> ExitCode {
         Command::Rules(Rules::Show(args)) => rules_show::run(&args),
         Command::Rules(Rules::Import(args)) => rules_import::run(&args),
         Command::Rules(Rules::Export(args)) => rules_export::run(&args),
+        Command::Rules(Rules::Coverage(args)) => rules_coverage::run(args),
         Command::Rules(Rules::Schema) => config::write_schema(&rule::schema::schema()),
         Command::Rules(Rules::Test(args)) => {
             let style = rules_test::Style {

@@ -99,10 +99,11 @@ impl<'a> Action<'a> {
             "rg-shared",
             "rg-ops",
         ]);
-        let path = format!(
-            "/subscriptions/{}/resourceGroups/{group}/providers/{resource}",
-            person.subscription
-        );
+        let below = match resource.starts_with("resourceGroups") {
+            true => resource,
+            false => format!("resourceGroups/{group}/providers/{resource}"),
+        };
+        let path = format!("/subscriptions/{}/{below}", person.subscription);
         // Azure writes the same names in three ways, and one way throughout an action.
         let (operation_name, resource_id) = match random.below(20) {
             0..=11 => (

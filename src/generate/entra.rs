@@ -125,9 +125,41 @@ fn sign_in_properties(random: &mut Random, person: &Person, time: Millis, error:
     .end()
 }
 
-/// An entry of the Entra audit log.
+/// What an entry of the Entra audit log says.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry {
+    /// The operation.
+    pub name: &'static str,
+    /// The part of Entra that writes it.
+    pub service: &'static str,
+    /// What kind of operation it is.
+    pub category: &'static str,
+    /// Why it ended so.
+    pub reason: &'static str,
+    /// The kind of what it was done to.
+    pub kind: &'static str,
+    /// The id of that; empty: a random one.
+    pub id: &'static str,
+    /// A property that was changed, and its value now, as JSON text.
+    pub changed: (&'static str, &'static str),
+}
+
+/// An ordinary entry of the Entra audit log.
 pub fn audit(random: &mut Random, person: &Person, time: Millis) -> String {
-    let operation = random.word(&AUDITS);
+    let entry = Entry {
+        name: random.word(&AUDITS),
+        service: "Core Directory",
+        category: "UserManagement",
+        reason: "",
+        kind: "User",
+        id: "",
+        changed: ("AccountEnabled", r#"["true"]"#),
+    };
+    entry_of(random, person, time, &entry)
+}
+
+/// An entry of the Entra audit log.
+pub fn entry_of(random: &mut Random, person: &Person, time: Millis, entry: &Entry) -> String {
     let initiator = match person.kind {
         Kind::User => format!(
             r#"{{"user":{{"id":"{}","userPrincipalName":"{}","ipAddress":"{}","roles":[]}}}}"#,
@@ -139,27 +171,31 @@ pub fn audit(random: &mut Random, person: &Person, time: Millis) -> String {
         ),
     };
     let changed = Object::with_room(200)
-        .text("displayName", "AccountEnabled")
+        .text("displayName", entry.changed.0)
         .quoted("oldValue", "[true]")
-        .quoted("newValue", r#"["true"]"#)
+        .quoted("newValue", entry.changed.1)
         .end();
+    let id = match entry.id {
+        "" => random.guid(),
+        id => id.to_owned(),
+    };
     let target = Object::with_room(400)
-        .text("id", &random.guid())
+        .text("id", &id)
         .text(
             "displayName",
             random.word(&["Payroll", "Developers", "Service Desk", "Finance"]),
         )
-        .text("type", "User")
+        .text("type", entry.kind)
         .json("modifiedProperties", &format!("[{changed}]"))
         .end();
     let properties = Object::with_room(1200)
         .text("id", &format!("Directory_{}", random.token(24)))
-        .text("category", "UserManagement")
+        .text("category", entry.category)
         .text("result", "success")
-        .text("resultReason", "")
-        .text("activityDisplayName", operation)
+        .text("resultReason", entry.reason)
+        .text("activityDisplayName", entry.name)
         .text("activityDateTime", &ticks(random, time))
-        .text("loggedByService", "Core Directory")
+        .text("loggedByService", entry.service)
         .text("operationType", "Update")
         .json("initiatedBy", &initiator)
         .json("targetResources", &format!("[{target}]"))
@@ -170,7 +206,7 @@ pub fn audit(random: &mut Random, person: &Person, time: Millis) -> String {
             "resourceId",
             &format!("/tenants/{}/providers/Microsoft.aadiam", person.tenant_id),
         )
-        .text("operationName", operation)
+        .text("operationName", entry.name)
         .text("operationVersion", "1.0")
         .text("category", "AuditLogs")
         .text("tenantId", person.tenant_id)
@@ -186,6 +222,16 @@ pub fn audit(random: &mut Random, person: &Person, time: Millis) -> String {
 /// A secret that is read from a Key Vault.
 pub fn vault_read(random: &mut Random, person: &Person, time: Millis) -> String {
     let vault = format!("kv-prod-{:02}", random.below(40));
+    vault_call(random, person, time, ("SecretGet", &vault))
+}
+
+/// A call of a Key Vault: its operation, and the vault's name.
+pub fn vault_call(
+    random: &mut Random,
+    person: &Person,
+    time: Millis,
+    (operation, vault): (&str, &str),
+) -> String {
     let secret = random.word(&["db-password", "storage-key", "signing-cert", "api-token"]);
     let claim = match person.kind {
         Kind::User => Object::with_room(200)
@@ -217,7 +263,7 @@ pub fn vault_read(random: &mut Random, person: &Person, time: Millis) -> String 
     Object::with_room(1600)
         .text("time", &ticks(random, time))
         .text("category", "AuditEvent")
-        .text("operationName", "SecretGet")
+        .text("operationName", operation)
         .text("resultType", "Success")
         .text("resultSignature", "OK")
         .text("resultDescription", "")
@@ -235,4 +281,86 @@ pub fn vault_read(random: &mut Random, person: &Person, time: Millis) -> String 
             ),
         )
         .end()
+}
+
+/// A risk that was seen in what a user did, and is low.
+pub fn low_risk(random: &mut Random, person: &Person, time: Millis) -> String {
+    let at = ticks(random, time);
+    let properties = Object::with_room(700)
+        .text("id", &random.hex())
+        .text("correlationId", &random.guid())
+        .text("riskEventType", "unfamiliarFeatures")
+        .text("riskState", "atRisk")
+        .text("riskLevel", "low")
+        .text("riskDetail", "none")
+        .text("source", "IdentityProtection")
+        .text("detectionTimingType", "realtime")
+        .text("activity", "signin")
+        .text("ipAddress", &person.address)
+        .text("activityDateTime", &at)
+        .text("detectedDateTime", &at)
+        .text("userId", &person.object_id)
+        .text(
+            "userDisplayName",
+            &format!("{} {}", person.given, person.surname),
+        )
+        .text("userPrincipalName", &person.name)
+        .end();
+    tenant_record(person, ("User Risk Detection", "UserRiskEvents", &at))
+        .text("correlationId", &random.guid())
+        .json("properties", &properties)
+        .end()
+}
+
+/// A call of Microsoft Graph that is answered.
+pub fn graph_call(random: &mut Random, person: &Person, time: Millis) -> String {
+    let at = ticks(random, time);
+    let path = random.word(&["me", "me/memberOf", "users", "groups", "me/messages"]);
+    let properties = Object::with_room(900)
+        .text("timeGenerated", &at)
+        .text("requestId", &random.guid())
+        .text("apiVersion", "v1.0")
+        .text("requestMethod", "GET")
+        .text(
+            "requestUri",
+            &format!("https://graph.microsoft.com/v1.0/{path}"),
+        )
+        .json("responseStatusCode", "200")
+        .text("ipAddress", &person.address)
+        .text(
+            "userAgent",
+            "Mozilla/5.0 (Windows NT 10.0; Win64; x64) Edg/131.0.0.0",
+        )
+        .text("appId", &person.app_id)
+        .text("userId", &person.object_id)
+        .text("scopes", "User.Read openid profile")
+        .end();
+    tenant_record(
+        person,
+        (
+            "Microsoft Graph Activity",
+            "MicrosoftGraphActivityLogs",
+            &at,
+        ),
+    )
+    .text("resultSignature", "200")
+    .text("callerIpAddress", &person.address)
+    .text("correlationId", &random.guid())
+    .json("properties", &properties)
+    .end()
+}
+
+/// What records of a tenant begin with: their operation, category and time.
+fn tenant_record(person: &Person, (operation, category, at): (&str, &str, &str)) -> Object {
+    Object::with_room(1600)
+        .text("time", at)
+        .text(
+            "resourceId",
+            &format!("/tenants/{}/providers/Microsoft.aadiam", person.tenant_id),
+        )
+        .text("operationName", operation)
+        .text("operationVersion", "1.0")
+        .text("category", category)
+        .text("tenantId", person.tenant_id)
+        .json("Level", "4")
 }

@@ -14,11 +14,13 @@ pub enum Phases {
 }
 
 /// An operation of Azure Resource Manager.
+#[derive(Debug)]
 pub struct Operation {
     /// As documented, in mixed case.
     pub name: &'static str,
     pub phases: Phases,
-    /// Type and name of the resource that it acts on, below the provider; `#` becomes a number.
+    /// Type and name of the resource that it acts on, below the provider, or all below the
+    /// subscription if it begins with `resourceGroups`; `#` becomes a number.
     pub resource: &'static str,
     /// The request's body, JSON; empty: none.
     pub body: &'static str,
@@ -35,7 +37,8 @@ pub const RUN_COMMAND: Operation = Operation {
     weight: 0,
 };
 
-const fn operation(
+/// An operation; of weight 0 it never is an ordinary one.
+pub const fn operation(
     weight: u64,
     phases: Phases,
     name: &'static str,

@@ -32,6 +32,8 @@ mod patterns;
 
 pub mod condition;
 
+pub mod coverage;
+
 mod relations;
 
 mod incident_fields;

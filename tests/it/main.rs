@@ -37,6 +37,7 @@ mod long;
 mod measure;
 mod much;
 mod oracle;
+mod pack;
 mod proxy;
 mod reader;
 mod recorded;

@@ -75,7 +75,7 @@ impl Summary {
     /// Counts an event.
     pub fn event(&mut self, at: &At<'_>, event: &Event<'_>, attributes: &Attributes) {
         let place = |name| attributes.place(&Attribute::Named(name));
-        let name = text(event, place("category")).unwrap_or_else(|| NONE.to_owned());
+        let name = first_text(event, place("category")).unwrap_or_else(|| NONE.to_owned());
         let category = entry(&mut self.categories, name);
         category.events += 1;
         category.with_time += u64::from(event.has_own_time);
@@ -83,7 +83,7 @@ impl Summary {
             let value = place(attribute).and_then(|id| event.get(id));
             *with += u64::from(value.is_some());
         }
-        if let Some(name) = text(event, place("eventType")) {
+        if let Some(name) = first_text(event, place("eventType")) {
             *entry(&mut category.types, name) += 1;
         }
         if !event.is_recognised {
@@ -203,7 +203,7 @@ fn share(part: u64, whole: u64) -> String {
 }
 
 /// The first text of an attribute, cut to what is shown of it.
-fn text(event: &Event<'_>, id: Option<AttributeId>) -> Option<String> {
+pub fn first_text(event: &Event<'_>, id: Option<AttributeId>) -> Option<String> {
     fn first<'v>(value: &'v Value<'_>) -> Option<&'v str> {
         match value {
             Value::Text(text) => Some(text.as_ref()),
