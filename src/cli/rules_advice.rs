@@ -148,8 +148,8 @@ mod tests {
     fn a_slip_has_its_place_and_its_name() {
         let rule = |id: &str, filter: &str| {
             format!(
-                "# Of {id}.\nid: {id}\nname: n\nseverity: 5\nwindow: 5m\npatterns:\n  - name: P\n    \
-                     where: {filter}\n"
+                "# Of {id}.\nid: {id}\nname: n\nseverity: 5\nwindow: 5m\npatterns:\n  - name: \
+                 P\n    where: {filter}\n"
             )
         };
         let texts = Texts {
@@ -177,8 +177,8 @@ mod tests {
             [
                 "a.yaml:8: R1: P asks for the event type `ms_evthub_a/b`: no event has it; that \
                  operation's is `MS_EvtHub_a_b` (event-type)",
-                "a.yaml:16: R2: the filter of the pattern P is held against every event, as it asks \
-                 for nothing that an event must have: name an eventType or a category \
+                "a.yaml:16: R2: the filter of the pattern P is held against every event, as it \
+                 asks for nothing that an event must have: name an eventType or a category \
                  (every-event)",
             ]
         );

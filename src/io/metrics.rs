@@ -335,7 +335,7 @@ pub const FAMILIES: [Family; 41] = [
     ),
     counter(
         "watchfire_incidents_excepted",
-        "Incidents that exceptions cover and that are not said, by rule; each once since the start.",
+        "Incidents that are not said, as exceptions cover them, by rule; each once.",
         |seen| {
             let excepted = seen.correlating.excepted.iter();
             let samples = excepted.map(|(rule, n)| with(&[("rule", rule)], Number::Count(*n)));

@@ -382,7 +382,8 @@ pub const FUNCTIONS: &[FunctionDoc] = &[
         least: 3,
         most: 3,
         meaning: "what a [table of networks](#tables-of-networks) says in this column of the \
-                  closest network that has the address; undefined if there is none, or nothing in it",
+                  closest network that has the address; undefined if there is none, or nothing \
+                  in it",
         examples: &[
             (
                 "NetLookup(\"asn\", user, \"organization\") = \"Example Hosting\"",

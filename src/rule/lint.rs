@@ -84,8 +84,8 @@ impl Lint {
         match self {
             Lint::AlwaysHolds => "a test of a `having` that always holds: `COUNT(*) >= 0`",
             Lint::NeverHolds => {
-                "a part of a filter, or a relation, that can never hold with what stands around it: \
-                 `user IS NULL` in `user = \"a\" AND (user IS NULL OR opName = \"x\")`"
+                "a part of a filter, or a relation, that can never hold with what stands around \
+                 it: `user IS NULL` in `user = \"a\" AND (user IS NULL OR opName = \"x\")`"
             }
             Lint::EveryEvent => {
                 "a filter that asks for nothing an event must have, so that it is held against \
@@ -116,6 +116,11 @@ impl Lint {
             Lint::LintComment => "a comment `# lint: off` that names no lint, or says no reason",
         }
     }
+}
+
+/// Whether a whole category had this event type once, and has others now.
+pub fn is_older_name(event_type: &str) -> bool {
+    event_types::renamed(&event_type.to_ascii_lowercase()).is_some()
 }
 
 /// A slip that was found.

@@ -1,4 +1,4 @@
-//! A rule over another table of attributes: the same, but for the places of what it reads of events.
+//! A rule over another table of attributes: the same, but for the places of what it reads.
 
 use super::filter::Expression;
 use super::scalar::{Against, Scalar};
@@ -127,7 +127,7 @@ mod tests {
         let text = "id: R\nname: n\nseverity: 5\nwindow: 5m\npatterns:\n  - name: A\n    \
                     where: 'NOT (user REGEXP \"^a+$\" OR EXTRACT(record.m, \"(x)\") = \"x\") AND \
                     IF(user REGEXP \"b\", 1, 2) = 1 AND TO_LOWER(user) = \
-                    TRIM(destName)'\n    \
+                    TRIM(hostName)'\n    \
                     group_by: [user, { d: 'EXTRACT(user, \"@(.*)\")' }]\n    \
                     having: SUM(IF(record.n = \"x\", record.a, record.b)) > 1 AND COUNT(*) > 2\n";
         let mut attributes = Attributes::default();

@@ -14,7 +14,13 @@ pub fn schema() -> Value {
 
 /// Filters and exceptions by name.
 fn macros() -> Value {
-    let named = |values: Value, about: &str| json!({"type": "object", "additionalProperties": values, "description": about});
+    let named = |values: Value, about: &str| {
+        json!({
+            "type": "object",
+            "additionalProperties": values,
+            "description": about,
+        })
+    };
     let filter = json!({"type": "string"});
     let shared = closed(
         &[],

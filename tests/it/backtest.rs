@@ -198,9 +198,13 @@ fn macros_and_tables_lie_beside_rules_or_elsewhere() {
                 group_by: [{ org: 'NetLookup(\"asn\", srcIpAddr, \"organization\")' }]\n";
     fs::write(place.path("set/rule.yaml"), rule).unwrap();
     let record = |address: &str| {
-        format!(
-            r#"{{"time":"2026-03-02T10:00:00Z","operationName":"MICROSOFT.COMPUTE/VIRTUALMACHINES/RUNCOMMAND/ACTION","callerIpAddress":"{address}"}}"#
-        )
+        let operation = "MICROSOFT.COMPUTE/VIRTUALMACHINES/RUNCOMMAND/ACTION";
+        serde_json::json!({
+            "time": "2026-03-02T10:00:00Z",
+            "operationName": operation,
+            "callerIpAddress": address,
+        })
+        .to_string()
     };
     let records = [record("198.51.100.7"), record("203.0.113.7")].join("\n");
     fs::write(place.path("own.json"), records).unwrap();

@@ -299,8 +299,8 @@ fn what_is_no_query_is_refused_with_the_reason() {
 fn what_rules_say_of_themselves_is_kept() {
     let done = imported(
         "name = \"n\"\nrule_id = \"a-b\"\ntype = \"query\"\nquery = \"f: x\"\nseverity = \
-         \"critical\"\nlicense = \"L\"\nauthor = [\"A\", \"B\"]\nfalse_positives = [\"\"\"\n Often.\n More. \
-         \"\"\"]\nversion = 7\nindex = [\"logs-azure.auditlogs-*\"]\n\
+         \"critical\"\nlicense = \"L\"\nauthor = [\"A\", \"B\"]\nfalse_positives = \
+         [\"\"\"\n Often.\n More. \"\"\"]\nversion = 7\nindex = [\"logs-azure.auditlogs-*\"]\n\
          [rule.alert_suppression]\ngroup_by = [\"source.ip\"]\nduration = {value = 2, unit = \
          \"h\"}\n[[rule.threat]]\nframework = \"MITRE ATT&CK\"\n[rule.threat.tactic]\nid = \
          \"TA0002\"\nname = \"Execution\"\n[[rule.threat.technique]]\nid = \"T1059\"\n\

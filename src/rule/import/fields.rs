@@ -8,6 +8,7 @@ use super::foreign::{entries, get, items, text, text_at};
 use crate::event::Attribute;
 use crate::normalise;
 use crate::rule::attribute;
+use crate::rule::lint;
 use crate::rule::yaml::{self, Node};
 
 const SIGMA: &str = include_str!("../../../schemas/fields/sigma.yaml");
@@ -260,8 +261,15 @@ impl Field {
         };
         match &operands[..] {
             [Operand::Text(text)] if self.operation => {
-                let event_type = Operand::Text(normalise::event_type(text));
-                Filter::Test("eventType".to_owned(), Is::One(vec![event_type]))
+                let event_type = normalise::event_type(text);
+                match lint::is_older_name(&event_type) {
+                    // A whole category has this operation, and its events other types.
+                    true => Filter::Test(self.part.clone(), Is::One(operands)),
+                    false => {
+                        let event_type = vec![Operand::Text(event_type)];
+                        Filter::Test("eventType".to_owned(), Is::One(event_type))
+                    }
+                }
             }
             _ => Filter::Test(whole.clone(), Is::One(operands)),
         }

@@ -189,8 +189,8 @@ fn what_rules_say_of_themselves_is_kept() {
     let besides = "description: |\n  'Says it'\nseverity: High\nqueryFrequency: 1h\n\
                    queryPeriod: 2h\n\
                    triggerOperator: gt\ntriggerThreshold: 3\ntactics: [DefenseEvasion, Impact]\n\
-                   relevantTechniques: [T1562.008]\nversion: 1.0.1\ntags: [SimuLand]\nmetadata: {author: \
-                   {name: Alice}}\n";
+                   relevantTechniques: [T1562.008]\nversion: 1.0.1\ntags: [SimuLand]\n\
+                   metadata: {author: {name: Alice}}\n";
     let done = imported("SigninLogs\n| where ResultType == 50126", besides);
     let text = &done.files[0].1;
     for expected in [

@@ -169,9 +169,15 @@ fn wrong(check: &Check, beginnings: &Beginnings) -> Vec<(String, String)> {
     }
 }
 
+/// What events have now that had this type once, in lower case.
+pub fn renamed(wanted: &str) -> Option<&'static str> {
+    let found = RENAMED.iter().find(|(old, _)| *old == wanted);
+    found.map(|(_, now)| *now)
+}
+
 /// What to ask for in place of a type, in lower case, that no event has.
 fn instead(wanted: &str, beginnings: &Beginnings) -> Option<String> {
-    if let Some((_, now)) = RENAMED.iter().find(|(old, _)| *old == wanted) {
+    if let Some(now) = renamed(wanted) {
         return Some(format!("an older name; {now}"));
     }
     let Some(operation) = wanted.strip_prefix(PREFIX) else {

@@ -64,9 +64,13 @@ fn a_configuration_is_checked_without_brokers() {
 #[test]
 fn schemas_are_written() {
     let folder = folder(&[]);
-    for (what, key) in [("config", "state_dir"), ("rules", "patterns")] {
+    for (what, at) in [
+        ("config", "/properties/state_dir"),
+        ("rules", "/anyOf/0/properties/patterns"),
+        ("rules", "/anyOf/1/properties/macros"),
+    ] {
         let ran = Ran::of(&mut program(folder.path(), &[what, "schema"]));
         let schema: Value = serde_json::from_str(&ran.out).unwrap();
-        assert!(schema["properties"][key].is_object(), "{what}");
+        assert!(schema.pointer(at).is_some(), "{what}");
     }
 }
