@@ -127,7 +127,7 @@ mod tests {
         let text = "id: R\nname: n\nseverity: 5\nwindow: 5m\npatterns:\n  - name: A\n    \
                     where: 'NOT (user REGEXP \"^a+$\" OR EXTRACT(record.m, \"(x)\") = \"x\") AND \
                     IF(user REGEXP \"b\", 1, 2) = 1 AND TO_LOWER(user) = \
-                    TRIM(hostName)'\n    \
+                    TRIM(opName)'\n    \
                     group_by: [user, { d: 'EXTRACT(user, \"@(.*)\")' }]\n    \
                     having: SUM(IF(record.n = \"x\", record.a, record.b)) > 1 AND COUNT(*) > 2\n";
         let mut attributes = Attributes::default();
