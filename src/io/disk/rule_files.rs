@@ -274,6 +274,25 @@ mod tests {
         super::load(paths, &[])
     }
 
+    /// Files of rules, of what lies beside them, and others.
+    const FILES: [&str; 15] = [
+        "z.yaml",
+        "b/c/y.yml",
+        "b/x.yaml",
+        "notes.txt",
+        ".git/v.yaml",
+        ".w.yaml",
+        "b/lists/Admins.txt",
+        "b/lists/Owners.csv",
+        "b/lists/README.md",
+        "b/lists/v.yaml",
+        "b/c/lists/More.txt",
+        "b/attributes/own.toml",
+        "b/attributes/README.md",
+        "b/tables/asn.mmdb",
+        "b/tables/README.md",
+    ];
+
     #[test]
     fn finds_rule_files() {
         let folder = tempfile::tempdir().unwrap();
@@ -284,23 +303,7 @@ mod tests {
         std::fs::create_dir_all(root.join("b/tables")).unwrap();
         std::fs::create_dir_all(root.join(".git")).unwrap();
         std::fs::create_dir_all(root.join("empty")).unwrap();
-        for name in [
-            "z.yaml",
-            "b/c/y.yml",
-            "b/x.yaml",
-            "notes.txt",
-            ".git/v.yaml",
-            ".w.yaml",
-            "b/lists/Admins.txt",
-            "b/lists/Owners.csv",
-            "b/lists/README.md",
-            "b/lists/v.yaml",
-            "b/c/lists/More.txt",
-            "b/attributes/own.toml",
-            "b/attributes/README.md",
-            "b/tables/asn.mmdb",
-            "b/tables/README.md",
-        ] {
+        for name in FILES {
             std::fs::write(root.join(name), name).unwrap();
         }
         std::fs::write(root.join("latin1"), b"a\ncaf\xe9").unwrap();
