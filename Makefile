@@ -88,5 +88,5 @@ lint: setup
 instructions:
 	@scripts/instructions.sh
 
-deploy-check:
+deploy-check: setup
 	@scripts/deploy-check.sh

@@ -85,15 +85,10 @@ for tool in helm promtool actionlint mdbook terraform node bicep; do
         || say "$tool is not here: what needs it is not checked"
 done
 
-# The program, where it was built.
-target="${CARGO_TARGET_DIR:-target}"
-for built in "$target/debug/watchfire" "$target/release/watchfire"; do
-    if [ -x "$built" ]; then
-        ln -sf "$(realpath "$built")" "$tools/bin/watchfire"
-        break
-    fi
-done
-[ -x "$tools/bin/watchfire" ] || say "watchfire is not built: what needs it is not checked"
+# As the tests build it, so that it is built once for both.
+say "building the program, if it is not yet"
+cargo build --locked --features canary --bin watchfire
+ln -sf "$(realpath "${CARGO_TARGET_DIR:-target}/debug/watchfire")" "$tools/bin/watchfire"
 
 say "checking deploy/ and the documents"
 DEPLOY_TOOLS="$tools" "$tools/python/bin/python" -B -m unittest discover --start-directory "$here" \
