@@ -6,6 +6,7 @@ mod dead_letter;
 mod facet;
 mod finder;
 mod index;
+pub mod kinds;
 mod lane;
 mod matcher;
 mod outbox;
@@ -17,6 +18,8 @@ mod sharing;
 #[cfg(test)]
 mod tests;
 mod value;
+pub mod wants;
+pub mod watched;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -31,10 +34,12 @@ pub use outbox::MATCH_TOO_LARGE;
 use crate::decode::ByReason;
 use crate::plan::Plan;
 use crate::record::Position;
+use crate::stopwatch::Clock;
 use crate::time::Millis;
 use lane::Lane;
 use outbox::Outbox;
 use prefilter::Validate;
+use watched::Watched;
 
 /// A source partition, as the plan numbers topics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -107,6 +112,8 @@ pub struct Output {
     pub dead_letters: Vec<DeadLetter>,
     /// How much went through.
     pub counts: Counts,
+    /// What was seen of rules and of kinds of data.
+    pub watched: Watched,
 }
 
 /// How far a source partition was read.
@@ -186,6 +193,15 @@ impl Detector {
         self.with_lanes(lanes)
     }
 
+    /// The same where some events are timed.
+    #[must_use]
+    pub fn timed(mut self, clock: &Clock) -> Detector {
+        for lane in &mut self.lanes {
+            lane.time_by(clock);
+        }
+        self
+    }
+
     /// Ids of rules that may match in any message, so that all are read although only those were
     /// to be in which a record may match.
     pub fn untold(&self) -> &[String] {
@@ -260,6 +276,9 @@ impl Detector {
 
     /// Takes everything that has to be written now.
     pub fn take(&mut self) -> Output {
+        for lane in &mut self.lanes {
+            lane.take_watched(&mut self.outbox.watched);
+        }
         self.outbox.take(&self.readings)
     }
 }

@@ -30,6 +30,8 @@ pub mod bytes;
 
 mod spread;
 
+pub mod stopwatch;
+
 pub mod canonical;
 
 pub mod escape;

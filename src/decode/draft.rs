@@ -86,6 +86,11 @@ impl<'d, 't> Draft<'d, 't> {
         self.event.time
     }
 
+    /// Its category as the record names it.
+    pub(crate) fn category(&self) -> Option<&str> {
+        self.decoder.category(self.slots)
+    }
+
     /// Its type, if that is asked for.
     pub(crate) fn event_type(&self) -> Option<&Value<'t>> {
         self.event.get(self.decoder.event_type?)

@@ -280,6 +280,15 @@ impl Decoder {
         family.unwrap_or(&self.general)
     }
 
+    /// The category of the record whose values stand in `slots`, as it names it.
+    fn category<'s>(&self, slots: &'s Slots<'_>) -> Option<&'s str> {
+        let named = self.category.iter().find_map(|slot| slots.get(*slot))?;
+        match named {
+            Value::Text(category) => Some(normalise::without_blanks(category)),
+            Value::Integer(_) | Value::Float(_) | Value::Bool(_) | Value::Many(_) => None,
+        }
+    }
+
     /// The place of the family of the record whose values stand in `slots`.
     fn family(&self, slots: &Slots<'_>) -> Option<usize> {
         let mut own = self.own.iter();

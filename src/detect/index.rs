@@ -8,15 +8,17 @@ mod clues;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use by_type::ByType;
+use by_type::{ByType, Noted};
 pub use chosen::Uses;
 use clues::{Builder, Clues, Hits};
 
+use super::kinds::Kinds;
 use crate::canary::{self, Canary};
 use crate::decode::Draft;
 use crate::event::{Attribute, AttributeId, Attributes};
 use crate::rule::Rule;
 use crate::rule::requirement::Clue;
+use crate::time::Millis;
 
 /// A filter, by where it stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,10 +98,19 @@ impl Index {
         }
     }
 
-    /// The filters that may hold for an event.
-    pub fn candidates(&mut self, draft: &mut Draft<'_, '_>) -> Candidates<'_> {
+    /// What came since that was last taken.
+    pub fn take_kinds(&mut self) -> Kinds {
+        self.by_type.take_kinds()
+    }
+
+    /// The filters that may hold for an event, which happened at `time`.
+    pub fn candidates(&mut self, draft: &mut Draft<'_, '_>, time: Millis) -> Candidates<'_> {
         let filters = &self.filters;
-        let of_type = self.by_type.candidates(draft.event_type());
+        let noted = Noted {
+            category: draft.category(),
+            time,
+        };
+        let of_type = self.by_type.candidates(draft.event_type(), noted);
         if self.named.is_empty() && self.paths.is_empty() {
             return Candidates {
                 numbers: of_type,

@@ -6,10 +6,12 @@ use std::sync::Arc;
 use super::matcher::{Found, Matcher, Record};
 use super::outbox::{Outbox, Why};
 use super::prefilter::{Untimed, Validate};
+use super::watched::Watched;
 use super::{Reading, SourcePartition};
 use crate::matches::MatchedRecord;
 use crate::plan::Plan;
 use crate::record::Position;
+use crate::stopwatch::Clock;
 use crate::time::{self, Millis};
 
 /// Less than this is not worth another thread: it takes some 50 µs to read.
@@ -106,6 +108,11 @@ impl Lane {
         }
     }
 
+    /// Some of what it reads is timed by this clock from now on.
+    pub fn time_by(&mut self, clock: &Clock) {
+        self.matcher.time_by(clock);
+    }
+
     /// Another one, which has nothing yet.
     pub fn beside(&self) -> Lane {
         Lane {
@@ -156,6 +163,12 @@ impl Lane {
     /// Ids of rules that may match in any message, where only some are to be read.
     pub fn untold(&self) -> &[String] {
         self.matcher.untold()
+    }
+
+    /// Adds what it has seen since that was last taken.
+    pub fn take_watched(&mut self, watched: &mut Watched) {
+        watched.kinds.append(self.matcher.take_kinds());
+        watched.add_times(&self.matcher.take_times());
     }
 
     /// Gives what it found, and how far it read which partition.

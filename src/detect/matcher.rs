@@ -1,11 +1,13 @@
 //! Records against the filters of a plan's rules.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
 
 use super::facet::Facet;
 use super::index::{Candidate, Index};
+use super::kinds::Kinds;
 use super::prefilter::{Prefilter, Untold, Validate};
 use super::several::{At, Shares, TooMany};
 use super::sharing::Sharing;
@@ -19,6 +21,7 @@ use crate::record::{Hash, Parts, Position};
 use crate::rule::filter::Look;
 use crate::rule::own::Own;
 use crate::rule::{New, Rule};
+use crate::stopwatch::{Clock, Nanos, Stopwatch};
 use crate::time::{FUTURE_MAX, Millis};
 
 /// One record of a message and what became of it, or neighbours that were refused.
@@ -59,6 +62,8 @@ pub struct Matcher {
     sharing: Sharing,
     shown: Shown,
     sieve: Option<Sieve>,
+    /// By place of the rule.
+    stopwatch: Stopwatch<u32>,
     /// Ids of the rules because of which there is none although one was asked for.
     untold: Arc<[String]>,
 }
@@ -146,11 +151,27 @@ impl Matcher {
             decoder: Arc::new(Decoder::with_own(&attributes, plan.decoding, &own)),
             index: Index::new(&all, &attributes, shown.event_type),
             sharing: Sharing::of(patterns.map(|pattern| &pattern.filter)),
+            stopwatch: Stopwatch::default(),
             rules: rules.into(),
             shown,
             sieve,
             untold: untold.into(),
         }
+    }
+
+    /// Some events are timed by this clock from now on.
+    pub fn time_by(&mut self, clock: &Clock) {
+        self.stopwatch.go_by(Clock::clone(clock));
+    }
+
+    /// What came since that was last taken.
+    pub fn take_kinds(&mut self) -> Kinds {
+        self.index.take_kinds()
+    }
+
+    /// About how long filters took since that was last taken, by place of the rule.
+    pub fn take_times(&mut self) -> BTreeMap<u32, Nanos> {
+        self.stopwatch.take()
     }
 
     /// Ids of rules that may match in any message, where only some are to be read.
@@ -186,6 +207,7 @@ impl Matcher {
             index,
             sharing,
             shown,
+            stopwatch,
             ..
         } = self;
         Records {
@@ -196,6 +218,7 @@ impl Matcher {
                 rules,
                 sharing,
                 shown: *shown,
+                stopwatch,
             },
         }
     }
@@ -249,7 +272,7 @@ fn found(
     against: &mut Against<'_>,
 ) -> Found {
     let (time, future) = not_in_future(draft.time(), timestamp);
-    let candidates = index.candidates(&mut draft);
+    let candidates = index.candidates(&mut draft, time);
     let outcome = match candidates.is_empty() {
         true => Ok(Outcome::default()),
         false => {
@@ -292,6 +315,7 @@ struct Against<'r> {
     rules: &'r [Ruled],
     sharing: &'r mut Sharing,
     shown: Shown,
+    stopwatch: &'r mut Stopwatch<u32>,
 }
 
 impl Against<'_> {
@@ -321,6 +345,7 @@ impl Against<'_> {
         let mut matches: Vec<Match> = Vec::new();
         let mut capped = false;
         self.sharing.clear();
+        self.stopwatch.next();
         for of_rule in candidates.chunk_by(|(_, a), (_, b)| a.rule == b.rule) {
             let place = of_rule.first().map(|(_, first)| first.rule);
             let ruled = place.and_then(|place| Some((place, self.rules.get(place as usize)?)));
@@ -355,6 +380,7 @@ impl Against<'_> {
                 let own = (place, ruled);
                 capped |= add_several(&mut matches, own, &passed, event, look)?;
             }
+            self.stopwatch.lap(place);
         }
         Ok((matches, capped))
     }

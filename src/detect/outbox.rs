@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
+use super::watched::Watched;
 use super::{Counts, DeadLetter, Output, Reading, SourcePartition};
 use crate::decode::Refused;
 use crate::matches::{self, Match, MatchedRecord, Section, Sections};
@@ -100,6 +101,8 @@ pub struct Outbox {
     marked: bool,
     /// How much went through.
     pub counts: Counts,
+    /// What is seen of rules.
+    pub watched: Watched,
 }
 
 impl Outbox {
@@ -119,6 +122,7 @@ impl Outbox {
             pending_bytes: 0,
             marked: false,
             counts: Counts::default(),
+            watched: Watched::of(plan.rules.len()),
         }
     }
 
@@ -131,6 +135,7 @@ impl Outbox {
             pending_bytes: 0,
             marked: false,
             counts: Counts::default(),
+            watched: Watched::of(self.fingerprints.len()),
             ..*self
         }
     }
@@ -146,6 +151,7 @@ impl Outbox {
         self.dead_letters.append(&mut more.dead_letters);
         self.pending_bytes += std::mem::take(&mut more.pending_bytes);
         self.counts.add(&std::mem::take(&mut more.counts));
+        self.watched.append(&mut more.watched);
     }
 
     /// Adds a record that matched; `bytes` are the record's, for its dead letter should its
@@ -153,7 +159,8 @@ impl Outbox {
     pub fn add(&mut self, source: SourcePartition, mut record: MatchedRecord, bytes: &[u8]) {
         self.counts.cut += record.cut_texts();
         let position = record.position;
-        let matches = record.matches.len() as u64;
+        let (time, matches) = (record.time, record.matches.len() as u64);
+        let rules: SmallVec<[u32; 4]> = record.matches.iter().map(|found| found.rule).collect();
         let shares = self.shares(record);
         let most = self.message_bytes_max.saturating_sub(2 * OVERHEAD);
         if shares.iter().any(|(_, share)| share.len() > most) {
@@ -166,6 +173,9 @@ impl Outbox {
             return;
         }
         self.counts.matches += matches;
+        rules
+            .iter()
+            .for_each(|rule| self.watched.add_match(*rule, time));
         for (partition, share) in shares {
             self.pending_bytes += share.len();
             let of_partition = self.waiting.entry(partition).or_default();
@@ -260,6 +270,7 @@ impl Outbox {
             messages,
             dead_letters: std::mem::take(&mut self.dead_letters),
             counts: std::mem::take(&mut self.counts),
+            watched: self.watched.take(),
         }
     }
 }

@@ -31,7 +31,7 @@ const SETTINGS: Settings = Settings {
 /// 2026-03-01T09:00:00Z.
 const TIME: Millis = 1_772_355_600_000;
 
-fn plan(rule: &str) -> Arc<Plan> {
+pub(super) fn plan(rule: &str) -> Arc<Plan> {
     let mut attributes = Attributes::default();
     let rules = rule::parse("r", rule, &mut attributes).unwrap();
     let topic = Source {

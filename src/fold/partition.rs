@@ -27,6 +27,7 @@ use crate::fold::work::Run;
 use crate::matches::LogMessage;
 use crate::plan::Plan;
 use crate::record::Hash;
+use crate::stopwatch::{Clock, Nanos, Stopwatch};
 use crate::time::{Millis, Second};
 use note::Note;
 pub use open::{Bookmarks, CannotOpen, Found, Opened, Remark};
@@ -70,6 +71,8 @@ pub struct Partition {
     /// Changes are on their way to the store.
     leaving: bool,
     told: Told,
+    /// By the fingerprint of the rule.
+    stopwatch: Stopwatch<Hash>,
 }
 
 /// What an operator is told, and has been told.
@@ -234,6 +237,7 @@ impl Partition {
             keep_first: false,
             leaving: false,
             told: Told::default(),
+            stopwatch: Stopwatch::default(),
         }
     }
 
@@ -330,7 +334,7 @@ impl Partition {
 
     /// Folds a slice of messages whose keys are loaded.
     fn fold(&mut self, mut working: Working, budget: &Budget) {
-        let said = working.work.fold(&mut self.state);
+        let said = working.work.fold(&mut self.state, &mut self.stopwatch);
         let span = working.span;
         self.outbox.add(span.first, &self.note, said);
         let beyond = working.work.beyond();
@@ -546,6 +550,16 @@ impl Partition {
     /// How many incidents exceptions covered since it was last asked for, by the rule's id.
     pub fn excepted(&mut self) -> BTreeMap<Arc<str>, u64> {
         self.state.excepted.take()
+    }
+
+    /// Some of what is done is timed by this clock.
+    pub fn time_by(&mut self, clock: Clock) {
+        self.stopwatch.go_by(clock);
+    }
+
+    /// About how long keys took since that was last asked for, by the fingerprint of their rule.
+    pub fn times(&mut self) -> BTreeMap<Hash, Nanos> {
+        self.stopwatch.take()
     }
 
     /// The plans that messages have named since it was last asked for, and when they last did.

@@ -8,6 +8,7 @@ use crate::fold::key::KeyId;
 use crate::fold::state::{Read, State};
 use crate::fold::work::{Add, Publication, Run, fold_key};
 use crate::record::Hash;
+use crate::stopwatch::Stopwatch;
 
 /// Keys that are asked for at once.
 const LOADED_TOGETHER: usize = 64;
@@ -217,8 +218,9 @@ impl Slices {
     }
 
     /// Folds the slice: adds the matches, evaluates what they touch and what is due; says what is
-    /// news, by message, rule, key, id and revision. [`Slices::wants`] must be empty.
-    pub fn fold(&mut self, state: &mut State) -> Vec<Publication> {
+    /// news, by message, rule, key, id and revision. [`Slices::wants`] must be empty. Some keys are
+    /// timed, by their rule.
+    pub fn fold(&mut self, state: &mut State, stopwatch: &mut Stopwatch<Hash>) -> Vec<Publication> {
         let Slice { keys, end, .. } = std::mem::take(&mut self.slice);
         let mut said = Vec::new();
         for id in keys {
@@ -226,7 +228,9 @@ impl Slices {
             let adds = self.adds.get(from..).unwrap_or_default();
             let to = adds.partition_point(|add| add.id == id);
             let adds = adds.get(..to).unwrap_or_default();
+            stopwatch.next();
             fold_key(state, id, adds, &self.run, &mut said);
+            stopwatch.lap(id.rule);
         }
         said.sort_by_key(|publication| (publication.offset, publication.key));
         self.stage = Stage::Timers;

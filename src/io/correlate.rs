@@ -41,6 +41,7 @@ use crate::fold::state::Counts;
 use crate::plan::noted::NotedEntry;
 use crate::plan::others::Others;
 use crate::time::Millis;
+use commit::Saying;
 use folding::{Folding, Surroundings};
 use pace::MEMORY_FACTOR;
 use plans::Warned;
@@ -80,7 +81,7 @@ pub struct CorrelateStage {
     pool: Arc<Pool>,
     commits: Commits<Batch>,
     /// What the commit on its way says.
-    saying: Said,
+    saying: Saying,
     /// What rules under test say with it.
     testing: Said,
     folding: BTreeMap<i32, Folding>,
@@ -154,7 +155,7 @@ impl CorrelateStage {
             store,
             noting,
             pool,
-            saying: Said::new(),
+            saying: Saying::default(),
             testing: Said::new(),
             folding: BTreeMap::new(),
             last_look: clock::instant(),
@@ -385,6 +386,7 @@ impl Stage for CorrelateStage {
     fn undone(&mut self, why: &Undone) {
         why.log("messages folded since the last commit are folded again");
         lock(&self.status.correlating).recoveries += 1;
+        why.note(&self.status);
     }
 
     /// From what the store has.

@@ -148,6 +148,7 @@ impl DetectStage {
             config.message_bytes_max,
         )
         .validating(config.validate)
+        .timed(&clock::nanos())
         .with_lanes(pool.threads());
         say_untold(&detector);
         Ok(DetectStage {
@@ -342,6 +343,7 @@ impl DetectStage {
             self.config.message_bytes_max,
         )
         .validating(self.config.validate)
+        .timed(&clock::nanos())
         .with_lanes(self.pool.threads());
         say_untold(&self.detector);
         for reading in self.readings.values() {
@@ -443,6 +445,7 @@ impl Stage for DetectStage {
         self.on_its_way = OnItsWay::default();
         why.log("messages read since the last commit are read again");
         lock(&self.status.detecting).recoveries += 1;
+        why.note(&self.status);
         self.noting.forget();
     }
 

@@ -1,18 +1,23 @@
-//! Health and metrics over HTTP/1.1.
+//! Health, metrics and a page over HTTP/1.1.
 //!
-//! `/healthz` and `/readyz` are for everybody, `/metrics` for who has the token, if there is one.
+//! `/healthz`, `/readyz` and the page itself, which knows nothing, are for everybody; `/metrics`
+//! and `/status.json`, which the page shows, for who has the token, if there is one.
 //! Nobody can hold the worker up: few connections are served at a time, and none that does not
 //! say what it wants.
 
+mod page;
+
 use std::net::TcpListener as Bound;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use axum::Router;
 use axum::extract::State;
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::header::{
+    AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+};
+use axum::http::{HeaderMap, HeaderName, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -20,10 +25,13 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
+use super::asked::Asked;
 use super::kafka::client::{self, Health};
 use super::metrics::{self, Seen};
+use super::overview::Overview;
+use super::roster::Roster;
 use super::status::Status;
-use crate::config::{Http, Secret};
+use crate::config::{Config, Http, Secret};
 use crate::record::Hash;
 
 /// Connections that are served at a time; others wait.
@@ -35,12 +43,18 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// After a connection could not be accepted, for there are too many files open.
 const PAUSE: Duration = Duration::from_millis(100);
 
+/// What is said to be JSON or a page is no script.
+const NO_SNIFFING: [(HeaderName, &str); 1] = [(X_CONTENT_TYPE_OPTIONS, "nosniff")];
+
 /// What is served.
 struct Served {
     app: String,
     token: Option<Secret>,
     health: Arc<Health>,
     status: Arc<Status>,
+    overview: Overview,
+    asked: Mutex<Asked>,
+    roster: Arc<Roster>,
 }
 
 /// A server that listens, and serves nothing yet.
@@ -57,7 +71,7 @@ impl Server {
     /// The address is not this machine's, or another process listens there.
     pub fn bind(
         http: &Http,
-        app: &str,
+        config: &Config,
         health: &Arc<Health>,
         status: &Arc<Status>,
     ) -> Result<Server> {
@@ -69,14 +83,17 @@ impl Server {
         })?;
         bound.set_nonblocking(true).context("http.listen")?;
         let address = bound.local_addr().context("http.listen")?;
-        tracing::info!(%address, "serving health and metrics");
+        tracing::info!(%address, "serving health, metrics and a page");
         Ok(Server {
             bound,
             served: Arc::new(Served {
-                app: app.to_owned(),
+                app: config.app.clone(),
                 token: http.token.clone(),
                 health: Arc::clone(health),
                 status: Arc::clone(status),
+                overview: Overview::new(config),
+                asked: Mutex::default(),
+                roster: Arc::new(Roster::new(config, health)),
             }),
         })
     }
@@ -96,6 +113,8 @@ fn router(served: Arc<Served>) -> Router {
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .route("/metrics", get(serve_metrics))
+        .route("/status.json", get(serve_status))
+        .route("/", get(serve_page))
         .with_state(served)
 }
 
@@ -156,10 +175,9 @@ async fn readyz(State(served): State<Arc<Served>>) -> Response {
 
 async fn serve_metrics(State(served): State<Arc<Served>>, headers: HeaderMap) -> Response {
     if !served.lets_in(&headers) {
-        let wanted = [(WWW_AUTHENTICATE, "Bearer")];
-        return (StatusCode::UNAUTHORIZED, wanted, "a token is needed\n").into_response();
+        return unknown();
     }
-    match Seen::now(&served.app, &served.health, &served.status).text() {
+    match served.seen().text() {
         Ok(text) => ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response(),
         Err(error) => {
             let said = client::chain(&error.into());
@@ -168,7 +186,45 @@ async fn serve_metrics(State(served): State<Arc<Served>>, headers: HeaderMap) ->
     }
 }
 
+async fn serve_status(State(served): State<Arc<Served>>, headers: HeaderMap) -> Response {
+    if !served.lets_in(&headers) {
+        return unknown();
+    }
+    if served.roster.is_due() {
+        let roster = Arc::clone(&served.roster);
+        // Nobody waits for it: the next answer has it.
+        tokio::task::spawn_blocking(move || roster.ask());
+    }
+    let group = served.roster.answer();
+    let document = served
+        .overview
+        .document(&served.health, &served.status, &served.asked, &group);
+    let kind = [
+        (CONTENT_TYPE, "application/json"),
+        (CACHE_CONTROL, "no-store"),
+    ];
+    (kind, NO_SNIFFING, document.to_string()).into_response()
+}
+
+async fn serve_page() -> Response {
+    let kind = [
+        (CONTENT_TYPE, "text/html; charset=utf-8"),
+        (CACHE_CONTROL, "no-cache"),
+    ];
+    (kind, NO_SNIFFING, page::HEADERS, page::html()).into_response()
+}
+
+/// Who asks has not said the token.
+fn unknown() -> Response {
+    let wanted = [(WWW_AUTHENTICATE, "Bearer")];
+    (StatusCode::UNAUTHORIZED, wanted, "a token is needed\n").into_response()
+}
+
 impl Served {
+    fn seen(&self) -> Seen {
+        Seen::now(&self.app, &self.health, &self.status, &self.asked)
+    }
+
     /// Whether a client has the token, if it needs one.
     fn lets_in(&self, headers: &HeaderMap) -> bool {
         let Some(token) = &self.token else {

@@ -3,8 +3,9 @@
 //! Labels are bounded: topics and partitions that the worker reads, reasons of the decoder, rules
 //! in use, stages.
 
+use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use prometheus_client::collector::Collector;
@@ -14,9 +15,16 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
+use super::asked::{Asked, evaluated_through};
 use super::clock;
+use super::histogram::Histogram;
+use super::history::Trouble;
 use super::kafka::client::{Health, lock};
 use super::status::{Correlating, Detecting, Reloading, Said, Status};
+use crate::detect::watched;
+use crate::plan::Plan;
+use crate::stopwatch::Nanos;
+use crate::time::Millis;
 use crate::version;
 
 /// The form in which they are served.
@@ -34,6 +42,8 @@ pub struct Seen {
     behind: Option<Duration>,
     is_ready: bool,
     are_brokers_up: bool,
+    rules: Vec<OfRule>,
+    troubles: BTreeMap<&'static str, Troubles>,
     /// Milliseconds.
     now: i64,
     process: Process,
@@ -41,9 +51,30 @@ pub struct Seen {
 
 /// What the system says of the process.
 #[derive(Clone, Copy, Debug, Default)]
-struct Process {
-    resident_bytes: Option<u64>,
-    cpu_seconds: Option<f64>,
+pub struct Process {
+    /// Memory that it has.
+    pub resident_bytes: Option<u64>,
+    /// Processor time that it has taken.
+    pub cpu_seconds: Option<f64>,
+}
+
+/// What is known of a rule in use.
+struct OfRule {
+    id: Arc<str>,
+    seen: watched::OfRule,
+    /// In nanoseconds.
+    folded: Nanos,
+    /// In seconds since 1970.
+    evaluated_through: Option<i64>,
+    /// Names of its patterns, and when data last came that they may match.
+    patterns: Vec<(Arc<str>, Option<Millis>)>,
+}
+
+/// What is kept of one kind of trouble.
+#[derive(Clone, Copy, Default)]
+struct Troubles {
+    count: u64,
+    last: Millis,
 }
 
 /// One value of a family.
@@ -55,7 +86,10 @@ struct Sample {
 #[derive(Clone, Copy)]
 enum Number {
     Count(u64),
+    /// Of something that grows and is no whole number.
+    Sum(f64),
     Gauge(f64),
+    Spread(Histogram),
 }
 
 /// A family of metrics.
@@ -72,6 +106,7 @@ pub struct Family {
 enum Kind {
     Counter,
     Gauge,
+    Histogram,
 }
 
 impl Family {
@@ -79,7 +114,7 @@ impl Family {
     pub fn series(&self) -> String {
         match self.kind {
             Kind::Counter => format!("{}_total", self.name),
-            Kind::Gauge => self.name.to_owned(),
+            Kind::Gauge | Kind::Histogram => self.name.to_owned(),
         }
     }
 }
@@ -102,6 +137,19 @@ const fn gauge(name: &'static str, about: &'static str, read: fn(&Seen) -> Vec<S
         name,
         about,
         kind: Kind::Gauge,
+        read,
+    }
+}
+
+const fn histogram(
+    name: &'static str,
+    about: &'static str,
+    read: fn(&Seen) -> Vec<Sample>,
+) -> Family {
+    Family {
+        name,
+        about,
+        kind: Kind::Histogram,
         read,
     }
 }
@@ -150,12 +198,41 @@ fn by_stage(detect: Number, correlate: Number) -> Vec<Sample> {
     ]
 }
 
+/// The same of every rule in use of which it is known.
+fn by_rule(seen: &Seen, read: impl Fn(&OfRule) -> Option<Number>) -> Vec<Sample> {
+    let rules = seen.rules.iter();
+    let samples = rules.filter_map(|rule| Some(with(&[("rule", &rule.id)], read(rule)?)));
+    samples.collect()
+}
+
+fn by_pattern(rule: &OfRule) -> impl Iterator<Item = Sample> {
+    rule.patterns.iter().filter_map(|(pattern, latest)| {
+        let labels = [("rule", &*rule.id), ("pattern", pattern)];
+        Some(with(&labels, at(*latest)?))
+    })
+}
+
+fn by_trouble(seen: &Seen, read: impl Fn(&Troubles) -> Number) -> Vec<Sample> {
+    let troubles = seen.troubles.iter();
+    let samples = troubles.map(|(kind, troubles)| with(&[("kind", kind)], read(troubles)));
+    samples.collect()
+}
+
+/// A time in seconds since 1970.
+fn at(millis: Option<Millis>) -> Option<Number> {
+    millis.map(|millis| Number::Gauge(millis as f64 / 1000.0))
+}
+
+fn seconds(nanos: Nanos) -> Number {
+    Number::Sum(nanos as f64 / 1e9)
+}
+
 fn lag(of: Option<i64>) -> Number {
     Number::Gauge(of.unwrap_or_default() as f64)
 }
 
 /// Every family, in the order of the documentation.
-pub const FAMILIES: [Family; 41] = [
+pub const FAMILIES: [Family; 55] = [
     gauge(
         "watchfire_build",
         "Always 1; the version is a label.",
@@ -395,6 +472,88 @@ pub const FAMILIES: [Family; 41] = [
         "Changes of the rules that were refused; those in use stayed.",
         |seen| count(seen.reloading.refused),
     ),
+    counter(
+        "watchfire_rule_matches",
+        "Matches of each rule in use.",
+        |seen| by_rule(seen, |rule| Some(Number::Count(rule.seen.matches))),
+    ),
+    gauge(
+        "watchfire_rule_last_match_timestamp_seconds",
+        "The greatest event time of a match of each rule, in seconds since 1970.",
+        |seen| by_rule(seen, |rule| at(rule.seen.latest)),
+    ),
+    gauge(
+        "watchfire_rule_data_last_seen_timestamp_seconds",
+        "When data last came that a pattern of a rule may match, by event time; absent: never.",
+        |seen| seen.rules.iter().flat_map(by_pattern).collect(),
+    ),
+    gauge(
+        "watchfire_rule_evaluated_through_timestamp_seconds",
+        "Up to which event time all is said that a rule can say, in seconds since 1970.",
+        |seen| {
+            let second = |rule: &OfRule| Some(Number::Gauge(rule.evaluated_through? as f64));
+            by_rule(seen, second)
+        },
+    ),
+    counter(
+        "watchfire_rule_filter_seconds",
+        "Processor time that the filters of each rule took, from samples.",
+        |seen| by_rule(seen, |rule| Some(seconds(rule.seen.filter))),
+    ),
+    counter(
+        "watchfire_rule_fold_seconds",
+        "Processor time that correlation for each rule took, from samples.",
+        |seen| by_rule(seen, |rule| Some(seconds(rule.folded))),
+    ),
+    gauge(
+        "watchfire_data_kinds",
+        "Kinds of data, by event type and category, that have come; at most 1024.",
+        |seen| one(seen.detecting.kinds.each().count() as f64),
+    ),
+    counter(
+        "watchfire_data_untold",
+        "Events of more kinds than are told apart: when data last came may be later then.",
+        |seen| count(seen.detecting.kinds.others),
+    ),
+    histogram(
+        "watchfire_incident_latency_seconds",
+        "From the last event of a new incident to the commit that says so.",
+        |seen| vec![with(&[], Number::Spread(seen.correlating.latency))],
+    ),
+    histogram(
+        "watchfire_commit_seconds",
+        "How long commits took, by stage.",
+        |seen| {
+            by_stage(
+                Number::Spread(seen.detecting.committing),
+                Number::Spread(seen.correlating.committing),
+            )
+        },
+    ),
+    gauge(
+        "watchfire_rebuild_offsets",
+        "Offsets of the matches topic that are folded again, all together, while some are.",
+        |seen| some(seen.correlating.rebuilding.map(|(_, all)| all as f64)),
+    ),
+    gauge(
+        "watchfire_rebuild_offsets_left",
+        "How many of them are left.",
+        |seen| some(seen.correlating.rebuilding.map(|(left, _)| left as f64)),
+    ),
+    gauge(
+        "watchfire_troubles",
+        "What went wrong, by kind, as far as the state directory keeps it, restarts included.",
+        |seen| by_trouble(seen, |troubles| Number::Gauge(troubles.count as f64)),
+    ),
+    gauge(
+        "watchfire_trouble_last_timestamp_seconds",
+        "When it last did, in seconds since 1970.",
+        |seen| {
+            by_trouble(seen, |troubles| {
+                Number::Gauge(troubles.last as f64 / 1000.0)
+            })
+        },
+    ),
     gauge(
         "process_resident_memory_bytes",
         "Memory that the process has.",
@@ -409,14 +568,20 @@ pub const FAMILIES: [Family; 41] = [
 
 impl Seen {
     /// What there is to be seen now.
-    pub fn now(app: &str, health: &Health, status: &Status) -> Seen {
+    pub fn now(app: &str, health: &Health, status: &Status, asked: &Mutex<Asked>) -> Seen {
         let is_ready = status.not_ready().is_none();
         // One lock after the other: within one expression all would be held to its end.
         let detecting = lock(&status.detecting).clone();
         let correlating = lock(&status.correlating).clone();
         let reloading = lock(&status.reloading).clone();
         let behind = lock(&status.behind).by(clock::instant());
+        let mut asked = lock(asked);
+        let plan = reloading.plan.as_ref().map(|(plan, _)| plan);
+        asked.follow(plan, &detecting.kinds);
+        let rules = rules(plan, &detecting, &correlating, &asked);
         Seen {
+            rules,
+            troubles: troubles(status),
             app: app.to_owned(),
             detecting,
             correlating,
@@ -439,9 +604,52 @@ impl Seen {
     }
 }
 
+/// The rules in use.
+fn rules(
+    plan: Option<&Arc<Plan>>,
+    detecting: &Detecting,
+    correlating: &Correlating,
+    asked: &Asked,
+) -> Vec<OfRule> {
+    let rules = plan.iter().flat_map(|plan| &plan.rules).enumerate();
+    let rules = rules.map(|(place, (loaded, _))| {
+        let id = &loaded.labels.rule_id;
+        let patterns = loaded.labels.patterns.iter().enumerate();
+        let patterns = patterns.map(|(pattern, name)| {
+            let latest = asked.latest(place, pattern);
+            (Arc::clone(name), latest)
+        });
+        OfRule {
+            id: Arc::clone(id),
+            seen: detecting.rules.get(id).copied().unwrap_or_default(),
+            folded: correlating
+                .times
+                .get(&loaded.fingerprint)
+                .copied()
+                .unwrap_or(0),
+            evaluated_through: evaluated_through(loaded, correlating.watermark),
+            patterns: patterns.collect(),
+        }
+    });
+    rules.collect()
+}
+
+/// What is kept of troubles, by kind.
+fn troubles(status: &Status) -> BTreeMap<&'static str, Troubles> {
+    let none = Trouble::ALL.map(|trouble| (trouble.name(), Troubles::default()));
+    let mut troubles = BTreeMap::from(none);
+    for entry in lock(&status.history).entries() {
+        let of_kind = troubles.entry(entry.trouble.name()).or_default();
+        of_kind.count += entry.count;
+        of_kind.last = of_kind.last.max(entry.to);
+    }
+    troubles
+}
+
 impl Process {
+    /// As it is now.
     #[cfg(target_os = "linux")]
-    fn now() -> Process {
+    pub fn now() -> Process {
         let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
         let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         let resident = resident.and_then(|text| text.split_whitespace().next()?.parse().ok());
@@ -457,8 +665,9 @@ impl Process {
         }
     }
 
+    /// As it is now.
     #[cfg(not(target_os = "linux"))]
-    fn now() -> Process {
+    pub fn now() -> Process {
         Process::default()
     }
 }
@@ -475,6 +684,7 @@ impl Collector for Seen {
             let kind = match family.kind {
                 Kind::Counter => MetricType::Counter,
                 Kind::Gauge => MetricType::Gauge,
+                Kind::Histogram => MetricType::Histogram,
             };
             // The encoder ends it with a point itself.
             let about = family.about.trim_end_matches('.');
@@ -493,12 +703,20 @@ impl Collector for Seen {
     }
 }
 
-fn write(encoder: MetricEncoder<'_>, value: Number) -> fmt::Result {
+fn write(mut encoder: MetricEncoder<'_>, value: Number) -> fmt::Result {
     match value {
         Number::Count(value) => ConstCounter::new(value).encode(encoder),
+        Number::Sum(value) => ConstCounter::new(value).encode(encoder),
         Number::Gauge(value) => ConstGauge::new(value).encode(encoder),
+        Number::Spread(histogram) => {
+            let (sum, count) = (histogram.sum(), histogram.count());
+            encoder.encode_histogram::<NoLabels>(sum, count, &histogram.buckets(), None)
+        }
     }
 }
+
+/// Those of exemplars, of which there are none.
+type NoLabels = [(&'static str, String); 0];
 
 /// A label's value as it is written between quotes: the encoder writes it as it is.
 fn escaped(text: &str) -> String {
@@ -549,9 +767,8 @@ mod tests {
             let hostile = "x\"} 1\n# EOF".into();
             correlating.said.insert((hostile, "OPEN"), 5);
         }
-        let text = Seen::now("app", &Health::unknown(), &status)
-            .text()
-            .unwrap();
+        let seen = Seen::now("app", &Health::unknown(), &status, &Mutex::default());
+        let text = seen.text().unwrap();
         for line in [
             "watchfire_records_refused_total{reason=\"not-json\"} 2",
             "watchfire_source_lag_messages{topic=\"logs\",partition=\"3\"} 7.0",
@@ -559,6 +776,9 @@ mod tests {
             "watchfire_commits_total{stage=\"detect\"} 0",
             "watchfire_messages_total 0",
             "watchfire_ready 0.0",
+            "watchfire_incident_latency_seconds_bucket{le=\"+Inf\"} 0",
+            "watchfire_commit_seconds_count{stage=\"detect\"} 0",
+            "watchfire_troubles{kind=\"not_running\"} 0.0",
         ] {
             assert!(text.lines().any(|found| found == line), "{line}\n{text}");
         }

@@ -34,6 +34,18 @@ pub mod behind;
 
 pub mod status;
 
+pub mod histogram;
+
+pub mod history;
+
+pub mod latest;
+
+pub mod roster;
+
+pub mod asked;
+
+pub mod overview;
+
 pub mod metrics;
 
 pub mod http;

@@ -16,6 +16,7 @@ use anyhow::Result;
 use super::clock;
 use super::disk::rule_set::{self, Content, RuleSet};
 use super::disk::table_files::TableFiles;
+use super::history::{Trouble, What};
 use super::kafka::client::{self, CALL, Health, lock};
 use super::kafka::rules_topic::{Known, TakenIntoUse};
 use super::kafka::topics::Names;
@@ -267,6 +268,11 @@ impl Reloader {
                     "the new rules are refused; those in use stay"
                 );
                 lock(&self.status.reloading).refused += 1;
+                let what = What {
+                    about: "",
+                    first: problems.first().map_or("", String::as_str),
+                };
+                self.status.trouble(Trouble::RulesRefused, what, 1);
             }
         }
     }

@@ -7,12 +7,18 @@ use std::time::Duration;
 
 use super::behind::Behind;
 use super::clock;
+use super::histogram::Histogram;
+use super::history::{History, Trouble, What};
 use super::kafka::client::lock;
 use super::kafka::group::Partition;
+use super::latest::Latest;
 use crate::config::{Config, Delivery};
+use crate::detect::kinds::Kinds;
+use crate::detect::watched::{OfRule, Watched};
 use crate::fold::state;
 use crate::plan::Plan;
 use crate::record::Hash;
+use crate::stopwatch::Nanos;
 use crate::time::{Millis, Second};
 use crate::{detect, time};
 
@@ -38,6 +44,14 @@ pub struct Detecting {
     pub lag: Option<i64>,
     /// The same of each partition.
     pub lags: BTreeMap<Partition, i64>,
+    /// What was seen of each rule, by its id.
+    pub rules: BTreeMap<Arc<str>, OfRule>,
+    /// Which data came.
+    pub kinds: Kinds,
+    /// How long commits took.
+    pub committing: Histogram,
+    /// The id by which the group of this stage knows the worker.
+    pub member: Option<String>,
 }
 
 /// What the second stage tells.
@@ -66,6 +80,35 @@ pub struct Correlating {
     pub tested: Said,
     /// Incidents that exceptions covered, by rule.
     pub excepted: BTreeMap<Arc<str>, u64>,
+    /// When each rule last said something.
+    pub said_at: BTreeMap<Arc<str>, Millis>,
+    /// What was published last.
+    pub latest: Latest,
+    /// How long keys took, about, by the fingerprint of their rule.
+    pub times: BTreeMap<Hash, Nanos>,
+    /// From the last event of an incident to the publication that says so first.
+    pub latency: Histogram,
+    /// How long commits took.
+    pub committing: Histogram,
+    /// Of what was committed before and is folded again: offsets that are left, and all.
+    pub rebuilding: Option<(i64, i64)>,
+}
+
+impl Detecting {
+    /// Adds what was seen of rules and kinds of data with this plan.
+    pub fn watch(&mut self, plan: Option<&Plan>, watched: &Watched) {
+        let rules = plan.iter().flat_map(|plan| &plan.rules);
+        for ((loaded, _), seen) in rules.zip(&watched.rules) {
+            let id = &loaded.labels.rule_id;
+            match self.rules.get_mut(id) {
+                Some(known) => known.add(*seen),
+                None => {
+                    self.rules.insert(Arc::clone(id), *seen);
+                }
+            }
+        }
+        self.kinds.append(watched.kinds.clone());
+    }
 }
 
 /// How many publications there were, by rule and status.
@@ -107,6 +150,8 @@ pub struct Reloading {
 /// Where the stages leave it.
 #[derive(Debug, Default)]
 pub struct Status {
+    /// What went wrong.
+    pub history: Mutex<History>,
     /// Of the rules.
     pub reloading: Mutex<Reloading>,
     /// Of the first stage.
@@ -138,10 +183,19 @@ impl Status {
         lock(&self.reloading).plan = Some((Arc::clone(plan), clock::now()));
     }
 
+    /// Notes that something went wrong so often.
+    pub fn trouble(&self, trouble: Trouble, what: What<'_>, count: u64) {
+        lock(&self.history).note(trouble, what, count, clock::now());
+    }
+
     /// Why the worker does not do yet what it is there for; `None`: it does.
     pub fn not_ready(&self) -> Option<String> {
         if !self.answered.load(Ordering::Acquire) {
             return Some("the groups have not answered yet".to_owned());
+        }
+        let plan = lock(&self.reloading).plan.clone();
+        if plan.is_some_and(|(plan, _)| plan.rules.is_empty()) {
+            return Some("no rule is in use".to_owned());
         }
         match lock(&self.correlating).recovering {
             0 => None,
@@ -216,7 +270,7 @@ impl Status {
 
 /// How far behind a worker may be that has caught up: each stage looks at its ends once in
 /// `interval`, and has little to do until it has reached them.
-fn close(interval: Duration) -> Duration {
+pub fn close(interval: Duration) -> Duration {
     5 * interval + Duration::from_secs(1)
 }
 

@@ -3,6 +3,7 @@
 
 mod prepare;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -14,8 +15,9 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::disk::rule_set::{self, RuleSet};
 use super::disk::table_files::TableFiles;
+use super::history::{self, History};
 use super::http::Server;
-use super::kafka::client::{Health, START_PATIENCE, lock};
+use super::kafka::client::{self, Health, START_PATIENCE, lock};
 use super::kafka::identity::Identity;
 use super::kafka::sink::Sink;
 use super::kafka::topics;
@@ -24,7 +26,7 @@ use super::pool::Pool;
 use super::reload::{Ask, Plans, Reloader};
 use super::stage::{Basis, Ready};
 use super::status::Status;
-use super::{correlate, detect};
+use super::{clock, correlate, detect};
 use crate::config::{Config, Delivery, OnBrokenRules};
 
 /// How long the stages may take to end once they are asked to.
@@ -125,7 +127,7 @@ pub fn run_until<S: Future<Output = &'static str>>(
     let health = Health::of(config);
     let status = Arc::new(Status::default());
     if let Some(http) = &config.http {
-        let server = Server::bind(http, &config.app, &health, &status)?;
+        let server = Server::bind(http, config, &health, &status)?;
         runtime.spawn(server.serve());
     }
     let starting = {
@@ -183,6 +185,8 @@ fn start(
         prepare::check_properties(config, health, &existing, matches, &set)?;
     }
     let (store, id) = prepare::state(config, health)?;
+    let history = History::open(Path::new(&config.state_dir), clock::now());
+    lock(&status.history).follow(history);
     let config = &prepare::member(config, &id);
     tracing::info!(
         app = config.app,
@@ -311,6 +315,7 @@ async fn supervise(
     let mut asked = false;
     let mut ticks = tokio::time::interval(config.status_interval);
     ticks.tick().await;
+    let mut seconds = tokio::time::interval(Duration::from_secs(1));
     let (mut waiting, mut running) = (2, 2);
     let mut outcome = Ok(());
     let mut deadline = None;
@@ -346,6 +351,7 @@ async fn supervise(
                 deadline.get_or_insert_with(|| tokio::time::Instant::now() + STOP_TIMEOUT);
             }
             _ = ticks.tick() => started.status.log(config, started.delivery),
+            _ = seconds.tick() => keep_history(&started.status, health),
             () = patience => {
                 if outcome.is_ok() {
                     outcome = Err(anyhow!(
@@ -359,5 +365,19 @@ async fn supervise(
         }
     }
     started.status.log(config, started.delivery);
+    keep_history(&started.status, health);
     outcome
+}
+
+/// Notes that the worker runs, and writes what has come to the history of troubles.
+fn keep_history(status: &Status, health: &Health) {
+    let written = {
+        let mut history = lock(&status.history);
+        history.tick(health.is_up(), clock::now());
+        history.take_written()
+    };
+    if let Some(Err(error)) = written.map(history::write) {
+        let error = client::chain(&error);
+        tracing::debug!(error, "the history of troubles could not be written");
+    }
 }

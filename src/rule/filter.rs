@@ -55,6 +55,13 @@ enum Verdict {
 }
 
 impl Verdict {
+    fn of(holds: bool) -> Verdict {
+        match holds {
+            true => Verdict::Holds,
+            false => Verdict::Fails,
+        }
+    }
+
     fn turned(self) -> Verdict {
         match self {
             Verdict::Holds => Verdict::Fails,
@@ -73,6 +80,12 @@ pub struct Test {
     pub negated: bool,
     /// What the value is held against.
     pub check: Check,
+}
+
+impl Test {
+    fn holds(&self, value: Option<&Value<'_>>, look: &Look) -> bool {
+        self.check.holds(value, &look.omitted) != self.negated
+    }
 }
 
 impl Expression {
@@ -126,9 +139,7 @@ impl Expression {
             Expression::And(parts) => parts.iter().all(|part| part.holds(get, look)),
             Expression::Or(parts) => parts.iter().any(|part| part.holds(get, look)),
             Expression::Not(inner) => !inner.holds(get, look),
-            Expression::Test(test) => {
-                test.check.holds(get(test.attribute), &look.omitted) != test.negated
-            }
+            Expression::Test(test) => test.holds(get(test.attribute), look),
             Expression::Computed(test) => test.holds(&Source {
                 get: &|id| get(id),
                 look,
@@ -136,8 +147,8 @@ impl Expression {
         }
     }
 
-    /// What is certain of it for all events with this value of one attribute.
-    fn verdict(&self, known: (AttributeId, Option<&Value<'_>>), look: &Look) -> Verdict {
+    /// What is certain of it for all events with these values of some attributes.
+    fn verdict(&self, known: &[(AttributeId, Option<&Value<'_>>)], look: &Look) -> Verdict {
         let all = |parts: &[Expression], decides: Verdict| {
             let mut all = decides.turned();
             for part in parts {
@@ -153,13 +164,14 @@ impl Expression {
             Expression::And(parts) => all(parts, Verdict::Fails),
             Expression::Or(parts) => all(parts, Verdict::Holds),
             Expression::Not(inner) => inner.verdict(known, look).turned(),
-            Expression::Test(test) if test.attribute == known.0 => {
-                match test.check.holds(known.1, &look.omitted) != test.negated {
-                    true => Verdict::Holds,
-                    false => Verdict::Fails,
+            Expression::Test(test) => {
+                let mut known = known.iter();
+                match known.find(|(attribute, _)| *attribute == test.attribute) {
+                    Some((_, value)) => Verdict::of(test.holds(*value, look)),
+                    None => Verdict::Open,
                 }
             }
-            Expression::Test(_) | Expression::Computed(_) => Verdict::Open,
+            Expression::Computed(_) => Verdict::Open,
         }
     }
 
@@ -236,8 +248,13 @@ impl Filter {
 
     /// Whether it may hold for an event of which only this attribute is known.
     pub fn may_pass(&self, attribute: AttributeId, value: Option<&Value<'_>>) -> bool {
+        self.may_pass_all(&[(attribute, value)])
+    }
+
+    /// The same where several are known.
+    pub fn may_pass_all(&self, known: &[(AttributeId, Option<&Value<'_>>)]) -> bool {
         let look = Look::default();
-        let verdict = self.expression.verdict((attribute, value), &look);
+        let verdict = self.expression.verdict(known, &look);
         // What was not looked at may say otherwise.
         verdict != Verdict::Fails || look.omitted.any()
     }

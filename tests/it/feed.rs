@@ -15,6 +15,7 @@ use watchfire::matches::{Input, Match, MatchedRecord, Message, PatternMatch, Sec
 use watchfire::plan::{Catalogue, Limits, Plan, Settings, Source};
 use watchfire::record::{Hash, Position};
 use watchfire::rule;
+use watchfire::stopwatch::Stopwatch;
 
 /// The source topic.
 pub const TOPIC: &str = "activity";
@@ -137,7 +138,7 @@ impl Feed {
         while !work.is_done() {
             let reads = work.wants(&mut self.state, SliceLimit::NONE);
             match reads.is_empty() {
-                true => said.extend(work.fold(&mut self.state)),
+                true => said.extend(work.fold(&mut self.state, &mut Stopwatch::default())),
                 false => reads.iter().for_each(|read| self.load(read)),
             }
         }

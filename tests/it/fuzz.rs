@@ -27,6 +27,7 @@ use watchfire::rule::formula::Reads;
 use watchfire::rule::lists::{List, Lists};
 use watchfire::rule::operators::OPERATORS;
 use watchfire::rule::{self, Filter, Having, print};
+use watchfire::stopwatch::Stopwatch;
 use watchfire::time::TIME_MAX;
 
 /// 2026-03-01T09:00:00Z.
@@ -510,7 +511,7 @@ fn fold(state: &mut State, run: Run) {
     let mut work = Slices::new(run, None);
     while !work.is_done() {
         while !work.wants(state, SliceLimit::NONE).is_empty() {}
-        work.fold(state);
+        work.fold(state, &mut Stopwatch::default());
     }
 }
 

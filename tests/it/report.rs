@@ -1,6 +1,6 @@
 //! Opens the page of a backtest from disk in a real browser, and uses it as a person does.
 
-mod browser;
+pub mod browser;
 mod sample;
 
 use std::path::PathBuf;

@@ -9,6 +9,7 @@ mod http;
 pub mod log;
 mod members;
 pub mod offsets;
+mod page;
 pub mod process;
 mod reload;
 mod replaced;

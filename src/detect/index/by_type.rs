@@ -4,9 +4,11 @@
 use std::sync::Arc;
 
 use super::clues::{Clues, Hits};
+use crate::detect::kinds::{Kinds, OfType};
 use crate::event::{AttributeId, Value};
 use crate::rule::Filter;
 use crate::spread::place_of;
+use crate::time::Millis;
 
 /// How many event types are remembered with the filters that may hold for them.
 const REMEMBERED: usize = 512;
@@ -25,13 +27,32 @@ pub struct ByType {
     remembered: Vec<Option<Remembered>>,
     /// What may hold for an event without a type.
     untyped: Vec<u32>,
+    untyped_came: OfType,
+    /// What came of event types that are no longer remembered.
+    forgotten: Kinds,
     hits: Hits,
+}
+
+/// What is noted of an event besides its type.
+#[derive(Clone, Copy)]
+pub struct Noted<'e> {
+    /// Azure's category.
+    pub category: Option<&'e str>,
+    /// When it happened.
+    pub time: Millis,
 }
 
 #[derive(Clone)]
 struct Remembered {
     event_type: String,
     numbers: Vec<u32>,
+    came: OfType,
+}
+
+impl Remembered {
+    fn take_into(&mut self, kinds: &mut Kinds) {
+        self.came.take_into(Some(&self.event_type), kinds);
+    }
 }
 
 impl ByType {
@@ -49,6 +70,8 @@ impl ByType {
             open: open.into(),
             remembered: std::iter::repeat_with(|| None).take(REMEMBERED).collect(),
             untyped: Vec::new(),
+            untyped_came: OfType::default(),
+            forgotten: Kinds::default(),
             hits: Hits::of(filters),
         };
         by_type.untyped = by_type.find(None).to_vec();
@@ -56,11 +79,18 @@ impl ByType {
     }
 
     /// The filters that may hold for an event of this type, in order.
-    pub fn candidates(&mut self, event_type: Option<&Value<'_>>) -> &[u32] {
+    pub fn candidates(&mut self, event_type: Option<&Value<'_>>, noted: Noted<'_>) -> &[u32] {
+        let Noted { category, time } = noted;
         let name = match event_type {
-            None => return &self.untyped,
+            None => {
+                self.untyped_came.note(category, time);
+                return &self.untyped;
+            }
             Some(Value::Text(name)) if name.len() <= REMEMBERED_BYTES => name,
-            Some(_) => return self.find(event_type),
+            Some(_) => {
+                self.forgotten.others += 1;
+                return self.find(event_type);
+            }
         };
         let place = place_of(name.as_bytes(), REMEMBERED);
         let is_known = |known: &Option<Remembered>| {
@@ -72,13 +102,28 @@ impl ByType {
             let new = Remembered {
                 event_type: name.to_string(),
                 numbers: self.find(event_type).to_vec(),
+                came: OfType::default(),
             };
-            self.remembered
-                .get_mut(place)
-                .map(|known| known.insert(new));
+            let place = self.remembered.get_mut(place);
+            if let Some(mut before) = place.and_then(|known| known.replace(new)) {
+                before.take_into(&mut self.forgotten);
+            }
         }
-        let known = self.remembered.get(place).and_then(Option::as_ref);
-        known.map_or(&[], |known| &known.numbers)
+        let known = self.remembered.get_mut(place).and_then(Option::as_mut);
+        known.map_or(&[], |known| {
+            known.came.note(category, time);
+            &known.numbers
+        })
+    }
+
+    /// What came since that was last taken.
+    pub fn take_kinds(&mut self) -> Kinds {
+        let mut kinds = std::mem::take(&mut self.forgotten);
+        self.untyped_came.take_into(None, &mut kinds);
+        for known in self.remembered.iter_mut().flatten() {
+            known.take_into(&mut kinds);
+        }
+        kinds
     }
 
     fn find(&mut self, event_type: Option<&Value<'_>>) -> &[u32] {

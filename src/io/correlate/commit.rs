@@ -10,12 +10,14 @@ use super::folding::Folding;
 use super::writer::Batch;
 use super::{CorrelateStage, note_of};
 use crate::fold::partition::{CommitPoint, Keep, Limit};
-use crate::incident::Incident;
+use crate::incident::{Incident, Status};
 use crate::io::kafka::client::lock;
 use crate::io::kafka::group::{Group, Membership};
 use crate::io::kafka::sink::Progress;
 use crate::io::kafka::topics::Names;
-use crate::io::status::Said;
+use crate::io::status::{Correlating, Said};
+use crate::io::{clock, latest};
+use crate::time::Millis;
 
 /// The states are kept so often: what was folded since is folded again after a crash.
 const KEEP_INTERVAL: Duration = Duration::from_secs(5);
@@ -58,7 +60,7 @@ impl CorrelateStage {
             let publishes_tests = self.config.incidents.test;
             let is_published = |incident: &Incident| publishes_tests || !incident.test;
             batch.publications.retain(is_published);
-            self.saying = said(batch.publications.iter());
+            self.saying = Saying::of(&batch.publications);
             self.commits.begin(batch)?;
         } else {
             self.report();
@@ -131,9 +133,9 @@ impl CorrelateStage {
         {
             let mut correlating = lock(&self.status.correlating);
             correlating.commits += 1;
-            for (of, count) in std::mem::take(&mut self.saying) {
-                *correlating.said.entry(of).or_default() += count;
-            }
+            let took = self.commits.begun.elapsed().as_secs_f64();
+            correlating.committing.add(took);
+            std::mem::take(&mut self.saying).said(&mut correlating, clock::now());
             for (of, count) in std::mem::take(&mut self.testing) {
                 *correlating.tested.entry(of).or_default() += count;
             }
@@ -161,4 +163,38 @@ fn said<'i>(publications: impl Iterator<Item = &'i Incident>) -> Said {
         *said.entry(of).or_default() += 1;
     }
     said
+}
+
+/// What a commit says, for who looks on.
+#[derive(Default)]
+pub struct Saying {
+    counts: Said,
+    /// The last events of those incidents of which it says that they are there.
+    opened: Vec<Millis>,
+    latest: Vec<Incident>,
+}
+
+impl Saying {
+    fn of(publications: &[Incident]) -> Saying {
+        let opened = publications.iter();
+        let opened = opened.filter(|incident| incident.status == Status::Open);
+        Saying {
+            counts: said(publications.iter()),
+            opened: opened.map(|incident| incident.last_seen).collect(),
+            latest: latest::last_of(publications),
+        }
+    }
+
+    /// It was said at this time.
+    fn said(self, correlating: &mut Correlating, now: Millis) {
+        for (of, count) in self.counts {
+            correlating.said_at.insert(Arc::clone(&of.0), now);
+            *correlating.said.entry(of).or_default() += count;
+        }
+        for last_seen in self.opened {
+            let seconds = (now - last_seen) as f64 / 1000.0;
+            correlating.latency.add(seconds);
+        }
+        correlating.latest.add(self.latest, now);
+    }
 }

@@ -52,7 +52,7 @@ impl CorrelateStage {
             Err(why) => bail!(self.explain(place, found, why)),
         };
         let Opened {
-            partition,
+            mut partition,
             drop_rows,
             remarks,
         } = opened;
@@ -62,6 +62,7 @@ impl CorrelateStage {
         if drop_rows {
             self.store.drop_partition(number)?;
         }
+        partition.time_by(clock::nanos());
         let (from, until) = (partition.next(), partition.commit().offset);
         tracing::debug!(topic, partition = number, from, until, "partition opened");
         Ok(Folding {

@@ -53,6 +53,16 @@ impl CorrelateStage {
         }
     }
 
+    /// Tells the status how long rules took.
+    fn report_times(&mut self) {
+        let foldings = self.folding.values_mut();
+        let times = foldings.flat_map(|folding| folding.partition.times());
+        let mut correlating = lock(&self.status.correlating);
+        for (fingerprint, nanos) in times {
+            *correlating.times.entry(fingerprint).or_default() += nanos;
+        }
+    }
+
     /// Tells the status how far everything has come.
     pub(super) fn report(&mut self) {
         self.look_at_others();
@@ -63,6 +73,7 @@ impl CorrelateStage {
                 *excepted.entry(rule).or_default() += count;
             }
         }
+        self.report_times();
         let partitions = self.folding.values().map(|folding| &folding.partition);
         let recovering = partitions.clone().filter(|partition| !partition.is_live());
         let left = recovering.clone().map(Partition::left).sum();
@@ -76,6 +87,10 @@ impl CorrelateStage {
             *correlating.excepted.entry(rule).or_default() += count;
         }
         correlating.recovering = recovering;
+        correlating.rebuilding = self
+            .recovery
+            .as_ref()
+            .map(|recovery| (left, recovery.total));
         correlating.watermark = least.and_then(Partition::watermark);
         correlating.held_back_by = least
             .and_then(Partition::held_back_by)

@@ -8,6 +8,7 @@ use anyhow::Result;
 
 use super::refused::{self, Share};
 use super::{DetectStage, Reading, note_of};
+use crate::detect::watched::Watched;
 use crate::detect::{Counts, DeadLetter, Output};
 use crate::io::beside::Beside;
 use crate::io::clock;
@@ -15,6 +16,7 @@ use crate::io::kafka::client::lock;
 use crate::io::kafka::group::{Committed, Group, Membership};
 use crate::io::kafka::sink::{Ended, Message, Progress, Sink};
 use crate::io::stage::commits::Commits;
+use crate::plan::Plan;
 
 /// What is committed at once.
 pub struct Batch {
@@ -28,6 +30,13 @@ pub struct Batch {
 #[derive(Default)]
 pub struct OnItsWay {
     counts: Counts,
+    watched: Watched,
+    /// With which it was detected.
+    plan: Option<Arc<Plan>>,
+    /// When the commit began.
+    begun: Option<Instant>,
+    /// The id by which the group knew us.
+    member: Option<String>,
     refused: BTreeMap<&'static str, Share>,
     /// How much was still to be read when it began.
     lag: i64,
@@ -58,12 +67,18 @@ impl DetectStage {
             messages,
             dead_letters,
             counts,
+            watched,
         } = self.detector.take();
         self.commits.put_off();
         self.commits.moved = false;
         let progress = self.progress();
+        let membership = Membership::of(group);
         self.on_its_way = OnItsWay {
             counts,
+            watched,
+            plan: Some(Arc::clone(&self.plans.in_use.plan)),
+            begun: Some(clock::instant()),
+            member: membership.id().map(str::to_owned),
             refused: refused::by_reason(&dead_letters),
             lag: self.lag(),
             looked: self.looked,
@@ -72,7 +87,7 @@ impl DetectStage {
             progress: progress.clone(),
         };
         let batch = Batch {
-            membership: Membership::of(group),
+            membership,
             messages: self.messages(messages, dead_letters),
             progress,
         };
@@ -163,6 +178,11 @@ impl DetectStage {
         detecting.partitions = self.readings.len();
         detecting.lag = Some(committed.lag);
         detecting.counts.add(&committed.counts);
+        detecting.watch(committed.plan.as_deref(), &committed.watched);
+        if let Some(begun) = committed.begun {
+            detecting.committing.add(begun.elapsed().as_secs_f64());
+            detecting.member.clone_from(&committed.member);
+        }
         detecting.perhaps_again += committed.perhaps_again;
         if let (0, Some(looked)) = (committed.lag, committed.looked) {
             lock(&self.status.behind).detected(looked, clock::instant());

@@ -10,6 +10,7 @@ use super::{Ask, DetectStage, stage};
 use crate::bookmark::{Judgement, KnownBy, LogNow, Sign, There, judge};
 use crate::config::OnReplacedSource;
 use crate::detect::read_to::is_of_before;
+use crate::io::history::{Trouble, What};
 use crate::io::kafka::client::{PAUSE, lock};
 use crate::io::kafka::group::{Group, Partition, list_of};
 use crate::io::kafka::known_again::{self, AsRead};
@@ -56,6 +57,13 @@ impl DetectStage {
             return Ok(logs);
         }
         lock(&self.status.detecting).replaced += replaced.len() as u64;
+        let first = stop_words(&replaced);
+        let what = What {
+            about: "",
+            first: &first,
+        };
+        let count = replaced.len() as u64;
+        self.status.trouble(Trouble::SourceReplaced, what, count);
         match self.config.on_replaced_source {
             OnReplacedSource::Stop => bail!("{}", stop_words(&replaced)),
             OnReplacedSource::Restart => self.begin_epochs(group, &replaced)?,

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::DetectStage;
 use crate::detect::{DeadLetter, SourcePartition};
 use crate::io::clock;
+use crate::io::history::{Trouble, What};
 use crate::io::kafka::client::lock;
 
 /// Between two lines of the same reason.
@@ -74,12 +75,31 @@ impl Refused {
 }
 
 impl DetectStage {
+    fn note_refused(&self, reason: &str, share: &Share) {
+        let Share {
+            offset,
+            index,
+            explanation,
+            ..
+        } = share;
+        let topic = self.sources().get(share.source.source as usize);
+        let topic = topic.map_or("", |source| &source.topic);
+        let partition = share.source.partition;
+        let first = format!("{topic}/{partition} offset {offset} record {index}: {explanation}");
+        let what = What {
+            about: reason,
+            first: &first,
+        };
+        self.status.trouble(Trouble::Refused, what, share.records);
+    }
+
     /// Counts refused records whose dead letters are written, and says it of those that were not
     /// said lately.
     pub(super) fn say_refused(&mut self, shares: &BTreeMap<&'static str, Share>) {
         for (reason, share) in shares {
             let dead_letters = &mut lock(&self.status.detecting).dead_letters;
             *dead_letters.entry(reason).or_default() += share.records;
+            self.note_refused(reason, share);
             let Some(records) = self.refused.take(reason, share.records, clock::instant()) else {
                 continue;
             };

@@ -13,6 +13,7 @@ use watchfire::io::disk::store::{Budget, Owner, Store};
 use watchfire::matches;
 use watchfire::matches::LogMessage;
 use watchfire::plan::Plan;
+use watchfire::stopwatch::Stopwatch;
 
 use super::activity::{self, Log, MATCHES_PARTITIONS};
 use super::{Figures, number};
@@ -85,7 +86,7 @@ impl Folding {
             let start = Instant::now();
             load(&self.store, partition, state, &mut work);
             let loaded = Instant::now();
-            work.fold(state);
+            work.fold(state, &mut Stopwatch::default());
             phases.load += loaded - start;
             phases.fold += loaded.elapsed();
         }

@@ -29,7 +29,7 @@ const FLAGS: [&str; 9] = [
     "--disable-background-networking",
     "--disable-component-update",
     "--no-first-run",
-    "--host-resolver-rules=MAP * ~NOTFOUND",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 ];
 
 /// One page in a browser of its own.
@@ -103,7 +103,11 @@ impl Browser {
 
     /// Opens a file, with what follows its name in the address.
     pub fn visit(&mut self, file: &Path, rest: &str) {
-        let url = format!("file://{}{rest}", file.display());
+        self.visit_address(&format!("file://{}{rest}", file.display()));
+    }
+
+    /// Opens an address.
+    pub fn visit_address(&mut self, url: &str) {
         self.call("Page.navigate", json!({"url": url}));
         self.wait_for("Page.loadEventFired");
     }
@@ -143,6 +147,13 @@ impl Browser {
 
     fn settle(&mut self) {
         self.value("new Promise((done) => setTimeout(() => requestAnimationFrame(done)))");
+    }
+
+    /// Writes what is seen as PNG.
+    pub fn picture(&mut self, file: &Path) {
+        let taken = self.call("Page.captureScreenshot", json!({"format": "png"}));
+        let data = taken["data"].as_str().unwrap();
+        std::fs::write(file, openssl::base64::decode_block(data).unwrap()).unwrap();
     }
 
     /// What the browser complained of, and every address besides the page that it asked for.

@@ -42,6 +42,10 @@ fn collect(root: &Path, folder: &Path, files: &mut Files) {
         } else if let Ok(text) = fs::read_to_string(&path) {
             let relative = path.strip_prefix(root).unwrap();
             files.insert(relative.to_str().unwrap().to_owned(), text);
+        } else if name.ends_with(".png") {
+            // A picture is a file that a text may link to.
+            let relative = path.strip_prefix(root).unwrap();
+            files.insert(relative.to_str().unwrap().to_owned(), String::new());
         }
     }
 }

@@ -8,16 +8,16 @@ use super::process::Worker;
 use super::setup::{Setup, Traffic};
 use crate::kafka::{bootstrap, until};
 
-const TOKEN: &str = "let-me-in";
+pub const TOKEN: &str = "let-me-in";
 
 /// A port that nobody listens at.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap().port()
 }
 
 /// What the worker answers: its status, and all of it.
-fn get(port: u16, path: &str, token: Option<&str>) -> Option<(u16, String)> {
+pub fn get(port: u16, path: &str, token: Option<&str>) -> Option<(u16, String)> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
     stream
         .set_read_timeout(Some(Duration::from_secs(60)))

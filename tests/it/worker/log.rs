@@ -12,6 +12,7 @@ use watchfire::matches;
 use watchfire::matches::LogMessage;
 use watchfire::plan::{Catalogue, Plan};
 use watchfire::record::Position;
+use watchfire::stopwatch::Stopwatch;
 
 use crate::kafka::Message;
 use crate::world;
@@ -155,7 +156,7 @@ pub fn fold(state: &mut State, run: Run, disk: &BTreeMap<Vec<u8>, Vec<u8>>) -> V
     let mut said = Vec::new();
     while !work.is_done() {
         load(state, &mut work, disk);
-        said.extend(work.fold(state));
+        said.extend(work.fold(state, &mut Stopwatch::default()));
     }
     said
 }

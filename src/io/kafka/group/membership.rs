@@ -25,6 +25,11 @@ impl Membership {
         }
     }
 
+    /// The id by which the group knew us.
+    pub fn id(&self) -> Option<&str> {
+        self.id.as_deref()
+    }
+
     /// Whether the brokers may have given our partitions to others.
     pub fn is_lost(&self) -> bool {
         self.id.is_none() || self.group.consumer.assignment_lost()
