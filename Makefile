@@ -44,6 +44,7 @@ demo: setup
 test:
 	@scripts/setup.sh build test
 	@scripts/kafka.sh
+	@scripts/registry.sh
 	@scripts/reader.sh
 	@echo "==> Running the tests; the first build takes some minutes"
 	cargo test --locked --features canary

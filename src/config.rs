@@ -8,6 +8,7 @@ pub mod http;
 pub mod kafka;
 pub mod keys;
 pub mod login;
+pub mod registry;
 pub mod schema;
 mod secret;
 pub mod shown;
@@ -21,13 +22,14 @@ use std::time::Duration;
 pub use http::Http;
 pub use kafka::{Kafka, near_property};
 pub use login::Login;
+pub use registry::Registry;
 pub use secret::{ReadSecret, Secret, holds_key, looks_secret};
 pub use written::{Delivery, OnBrokenRules, OnReplacedSource, RuleTests, Size, Start, Written};
 
 use crate::decode;
 use crate::detect::prefilter::Validate;
 use crate::encode::Encoding;
-use crate::encode::message::Publishing;
+use crate::encode::message::{Framing, Publishing};
 use crate::plan::Settings;
 use crate::time::Second;
 use written::Time;
@@ -99,6 +101,10 @@ pub struct Config {
     pub kafka: Kafka,
     /// Where health and metrics are served, if they are.
     pub http: Option<Http>,
+    /// Where the schema of incidents is registered, if it is.
+    pub registry: Option<Registry>,
+    /// How readers of Avro find the schema: known once a registry was asked.
+    pub framing: Framing,
     /// Where tokens come from, if brokers are to have some.
     pub login: Option<Login>,
     /// What should be looked at, and does not prevent the start.
@@ -271,12 +277,19 @@ impl Config {
             read: input.read_secret,
         };
         let http = Http::build(&http, &mut problems);
+        let registry = registry::Sources {
+            written: &written.registry,
+            environment: input.environment,
+            read: input.read_secret,
+        };
+        let registry = Registry::build(&registry, &mut problems);
         let login = Login::build(&sources, &mut kafka, &mut problems);
         kafka.suit_event_hubs();
         warnings.extend(kafka.unused_tls());
         let mut config = Config::from_written(written, kafka, warnings, input.memory_limit);
         config.http = http;
         config.login = login;
+        config.registry = registry;
         config.check(&mut problems);
         config.check_limits(&mut problems);
         if problems.is_empty() {
@@ -351,6 +364,8 @@ impl Config {
             kafka,
             http: None,
             login: None,
+            registry: None,
+            framing: Framing::SingleObject,
             warnings,
         }
     }
@@ -378,6 +393,11 @@ impl Config {
             !paths.into_iter().any(|path| looks_secret(path)),
             "rules, attributes, tables, state_dir: one holds a connection string; set \
              EVENTHUBS_CONNECTION_STRING",
+        );
+        require(
+            self.registry.is_none() || self.incidents.encoding == Encoding::Avro,
+            "registry.url: JSON and OCSF need no registry; it goes with incidents.encoding = \
+             \"avro\"",
         );
         let settings = self.settings;
         require(settings.lateness >= settings.patience, LATENESS);
@@ -443,6 +463,7 @@ impl Config {
         } = self.incidents;
         Publishing {
             encoding,
+            framing: self.framing.clone(),
             cloudevents_of: cloudevents.then(|| self.app.clone()),
             bytes_max: self.message_bytes_max,
         }

@@ -33,7 +33,15 @@ fn unknown_key(name: &str) -> String {
             None => format!("the key {name} does not stand here, but above all sections"),
         };
     }
-    let sections = ["limits", "state", "http", "incidents", "login", "kafka"];
+    let sections = [
+        "limits",
+        "state",
+        "http",
+        "incidents",
+        "registry",
+        "login",
+        "kafka",
+    ];
     let is_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
     match nearest(
         name,

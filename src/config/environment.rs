@@ -19,6 +19,12 @@ pub const CLIENT_SECRET: &str = "WATCHFIRE_LOGIN_CLIENT_SECRET";
 /// The variable with the token that clients of our HTTP server must have.
 pub const HTTP_TOKEN: &str = "WATCHFIRE_HTTP_TOKEN";
 
+/// The variable with the password for the schema registry.
+pub const REGISTRY_PASSWORD: &str = "WATCHFIRE_REGISTRY_PASSWORD";
+
+/// The variable with the token for the schema registry.
+pub const REGISTRY_TOKEN: &str = "WATCHFIRE_REGISTRY_TOKEN";
+
 /// Before the name of each of our variables.
 const PREFIX: &str = "WATCHFIRE_";
 
@@ -26,9 +32,11 @@ const PREFIX: &str = "WATCHFIRE_";
 pub const KAFKA_PREFIX: &str = "WATCHFIRE_KAFKA_";
 
 /// Variables that are no keys of the configuration.
-const OTHERS: [&str; 6] = [
+const OTHERS: [&str; 8] = [
     CLIENT_SECRET,
     HTTP_TOKEN,
+    REGISTRY_PASSWORD,
+    REGISTRY_TOKEN,
     "WATCHFIRE_COMMIT",
     "WATCHFIRE_CONFIG",
     "WATCHFIRE_CORPUS",

@@ -76,7 +76,7 @@ use Usual::{Absent, Is, Memory};
 
 /// Every key, in the order of the documentation. In the environment `a.b_c` is
 /// `WATCHFIRE_A_B_C`; properties of `[kafka]` come besides.
-pub const KEYS: [Key; 48] = [
+pub const KEYS: [Key; 58] = [
     key(
         "app",
         Text,
@@ -316,6 +316,66 @@ pub const KEYS: [Key; 48] = [
         Text,
         Absent("none"),
         "The file of the token that clients must have, but on this machine and for health.",
+    ),
+    key(
+        "registry.url",
+        Text,
+        Absent("none is used"),
+        "Where the schema registry is with which incidents in Avro are written.",
+    ),
+    key(
+        "registry.kind",
+        OneOf(&["confluent", "azure"]),
+        Is("confluent"),
+        "What it speaks: the API of Confluent's registry, or that of Azure's.",
+    ),
+    key(
+        "registry.group",
+        Text,
+        Absent("none"),
+        "The schema group, of Azure's.",
+    ),
+    key(
+        "registry.register",
+        Bool,
+        Is("true"),
+        "Whether a schema that it does not have is registered; false: then nothing starts.",
+    ),
+    key(
+        "registry.username",
+        Text,
+        Absent("none"),
+        "The name to log in with.",
+    ),
+    key(
+        "registry.password_file",
+        Text,
+        Absent("none"),
+        "The file of its password.",
+    ),
+    key(
+        "registry.token_file",
+        Text,
+        Absent("none"),
+        "The file of a token to log in with; without, Azure's gets one of Entra ID.",
+    ),
+    key(
+        "registry.ca_file",
+        Text,
+        Absent("those of the system"),
+        "Certificates that are trusted where the registry is.",
+    ),
+    key(
+        "registry.certificate_file",
+        Text,
+        Absent("none"),
+        "The file of our certificate, where the registry asks for one.",
+    ),
+    key(
+        "registry.key_file",
+        Text,
+        Absent("none"),
+        "The file of its key (PKCS #8).",
     ),
     key(
         "login.method",

@@ -78,6 +78,9 @@ pub struct Written {
     /// `[http]`
     #[serde(default)]
     pub http: WrittenHttp,
+    /// `[registry]`
+    #[serde(default)]
+    pub registry: WrittenRegistry,
     /// `[login]`
     #[serde(default)]
     pub login: WrittenLogin,
@@ -183,6 +186,59 @@ impl WrittenHttp {
             token_file: self.token_file.or(under.token_file),
         }
     }
+}
+
+/// The section `[registry]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WrittenRegistry {
+    /// [`super::Registry::url`]
+    pub url: Option<String>,
+    /// [`super::Registry::kind`]
+    pub kind: Option<RegistryKind>,
+    /// The group of [`super::registry::Kind::Azure`]
+    pub group: Option<String>,
+    /// [`super::Registry::register`]
+    pub register: Option<bool>,
+    /// The name of [`super::registry::RegistryLogin::Basic`]
+    pub username: Option<String>,
+    /// The file of its password
+    pub password_file: Option<String>,
+    /// The file of [`super::registry::RegistryLogin::Bearer`]
+    pub token_file: Option<String>,
+    /// [`super::Registry::ca_file`]
+    pub ca_file: Option<String>,
+    /// The first of [`super::Registry::certificate`]
+    pub certificate_file: Option<String>,
+    /// The second of [`super::Registry::certificate`]
+    pub key_file: Option<String>,
+}
+
+impl WrittenRegistry {
+    fn over(self, under: WrittenRegistry) -> WrittenRegistry {
+        WrittenRegistry {
+            url: self.url.or(under.url),
+            kind: self.kind.or(under.kind),
+            group: self.group.or(under.group),
+            register: self.register.or(under.register),
+            username: self.username.or(under.username),
+            password_file: self.password_file.or(under.password_file),
+            token_file: self.token_file.or(under.token_file),
+            ca_file: self.ca_file.or(under.ca_file),
+            certificate_file: self.certificate_file.or(under.certificate_file),
+            key_file: self.key_file.or(under.key_file),
+        }
+    }
+}
+
+/// What a schema registry speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RegistryKind {
+    /// As Confluent's.
+    Confluent,
+    /// As Azure's.
+    Azure,
 }
 
 /// The section `[login]`.
@@ -405,7 +461,10 @@ impl Written {
             "sources" | "rules" | "attributes" | "tables" => {
                 toml::Value::Array(value.split(',').map(|item| item.trim().into()).collect())
             }
-            "static_membership" | "incidents.cloudevents" | "incidents.test" => value
+            "static_membership"
+            | "incidents.cloudevents"
+            | "registry.register"
+            | "incidents.test" => value
                 .parse::<bool>()
                 .map_or_else(|_| value.into(), toml::Value::from),
             _ => value
@@ -413,7 +472,9 @@ impl Written {
                 .map_or_else(|_| value.into(), toml::Value::from),
         };
         let is_text = matches!(key, "app" | "state_dir");
-        if is_text || key.starts_with("login.") || key.starts_with("http.") {
+        let sections = ["login.", "http.", "registry."];
+        let is_text = is_text || sections.iter().any(|section| key.starts_with(section));
+        if is_text && !typed.is_bool() {
             typed = value.into();
         }
         let mut table = toml::Table::new();
@@ -486,6 +547,7 @@ impl Written {
                 write_buffer: self.state.write_buffer.or(under.state.write_buffer),
             },
             http: self.http.over(under.http),
+            registry: self.registry.over(under.registry),
             login: self.login.over(under.login),
             kafka,
         }

@@ -43,12 +43,34 @@ pub const SCHEMAS: [([u8; 8], &str); 4] = [
 /// The mark of single-object encoding.
 const MARK: [u8; 2] = [0xC3, 0x01];
 
+/// The mark of a datum behind the number of its schema.
+const NUMBERED: u8 = 0;
+
+/// What a datum alone begins with: the length of the incident's id.
+const BARE: u8 = 64;
+
 /// The bytes of `incident`, written with [`SCHEMA`].
 pub fn single_object(incident: &Incident) -> Vec<u8> {
     let mut out = Vec::with_capacity(1024);
     out.extend_from_slice(&MARK);
     let [.., (fingerprint, _)] = SCHEMAS;
     out.extend_from_slice(&fingerprint);
+    datum(&mut out, incident);
+    out
+}
+
+/// The same behind the number that the schema has in a registry, in the place of its fingerprint.
+pub fn numbered(incident: &Incident, id: u32) -> Vec<u8> {
+    let mut out = Vec::with_capacity(1024);
+    out.push(NUMBERED);
+    out.extend_from_slice(&id.to_be_bytes());
+    datum(&mut out, incident);
+    out
+}
+
+/// The same with nothing before it.
+pub fn bare(incident: &Incident) -> Vec<u8> {
+    let mut out = Vec::with_capacity(1024);
     datum(&mut out, incident);
     out
 }

@@ -1,14 +1,28 @@
 //! An incident as a message: its key, its headers and its bytes.
 
-use super::Encoding;
+use super::{Encoding, avro};
 use crate::incident::{Incident, Status};
 use crate::time::rfc3339;
+
+/// How readers of incidents in Avro find the schema that they were written with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Framing {
+    /// By its fingerprint before the datum: Avro single objects.
+    SingleObject,
+    /// By its number in a registry before the datum, as serializers of Confluent's write it: a
+    /// zero, then four bytes, the highest first.
+    Confluent(u32),
+    /// By its id in a registry in the header `content-type`, as serializers of Azure's write it.
+    Azure(String),
+}
 
 /// How incidents are published.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Publishing {
     /// How they are written.
     pub encoding: Encoding,
+    /// How the schema is found, of Avro.
+    pub framing: Framing,
     /// The application, if messages are to be CloudEvents.
     pub cloudevents_of: Option<String>,
     /// What a message may hold.
@@ -40,7 +54,7 @@ impl Publishing {
     /// The bytes of the incident, of which something is cut if they are too many.
     fn fitting(&self, incident: &mut Incident) -> Vec<u8> {
         incident.fit(self.bytes_max);
-        let mut value = self.encoding.encode(incident);
+        let mut value = self.encode(incident);
         // What is cut goes by the bytes in Avro; in text all of it takes more.
         while value.len() > self.bytes_max {
             let before = incident.bytes();
@@ -49,9 +63,28 @@ impl Publishing {
             if incident.bytes() == before {
                 break;
             }
-            value = self.encoding.encode(incident);
+            value = self.encode(incident);
         }
         value
+    }
+
+    fn encode(&self, incident: &Incident) -> Vec<u8> {
+        match (self.encoding, &self.framing) {
+            (Encoding::Avro, Framing::Confluent(id)) => avro::numbered(incident, *id),
+            (Encoding::Avro, Framing::Azure(_)) => avro::bare(incident),
+            (Encoding::Avro, Framing::SingleObject) | (Encoding::Json | Encoding::Ocsf, _) => {
+                self.encoding.encode(incident)
+            }
+        }
+    }
+
+    fn content_type(&self) -> String {
+        match &self.framing {
+            Framing::Azure(id) => format!("avro/binary+{id}"),
+            Framing::SingleObject | Framing::Confluent(_) => {
+                self.encoding.content_type().to_owned()
+            }
+        }
     }
 
     fn headers(&self, incident: &Incident) -> Vec<(&'static str, String)> {
@@ -70,8 +103,10 @@ impl Publishing {
                 ("ce_type", event_type(incident.status).to_owned()),
                 ("ce_subject", id.to_string()),
                 ("ce_time", rfc3339(incident.last_seen)),
-                ("content-type", self.encoding.content_type().to_owned()),
             ]);
+        }
+        if self.cloudevents_of.is_some() || matches!(self.framing, Framing::Azure(_)) {
+            headers.push(("content-type", self.content_type()));
         }
         headers
     }
@@ -90,12 +125,14 @@ fn event_type(status: Status) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::encode::read::IncidentReader;
     use crate::incident::AttributeValue;
     use crate::incident::tests::with_attributes;
 
     fn publishing(encoding: Encoding, bytes_max: usize) -> Publishing {
         Publishing {
             encoding,
+            framing: Framing::SingleObject,
             cloudevents_of: None,
             bytes_max,
         }
@@ -135,6 +172,34 @@ mod tests {
         ];
         let all = names(&publishing.message(incident));
         assert_eq!(all, [&routing[..], &ours].concat());
+    }
+
+    #[test]
+    fn a_registry_s_readers_find_the_schema() {
+        let incident = with_attributes(&[("user", AttributeValue::Text("a".to_owned()))]);
+        let single = publishing(Encoding::Avro, 900_000).message(incident.clone());
+        let reader = IncidentReader::new().unwrap();
+        let framed = |framing| {
+            let publishing = Publishing {
+                framing,
+                ..publishing(Encoding::Avro, 900_000)
+            };
+            let message = publishing.message(incident.clone());
+            assert_eq!(reader.read(&message.value).unwrap(), incident);
+            message
+        };
+        let datum = &single.value[10..];
+        let confluent = framed(Framing::Confluent(0x0102_0304));
+        assert_eq!(confluent.value, [&[0, 1, 2, 3, 4], datum].concat());
+        assert_eq!(confluent.headers, single.headers);
+        let azure = framed(Framing::Azure("5f3e".to_owned()));
+        assert_eq!(azure.value, datum);
+        let last = azure.headers.last().cloned();
+        assert_eq!(last, Some(("content-type", "avro/binary+5f3e".to_owned())));
+        for broken in [&[0, 0, 0][..], &[0, 0, 0, 0, 1, 64], &[64], &datum[..40]] {
+            assert!(reader.read(broken).is_err(), "{broken:?}");
+        }
+        assert!(reader.read(&[datum, &[0]].concat()).is_err());
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::time::Millis;
 /// Why bytes could not be read as an incident.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unreadable {
-    /// They do not begin with the mark of single-object encoding, and are no JSON object.
+    /// They begin with no mark of Avro's encodings, and are no JSON object.
     NotSingleObject,
     /// They were written with a schema that this program does not know, with this fingerprint.
     UnknownSchema([u8; 8]),
@@ -25,7 +25,8 @@ impl std::fmt::Display for Unreadable {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Unreadable::NotSingleObject => f.write_str(
-                "not an incident in Avro single-object encoding (C3 01 ..), nor in JSON",
+                "not an incident in Avro (single-object encoding, C3 01 .., or as a registry's \
+                 serializers write it), nor in JSON",
             ),
             Unreadable::UnknownSchema(fingerprint) => write!(
                 f,

@@ -386,7 +386,7 @@ impl Stage for CorrelateStage {
     fn undone(&mut self, why: &Undone) {
         why.log("messages folded since the last commit are folded again");
         lock(&self.status.correlating).recoveries += 1;
-        why.note(&self.status);
+        self.status.undone(why);
     }
 
     /// From what the store has.

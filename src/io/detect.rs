@@ -445,7 +445,7 @@ impl Stage for DetectStage {
         self.on_its_way = OnItsWay::default();
         why.log("messages read since the last commit are read again");
         lock(&self.status.detecting).recoveries += 1;
-        why.note(&self.status);
+        self.status.undone(why);
         self.noting.forget();
     }
 

@@ -40,6 +40,8 @@ pub mod history;
 
 pub mod latest;
 
+pub mod registry;
+
 pub mod roster;
 
 pub mod asked;

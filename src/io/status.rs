@@ -11,6 +11,7 @@ use super::histogram::Histogram;
 use super::history::{History, Trouble, What};
 use super::kafka::client::lock;
 use super::kafka::group::Partition;
+use super::kafka::sink::Undone;
 use super::latest::Latest;
 use crate::config::{Config, Delivery};
 use crate::detect::kinds::Kinds;
@@ -186,6 +187,17 @@ impl Status {
     /// Notes that something went wrong so often.
     pub fn trouble(&self, trouble: Trouble, what: What<'_>, count: u64) {
         lock(&self.history).note(trouble, what, count, clock::now());
+    }
+
+    /// Keeps that a commit did not come about, unless that is a part of moving partitions.
+    pub fn undone(&self, why: &Undone) {
+        match why {
+            Undone::Moving(_) => (),
+            Undone::Failed(first) => {
+                let what = What { about: "", first };
+                self.trouble(Trouble::DoneAgain, what, 1);
+            }
+        }
     }
 
     /// Why the worker does not do yet what it is there for; `None`: it does.

@@ -23,6 +23,7 @@ use super::kafka::sink::Sink;
 use super::kafka::topics;
 use super::noting::Noting;
 use super::pool::Pool;
+use super::registry;
 use super::reload::{Ask, Plans, Reloader};
 use super::stage::{Basis, Ready};
 use super::status::Status;
@@ -187,7 +188,9 @@ fn start(
     let (store, id) = prepare::state(config, health)?;
     let history = History::open(Path::new(&config.state_dir), clock::now());
     lock(&status.history).follow(history);
-    let config = &prepare::member(config, &id);
+    let mut config = prepare::member(config, &id);
+    config.framing = registry::framing(&config, health, Some(Path::new(&config.state_dir)))?;
+    let config = &config;
     tracing::info!(
         app = config.app,
         id,

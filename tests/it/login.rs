@@ -1,8 +1,8 @@
 //! Logging in: tokens of every kind of endpoint, connection strings and certificates, on a real
 //! Kafka with TLS.
 
-mod certificates;
-mod endpoint;
+pub mod certificates;
+pub mod endpoint;
 mod traffic;
 
 use std::path::Path;

@@ -42,6 +42,7 @@ mod proxy;
 mod reader;
 mod recorded;
 mod reference;
+mod registry;
 mod report;
 mod rng;
 mod scale;

@@ -13,6 +13,7 @@ use crate::incident::Incident;
 use crate::io::kafka::client::START_PATIENCE;
 use crate::io::kafka::producer::{self, Producer};
 use crate::io::kafka::topics::{self, Names};
+use crate::io::registry;
 
 /// Between two looks at what the brokers have taken.
 const PAUSE: Duration = Duration::from_millis(10);
@@ -74,7 +75,7 @@ fn try_to_publish<'i>(
     incidents: impl Iterator<Item = &'i Incident>,
 ) -> Result<()> {
     producer.context().begin();
-    let publishing = cluster.config.publishing();
+    let publishing = registry::resolved(&cluster.config, &cluster.health)?.publishing();
     for incident in incidents {
         let message = publishing.message(incident.clone());
         send(cluster, producer, topic, &message)?;

@@ -60,7 +60,7 @@ impl DetectStage {
         let first = stop_words(&replaced);
         let what = What {
             about: "",
-            first: &first,
+            first: first.lines().next().unwrap_or_default(),
         };
         let count = replaced.len() as u64;
         self.status.trouble(Trouble::SourceReplaced, what, count);

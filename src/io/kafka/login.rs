@@ -72,6 +72,11 @@ impl Token {
     }
 }
 
+/// A token, asked for once: for who needs one only now.
+pub fn once(login: &Login) -> Result<Token, Problem> {
+    ask::token(login)
+}
+
 impl Tokens {
     /// None is asked for yet.
     pub fn new(login: Login) -> Tokens {

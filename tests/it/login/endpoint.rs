@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use openssl::ssl::{SslAcceptor, SslFiletype, SslMethod};
+use openssl::ssl::{SslAcceptor, SslAcceptorBuilder, SslFiletype, SslMethod, SslVerifyMode};
 
 /// What was asked.
 #[derive(Clone, Debug)]
@@ -61,6 +61,22 @@ impl Endpoint {
         certificates: &Path,
         answer: impl Fn(&Request, usize) -> Answer + Send + Sync + 'static,
     ) -> Endpoint {
+        let acceptor = Endpoint::acceptor(certificates).build();
+        Endpoint::serve("https", Some(acceptor), Arc::new(answer))
+    }
+
+    /// The same for whoever shows a certificate that the authority has signed.
+    pub fn start_mutual(
+        certificates: &Path,
+        answer: impl Fn(&Request, usize) -> Answer + Send + Sync + 'static,
+    ) -> Endpoint {
+        let mut acceptor = Endpoint::acceptor(certificates);
+        acceptor.set_ca_file(certificates.join("ca.pem")).unwrap();
+        acceptor.set_verify(SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT);
+        Endpoint::serve("https", Some(acceptor.build()), Arc::new(answer))
+    }
+
+    fn acceptor(certificates: &Path) -> SslAcceptorBuilder {
         let mut acceptor = SslAcceptor::mozilla_intermediate(SslMethod::tls()).unwrap();
         let (key, chain) = ("server.key", "server.pem");
         acceptor
@@ -69,7 +85,7 @@ impl Endpoint {
         acceptor
             .set_certificate_chain_file(certificates.join(chain))
             .unwrap();
-        Endpoint::serve("https", Some(acceptor.build()), Arc::new(answer))
+        acceptor
     }
 
     fn serve(scheme: &str, tls: Option<SslAcceptor>, answer: Arc<Answering>) -> Endpoint {

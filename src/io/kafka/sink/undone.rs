@@ -2,9 +2,6 @@
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 
-use crate::io::history::{Trouble, What};
-use crate::io::status::Status;
-
 /// Why everything since the last commit must be done again, from the committed offsets.
 #[derive(Debug)]
 pub enum Undone {
@@ -15,17 +12,6 @@ pub enum Undone {
 }
 
 impl Undone {
-    /// Keeps that it happened, unless it is a part of moving partitions.
-    pub fn note(&self, status: &Status) {
-        match self {
-            Undone::Moving(_) => (),
-            Undone::Failed(first) => {
-                let what = What { about: "", first };
-                status.trouble(Trouble::DoneAgain, what, 1);
-            }
-        }
-    }
-
     /// Says it; `what` is done again.
     pub fn log(&self, what: &str) {
         match self {
