@@ -154,6 +154,7 @@ class Releases(unittest.TestCase):
         versions = re.findall(r"^## \[([^\]]+)\](.*)$", text, re.M)
         self.assertEqual(versions[0], ("Unreleased", ""))
         self.assertEqual(versions[1][0], version)
+        self.assertEqual(len(versions), len(set(versions)))
         for _, date in versions[1:]:
             self.assertRegex(date, r"^ - \d{4}-\d\d-\d\d$")
         kinds = {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
