@@ -29,7 +29,7 @@ mod tests;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -43,6 +43,13 @@ use crate::time::Millis;
 pub use draft::Draft;
 pub use reader::Records;
 pub use reject::{ByReason, Refused, Reject};
+
+/// What is made when it is first asked for, by whichever thread that is.
+#[expect(
+    clippy::disallowed_types,
+    reason = "it belongs to what holds it: nothing of it is global"
+)]
+type Later<T> = std::sync::OnceLock<T>;
 
 /// A message that is to be read.
 pub struct Message<'m> {
@@ -154,7 +161,7 @@ pub struct Decoder {
     /// That of the event type, if it is asked for.
     event_type: Option<AttributeId>,
     /// A decoder of all attributes that have a name, made when it is first asked for.
-    all: OnceLock<Box<Decoder>>,
+    all: Later<Box<Decoder>>,
     own_files: Arc<Own>,
     limits: Limits,
 }
@@ -267,7 +274,7 @@ impl Decoder {
             by_slot,
             named: named(attributes),
             event_type: attributes.place(&Attribute::Named("eventType")),
-            all: OnceLock::new(),
+            all: Later::new(),
             own_files,
             limits,
         }

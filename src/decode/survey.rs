@@ -65,7 +65,7 @@ impl Survey {
         self.unclosed.get(at).copied().unwrap_or_default()
     }
 
-    /// Finds out about the object at `at` of `text`, and all within it. How many bytes it looked at.
+    /// Finds out about the object at `at` of `text`, and all in it. How many bytes it looked at.
     pub(super) fn scan(&mut self, decoder: &Decoder, text: &str, at: usize) -> usize {
         if self.standings.is_empty() {
             self.standings = vec![Standing::Unknown; text.len()];

@@ -234,10 +234,6 @@ pub struct Records<'m> {
 
 impl<'m> Records<'m> {
     /// The next record, or neighbours that were refused; nothing where the message ends.
-    #[expect(
-        clippy::should_implement_trait,
-        reason = "an iterator's items cannot borrow what makes them, as decoding does"
-    )]
     pub fn next(&mut self) -> Option<Record<'m>> {
         let record = self.records.next()?;
         let outcome = match record.outcome {

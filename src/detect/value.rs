@@ -1,4 +1,4 @@
-//! What of an attribute's value goes into a match: its text in keys, and what aggregates read of it.
+//! What of an attribute's value goes into a match: its text in keys, and what aggregates read.
 
 use std::borrow::Cow;
 
