@@ -20,7 +20,7 @@ use crate::slots::Slots;
 /// Whether any attribute tells something of a record, be it asked for or not.
 #[cold]
 fn is_recognised(decoder: &Decoder, record: &str) -> bool {
-    let all = decoder.all();
+    let all = &*decoder.all();
     let tells = |text: &str| {
         let mut slots = Slots::new(all.slots);
         let start = Scanner::new(text, 0, all.limits.nesting);

@@ -29,7 +29,7 @@ mod tests;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
@@ -43,13 +43,6 @@ use crate::time::Millis;
 pub use draft::Draft;
 pub use reader::Records;
 pub use reject::{ByReason, Refused, Reject};
-
-/// What is made when it is first asked for, by whichever thread that is.
-#[expect(
-    clippy::disallowed_types,
-    reason = "it belongs to what holds it: nothing of it is global"
-)]
-type Later<T> = std::sync::OnceLock<T>;
 
 /// A message that is to be read.
 pub struct Message<'m> {
@@ -161,7 +154,7 @@ pub struct Decoder {
     /// That of the event type, if it is asked for.
     event_type: Option<AttributeId>,
     /// A decoder of all attributes that have a name, made when it is first asked for.
-    all: Later<Box<Decoder>>,
+    all: Mutex<Option<Arc<Decoder>>>,
     own_files: Arc<Own>,
     limits: Limits,
 }
@@ -274,7 +267,7 @@ impl Decoder {
             by_slot,
             named: named(attributes),
             event_type: attributes.place(&Attribute::Named("eventType")),
-            all: Later::new(),
+            all: Mutex::default(),
             own_files,
             limits,
         }
@@ -323,11 +316,13 @@ impl Decoder {
     }
 
     /// A decoder of all attributes that have a name.
-    fn all(&self) -> &Decoder {
-        self.all.get_or_init(|| {
+    fn all(&self) -> Arc<Decoder> {
+        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        let made = all.get_or_insert_with(|| {
             let all = normalise::all_with(self.own_files.names());
-            Box::new(Decoder::with_own(&all, self.limits, &self.own_files))
-        })
+            Arc::new(Decoder::with_own(&all, self.limits, &self.own_files))
+        });
+        Arc::clone(made)
     }
 
     /// Whether anything but a time is known of an event.
