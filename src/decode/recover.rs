@@ -137,7 +137,7 @@ impl Records<'_> {
         found.then_some(value)
     }
 
-    /// Where the records go on behind `at`: a broken one made the end of `records` seem to be there.
+    /// Where the records go on behind `at`: a broken one made their end seem to be there.
     pub(super) fn records_behind(&mut self, at: usize) -> Option<usize> {
         let line = self.next_line(at);
         let good = self.next_good_record(at, line, Place::Records, Wanted::WithTime)?;
