@@ -3,12 +3,16 @@
 use smallvec::{SmallVec, smallvec};
 
 use super::json::Scanner;
-use super::recover;
 use super::survey::Survey;
 use super::{Decoder, Message, Recipes, Refused, Work};
 use crate::event::Event;
 use crate::slots::Slots;
 use crate::time::Millis;
+
+/// How many times the bytes of a message may be looked at for mending. Without an end, broken
+/// records within broken ones would cost the square of their length. Where it is reached, what is
+/// broken is refused as it is; good records behind it are found all the same.
+const MENDING_MAX: usize = 8;
 
 /// Where an object stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,7 +115,7 @@ impl<'m> Records<'m> {
             brackets: Vec::new(),
             mended: String::new(),
             survey: Survey::default(),
-            mending_left: text.len().saturating_mul(recover::MENDING_MAX),
+            mending_left: text.len().saturating_mul(MENDING_MAX),
             pieces: None,
             work: Work::default(),
         }

@@ -8,11 +8,6 @@ use super::reader::{Open, Place, Records};
 use super::repair;
 use super::survey::{Wanted, may_follow};
 
-/// How many times the bytes of a message may be looked at for mending. Without an end, broken
-/// records within broken ones would cost the square of their length. Where it is reached, what is
-/// broken is refused as it is; good records behind it are found all the same.
-pub(super) const MENDING_MAX: usize = 8;
-
 /// What mending a byte costs, measured in bytes that are only looked at.
 const MENDING_COST: usize = 4;
 

@@ -5,10 +5,10 @@ use super::index::Uses;
 use super::prefilter;
 use super::raw_texts::Making;
 use crate::event::{Attribute, Attributes};
-use crate::rule::filter::Expression;
 use crate::rule::own::Own;
 use crate::rule::print;
 use crate::rule::requirement::{Feature, Requirement};
+use crate::rule::tree::Expression;
 use crate::rule::{Pattern, Rule};
 
 /// What the filter of a pattern is found by.

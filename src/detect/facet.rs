@@ -6,9 +6,9 @@ use std::fmt::Write as _;
 use super::value::{self, folded};
 use crate::event::{AttributeId, Event, Value};
 use crate::matches::Input;
-use crate::rule::filter::Look;
 use crate::rule::formula::Formula;
-use crate::rule::scalar::{Scalar, Source};
+use crate::rule::scalar::{Look, Source};
+use crate::rule::tree::Scalar;
 use crate::rule::{Aggregate, Pattern};
 
 /// An event as a pattern sees it.

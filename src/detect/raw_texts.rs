@@ -6,7 +6,7 @@
 
 use crate::event::{Attribute, AttributeId, Attributes};
 use crate::normalise;
-use crate::rule::literal::Number;
+use crate::rule::number::Number;
 use crate::rule::own::Own;
 use crate::rule::requirement::{Clue, Feature};
 

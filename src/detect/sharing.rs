@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use crate::event::Event;
 use crate::record::Hash;
-use crate::rule::filter::{Expression, Look};
+use crate::rule::scalar::Look;
+use crate::rule::tree::Expression;
 use crate::rule::{Filter, print};
 
 /// What filters have in common, and how it came out for an event.

@@ -5,8 +5,8 @@ use super::bounds::GROUP_BY_MAX;
 use super::formula::Making;
 use super::lists::Lists;
 use super::nearest::{self, shown};
-use super::scalar::Scalar;
 use super::token::{Cursor, Spanned, Symbol, Token};
+use super::tree::Scalar;
 use super::{FilterError, filter_parser};
 use crate::event::AttributeId;
 

@@ -4,8 +4,8 @@ use crate::event::{Attributes, Event, Value};
 use crate::fold::aggregate::{Accumulator, Rank};
 use crate::record::Hash;
 use crate::rule::attribute::Names;
-use crate::rule::filter::Look;
 use crate::rule::formula::Reads;
+use crate::rule::scalar::Look;
 use crate::rule::{Filter, Having, Pattern};
 
 /// Whether `having` holds over events with these values of `record.a`, in this order.

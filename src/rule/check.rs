@@ -3,8 +3,10 @@
 use std::cmp::Ordering;
 use std::net::IpAddr;
 
-use super::literal::{self, Literal, Number, Set};
-use super::operators::Operator;
+use super::literal::{self, Literal, Set};
+use super::networks;
+use super::number::Number;
+use super::operator::Operator;
 use super::regexps::{Omitted, Pattern};
 use crate::event::Value;
 
@@ -65,7 +67,7 @@ impl Check {
                 order(low).is_some_and(Ordering::is_ge) && order(high).is_some_and(Ordering::is_le)
             }
             Check::BetweenAddresses(low, high) => with_text(value, |text| {
-                literal::address(text).is_some_and(|found| *low <= found && found <= *high)
+                networks::address(text).is_some_and(|found| *low <= found && found <= *high)
             }),
             Check::Contain(part) => with_text(value, |text| literal::contains(text, part)),
             Check::StartsWith(part) => with_text(value, |text| literal::starts_with(text, part)),

@@ -6,23 +6,8 @@
 use jiff::Timestamp;
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 
-use super::functions::{self, Callable};
 use super::nearest::{self, shown};
-use super::plain;
-use super::scalar::Scalar;
-use crate::event::Value;
-use crate::time::{self, DAY, Millis, Second, second_of};
-
-/// A function of a time.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Clock {
-    /// What is asked of the time.
-    pub hand: Hand,
-    /// The time; `None`: the event's own.
-    pub time: Option<Box<Scalar>>,
-    /// Where the clock hangs; `None`: in UTC.
-    pub zone: Option<Zone>,
-}
+use crate::time::{DAY, Second};
 
 /// What is asked of a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,34 +18,14 @@ pub enum Hand {
     HourOfDay,
 }
 
-impl Clock {
-    /// Its value at a time given as a value, or, without one, at the event's; `None`: undefined.
-    pub fn at(&self, given: Option<&Value<'_>>, event: Millis) -> Option<Value<'static>> {
-        let millis = match given {
-            None => event,
-            Some(value) => time::parse(&plain::text(value)?)?,
-        };
-        let second = second_of(millis);
-        let local = match &self.zone {
-            None => second,
-            Some(zone) => zone.local(second)?,
-        };
-        Some(Value::Integer(self.hand.of(local)))
-    }
-}
-
 impl Hand {
-    fn of(self, local: Second) -> i64 {
+    /// What it says where clocks show this second.
+    pub fn of(self, local: Second) -> i64 {
         match self {
             Hand::HourOfDay => local.rem_euclid(DAY) / 3600,
             // The first day of 1970 was a Thursday.
             Hand::DayOfWeek => (local.div_euclid(DAY) + 4).rem_euclid(7),
         }
-    }
-
-    /// As rules write it.
-    pub fn name(self) -> &'static str {
-        functions::name(Callable::Clock(self))
     }
 }
 
@@ -99,7 +64,7 @@ impl Zone {
 
     /// What clocks there show at a second, as seconds since the beginning of 1970 there; `None`: it
     /// is beyond the year 9999.
-    fn local(&self, second: Second) -> Option<Second> {
+    pub fn local(&self, second: Second) -> Option<Second> {
         let at = Timestamp::from_second(second).ok()?;
         Some(second + i64::from(self.zone.to_offset(at).seconds()))
     }

@@ -7,13 +7,13 @@ use std::collections::BTreeMap;
 
 use super::attribute::Names;
 use super::check::Check;
-use super::clock::{Clock, Hand};
-use super::filter::{Expression, Test};
-use super::literal::{Literal, Number};
+use super::clock::Hand;
+use super::literal::Literal;
+use super::number::Number;
 use super::plain::{self, Plain};
 use super::range::Range;
 use super::regexps::Omitted;
-use super::scalar::{Against, Computed, Lookup, Scalar};
+use super::tree::{Against, Clock, Computed, Expression, Lookup, Scalar, Test};
 use super::{Comparison, FilterError};
 use crate::event::{AttributeId, Value};
 

@@ -2,9 +2,8 @@
 //! that was read: it has parentheses within every sum of three. What is printed must be readable.
 
 use super::bounds::DEPTH_MAX;
-use super::filter::{Expression, Test};
-use super::operators::Operator;
-use super::scalar::{Against, Computed, Scalar};
+use super::operator::Operator;
+use super::tree::{Against, Computed, Expression, Scalar, Test};
 use super::{FilterError, Having, Term};
 
 /// Levels of parentheses, functions and NOTs in a filter's text.

@@ -5,35 +5,13 @@ use super::bounds::EXCEPTIONS_MAX;
 use super::macros::{self, Macros};
 use super::nearest::shown;
 use super::reader::{Fields, Reader};
+use super::terms::Terms;
 use super::yaml::{Content, Node};
 use super::{Exception, Filter, FilterError, instant, metadata};
 use crate::time::Millis;
 
 /// The keys of an exception.
 pub const KEYS: &[&str] = &["where", "from", "until", "owner", "ticket", "reason"];
-
-/// What an exception says beside its filter.
-#[derive(Clone, Debug, Default)]
-pub struct Terms {
-    from: Option<Millis>,
-    until: Option<Millis>,
-    owner: String,
-    ticket: String,
-    reason: String,
-}
-
-impl Terms {
-    fn with(self, filter: Filter) -> Exception {
-        Exception {
-            filter,
-            from: self.from,
-            until: self.until,
-            owner: self.owner,
-            ticket: self.ticket,
-            reason: self.reason,
-        }
-    }
-}
 
 /// Reads them; their filters are over the incident attributes of these names.
 pub fn read(reader: &mut Reader<'_>, fields: Fields<'_>, names: &[String]) -> Vec<Exception> {

@@ -3,47 +3,12 @@
 use super::attribute::Names;
 use super::check::Check;
 use super::lists::Lists;
-use super::regexps::Omitted;
-use super::scalar::{Computed, Source};
+use super::scalar::{Look, Source};
 use super::scope::Scope;
+use super::tree::{Computed, Expression, Test};
 use super::{Filter, FilterError, filter_parser};
 use crate::event::{AttributeId, Attributes, Event, Value};
 use crate::time::Millis;
-
-/// The expression of a filter. `And` and `Or` have at least two parts, none of which is of the
-/// same kind; `Not` holds only an `And` or an `Or`.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Expression {
-    /// All of them hold.
-    And(Vec<Expression>),
-    /// One of them holds.
-    Or(Vec<Expression>),
-    /// It does not hold.
-    Not(Box<Expression>),
-    /// One attribute passes its test. Nearly all tests are such, so these have the direct path.
-    Test(Test),
-    /// A computed value passes its test.
-    Computed(Box<Computed>),
-}
-
-/// What an evaluation goes by beside values, and what it left out.
-#[derive(Clone, Debug, Default)]
-pub struct Look {
-    /// When the event happened, or the incident began.
-    pub time: Millis,
-    /// What it did not look at.
-    pub omitted: Omitted,
-}
-
-impl Look {
-    /// At what happened at `time`.
-    pub fn at(time: Millis) -> Look {
-        Look {
-            time,
-            omitted: Omitted::default(),
-        }
-    }
-}
 
 /// What is certain of an expression before all values are known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,17 +34,6 @@ impl Verdict {
             Verdict::Open => Verdict::Open,
         }
     }
-}
-
-/// A test of one attribute.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Test {
-    /// Whose value is tested.
-    pub attribute: AttributeId,
-    /// Holds when the check does not, as for an absent attribute.
-    pub negated: bool,
-    /// What the value is held against.
-    pub check: Check,
 }
 
 impl Test {

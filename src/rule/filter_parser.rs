@@ -13,16 +13,18 @@ use super::FilterError;
 use super::attribute::{Kind, Names};
 use super::bounds::{DEPTH_MAX, ERRORS_MAX, TESTS_MAX, VALUES_MAX};
 use super::check::Check;
-use super::filter::{Expression, Test};
-use super::formula::{Formula, Making, Reads};
+use super::formula::{Making, Reads};
 use super::lists::Lists;
-use super::literal::{Literal, Number, Set};
+use super::literal::{Literal, Set};
 use super::literal_parser::{expected_literal, is_group};
 use super::nearest::{self, shown};
-use super::operators::{OPERATORS, Operands, Operator};
-use super::scalar::{Against, Computed, Lookup, Scalar};
+use super::number::Number;
+use super::operator::Operator;
+use super::operators::{OPERATORS, Operands};
+use super::parser::{Parsed, Parser, Part};
 use super::scope::{Age, Scope};
 use super::token::{Cursor, Spanned, Symbol, Token};
+use super::tree::{Against, Computed, Expression, Lookup, Scalar, Test};
 use super::{contradiction, depth};
 
 /// The expression, or everything that is wrong with the text: the first syntax error, and all
@@ -129,31 +131,6 @@ pub fn value(making: &mut Making<'_, '_, '_, '_>) -> Parsed<(Scalar, Lists)> {
     }
     Ok((value, used))
 }
-
-pub struct Parser<'t, 'n, 'a, 's> {
-    pub cursor: &'n mut Cursor<'t>,
-    pub names: &'n mut Names<'a>,
-    pub scope: &'n mut Scope<'s>,
-    /// Those that have names beside the attributes of events.
-    pub formulas: &'n [Formula],
-    /// Those that were named so far.
-    pub used: Lists,
-    /// Errors that do not keep the rest from being read.
-    pub errors: Vec<FilterError>,
-    pub depth: usize,
-    /// Arithmetic, and tests, so far.
-    pub operations: usize,
-    tests: usize,
-}
-
-/// A parenthesis may hold a value or a test; which one shows only at its end.
-pub enum Part {
-    /// A value, and what it can be compared with.
-    Value(Scalar, Kind),
-    Test(Expression),
-}
-
-pub type Parsed<T> = Result<T, FilterError>;
 
 impl Parser<'_, '_, '_, '_> {
     /// A test to the end of the text.

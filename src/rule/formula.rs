@@ -6,9 +6,9 @@
 use super::attribute::Names;
 use super::lists::Lists;
 use super::print::{self, NameOf};
-use super::scalar::Scalar;
 use super::scope::Scope;
 use super::token::Cursor;
+use super::tree::Scalar;
 use super::{Aggregate, FilterError, Pattern, attribute};
 use crate::event::{Attribute, AttributeId, Attributes};
 

@@ -15,7 +15,7 @@ use super::certain::ranges;
 use super::formula::{Making, Reads};
 use super::having::{DISTINCT_MAX, place};
 use super::lists::Lists;
-use super::literal::Number;
+use super::number::Number;
 use super::scope::{Age, Scope};
 use super::token::{Cursor, Spanned, Symbol, Token};
 use super::{Arithmetic, Comparison, FilterError, Having, Term, aggregates, depth};

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::bounds::NETWORKS_MAX;
 use super::own::Own;
 use super::tables::Tables;
-use super::{RuleError, literal, nearest, networks};
+use super::{RuleError, nearest, networks};
 use crate::bounded;
 use crate::event::Value;
 
@@ -152,7 +152,7 @@ impl List {
         if found.is_some() || self.lengths.is_empty() {
             return found;
         }
-        let address = literal::address(first)?;
+        let address = networks::address(first)?;
         self.lengths
             .iter()
             .filter_map(|length| IpNet::new(address, *length).ok())

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use super::filter_parser::{Parsed, Parser};
 use super::lists::Named;
 use super::literal::Literal;
 use super::nearest::shown;
 use super::networks::{self, Written};
+use super::parser::{Parsed, Parser};
 use super::token::{Spanned, Symbol, Token};
 use super::{FilterError, scalar_parser};
 

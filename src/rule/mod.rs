@@ -12,7 +12,7 @@ mod bounds;
 
 pub use bounds::FILE_BYTES_MAX;
 
-mod networks;
+pub mod networks;
 
 mod scope;
 
@@ -38,11 +38,15 @@ mod relations;
 
 mod incident_fields;
 
+mod terms;
+
 mod exceptions;
 
 pub mod metadata;
 
 mod macros;
+
+mod macros_reader;
 
 mod severity;
 
@@ -58,6 +62,8 @@ pub mod schema;
 
 mod token;
 
+mod parser;
+
 mod filter_parser;
 
 mod literal_parser;
@@ -68,7 +74,11 @@ mod having_parser;
 
 pub mod formula;
 
+pub mod tree;
+
 pub mod filter;
+
+pub mod operator;
 
 pub mod operators;
 
@@ -88,9 +98,13 @@ pub mod regexp_texts;
 
 pub mod requirement;
 
+pub mod number;
+
 pub mod literal;
 
 pub mod own;
+
+mod own_reader;
 
 pub mod lists;
 
@@ -469,7 +483,7 @@ pub struct RuleTest {
 /// A checked filter. Tests one event.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Filter {
-    expression: filter::Expression,
+    expression: tree::Expression,
     event_types: Option<Vec<String>>,
     lists: lists::Lists,
 }

@@ -1,8 +1,7 @@
 //! A rule over another table of attributes: the same, but for the places of what it reads.
 
-use super::filter::Expression;
-use super::scalar::{Against, Scalar};
 use super::tables::Tables;
+use super::tree::{Against, Expression, Scalar};
 use super::{Filter, Pattern, Rule};
 use crate::event::{AttributeId, Attributes};
 

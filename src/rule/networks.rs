@@ -7,7 +7,6 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, IpSubnets, Ipv4Subnets, Ipv6Subnets};
 
-use super::literal::address;
 use super::nearest::shown;
 
 /// What a text means, if it is about networks.
@@ -21,6 +20,13 @@ pub enum Written {
     Wrong(String),
     /// Anything else.
     Text,
+}
+
+/// The address that `text` spells; IPv4 within IPv6 as IPv4.
+pub fn address(text: &str) -> Option<IpAddr> {
+    text.parse()
+        .ok()
+        .map(|address: IpAddr| address.to_canonical())
 }
 
 /// What `text`, without blanks around it, means.
@@ -62,7 +68,9 @@ pub fn not_an_address(text: &str) -> Option<String> {
 
 /// Some networks, one by one.
 pub enum Networks {
+    /// One, or none.
     One(Option<IpNet>),
+    /// Those that a range is made of.
     Several(IpSubnets),
 }
 

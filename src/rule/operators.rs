@@ -8,38 +8,11 @@ use std::net::IpAddr;
 
 use super::attribute::Kind;
 use super::check::Check;
-use super::literal::{self, Literal, Number, Set};
+use super::literal::{Literal, Set};
 use super::networks;
+use super::number::Number;
+use super::operator::Operator;
 use super::scope::{Age, Scope};
-
-/// A FortiSIEM filter operator; negations such as `!=` are not operators of their own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Operator {
-    /// `=`
-    Equal,
-    /// `>`
-    Greater,
-    /// `>=`
-    GreaterOrEqual,
-    /// `<`
-    Less,
-    /// `<=`
-    LessOrEqual,
-    /// `IN`: equals a member of a list.
-    In,
-    /// `BETWEEN`: in a range, both ends included.
-    Between,
-    /// `CONTAIN`: has a text in it.
-    Contain,
-    /// `STARTS_WITH`
-    StartsWith,
-    /// `ENDS_WITH`
-    EndsWith,
-    /// `REGEXP`: a part of it matches a regular expression.
-    Regexp,
-    /// `IS NULL`: the event lacks the attribute.
-    IsNull,
-}
 
 /// What stands to the right of an operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -412,7 +385,7 @@ impl Operator {
 
 fn single(literal: &Literal) -> Option<IpAddr> {
     match literal {
-        Literal::Text(text) => literal::address(text),
+        Literal::Text(text) => networks::address(text),
         Literal::Number(_) | Literal::Network(_) | Literal::List(_) => None,
     }
 }
@@ -424,7 +397,7 @@ fn equals(kind: Kind, literals: Vec<Literal>, age: Age) -> Result<Set, String> {
             (Kind::Text, Literal::Network(network)) => Err(format!(
                 "found cidr(\"{network}\"), but this attribute is not an address"
             )),
-            (Kind::Address, Literal::Text(text)) => match literal::address(text) {
+            (Kind::Address, Literal::Text(text)) => match networks::address(text) {
                 Some(address) => Ok(Literal::Network(address.into())),
                 None if age == Age::Old => Ok(literal),
                 None => networks::not_an_address(text).map_or(Ok(literal), Err),

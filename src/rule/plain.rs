@@ -2,8 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::functions::{self, Callable};
-use super::literal::Number;
+use super::number::Number;
 use crate::event::Value;
 
 /// A function of values.
@@ -71,11 +70,6 @@ impl Plain {
                 of_text(&|text| text.chars().skip(start).take(length).collect())
             }
         }
-    }
-
-    /// As rules write it.
-    pub fn name(self) -> &'static str {
-        functions::name(Callable::Plain(self))
     }
 }
 

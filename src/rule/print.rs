@@ -2,12 +2,12 @@
 
 use super::attribute;
 use super::check::Check;
-use super::clock::Clock;
-use super::filter::{Expression, Test};
+use super::functions::{self, Callable};
 use super::literal::Literal;
-use super::operators::{Operands, Operator, OperatorDoc};
-use super::scalar::{Against, Computed, Lookup, NetLookup, Scalar};
+use super::operator::Operator;
+use super::operators::{Operands, OperatorDoc};
 use super::token::quote;
+use super::tree::{Against, Clock, Computed, Expression, Lookup, NetLookup, Scalar, Test};
 use super::{Aggregate, Arithmetic, Comparison, Filter, Function, Having, New, Term};
 use crate::event::{AttributeId, Attributes};
 
@@ -125,13 +125,20 @@ pub fn scalar(value: &Scalar, name: NameOf<'_>) -> String {
             };
             format!("{} {} {}", part(left), sign(*operator), part(right))
         }
-        Scalar::Call(function, arguments) => format!("{}({})", function.name(), list(arguments)),
+        Scalar::Call(function, arguments) => {
+            let function = functions::name(Callable::Plain(*function));
+            format!("{function}({})", list(arguments))
+        }
         Scalar::Clock(Clock { hand, time, zone }) => {
             let zone = zone.as_ref().map(|zone| quote(zone.name()));
             let time = time.as_ref().map(|time| scalar(time, name));
             let time = time.or_else(|| zone.as_ref().map(|_| "time".to_owned()));
             let arguments: Vec<String> = time.into_iter().chain(zone).collect();
-            format!("{}({})", hand.name(), arguments.join(", "))
+            format!(
+                "{}({})",
+                functions::name(Callable::Clock(*hand)),
+                arguments.join(", ")
+            )
         }
         Scalar::Extract(text, pattern) => {
             format!(

@@ -4,19 +4,20 @@ use super::{filter, having, name};
 use crate::event::{AttributeId, Attributes};
 use crate::rule::attribute::{Kind, Names};
 use crate::rule::check::Check;
-use crate::rule::clock::{Clock, Zone};
-use crate::rule::filter::{Expression, Test};
+use crate::rule::clock::Zone;
 use crate::rule::formula::Reads;
 use crate::rule::functions::{Callable, FUNCTIONS, FunctionDoc};
 use crate::rule::lists::Lists;
-use crate::rule::literal::{Literal, Number};
+use crate::rule::literal::Literal;
 use crate::rule::networks::{Written, read};
-use crate::rule::operators::{OPERATORS, Operands, Operator};
+use crate::rule::number::Number;
+use crate::rule::operator::Operator;
+use crate::rule::operators::{OPERATORS, Operands};
 use crate::rule::plain::Plain;
 use crate::rule::regexps::Regexps;
-use crate::rule::scalar::{Against, Computed, NetLookup, Scalar};
 use crate::rule::scope::Scope;
 use crate::rule::tables::Asked;
+use crate::rule::tree::{Against, Clock, Computed, Expression, NetLookup, Scalar, Test};
 use crate::rule::{Aggregate, Arithmetic, Comparison, Filter, Function, Having, Term, attribute};
 
 pub const NAMES: [&str; 5] = [

@@ -7,13 +7,13 @@ use ipnet::IpNet;
 
 use super::Filter;
 use super::check::Check;
-use super::filter::{Expression, Test};
 use super::lists::Named;
-use super::literal::{Literal, Number, Set};
+use super::literal::{Literal, Set};
+use super::number::Number;
 use super::print::NameOf;
 use super::regexp_texts;
-use super::scalar::{Against, Computed, Scalar};
 use super::token::quote;
+use super::tree::{Against, Computed, Expression, Scalar, Test};
 use crate::event::AttributeId;
 
 /// What must be there for an expression to hold.

@@ -9,84 +9,16 @@ use std::cell::RefCell;
 use std::cmp::Ordering;
 
 use super::Arithmetic;
-use super::check::Check;
-use super::clock::Clock;
-use super::filter::{Expression, Look};
-
-use super::lists::Named;
-use super::literal::{self, Number};
-use super::operators::Operator;
-use super::plain::{self, Plain};
+use super::networks;
+use super::number::Number;
+use super::operator::Operator;
+use super::plain;
 use super::print;
-use super::regexps::Pattern;
-use super::tables::Asked;
+use super::regexps::Omitted;
+use super::tree::{Against, Clock, Computed, Lookup, Scalar};
 use crate::bounded;
 use crate::event::{AttributeId, Value};
-
-/// Something that has a value for an event.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Scalar {
-    /// The value of an attribute.
-    Attribute(AttributeId),
-    /// A text, letter case as written.
-    Text(String),
-    /// A number.
-    Number(Number),
-    /// An operation on two numbers.
-    Arithmetic(Box<Scalar>, Arithmetic, Box<Scalar>),
-    /// A function of values.
-    Call(Plain, Vec<Scalar>),
-    /// A function of a time.
-    Clock(Clock),
-    /// The part of a text that a regular expression finds.
-    Extract(Box<Scalar>, Pattern),
-    /// One of two values, by whether a filter holds.
-    If(Box<Expression>, Box<Scalar>, Box<Scalar>),
-    /// What a lookup table says.
-    Lookup(Lookup),
-    /// What a table of networks says.
-    NetLookup(NetLookup),
-}
-
-/// A look into a table of networks.
-#[derive(Clone, Debug, PartialEq)]
-pub struct NetLookup {
-    /// The table, and the column that is asked for.
-    pub asked: Asked,
-    /// The address.
-    pub key: Box<Scalar>,
-}
-
-/// A look into a table.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Lookup {
-    /// The table.
-    pub table: Named,
-    /// The values of its first columns, at least one.
-    pub keys: Vec<Scalar>,
-    /// The place of the column that is asked for; `None`: 1 if there is a row, else 0.
-    pub column: Option<usize>,
-}
-
-/// A test of a computed value.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Computed {
-    /// What is tested.
-    pub value: Scalar,
-    /// Holds when the test does not, as for an undefined value.
-    pub negated: bool,
-    /// What the value is held against.
-    pub against: Against,
-}
-
-/// What a computed value is held against.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Against {
-    /// Constants.
-    Check(Check),
-    /// Another computed value, by `=`, `>`, `>=`, `<` or `<=`.
-    Value(Operator, Scalar),
-}
+use crate::time::{self, Millis, second_of};
 
 /// What values are computed from.
 pub struct Source<'s, 'v> {
@@ -94,6 +26,41 @@ pub struct Source<'s, 'v> {
     pub get: &'s dyn Fn(AttributeId) -> Option<&'v Value<'v>>,
     /// What else it goes by.
     pub look: &'s Look,
+}
+
+/// What an evaluation goes by beside values, and what it left out.
+#[derive(Clone, Debug, Default)]
+pub struct Look {
+    /// When the event happened, or the incident began.
+    pub time: Millis,
+    /// What it did not look at.
+    pub omitted: Omitted,
+}
+
+impl Look {
+    /// At what happened at `time`.
+    pub fn at(time: Millis) -> Look {
+        Look {
+            time,
+            omitted: Omitted::default(),
+        }
+    }
+}
+
+impl Clock {
+    /// Its value at a time given as a value, or, without one, at the event's; `None`: undefined.
+    pub fn at(&self, given: Option<&Value<'_>>, event: Millis) -> Option<Value<'static>> {
+        let millis = match given {
+            None => event,
+            Some(value) => time::parse(&plain::text(value)?)?,
+        };
+        let second = second_of(millis);
+        let local = match &self.zone {
+            None => second,
+            Some(zone) => zone.local(second)?,
+        };
+        Some(Value::Integer(self.hand.of(local)))
+    }
 }
 
 impl Computed {
@@ -162,7 +129,7 @@ impl Scalar {
             }
             Scalar::Lookup(lookup) => lookup.value(source),
             Scalar::NetLookup(lookup) => each(&[lookup.key.value(source)?], &|values| {
-                let address = literal::address(&plain::text(values.first()?)?)?;
+                let address = networks::address(&plain::text(values.first()?)?)?;
                 lookup.asked.of(address)
             }),
         }
@@ -328,7 +295,7 @@ fn equal(left: &Value<'_>, right: &Value<'_>) -> bool {
     }
     let texts = plain::text(left).zip(plain::text(right));
     texts.is_some_and(|(left, right)| {
-        let addresses = || literal::address(&left).zip(literal::address(&right));
+        let addresses = || networks::address(&left).zip(networks::address(&right));
         bounded::equal(&left, &right) || addresses().is_some_and(|(left, right)| left == right)
     })
 }

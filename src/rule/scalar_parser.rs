@@ -8,15 +8,15 @@
 
 use super::attribute::{Kind, Names};
 use super::bounds::{ARGUMENTS_MAX, OPERATIONS_MAX};
-use super::clock::{Clock, Hand, Zone};
-use super::filter_parser::{Parsed, Parser, Part};
+use super::clock::{Hand, Zone};
 use super::functions::{Callable, ELSEWHERE, FUNCTIONS, FunctionDoc};
-use super::literal::Number;
 use super::nearest::{self, shown};
-use super::scalar::{Lookup, NetLookup, Scalar};
+use super::number::Number;
+use super::parser::{Parsed, Parser, Part};
 use super::scope::Age;
 use super::tables::Asked;
 use super::token::{Spanned, Symbol, Token};
+use super::tree::{Clock, Lookup, NetLookup, Scalar};
 use super::{Arithmetic, FilterError, formula, macros};
 use crate::event::AttributeId;
 use crate::time;

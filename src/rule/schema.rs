@@ -209,7 +209,7 @@ fn test() -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rule::{document, exceptions, macros, patterns, rule_tests};
+    use crate::rule::{document, exceptions, macros_reader, patterns, rule_tests};
 
     #[test]
     fn it_has_the_keys_that_are_read() {
@@ -229,7 +229,7 @@ mod tests {
         );
         let exception = "/anyOf/0/properties/exceptions/items/anyOf/0/properties";
         check(exception, exceptions::KEYS);
-        check("/anyOf/1/properties/macros/properties", macros::KEYS);
+        check("/anyOf/1/properties/macros/properties", macros_reader::KEYS);
         check(
             "/anyOf/0/properties/tests/items/properties",
             rule_tests::KEYS,

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use super::bounds::FILE_BYTES_MAX;
 use super::lists::Lists;
-use super::macros::{self, Macros};
+use super::macros::Macros;
+use super::macros_reader;
 use super::own::Own;
 use super::scope::{Age, Scope};
 use super::tables::{TableFile, Tables};
@@ -199,13 +200,13 @@ impl Set {
             if reader.is_full() {
                 return;
             }
-            if reader.scope.age == Age::New && macros::is_in(document) {
+            if reader.scope.age == Age::New && macros_reader::is_in(document) {
                 continue;
             }
             reader.scope.named.clear();
             let mut loaded = document::read(reader, document, attributes);
             if let (Some(rule), false) = (&mut loaded.rule, reader.scope.named.is_empty()) {
-                rule.text = macros::resolved(rule, attributes, &reader.scope.named);
+                rule.text = macros_reader::resolved(rule, attributes, &reader.scope.named);
                 document::check_size(reader, document, rule.text.len());
             }
             if let Some((id, at)) = loaded.id {

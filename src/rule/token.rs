@@ -1,7 +1,7 @@
 //! Words, strings, numbers and signs of a filter, a `having`, a condition or an incident value.
 
-use super::literal::Number;
 use super::nearest::shown;
+use super::number::Number;
 use super::{Arithmetic, FilterError};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,7 +9,8 @@ use ipnet::IpNet;
 use super::super::finder::Finder;
 use crate::event::Value;
 use crate::rule::lists::Named;
-use crate::rule::literal::{self, Number};
+use crate::rule::networks;
+use crate::rule::number::Number;
 use crate::rule::regexp_texts::FOLDED;
 use crate::rule::regexps::LOOKED_AT_MAX;
 use crate::rule::requirement::Feature;
@@ -216,7 +217,7 @@ impl Clues {
         if self.networks.is_empty() {
             return;
         }
-        let Some(address) = literal::address(text) else {
+        let Some(address) = networks::address(text) else {
             return;
         };
         for prefix in &self.prefixes {

@@ -19,7 +19,7 @@ use crate::canary::{self, Canary};
 use crate::matches::Input;
 use crate::record::Hash;
 use crate::rule::Function;
-use crate::rule::literal::Number;
+use crate::rule::number::Number;
 use ends::{Ends, Placed, keep_first, keep_last};
 use exact::Exact;
 use percentile::percentile;

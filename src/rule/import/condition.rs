@@ -1,7 +1,7 @@
 //! What a foreign rule asks of one event, and the filter that it is.
 
 use crate::rule::characters;
-use crate::rule::literal::Number;
+use crate::rule::number::Number;
 use crate::rule::token::quote;
 
 /// Parts within each other that are still written; the language takes no more.

@@ -4,10 +4,10 @@ use super::{Finding, Lint, Linted};
 use crate::event::Attribute;
 use crate::normalise::{self, Derivation};
 use crate::rule::check::Check;
-use crate::rule::filter::{Expression, Test};
 use crate::rule::literal::Literal;
 use crate::rule::nearest::shown;
 use crate::rule::own::Own;
+use crate::rule::tree::{Expression, Test};
 
 /// What every event type begins with that is made of an operation's name, in lower case.
 const PREFIX: &str = "ms_evthub_";

@@ -5,10 +5,10 @@ use crate::rule::Rule;
 use crate::rule::attribute::Names;
 use crate::rule::check::Check;
 use crate::rule::contradiction::{self, Part};
-use crate::rule::filter::Expression;
 use crate::rule::nearest::shown;
 use crate::rule::print;
 use crate::rule::requirement::Requirement;
+use crate::rule::tree::Expression;
 
 /// Tests and texts that are held against each other in one filter.
 const EFFORT_MAX: usize = 200_000;

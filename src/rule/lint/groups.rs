@@ -6,9 +6,8 @@ use super::{Finding, Lint, Linted};
 use crate::event::AttributeId;
 use crate::normalise;
 use crate::rule::check::Check;
-use crate::rule::filter::{Expression, Test};
 use crate::rule::range::Range;
-use crate::rule::scalar::Scalar;
+use crate::rule::tree::{Expression, Scalar, Test};
 use crate::rule::{
     Condition, ConditionOperator, Function, Having, JoinKeyPart, Pattern, certain, print,
 };

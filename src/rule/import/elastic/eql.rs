@@ -4,7 +4,7 @@ use super::names::{Names, Value};
 use crate::rule::import::condition::Filter;
 use crate::rule::import::found;
 use crate::rule::import::pieces::{Piece, Pieces};
-use crate::rule::literal::Number;
+use crate::rule::number::Number;
 
 /// Parts within each other.
 const DEPTH_MAX: usize = 50;

@@ -153,7 +153,7 @@ impl Names {
 
 /// A number as it is, anything else as an address, a network or a text.
 fn value(word: &str) -> String {
-    let number = crate::rule::literal::Number::parse(word);
+    let number = crate::rule::number::Number::parse(word);
     match (number, word.contains('/')) {
         (Some(_), _) => word.to_owned(),
         (None, true) => format!("cidr({})", quote(word)),

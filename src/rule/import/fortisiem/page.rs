@@ -1,6 +1,7 @@
 //! The page of a rule in FortiSIEM's documentation.
 
-use super::operators::{self, Operator};
+use super::operators;
+use super::operators::Operator;
 use super::shape::{Shape, SubPattern};
 use crate::rule::import::draft::Draft;
 use crate::rule::import::found::Found;

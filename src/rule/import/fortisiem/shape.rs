@@ -1,7 +1,8 @@
 //! What a FortiSIEM rule has, whatever it is written in, and the draft that it is.
 
 use super::expression::{Names, parts};
-use super::operators::{self, Operator};
+use super::operators;
+use super::operators::Operator;
 use crate::rule::import::condition::Filter;
 use crate::rule::import::draft::{Draft, Pattern};
 use crate::rule::mitre;

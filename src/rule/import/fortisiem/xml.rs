@@ -2,7 +2,8 @@
 
 use roxmltree::{Document, Node, ParsingOptions};
 
-use super::operators::{self, Operator};
+use super::operators;
+use super::operators::Operator;
 use super::shape::{Shape, SubPattern};
 use crate::rule::import::draft::Draft;
 use crate::rule::import::found::Found;

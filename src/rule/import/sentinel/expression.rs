@@ -6,7 +6,7 @@ use super::tokens::{Token, split, word};
 use crate::rule::import::condition::{Filter, Is, Operand};
 use crate::rule::import::fields::{Field, Source, Table};
 use crate::rule::import::pieces::Pieces;
-use crate::rule::literal::Number;
+use crate::rule::number::Number;
 
 /// Parts within each other.
 const DEPTH_MAX: usize = 50;

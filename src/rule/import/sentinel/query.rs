@@ -6,7 +6,7 @@ use super::expression::{Scope, constant};
 use super::tokens::{Token, split, tokens, word};
 use crate::rule::import::condition::Filter;
 use crate::rule::import::fields::Table;
-use crate::rule::literal::Number;
+use crate::rule::number::Number;
 use crate::time::Second;
 
 /// Values of `let` in one query.

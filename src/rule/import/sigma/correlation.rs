@@ -9,7 +9,7 @@ use crate::rule::import::condition::Filter;
 use crate::rule::import::draft::{Draft, Pattern};
 use crate::rule::import::fields::{Field, Table};
 use crate::rule::import::foreign::{entries, get, text, text_at, texts_at};
-use crate::rule::literal::Number;
+use crate::rule::number::Number;
 use crate::rule::yaml::Node;
 use crate::time::Second;
 

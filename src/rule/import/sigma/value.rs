@@ -4,7 +4,7 @@ use crate::rule::import::condition::{Filter, Is, Operand};
 use crate::rule::import::fields::{Field, Source, Table};
 use crate::rule::import::foreign::items;
 use crate::rule::import::pieces::{Piece, Pieces};
-use crate::rule::literal::Number;
+use crate::rule::number::Number;
 use crate::rule::yaml::{Content, Node};
 
 /// Dashes that Windows programs take for one another.
