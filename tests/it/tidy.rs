@@ -252,6 +252,28 @@ fn the_fold_keeps_its_own_rules() {
     assert!(complaints.is_empty(), "\n{}\n", complaints.join("\n"));
 }
 
+/// Nowhere does a file use one that uses it, through others neither. What the file of a room says
+/// for all that is in it is no such use.
+#[test]
+fn no_files_use_each_other() {
+    let files = tree::project();
+    let modules = tree::modules(&files);
+    let (modules, codes) = program(&files, &modules);
+    let mut uses = circles::uses(&modules, &codes);
+    assert!(uses.len() > 100, "{} files", uses.len());
+    for (path, used) in &mut uses {
+        let is_around = |other: &String| {
+            let room = other.strip_suffix("mod.rs");
+            let room = room.or_else(|| other.strip_suffix("lib.rs"));
+            let room = room.map_or_else(|| other.replace(".rs", "/"), str::to_owned);
+            path.starts_with(&room)
+        };
+        used.retain(|other| !is_around(other));
+    }
+    let complaints = circles::circles("src/", &uses);
+    assert!(complaints.is_empty(), "\n{}\n", complaints.join("\n"));
+}
+
 /// docs/architecture.md tells of every file of the second stage, and of the way of a match through
 /// them, which is short. Prints how short.
 #[test]
