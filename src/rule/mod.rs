@@ -20,7 +20,10 @@ mod characters;
 
 mod texts;
 
-pub use texts::{FilterError, RuleError, Texts, in_one_line, parse, parse_all, parse_with};
+mod errors;
+
+pub use errors::{FilterError, RuleError, in_one_line};
+pub use texts::{Texts, parse, parse_all, parse_with};
 
 mod yaml;
 
@@ -150,7 +153,9 @@ pub mod import;
 
 pub mod export;
 
-pub use aggregates::{Aggregate, Function};
+mod aggregate;
+
+pub use aggregate::{Aggregate, Function};
 
 /// A FortiSIEM correlation rule, checked.
 #[derive(Clone, Debug, PartialEq)]
